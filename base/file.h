@@ -1,0 +1,24 @@
+// Files that survive power cuts: read whole with a limit, write by temp file + fsync + rename + fsync of the folder.
+// Checked files carry a trailing checksum; a damaged one is set aside (renamed NAME.damaged-N), never deleted.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/diag.h"
+#include <sys/types.h>
+
+/* Read a whole file. *ret is NUL-terminated after n bytes; the caller frees. @ret_n may be NULL.
+ * -E2BIG over @max_bytes; else the errno of open/read. */
+int file_read(const char *path, size_t max_bytes, char **ret, size_t *ret_n, struct diag *reterr);
+/* Replace @path as a whole: after success the new content is durable, after failure or a power cut it is the old or
+ * the new one. The folder must exist. */
+int file_write_atomic(const char *path, const void *bytes, size_t n, mode_t mode, struct diag *reterr);
+// The same without fsync, for /run.
+int file_write_volatile(const char *path, const void *bytes, size_t n, mode_t mode, struct diag *reterr);
+/* Checked files: "hearth-file-v1 <sha256 hex of content>\n" + content. load: -EBADMSG when damaged, and the file has
+ * been set aside. */
+int file_save_checked(const char *path, const void *bytes, size_t n, mode_t mode, struct diag *reterr);
+int file_load_checked(const char *path, size_t max_bytes, char **ret, size_t *ret_n, struct diag *reterr);
+int file_make_folders(const char *path, mode_t mode); // mkdir -p
+// Remove and fsync the folder; a missing file is success.
+int file_remove(const char *path);
+bool file_exists(const char *path);

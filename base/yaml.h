@@ -1,0 +1,16 @@
+// YAML that people write, by libfyaml, into the same tree as JSON. Refused: duplicate keys, aliases and anchors over
+// the limit, tags, several documents, keys that are no scalars, depth over 64, invalid UTF-8.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/value.h"
+
+enum { YAML_MAX_DEPTH = 64, YAML_MAX_BYTES = 4 << 20 };
+
+/* Parse one document. @name is the file's name for messages ("file:line:column" in reterr.where).
+ * Plain scalars: null/~/empty -> null, true/false (any case as YAML 1.1's yes/no/on/off stay strings with
+ * quoted=false; value_bool() takes them) -> bool, JSON-like numbers -> number, others -> string.
+ * 0; -EINVAL; -E2BIG; -ENOMEM. An empty file gives an empty object. */
+int yaml_parse(const char *text, size_t n_text, size_t max_bytes, const char *name, struct value **ret,
+	struct diag *reterr);
+int yaml_load(const char *path, size_t max_bytes, struct value **ret, struct diag *reterr);
