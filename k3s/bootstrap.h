@@ -1,0 +1,52 @@
+// The bootstrap of one cluster, kept true: pull the artifact by digest, verify its signature before a byte of it is
+// unpacked, unpack, substitute, lay stage after stage while this server holds the Lease, watch readiness. Whatever is
+// refused is said in one sentence and tried again with backoff; nothing of a refused artifact is applied and what was
+// laid before stays.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "k3s/cosign.h"
+#include "k3s/kube.h"
+#include "k3s/stages.h"
+
+enum bootstrap_phase {
+	BOOTSTRAP_PULLING,
+	BOOTSTRAP_VERIFYING,
+	BOOTSTRAP_UNPACKING,
+	BOOTSTRAP_WATCHING, // artifact is good: laying (holder) and watching
+	BOOTSTRAP_STEADY,   // every stage is ready
+};
+const char *bootstrap_phase_text(enum bootstrap_phase phase);
+
+struct bootstrap_status {
+	enum bootstrap_phase phase;
+	int error;                  // why the last attempt was refused, 0 when it was not
+	bool holder;                // we hold the Lease
+	bool cluster_network_ready; // 10-crds and 20-cni
+	bool ready;                 // every stage
+	enum stage_id stage;        // the first that is not ready, N_STAGES when all are
+	char sentence[1024];        // what it waits for and why; "" when steady
+};
+
+struct bootstrap_config {
+	sd_event *event;
+	struct kube *kube;             // admin; borrowed, outlives the bootstrap
+	struct oci_source source;      // copied, its client borrowed
+	const char *digest;            // "sha256:..."
+	const struct value *variables; // object or NULL; copied
+	const char *const *key_pems;   // allowed keys, already narrowed; copied
+	size_t n_keys;
+	const char *self;              // name of this node, the Lease holder
+	const char *manifests_folder;  // NULL: /var/lib/rancher/k3s/server/manifests
+	const char *work_folder;       // NULL: /run/hearth/bootstrap; made when missing
+	uint64_t max_backoff_usec;     // 0: 30 s
+	unsigned prune_sec;            // 0: 45 (K3s looks every 15 s)
+	void (*on_changed)(const struct bootstrap_status *status, void *user);
+	void *user;
+};
+struct bootstrap;
+int bootstrap_new(const struct bootstrap_config *config, struct bootstrap **ret, struct diag *reterr);
+struct bootstrap *bootstrap_free(struct bootstrap *bootstrap); // stops; what is laid stays
+DEFINE_CLEANUP(bootstrap)
+const struct bootstrap_status *bootstrap_status(const struct bootstrap *bootstrap);
+void bootstrap_retry(struct bootstrap *bootstrap); // network changed or a key was pressed: try now

@@ -1,0 +1,49 @@
+// The documented K3s server flags as one table, which role accepts which key, and the region's overrides laid over
+// them. Pure: what a flag does is K3s' business, writing them is config.h's.
+// Source: PLATFORM-TECH-STACK "K3s Installation" (the documented flags); docs.k3s.io "k3s server" and "k3s agent" CLI
+// reference (the keys each role knows).
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/value.h"
+
+enum k3s_role { K3S_ROLE_FIRST_SERVER, K3S_ROLE_SERVER, K3S_ROLE_WORKER };
+const char *k3s_role_text(enum k3s_role role); // "first server", "server", "worker"
+
+enum k3s_origin { K3S_ORIGIN_DOCUMENTED, K3S_ORIGIN_REGION };
+
+// One documented flag: @value of @key, in the order of the document. List keys repeat.
+struct k3s_flag {
+	const char *key;    // "kubelet-arg"
+	const char *value;  // "max-pods=50", "true"
+	bool is_list;       // a YAML list in config.yaml
+	bool first_only;    // cluster-init
+	bool worker;        // k3s agent knows the key
+	const char *source;
+};
+const struct k3s_flag *k3s_documented_flags(size_t *ret_n);
+
+// What holds for one node: documented flags of its role with the region's overrides.
+struct k3s_setting {
+	char *key, *value;
+	bool is_list;
+	enum k3s_origin origin;
+};
+enum { K3S_MAX_SETTINGS = 128 };
+struct k3s_settings {
+	size_t n;
+	struct k3s_setting items[K3S_MAX_SETTINGS]; // grouped by key
+};
+struct k3s_settings *k3s_settings_free(struct k3s_settings *settings);
+DEFINE_CLEANUP(k3s_settings)
+
+/* The settings of @role.
+ *   overrides  object of the assignment (`k3s.overrides`) or NULL: key -> string, number, bool, list of those, or null
+ *              to drop the key. In *-arg keys an item "name=value" replaces the documented item of that name and keeps
+ *              the others; any other key is replaced as a whole.
+ * -EINVAL with a diag: a key the role does not accept (nearest known key is named), a key that Hearth itself writes
+ * (node-ip, token-file ...), or a wrong shape; -E2BIG more than K3S_MAX_SETTINGS. */
+int k3s_settings_resolve(enum k3s_role role, const struct value *overrides, struct k3s_settings **ret,
+	struct diag *reterr);
+// "kubelet-arg=max-pods=60" of every setting whose origin is the region, one per line ("" when none); caller frees.
+char *k3s_settings_overrides_text(const struct k3s_settings *settings);

@@ -1,0 +1,28 @@
+// Who may lay the bootstrap: a Kubernetes Lease, held by one server at a time. Deciding is pure; a foreign holder is
+// judged by how long *we* have seen it not renew, never by comparing clocks (client-go's rule).
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "k3s/kube.h"
+
+enum { LEASE_DURATION_SEC = 30, LEASE_RENEW_SEC = 10, LEASE_TEXT = 64 };
+
+// What was seen of the Lease so far.
+struct lease_seen {
+	char holder[254], renewed[LEASE_TEXT], version[LEASE_TEXT]; // "" before the first look
+	uint64_t since_usec; // when this renewal was first seen
+};
+enum lease_action { LEASE_CREATE, LEASE_TAKE, LEASE_RENEW, LEASE_WAIT };
+/* @lease: the object, or NULL when there is none. Updates @seen. LEASE_WAIT: another one holds it. */
+enum lease_action lease_step(struct lease_seen *seen, const struct value *lease, const char *self, uint64_t now_usec);
+
+struct lease;
+typedef void (*lease_changed_t)(struct lease *lease, void *user);
+/* Try for the Lease @name in kube-system as @self, renewing while held; @on_changed when holding starts or ends.
+ * @kube is borrowed and must outlive it. Losing contact for LEASE_DURATION_SEC ends holding by itself. */
+int lease_new(sd_event *event, struct kube *kube, const char *name, const char *self, lease_changed_t on_changed,
+	void *user, struct lease **ret);
+struct lease *lease_free(struct lease *lease);
+DEFINE_CLEANUP(lease)
+bool lease_held(const struct lease *lease);
+const char *lease_holder(const struct lease *lease); // last seen holder, "" unknown

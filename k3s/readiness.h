@@ -1,0 +1,24 @@
+// What a Kubernetes Node object says about the node: Ready or why not, its pod range, addresses, labels. Pure.
+// Source: k8s.io/api/core/v1 NodeStatus.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/value.h"
+
+struct node_readiness {
+	char name[254];
+	bool ready;
+	char sentence[512];     // why it is not Ready, or "" when it is
+	bool network_unready;   // not Ready because there is no CNI yet ("cni plugin not initialized")
+	char pod_cidr[64];      // "" not allocated yet
+	char internal_ip[64];   // first InternalIP, ""
+	char kubelet_version[64], runtime_version[64];
+	bool unschedulable;
+};
+// -EINVAL when @node is no Node object.
+int node_readiness_from(const struct value *node, struct node_readiness *ret, struct diag *reterr);
+// The first label of @wanted (object of strings) that @node does not carry with that value, or NULL; borrowed key.
+const char *node_label_missing(const struct value *node, const struct value *wanted);
+/* podCIDR of every Node of a NodeList as a JSON object text {"NAME": "CIDR"}; nodes without one are left out.
+ * Caller frees; NULL when @list is no NodeList or memory ran out. */
+char *node_list_pod_cidrs(const struct value *list);

@@ -1,0 +1,55 @@
+// The stage folders of an unpacked bootstrap, in order; which one to lay next; when the objects of a stage are ready;
+// and the files in K3s' manifests folder that lay it. Pure but for stage_files_apply() and stages_load().
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "k3s/manifest.h"
+
+enum stage_id { STAGE_CRDS, STAGE_CNI, STAGE_STORAGE, STAGE_FLUX, STAGE_SECRETS, STAGE_SYNC, N_STAGES };
+const char *stage_folder(enum stage_id id); // "10-crds", "20-cni", ...
+
+struct stage_file {
+	char *name; // in K3s' manifests folder: hearth-10-crds-NAME.yaml
+	char *text; // after substitution
+	size_t n;
+	struct manifest *manifest;
+};
+enum { STAGE_MAX_FILES = 200 };
+struct stage {
+	size_t n_files;
+	struct stage_file files[STAGE_MAX_FILES];
+};
+struct stages {
+	struct stage of[N_STAGES]; // a folder that is not there is a stage without files: ready at once
+};
+struct stages *stages_free(struct stages *stages);
+DEFINE_CLEANUP(stages)
+/* Read the stage folders below @folder, substitute, parse. Folders or files that are no stage, no .yaml/.yml/.json, or
+ * whose name is no Addon name are refused by name. */
+int stages_load(const char *folder, const struct value *variables, struct stages **ret, struct diag *reterr);
+
+// Per stage: laid and ready as far as is known. The next to lay, or N_STAGES when all are ready.
+struct stage_state {
+	bool laid, ready;
+};
+enum stage_next { STAGE_NEXT_LAY, STAGE_NEXT_WAIT, STAGE_NEXT_DONE };
+enum stage_next stages_next(const struct stages *stages, const struct stage_state states[static N_STAGES],
+	enum stage_id *ret_stage);
+
+/* Is this live object ready? Deployment: updated and available replicas; StatefulSet, DaemonSet: ready; CRD:
+ * Established; Job: Complete; Namespace: Active; objects with a Ready condition (Flux): Ready=True; else it exists.
+ * @sentence (512 bytes) says what is missing when it is not. @live NULL: it is not there yet. */
+bool object_ready(const struct manifest_object *wanted, const struct value *live, char sentence[static 512]);
+/* API path of @wanted, with the resource list of its group and version (APIResourceList) from discovery.
+ * -ENOENT: the kind is not served (yet). Caller frees. */
+int object_path(const struct manifest_object *wanted, const struct value *resource_list, char **ret);
+// "/api/v1" or "/apis/GROUP/VERSION"; caller frees.
+char *object_discovery_path(const char *api_version);
+
+/* Make the hearth-STAGE-* files in @folder equal to @stage: changed files are replaced atomically; files that are no
+ * longer wanted are emptied first (K3s prunes then) and unlinked once they have been empty for @prune_sec.
+ * Returns the number of files still waiting to be unlinked, or negative errno. */
+int stage_files_apply(const char *folder, enum stage_id id, const struct stage *stage, unsigned prune_sec,
+	struct diag *reterr);
+// Are all files of the stage there with that content?
+bool stage_files_laid(const char *folder, const struct stage *stage);
