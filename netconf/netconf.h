@@ -1,0 +1,155 @@
+// The network of one node: a netplan document becomes a plan, the plan becomes netlink messages and files for
+// systemd-networkd. This header is all that agent/ needs. Nothing here knows regions, waits for DHCP or resolves names.
+//
+// What is ours: addresses with IFA_PROTO 72, routes with protocol 72, links with the alias "hearth", files
+// 10-hearth-* in networkd's folder. Nothing else is ever removed: foreign links, kernel routes, DHCP's addresses,
+// cni0, veth. What is already right is not touched. Sources: netplan's YAML reference, linux/rtnetlink.h,
+// linux/wireguard.h, systemd.network(5).
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/value.h"
+#include <net/if.h>
+#include <systemd/sd-event.h>
+
+struct network; // desired
+struct plan;    // ordered changes
+
+// --- desired ---
+
+/* Decode and validate a netplan document (version 2; with or without the outer key `network:`).
+ * -EINVAL: reterr.where is "line:column", the message names key, rule and value. */
+int netconf_decode(const struct value *netplan, struct network **ret, struct diag *reterr);
+// DHCPv4, DHCPv6 and router advertisements on every wired port; never on USB gadgets, BMC host interfaces, virtual links.
+int netconf_default(struct network **ret);
+/* Put @below_take under @network: links that no declaration of @network claims keep the declaration of @below_take.
+ * For an assignment that says nothing about the uplink the seed (or the default) described. */
+int netconf_layer(struct network *network, struct network *below_take);
+struct network *network_free(struct network *network); // wipes keys
+DEFINE_CLEANUP(network)
+
+// --- plan and apply ---
+
+struct netconf_options { // NULL instead of it: all defaults
+	const char *networkd_folder; // NULL: /run/systemd/network
+	const char *resolv_conf;     // NULL: /run/hearth/resolv.conf
+	const char *run_folder;      // NULL: /run/hearth (marker of a reload that is still owed)
+	bool without_networkd;       // write no files and tell nobody: bare namespaces, tests
+};
+/* Read the kernel once, compare, order. Loads the WireGuard key files the document names (-ENOENT etc. by name).
+ * After a successful apply the next plan is empty. */
+int netconf_plan(struct network *network, const struct netconf_options *options, struct plan **ret,
+	struct diag *reterr);
+size_t plan_n_changes(const struct plan *plan);
+char *plan_text(const struct plan *plan); // one sentence per line; NULL: out of memory; the caller frees
+char *plan_json(const struct plan *plan); // [{"change", "link", "what"}]
+struct plan *plan_free(struct plan *plan);
+DEFINE_CLEANUP(plan)
+
+/* Plan and do. Returns when the kernel has acknowledged everything and networkd was told; a lease comes later, by
+ * itself. Idempotent: a link that is not there yet is no error (see netconf_online), call again on a link event.
+ * After a failure part of the plan may stand: call again to converge. @ret_n_changes may be NULL.
+ * Declared WireGuard links without `peers` keep the peers they have (netconf_set_peers owns them). */
+int netconf_apply(struct network *network, const struct netconf_options *options, size_t *ret_n_changes,
+	struct diag *reterr);
+/* Only resolv.conf: declared servers, then those of networkd's leases. Cheap; call it when addresses change.
+ * 0 unchanged, 1 written, or negative. */
+int netconf_update_resolv(const struct network *network, const struct netconf_options *options, struct diag *reterr);
+
+// --- WireGuard peers ---
+
+enum { NETCONF_KEY_BYTES = 32, NETCONF_KEY_TEXT = 45, NETCONF_MAX_PEERS = 5000, NETCONF_MAX_ALLOWED = 64 };
+
+struct netconf_peer { // everything borrowed for the call
+	const char *public_key;         // base64
+	const char *endpoint;           // "10.77.0.12:51820", "[2001:db8::1]:51820"; NULL: as it is
+	const char *const *allowed_ips; // "10.66.0.12/32" ...
+	size_t n_allowed_ips;
+	uint16_t keepalive_sec;         // 0: none
+	const char *preshared_key_file; // NULL: none
+};
+enum netconf_peers_mode {
+	NETCONF_PEERS_FULL, // the link has exactly these peers afterwards
+	NETCONF_PEERS_DELTA, // these are added or changed, @removed are removed, others stay
+};
+/* Make the peers of one WireGuard link so. Compared with the kernel first: a peer that is right is not touched and
+ * keeps its session, a changed one gets only what differs; an endpoint that roamed away is put back only when the
+ * last handshake is older than 180 s. @removed: base64 public keys, only with DELTA.
+ * Number of peers touched; -ENODEV no such WireGuard link; -EINVAL with reterr.where "peers[2].endpoint"; -EPERM. */
+int netconf_set_peers(const char *link, const struct netconf_peer *peers, size_t n_peers,
+	const char *const *removed, size_t n_removed, enum netconf_peers_mode mode, struct diag *reterr);
+
+struct netconf_peer_status {
+	char public_key[NETCONF_KEY_TEXT]; // base64
+	char endpoint[64];                 // "" when none
+	int64_t handshake_ago_sec;         // -1: never
+	uint64_t rx_bytes, tx_bytes;
+	size_t n_allowed_ips;
+};
+// The caller frees *ret. -ENODEV.
+int netconf_peers_status(const char *link, struct netconf_peer_status **ret, size_t *ret_n, struct diag *reterr);
+
+// --- facts ---
+
+struct netconf_address {
+	char text[64]; // "10.0.2.15/24"
+	bool permanent; // not from a lease or router advertisement
+	bool global;    // not link-local, not host
+};
+struct netconf_link {
+	int index;
+	char name[IFNAMSIZ], kind[16]; // kind: "" for hardware, else "dummy", "veth", "wireguard" ...
+	char mac[18], permanent_mac[18], driver[32]; // "" when there is none
+	bool up, carrier;
+	bool wired; // a real Ethernet port of this machine, no USB gadget or BMC host interface
+	uint32_t mtu, speed_mbit; // speed 0: unknown
+	struct netconf_address *addresses;
+	size_t n_addresses;
+};
+struct netconf_links {
+	struct netconf_link *links; // by index
+	size_t n;
+};
+int netconf_links(struct netconf_links **ret, struct diag *reterr);
+struct netconf_links *netconf_links_free(struct netconf_links *links);
+DEFINE_CLEANUP(netconf_links)
+
+enum netconf_reach { // worst first
+	NETCONF_MISSING,    // declared, but no such link
+	NETCONF_DOWN,       // no carrier
+	NETCONF_NO_LEASE,   // carrier, DHCP or RA wanted, no answer yet
+	NETCONF_NO_ADDRESS, // carrier, nothing declared that would give an address
+	NETCONF_ADDRESS,    // a global address, no default route through this link
+	NETCONF_GATEWAY,    // a global address and a default route
+};
+struct netconf_online_link {
+	char name[IFNAMSIZ]; // or the id of a declaration that fits no link
+	enum netconf_reach reach;
+	bool dhcp, optional, lease;   // dhcp: asked for; lease: networkd holds a DHCPv4 lease
+	uint64_t since_usec;          // CLOCK_BOOTTIME of the first look that saw this reach
+	char address[64], gateway[64]; // first global address with prefix; "" when none
+};
+struct netconf_online {
+	struct netconf_online_link *links; // Ethernet declarations only
+	size_t n;
+	bool has_address, has_gateway;
+};
+/* How far every declared Ethernet link is. @previous (may be NULL) carries since_usec over; it is only read. */
+int netconf_online(const struct network *network, const struct netconf_online *previous, uint64_t now_usec,
+	struct netconf_online **ret, struct diag *reterr);
+struct netconf_online *netconf_online_free(struct netconf_online *online);
+DEFINE_CLEANUP(netconf_online)
+/* What a person should read while the node waits for its link: "eth2 has carrier but no DHCP answer for 40 s; ask the
+ * network team". Returns false (and "") when a link has an address and a default route. Pure. */
+bool netconf_online_sentence(const struct netconf_online *online, uint64_t now_usec, char *buffer, size_t n_buffer);
+
+// --- changes of the kernel ---
+
+enum { NETCONF_CHANGED_LINK = 1, NETCONF_CHANGED_ADDRESS = 2, NETCONF_CHANGED_ROUTE = 4 };
+struct netconf_monitor;
+/* @on_change runs from the event loop, once per burst (quiet for 50 ms, at most 500 ms late), with a mask of
+ * NETCONF_CHANGED_*; everything when the kernel dropped messages. */
+int netconf_monitor_new(sd_event *event, void (*on_change)(unsigned changed, void *user), void *user,
+	struct netconf_monitor **ret);
+struct netconf_monitor *netconf_monitor_free(struct netconf_monitor *monitor);
+DEFINE_CLEANUP(netconf_monitor)
