@@ -23,7 +23,7 @@
 		*take_p_ = -1;                                                                     \
 		take_v_;                                                                           \
 	})
-#define PRINTF_LIKE(format, first) __attribute__((format(printf, format, first)))
+#define PRINTF_LIKE(at, first) __attribute__((format(printf, at, first)))
 #define CLEANUP(function) __attribute__((cleanup(function)))
 
 // For types with `struct x *x_free(struct x *)`: DEFINE_CLEANUP(x) gives x_freep for CLEANUP(x_freep).
