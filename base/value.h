@@ -10,8 +10,9 @@ enum value_type { VALUE_NULL, VALUE_BOOL, VALUE_NUMBER, VALUE_STRING, VALUE_ARRA
 struct value {
 	enum value_type type;
 	bool boolean;
-	bool quoted;           // YAML: the scalar was quoted (a plain `yes`, `1e3` or `007` keeps its text in .text)
-	uint32_t line, column; // from 1
+	bool quoted;           // the scalar was quoted (in YAML a plain `yes`, `1e3` or `007` keeps its text in .text)
+	bool plain;            // YAML only: a plain scalar
+	uint32_t line, column; // from 1; columns count characters
 	char *text;            // string: the UTF-8 text, NUL-terminated, without NUL inside; number, bool, null: as written
 	size_t n;              // array, object: number of members
 	struct value *items;   // array: n items; object: n values

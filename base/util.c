@@ -1,0 +1,16 @@
+// The one helper of util.h that is no inline function.
+// SPDX-License-Identifier: Apache-2.0
+#include "base/util.h"
+
+#include <stdarg.h>
+
+char *str_format(const char *format, ...)
+{
+	char *text = NULL;
+	va_list args;
+
+	va_start(args, format);
+	int r = vasprintf(&text, format, args);
+	va_end(args);
+	return r < 0 ? NULL : text;
+}
