@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/assignment.h"
+#include "base/crypto.h"
+#include "base/json.h"
+#include "base/oci.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+
+struct assignment *assignment_free(struct assignment *assignment)
+{
+	if (!assignment)
+		return NULL;
+	value_free(assignment->document);
+	free(assignment->text);
+	free(assignment);
+	return NULL;
+}
+
+static bool is_null(const struct value *value)
+{
+	return !value || value->type == VALUE_NULL;
+}
+
+// An optional text: NULL when absent or null.
+static int take_text(const struct value *object, const char *key, bool required, const char **ret, struct diag *reterr)
+{
+	const struct value *value = value_find(object, key);
+	if (is_null(value))
+		return required ? diag_set(reterr, -EINVAL, key, "is missing") : 0;
+	int r = value_string(value, key, ret, reterr);
+	if (r == 0 && required && !**ret)
+		return diag_set(reterr, -EINVAL, key, "must not be empty");
+	return r;
+}
+
+static int take_bool(const struct value *object, const char *key, bool *ret, struct diag *reterr)
+{
+	const struct value *value = value_find(object, key);
+	return is_null(value) ? 0 : value_bool(value, key, ret, reterr);
+}
+
+static int take_object(const struct value *object, const char *key, const struct value **ret, struct diag *reterr)
+{
+	const struct value *value = value_find(object, key);
+	if (is_null(value))
+		return 0;
+	if (value->type != VALUE_OBJECT)
+		return diag_set(reterr, -EINVAL, key, "must be an object");
+	*ret = value;
+	return 0;
+}
+
+// A list of texts, at most @max, terminated with NULL by the zeroed array.
+static int take_texts(const struct value *object, const char *key, size_t max, const char **ret, size_t *ret_n,
+	struct diag *reterr)
+{
+	const struct value *list = value_find(object, key);
+	if (is_null(list))
+		return 0;
+	if (list->type != VALUE_ARRAY || list->n > max)
+		return diag_set(reterr, -EINVAL, key, "must be a list of at most %zu texts", max);
+	for (size_t i = 0; i < list->n; i++) {
+		int r = value_string(&list->items[i], key, &ret[i], reterr);
+		if (r < 0)
+			return r;
+	}
+	if (ret_n)
+		*ret_n = list->n;
+	return 0;
+}
+
+static bool is_address(const char *text)
+{
+	uint8_t bytes[16];
+	return inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1;
+}
+
+static bool is_cidr(const char *text)
+{
+	char copy[64];
+	const char *slash = strchr(text, '/');
+	if (!slash || (size_t)(slash - text) >= sizeof(copy))
+		return false;
+	memcpy(copy, text, (size_t)(slash - text));
+	copy[slash - text] = '\0';
+	char *end;
+	long bits = strtol(slash + 1, &end, 10);
+	return is_address(copy) && end != slash + 1 && !*end && bits >= 0 && bits <= (strchr(copy, ':') ? 128 : 32);
+}
+
+static int check_cidr(const char *text, const char *key, struct diag *reterr)
+{
+	return !text || is_cidr(text) ? 0 : diag_set(reterr, -EINVAL, key, "must be ADDRESS/BITS, not \"%s\"", text);
+}
+
+static int check_address(const char *text, const char *key, struct diag *reterr)
+{
+	return !text || is_address(text) ? 0 : diag_set(reterr, -EINVAL, key, "must be an IP address, not \"%s\"", text);
+}
+
+static int decode_cluster(struct assignment *a, struct diag *reterr)
+{
+	const struct value *cluster = NULL;
+	int r = take_object(a->document, "cluster", &cluster, reterr);
+	if (r < 0 || !cluster)
+		return r;
+	if ((r = take_text(cluster, "name", true, &a->cluster_name, reterr)) < 0 ||
+		(r = take_text(cluster, "podCidr", false, &a->pod_cidr, reterr)) < 0 ||
+		(r = take_text(cluster, "serviceCidr", false, &a->service_cidr, reterr)) < 0 ||
+		(r = take_text(cluster, "meshCidr", false, &a->mesh_cidr, reterr)) < 0 ||
+		(r = take_text(cluster, "apiAddress", false, &a->api_address, reterr)) < 0)
+		return r;
+	if ((r = check_cidr(a->pod_cidr, "cluster.podCidr", reterr)) < 0 ||
+		(r = check_cidr(a->service_cidr, "cluster.serviceCidr", reterr)) < 0 ||
+		(r = check_cidr(a->mesh_cidr, "cluster.meshCidr", reterr)) < 0)
+		return r;
+	return check_address(a->api_address, "cluster.apiAddress", reterr);
+}
+
+static int decode_region(struct assignment *a, struct diag *reterr)
+{
+	const struct value *region = NULL;
+	const char *pins[SEED_MAX_PINS] = { 0 };
+	int r = take_object(a->document, "region", &region, reterr);
+	if (r < 0 || !region)
+		return r;
+	if ((r = take_texts(region, "urls", SEED_MAX_URLS, a->urls, &a->n_urls, reterr)) < 0 ||
+		(r = take_texts(region, "pins", SEED_MAX_PINS, pins, &a->n_pins, reterr)) < 0)
+		return r;
+	for (size_t i = 0; i < a->n_urls; i++)
+		if (!str_starts(a->urls[i], "https://"))
+			return diag_set(reterr, -EINVAL, "region.urls", "must start with https://, not \"%s\"", a->urls[i]);
+	for (size_t i = 0; i < a->n_pins; i++)
+		if (pin_parse(pins[i], a->pins[i]) < 0)
+			return diag_set(reterr, -EINVAL, "region.pins", "must be sha256: and 64 hex digits, not \"%s\"", pins[i]);
+	return 0;
+}
+
+static int decode_mesh(struct assignment *a, struct diag *reterr)
+{
+	const struct value *mesh = NULL;
+	int r = take_object(a->document, "mesh", &mesh, reterr);
+	if (r < 0 || !mesh)
+		return r;
+	a->mesh_port = 51820;
+	const struct value *port = value_find(mesh, "port");
+	if ((r = take_text(mesh, "link", true, &a->mesh_link, reterr)) < 0 ||
+		(r = take_text(mesh, "address", true, &a->mesh_address, reterr)) < 0 ||
+		(!is_null(port) && (r = value_int(port, "mesh.port", 1, 65535, &a->mesh_port, reterr)) < 0))
+		return r;
+	if (strlen(a->mesh_link) >= IFNAMSIZ)
+		return diag_set(reterr, -EINVAL, "mesh.link", "must be a link name, not \"%s\"", a->mesh_link);
+	return check_address(a->mesh_address, "mesh.address", reterr);
+}
+
+static int decode_k3s(struct assignment *a, struct diag *reterr)
+{
+	const struct value *k3s = NULL;
+	const char *cni = NULL;
+	int r = take_object(a->document, "k3s", &k3s, reterr);
+	if (r < 0 || !k3s)
+		return r;
+	a->has_k3s = true;
+	if ((r = take_bool(k3s, "first", &a->k3s_first, reterr)) < 0 ||
+		(r = take_bool(k3s, "watchPodCidrs", &a->watch_pod_cidrs, reterr)) < 0 ||
+		(r = take_text(k3s, "server", false, &a->k3s_server, reterr)) < 0 ||
+		(r = take_text(k3s, "nodeIp", true, &a->node_ip, reterr)) < 0 ||
+		(r = take_text(k3s, "cni", false, &cni, reterr)) < 0 ||
+		(r = take_object(k3s, "labels", &a->labels, reterr)) < 0 ||
+		(r = take_object(k3s, "overrides", &a->overrides, reterr)) < 0 ||
+		(r = take_texts(k3s, "tlsSan", ASSIGNMENT_MAX_SANS, a->tls_sans, NULL, reterr)) < 0 ||
+		(r = check_address(a->node_ip, "k3s.nodeIp", reterr)) < 0)
+		return r;
+	if (cni && !str_equal(cni, "bridge") && !str_equal(cni, "none"))
+		return diag_set(reterr, -EINVAL, "k3s.cni", "must be bridge or none, not \"%s\"", cni);
+	a->cni_bridge = str_equal(cni, "bridge");
+	if (a->k3s_first && (!a->server || a->k3s_server))
+		return diag_set(reterr, -EINVAL, "k3s.first", "the first server has role server and joins nobody");
+	if (!a->k3s_first && !a->k3s_server)
+		return diag_set(reterr, -EINVAL, "k3s.server", "is missing: only the first server joins nobody");
+	if (a->k3s_server && !str_starts(a->k3s_server, "https://"))
+		return diag_set(reterr, -EINVAL, "k3s.server", "must start with https://, not \"%s\"", a->k3s_server);
+	if (!a->cluster_name || !a->pod_cidr || !a->service_cidr)
+		return diag_set(reterr, -EINVAL, "cluster", "name, podCidr and serviceCidr are needed for k3s");
+	return 0;
+}
+
+static int decode_digest(const struct value *object, const char *where, const char **ret_repository,
+	const char **ret_digest, struct diag *reterr)
+{
+	int r = take_text(object, "repository", true, ret_repository, reterr);
+	if (r == 0)
+		r = take_text(object, "digest", true, ret_digest, reterr);
+	if (r < 0)
+		return r;
+	if (!oci_name_valid(*ret_repository))
+		return diag_set(reterr, -EINVAL, where, "repository must be an OCI name, not \"%s\"", *ret_repository);
+	if (!oci_digest_valid(*ret_digest))
+		return diag_set(reterr, -EINVAL, where, "digest must be sha256: and 64 hex digits, not \"%s\"", *ret_digest);
+	return 0;
+}
+
+static int decode_artifacts(struct assignment *a, struct diag *reterr)
+{
+	const struct value *bootstrap = NULL, *payload = NULL;
+	int r = take_object(a->document, "bootstrap", &bootstrap, reterr);
+	if (r == 0)
+		r = take_object(a->document, "payload", &payload, reterr);
+	if (r == 0 && payload)
+		r = decode_digest(payload, "payload", &a->payload_repository, &a->payload_digest, reterr);
+	if (r < 0 || !bootstrap)
+		return r;
+	a->has_bootstrap = true;
+	if ((r = decode_digest(bootstrap, "bootstrap", &a->bootstrap_repository, &a->bootstrap_digest, reterr)) < 0 ||
+		(r = take_object(bootstrap, "variables", &a->variables, reterr)) < 0)
+		return r;
+	return take_texts(bootstrap, "signingKeys", SEED_MAX_KEYS, a->signing_keys, &a->n_signing_keys, reterr);
+}
+
+// Decodes a->document, which is set.
+static int decode_document(struct assignment *a, struct diag *reterr)
+{
+	const char *role = NULL;
+	int r;
+	if (a->document->type != VALUE_OBJECT)
+		return diag_set(reterr, -EINVAL, "", "must be an object");
+	const struct value *node = value_find(a->document, "node");
+	if ((r = take_text(a->document, "generation", false, &a->generation, reterr)) < 0 ||
+		(r = take_text(node, "id", false, &a->node_id, reterr)) < 0 ||
+		(r = take_text(node, "name", true, &a->node_name, reterr)) < 0 ||
+		(r = take_text(a->document, "role", true, &role, reterr)) < 0)
+		return r;
+	if (!str_equal(role, "server") && !str_equal(role, "worker"))
+		return diag_set(reterr, -EINVAL, "role", "must be server or worker, not \"%s\"", role);
+	if (a->node_name[strspn(a->node_name, "abcdefghijklmnopqrstuvwxyz0123456789-.")] || strlen(a->node_name) > 253)
+		return diag_set(reterr, -EINVAL, "node.name", "must be a DNS name in lower case, not \"%s\"", a->node_name);
+	a->server = str_equal(role, "server");
+	if ((r = decode_cluster(a, reterr)) < 0 || (r = decode_region(a, reterr)) < 0 ||
+		(r = take_object(a->document, "network", &a->network, reterr)) < 0 || (r = decode_mesh(a, reterr)) < 0 ||
+		(r = decode_k3s(a, reterr)) < 0)
+		return r;
+	return decode_artifacts(a, reterr);
+}
+
+int assignment_decode(const char *text, size_t n, struct assignment **ret, struct diag *reterr)
+{
+	struct assignment *a CLEANUP(assignment_freep) = calloc(1, sizeof(*a));
+	if (!a)
+		return -ENOMEM;
+	int r = json_parse(text, n, ASSIGNMENT_MAX_BYTES, &a->document, reterr);
+	if (r == 0)
+		r = decode_document(a, reterr);
+	if (r < 0)
+		return r;
+	if (!(a->text = strndup(text, n)))
+		return -ENOMEM;
+	*ret = TAKE_PTR(a);
+	return 0;
+}
+
+int assignment_from_value(const struct value *object, struct assignment **ret, struct diag *reterr)
+{
+	struct json_out out = { 0 };
+	json_out_value(&out, object);
+	char *text AUTO_FREE = json_out_take(&out);
+	return text ? assignment_decode(text, strlen(text), ret, reterr) : -ENOMEM;
+}

@@ -1,0 +1,39 @@
+// The assignment: the desired state a region (or a seed) gives this node (docs/contracts.md). Decoding checks grammar
+// and meaning once; afterwards it is const. Unknown keys are left alone: the region may be newer than the node.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/seed.h"
+
+enum { ASSIGNMENT_MAX_BYTES = 1 << 20, ASSIGNMENT_MAX_SANS = 32 };
+
+struct assignment {
+	struct value *document;   // owned; everything below is borrowed from it, NULL: not given
+	char *text;               // owned: the JSON as it came, NULL when it came from a seed
+	const char *generation;   // "EPOCH.GEN"
+	const char *node_id, *node_name;
+	const char *cluster_name, *pod_cidr, *service_cidr, *mesh_cidr, *api_address;
+	bool server;              // role
+	size_t n_urls, n_pins;
+	const char *urls[SEED_MAX_URLS];
+	uint8_t pins[SEED_MAX_PINS][32];
+	const struct value *network;
+	const char *mesh_link, *mesh_address;
+	int64_t mesh_port;
+	bool has_k3s, k3s_first, cni_bridge, watch_pod_cidrs;
+	const char *k3s_server, *node_ip;
+	const struct value *labels, *overrides;
+	const char *tls_sans[ASSIGNMENT_MAX_SANS + 1]; // NULL-terminated
+	bool has_bootstrap;
+	const char *bootstrap_repository, *bootstrap_digest;
+	const struct value *variables;
+	size_t n_signing_keys;
+	const char *signing_keys[SEED_MAX_KEYS];
+	const char *payload_repository, *payload_digest;
+};
+/* 0; -EINVAL with a diag that names the key. @text is copied. */
+int assignment_decode(const char *text, size_t n, struct assignment **ret, struct diag *reterr);
+/* From the seed's `assignment:` (copied through JSON text). */
+int assignment_from_value(const struct value *object, struct assignment **ret, struct diag *reterr);
+struct assignment *assignment_free(struct assignment *assignment);
+DEFINE_CLEANUP(assignment)

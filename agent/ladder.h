@@ -1,0 +1,124 @@
+// The ladder: facts in, the first rung that does not hold and its one sentence out. Pure: no kernel, no clock, no
+// files (DESIGN 4). Gathering the facts and acting on the answer is agent.c's business.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/util.h"
+
+enum rung {
+	RUNG_SEED,
+	RUNG_LINK,
+	RUNG_REGION,
+	RUNG_CLOCK,
+	RUNG_ENROLLED,
+	RUNG_ASSIGNMENT,
+	RUNG_NETWORK,
+	RUNG_MESH,
+	RUNG_K3S,
+	RUNG_CLUSTER_NETWORK,
+	RUNG_NODE_READY,
+	RUNG_BOOTSTRAP,
+	RUNG_STEADY,
+	N_RUNGS,
+};
+// "seed", "link", ... "steady": the words of docs/contracts.md.
+const char *rung_name(enum rung rung);
+
+enum region_contact {
+	REGION_UNTRIED,   // no hello was started since the last change
+	REGION_TRYING,    // a hello is under way
+	REGION_SILENT,    // no answer: region_error says which step failed
+	REGION_WRONG_PIN, // an answer by somebody else: its CA is not the pinned one
+	REGION_BAD_HELLO, // pin fits, but chain, signature, round trip or time do not
+	REGION_FOUND,     // a good hello was taken
+};
+
+enum enrol_state {
+	ENROL_NONE,        // nothing asked yet
+	ENROL_ASKING,      // an exchange is under way
+	ENROL_REFUSED,     // the region answered with an error: enrol_sentence
+	ENROL_PENDING,     // a person has to compare the code
+	ENROL_RESERVED,    // the token holds a place; it is burned once we are durable
+	ENROL_UNCONFIRMED, // approved by a region without a pin: a person at this console has to confirm it
+	ENROL_DENIED,      // a person said no
+	ENROL_CLOSED,      // five wrong codes: a new exchange follows
+	ENROL_REVOKED,     // this key is refused everywhere
+	ENROL_QUARANTINED, // two machines spoke with this key
+	ENROL_APPROVED,    // a certificate of the region is here
+};
+
+enum step_state { STEP_IDLE, STEP_RUNNING, STEP_FAILED, STEP_DONE };
+
+/* What is known now. Texts are borrowed and may be NULL; *_since_usec are CLOCK_BOOTTIME, 0 when not yet. */
+struct facts {
+	// STATE
+	bool state_known, durable;
+	const char *state_sentence; // why there is no STATE
+	// seed
+	bool has_seed, seed_has_region, seed_has_pin, seed_has_token, seed_has_assignment;
+	const char *seed_problem; // "40-iso: seed.yaml:3:1: ..."
+	const char *seed_looked;  // the sources that were looked at
+	// assignment
+	bool has_assignment; // valid: received, stored or from the seed
+	bool from_seed;      // it came in the seed: there is no region
+	const char *assignment_problem;
+	// link
+	unsigned n_wired, n_carrier;
+	bool has_address;        // a global address on a wired port
+	const char *link_name;   // the port that is waited for
+	const char *link_lldp;   // "sw12 port 7" or NULL
+	uint64_t link_since_usec; // when that port got carrier
+	const char *link_problem; // the first-contact network could not be applied
+	// region
+	enum region_contact contact;
+	const char *region_url, *region_error;
+	// clock
+	bool clock_holds;
+	const char *clock_problem;
+	// enrolment
+	enum enrol_state enrol;
+	const char *code, *enrol_sentence, *token_sentence;
+	bool cert_expired;
+	const char *renew_problem;
+	// network
+	enum step_state network;
+	const char *network_problem;
+	// mesh
+	bool mesh_wanted, mesh_known, mesh_up;
+	unsigned n_peers, n_fresh_peers;
+	bool mesh_needs_server;     // a joiner needs a handshake with the server it joins
+	bool mesh_server_fresh;
+	const char *mesh_problem, *mesh_server; // its endpoint or address
+	// payload and K3s
+	enum step_state payload;
+	const char *payload_problem, *payload_progress;
+	bool has_secrets;
+	const char *secrets_problem;
+	enum step_state k3s;
+	const char *k3s_problem;
+	bool k3s_first;
+	const char *k3s_server;
+	uint64_t k3s_since_usec;
+	// the cluster
+	bool cni_bridge;       // this hearthd writes the conflist
+	bool has_pod_cidr, cluster_network;
+	const char *cluster_network_problem;
+	bool node_registered, node_ready;
+	const char *node_problem;
+	enum step_state bootstrap;
+	bool bootstrap_wanted, bootstrap_ours; // ours: we hold the Lease
+	const char *bootstrap_problem, *bootstrap_stage;
+};
+
+enum { LADDER_SENTENCE_MAX = 640, LADDER_MAX_WARNINGS = 4 };
+
+struct ladder_action {
+	enum rung rung;
+	char sentence[LADDER_SENTENCE_MAX]; // what is waited for, why, who can fix it
+	size_t n_warnings;
+	char warnings[LADDER_MAX_WARNINGS][LADDER_SENTENCE_MAX];
+};
+
+/* Walk from the bottom; the first rung that does not hold is the answer. RUNG_STEADY when all hold. Every rung below
+ * ret.rung holds. */
+struct ladder_action ladder_step(const struct facts *facts, uint64_t now_usec);

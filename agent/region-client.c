@@ -1,0 +1,637 @@
+// Decides what to ask next from what is there already (drive()); every answer changes the state and drives again, from
+// a deferred event, so that no HTTP client is freed under its own callback.
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/region-client.h"
+#include "agent/region-exchange.h"
+#include "base/json.h"
+#include "base/time.h"
+#include <errno.h>
+
+enum {
+	BACKOFF_BASE_MSEC = 100,
+	BACKOFF_CAP_SEC = 30,
+	POLL_WAIT_SEC = 50, // below the idle timeouts of usual NAT boxes
+	POLL_TIMEOUT_SEC = 75,
+	STATUS_EVERY_MSEC = 1000,
+};
+
+static void kick(struct region_client *c)
+{
+	if (c->kick)
+		(void)sd_event_source_set_enabled(c->kick, SD_EVENT_ONESHOT); // cannot fail for a live source
+}
+
+static void set_text(char **field, const char *text)
+{
+	char *copy = text && *text ? strdup(text) : NULL;
+	free(*field);
+	*field = copy;
+}
+
+static void wipe_text(char **field)
+{
+	if (*field)
+		crypto_wipe(*field, strlen(*field));
+	free(*field);
+	*field = NULL;
+}
+
+static void changed(struct region_client *c)
+{
+	c->events.on_change(c->events.user);
+	kick(c);
+}
+
+// --- backoff of one operation ---
+
+static int on_backoff_over(sd_event_source *source, uint64_t usec, void *user)
+{
+	struct region_op_state *op = user;
+	op->waiting = false;
+	kick(op->client);
+	return 0;
+}
+
+static void op_wait(struct region_op_state *op, uint64_t delay_usec)
+{
+	int r = 0;
+	op->waiting = true;
+	if (op->timer) {
+		r = sd_event_source_set_time_relative(op->timer, delay_usec);
+		if (r >= 0)
+			r = sd_event_source_set_enabled(op->timer, SD_EVENT_ONESHOT);
+	} else {
+		r = sd_event_add_time_relative(op->client->event, &op->timer, CLOCK_BOOTTIME, delay_usec,
+			50 * USEC_PER_MSEC, on_backoff_over, op);
+	}
+	if (r < 0)
+		op->waiting = false; // without a timer the next kick tries again
+}
+
+static void op_failed(struct region_op_state *op, const char *problem, const char *retry_after)
+{
+	set_text(&op->problem, problem);
+	uint64_t delay = time_backoff_usec(op->n_failures, BACKOFF_BASE_MSEC * USEC_PER_MSEC, BACKOFF_CAP_SEC * USEC_PER_SEC);
+	if (op->n_failures < 16)
+		op->n_failures++;
+	if (retry_after) {
+		long sec = strtol(retry_after, NULL, 10);
+		if (sec > 0 && sec <= 3600)
+			delay = (uint64_t)sec * USEC_PER_SEC;
+	}
+	op_wait(op, delay);
+}
+
+static void op_succeeded(struct region_op_state *op)
+{
+	op->n_failures = 0;
+	set_text(&op->problem, NULL);
+}
+
+static bool op_idle(const struct region_op_state *op)
+{
+	return !op->call && !op->waiting;
+}
+
+static void forget_hello(struct region_client *c)
+{
+	c->has_hello = false;
+	hello_done(&c->hello);
+	c->clients_stale = true;
+}
+
+// --- answers ---
+
+// The { "error", "code" } of a refusal. Texts live until value_free(*ret_document).
+static void refusal_parse(const struct http_response *response, struct value **ret_document, const char **ret_code,
+	const char **ret_error)
+{
+	*ret_code = "";
+	*ret_error = "";
+	if (json_parse(response->body, response->n_body, HELLO_MAX_BYTES, ret_document, NULL) < 0)
+		return;
+	const char *code = value_text(value_find(*ret_document, "code"));
+	const char *error = value_text(value_find(*ret_document, "error"));
+	*ret_code = code ? code : "";
+	*ret_error = error ? error : "";
+}
+
+// No HTTP answer came.
+static void on_no_answer(struct region_client *c, struct region_op_state *op, const struct http_response *response)
+{
+	set_text(&c->error, diag_text(&response->diag));
+	c->contact = REGION_SILENT;
+	if (response->error == -EKEYREJECTED)
+		forget_hello(c); // another certificate, or our clock: a new hello tells
+	if (c->n_urls)
+		c->url = (c->url + 1) % c->n_urls;
+	op_failed(op, c->error, NULL);
+	changed(c);
+}
+
+static void on_refused_identity(struct region_client *c, const char *code, const char *error)
+{
+	if (str_equal(code, "revoked")) {
+		c->enrol = ENROL_REVOKED;
+	} else if (str_equal(code, "quarantined")) {
+		c->enrol = ENROL_QUARANTINED;
+	} else if (str_equal(code, "unknown-key") || str_equal(code, "unknown-node")) {
+		identity_drop_certificate(c->identity); // a restored region: one approval takes us back
+		c->clients_stale = true;
+		c->enrol = ENROL_NONE;
+	} else {
+		return;
+	}
+	set_text(&c->enrol_sentence, error);
+}
+
+/* Every answer passes here. True: 2xx or 304, the op may read it. Else the refusal is noted and the op backs off. */
+static bool op_answered(struct region_op_state *op, const struct http_response *response)
+{
+	struct region_client *c = op->client;
+	op->call = NULL;
+	if (response->error < 0) {
+		on_no_answer(c, op, response);
+		return false;
+	}
+	c->heard_msec = time_wall_msec();
+	if (c->contact != REGION_FOUND && c->has_hello) {
+		c->contact = REGION_FOUND;
+		set_text(&c->error, NULL);
+	}
+	if (response->status / 100 == 2 || response->status == 304) {
+		op_succeeded(op);
+		return true;
+	}
+	struct value *document CLEANUP(value_freep) = NULL;
+	const char *code, *error;
+	refusal_parse(response, &document, &code, &error);
+	char *problem AUTO_FREE = *error ? strdup(error) : str_format("HTTP status %d", response->status);
+	if (response->status == 401 || response->status == 403 || response->status == 409)
+		on_refused_identity(c, code, error);
+	if (op->op == REGION_OP_ENROL) {
+		region_exchange_refused(c, response->status, code, problem);
+		op_failed(op, problem, response->retry_after);
+	} else {
+		op_failed(op, problem, response->retry_after);
+	}
+	changed(c);
+	return false;
+}
+
+static void on_hello(const struct http_response *response, void *user)
+{
+	struct region_op_state *op = user;
+	struct region_client *c = op->client;
+	struct diag diag = { 0 };
+	if (!op_answered(op, response)) {
+		c->contact = REGION_SILENT; // an HTTP error is no hello either
+		set_text(&c->error, op->problem);
+		return;
+	}
+	uint64_t round_trip = time_boot_usec() - c->hello_started_usec;
+	struct hello hello;
+	c->contact = hello_check(response->body, response->n_body, c->hello_nonce, (const uint8_t(*)[32])c->pins, c->n_pins,
+		round_trip, &hello, &diag);
+	if (c->contact != REGION_FOUND) {
+		set_text(&c->error, diag_text(&diag));
+		c->url = (c->url + 1) % c->n_urls;
+		op_failed(op, c->error, NULL);
+		changed(c);
+		return;
+	}
+	set_text(&c->error, NULL);
+	hello_done(&c->hello);
+	c->hello = hello;
+	c->has_hello = true;
+	c->clients_stale = true;
+	c->events.on_hello(hello.region_msec, c->events.user);
+	changed(c);
+}
+
+static void on_renewed(const struct http_response *response, void *user)
+{
+	struct region_op_state *op = user;
+	struct region_client *c = op->client;
+	struct value *document CLEANUP(value_freep) = NULL;
+	struct diag diag = { 0 };
+	const char *pem = NULL;
+	if (!op_answered(op, response))
+		return;
+	if (json_parse(response->body, response->n_body, HELLO_MAX_BYTES, &document, &diag) < 0 ||
+		value_string(value_find(document, "certificate"), "certificate", &pem, &diag) < 0 ||
+		identity_set_certificate(c->identity, pem, &diag) < 0) {
+		op_failed(op, diag_text(&diag), NULL);
+	} else {
+		c->clients_stale = true;
+		c->events.on_certificate(c->events.user);
+	}
+	changed(c);
+}
+
+static void on_assignment(const struct http_response *response, void *user)
+{
+	struct region_op_state *op = user;
+	struct region_client *c = op->client;
+	struct diag diag = { 0 };
+	if (!op_answered(op, response))
+		return;
+	c->enrol = ENROL_APPROVED;
+	if (response->status == 200) {
+		set_text(&c->etag, response->etag);
+		if (c->events.on_assignment(response->body, response->n_body, &diag, c->events.user) < 0)
+			op_failed(op, diag_text(&diag), NULL);
+	}
+	changed(c);
+}
+
+static void on_mesh(const struct http_response *response, void *user)
+{
+	struct region_op_state *op = user;
+	struct region_client *c = op->client;
+	struct value *document CLEANUP(value_freep) = NULL;
+	struct diag diag = { 0 };
+	if (!op_answered(op, response))
+		return;
+	if (response->status == 200) {
+		if (c->events.on_mesh(response->body, response->n_body, &diag, c->events.user) < 0) {
+			set_text(&c->mesh_since, NULL); // a delta that does not fit: ask for all
+			op_failed(op, diag_text(&diag), NULL);
+		} else if (json_parse(response->body, response->n_body, 0, &document, NULL) == 0) {
+			set_text(&c->mesh_since, value_text(value_find(document, "generation")));
+		}
+	}
+	changed(c);
+}
+
+static void on_secrets(const struct http_response *response, void *user)
+{
+	struct region_op_state *op = user;
+	struct region_client *c = op->client;
+	struct diag diag = { 0 };
+	if (!op_answered(op, response))
+		return;
+	if (c->events.on_secrets(response->body, response->n_body, &diag, c->events.user) < 0)
+		op_failed(op, diag_text(&diag), NULL);
+	else
+		c->has_secrets = true;
+	changed(c);
+}
+
+static void on_status(const struct http_response *response, void *user)
+{
+	struct region_op_state *op = user;
+	if (!op_answered(op, response))
+		return;
+	op_wait(op, STATUS_EVERY_MSEC * USEC_PER_MSEC); // debounce
+	kick(op->client);
+}
+
+static void on_cluster(const struct http_response *response, void *user)
+{
+	struct region_op_state *op = user;
+	if (!op_answered(op, response))
+		return;
+	wipe_text(&op->client->cluster);
+	op->client->cluster_accepted = true;
+	changed(op->client);
+}
+
+// --- questions ---
+
+static void start(struct region_op_state *op, struct http_client *http, const char *method, const char *path,
+	const char *body, const char *etag, unsigned timeout_sec, http_callback_t on_response)
+{
+	struct region_client *c = op->client;
+	char boot_id[64], *match AUTO_FREE = NULL;
+	char *url AUTO_FREE = str_format("%s%s", region_client_url(c), path);
+	(void)snprintf(boot_id, sizeof(boot_id), "Hearth-Boot-Id: %s", c->boot_id); // fixed length
+	if (etag)
+		match = str_format("If-None-Match: %s", etag);
+	const char *headers[] = { boot_id, body ? "Content-Type: application/json" : match, body ? match : NULL, NULL };
+	struct http_request request = {
+		.method = method,
+		.url = url,
+		.headers = headers,
+		.body = body,
+		.n_body = body ? strlen(body) : 0,
+		.timeout_usec = timeout_sec * USEC_PER_SEC,
+		.connect_timeout_usec = 5 * USEC_PER_SEC,
+	};
+	int r = url ? http_call_start(http, &request, on_response, op, &op->call) : -ENOMEM;
+	if (r < 0)
+		op_failed(op, strerror(-r), NULL);
+}
+
+static void start_hello(struct region_client *c)
+{
+	crypto_random(c->hello_nonce, sizeof(c->hello_nonce));
+	char *nonce AUTO_FREE = base64url_encode(c->hello_nonce, sizeof(c->hello_nonce));
+	char *path AUTO_FREE = nonce ? str_format("/v1/hello?nonce=%s", nonce) : NULL;
+	if (!path)
+		return;
+	if (c->contact == REGION_UNTRIED)
+		c->contact = REGION_TRYING;
+	c->hello_started_usec = time_boot_usec();
+	start(&c->ops[REGION_OP_HELLO], c->hello_client, "GET", path, NULL, NULL, HELLO_MAX_ROUND_TRIP_SEC, on_hello);
+}
+
+static void on_exchange(const struct http_response *response, void *user)
+{
+	struct region_op_state *op = user;
+	struct region_client *c = op->client;
+	struct diag diag = { 0 };
+	if (!op_answered(op, response))
+		return;
+	if (region_exchange_answer(c, response->body, response->n_body, &diag) < 0) {
+		c->enrol = ENROL_REFUSED;
+		set_text(&c->enrol_sentence, diag_text(&diag));
+		op_failed(op, c->enrol_sentence, NULL);
+	} else if (c->enrol == ENROL_DENIED || c->enrol == ENROL_UNCONFIRMED || c->enrol == ENROL_CLOSED) {
+		op_wait(op, 5 * USEC_PER_SEC); // only a person changes these; look again now and then
+	}
+	changed(c);
+}
+
+static void start_exchange(struct region_client *c)
+{
+	char *method = NULL, *path AUTO_FREE = NULL, *body = NULL;
+	unsigned timeout_sec = 0;
+	if (region_exchange_next(c, POLL_WAIT_SEC, &method, &path, &body) < 0) {
+		op_wait(&c->ops[REGION_OP_ENROL], USEC_PER_SEC);
+		return;
+	}
+	if (str_equal(method, "GET"))
+		timeout_sec = POLL_TIMEOUT_SEC;
+	start(&c->ops[REGION_OP_ENROL], c->key_client, method, path, body, NULL, timeout_sec, on_exchange);
+	wipe_text(&body); // it may hold the token
+}
+
+static void start_renew(struct region_client *c)
+{
+	char *csr AUTO_FREE = NULL;
+	struct json_out out = { 0 };
+	if (key_csr_pem(c->identity->key, "hearth-node", &csr) < 0)
+		return;
+	json_out_object_begin(&out);
+	json_out_member(&out, "csr", csr);
+	json_out_object_end(&out);
+	char *body AUTO_FREE = json_out_take(&out);
+	if (body)
+		start(&c->ops[REGION_OP_RENEW], c->node_client, "POST", "/v1/renew", body, NULL, 0, on_renewed);
+}
+
+static void start_polls(struct region_client *c)
+{
+	char path[192];
+	if (op_idle(&c->ops[REGION_OP_ASSIGNMENT])) {
+		(void)snprintf(path, sizeof(path), "/v1/assignment?waitSec=%d", c->etag ? POLL_WAIT_SEC : 0); // short
+		if (!c->etag && c->enrol == ENROL_APPROVED && c->ops[REGION_OP_ASSIGNMENT].problem)
+			(void)snprintf(path, sizeof(path), "/v1/assignment?waitSec=%d", POLL_WAIT_SEC); // short
+		start(&c->ops[REGION_OP_ASSIGNMENT], c->node_client, "GET", path, NULL, c->etag, POLL_TIMEOUT_SEC, on_assignment);
+	}
+	if (c->wants_mesh && op_idle(&c->ops[REGION_OP_MESH])) {
+		(void)snprintf(path, sizeof(path), "/v1/mesh?waitSec=%d%s%s", c->mesh_since ? POLL_WAIT_SEC : 0,
+			c->mesh_since ? "&since=" : "", c->mesh_since ? c->mesh_since : ""); // generations are <= 63
+		start(&c->ops[REGION_OP_MESH], c->node_client, "GET", path, NULL, NULL, POLL_TIMEOUT_SEC, on_mesh);
+	}
+}
+
+static void start_rest(struct region_client *c)
+{
+	if (c->wants_secrets && !c->has_secrets && op_idle(&c->ops[REGION_OP_SECRETS]))
+		start(&c->ops[REGION_OP_SECRETS], c->node_client, "GET", "/v1/secrets", NULL, NULL, 0, on_secrets);
+	if (c->cluster && op_idle(&c->ops[REGION_OP_CLUSTER]))
+		start(&c->ops[REGION_OP_CLUSTER], c->node_client, "PUT", "/v1/cluster", c->cluster, NULL, 0, on_cluster);
+	if (c->status && op_idle(&c->ops[REGION_OP_STATUS])) {
+		char *body AUTO_FREE = TAKE_PTR(c->status);
+		start(&c->ops[REGION_OP_STATUS], c->node_client, "PUT", "/v1/status", body, NULL, 0, on_status);
+	}
+}
+
+static void cancel_calls(struct region_client *c)
+{
+	for (int i = 0; i < N_REGION_OPS; i++) {
+		http_call_cancel(c->ops[i].call);
+		c->ops[i].call = NULL;
+	}
+}
+
+static int make_clients(struct region_client *c)
+{
+	if (!c->clients_stale)
+		return 0;
+	cancel_calls(c);
+	c->key_client = http_client_free(c->key_client);
+	c->node_client = http_client_free(c->node_client);
+	int r = 0;
+	if (c->has_hello) {
+		struct http_trust_config config = {
+			.trust = HTTP_TRUST_CA,
+			.ca_pem = c->hello.ca_pem,
+			.client_cert_pem = c->identity->self_cert_pem,
+			.client_key_pem = c->identity->key_pem,
+		};
+		r = http_client_new(c->event, &config, &c->key_client);
+		config.client_cert_pem = c->identity->cert_pem;
+		if (r >= 0 && c->identity->cert_pem)
+			r = http_client_new(c->event, &config, &c->node_client);
+	}
+	c->clients_stale = r < 0;
+	return r;
+}
+
+static void drive(struct region_client *c)
+{
+	int64_t now_sec = time_wall_msec() / 1000;
+	if (c->n_urls == 0 || !c->identity || make_clients(c) < 0)
+		return;
+	if (!c->has_hello) {
+		if (op_idle(&c->ops[REGION_OP_HELLO]))
+			start_hello(c);
+		return;
+	}
+	if (!c->node_client) {
+		if (op_idle(&c->ops[REGION_OP_ENROL]))
+			start_exchange(c);
+		return;
+	}
+	if (identity_wants_renewal(c->identity, now_sec) && op_idle(&c->ops[REGION_OP_RENEW]))
+		start_renew(c);
+	if (identity_expired(c->identity, now_sec))
+		return;
+	start_polls(c);
+	start_rest(c);
+}
+
+static int on_kick(sd_event_source *source, void *user)
+{
+	drive(user);
+	return 0;
+}
+
+// --- the owner's side ---
+
+int region_client_new(sd_event *event, const struct region_events *events, struct identity *identity, bool durable,
+	const char *exchange_path, struct region_client **ret)
+{
+	struct region_client *c CLEANUP(region_client_freep) = calloc(1, sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	uint8_t random[16];
+	crypto_random(random, sizeof(random));
+	hex_encode(random, sizeof(random), c->boot_id);
+	c->event = sd_event_ref(event);
+	c->events = *events;
+	c->identity = identity;
+	c->durable = durable;
+	c->enrol = identity->cert_pem ? ENROL_APPROVED : ENROL_NONE;
+	for (int i = 0; i < N_REGION_OPS; i++)
+		c->ops[i] = (struct region_op_state){ .client = c, .op = i };
+	if (!(c->exchange_path = strdup(exchange_path)))
+		return -ENOMEM;
+	struct http_trust_config nothing = { .trust = HTTP_TRUST_NOTHING };
+	int r = http_client_new(event, &nothing, &c->hello_client);
+	if (r >= 0)
+		r = sd_event_add_defer(event, &c->kick, on_kick, c);
+	if (r < 0)
+		return r;
+	region_exchange_load(c);
+	*ret = TAKE_PTR(c);
+	return 0;
+}
+
+struct region_client *region_client_free(struct region_client *c)
+{
+	if (!c)
+		return NULL;
+	cancel_calls(c);
+	for (int i = 0; i < N_REGION_OPS; i++) {
+		sd_event_source_disable_unref(c->ops[i].timer);
+		free(c->ops[i].problem);
+	}
+	sd_event_source_disable_unref(c->kick);
+	http_client_free(c->hello_client);
+	http_client_free(c->key_client);
+	http_client_free(c->node_client);
+	hello_done(&c->hello);
+	for (size_t i = 0; i < c->n_urls; i++)
+		free(c->urls[i]);
+	wipe_text(&c->token);
+	wipe_text(&c->cluster);
+	free(c->error);
+	free(c->enrol_sentence);
+	free(c->token_sentence);
+	free(c->name);
+	free(c->exchange_path);
+	free(c->exchange_id);
+	free(c->etag);
+	free(c->mesh_since);
+	free(c->status);
+	sd_event_unref(c->event);
+	free(c);
+	return NULL;
+}
+
+static bool same_region(const struct region_client *c, const char *const *urls, size_t n_urls,
+	const uint8_t (*pins)[32], size_t n_pins)
+{
+	if (c->n_urls != n_urls || c->n_pins != n_pins)
+		return false;
+	for (size_t i = 0; i < n_urls; i++)
+		if (!str_equal(c->urls[i], urls[i]))
+			return false;
+	return n_pins == 0 || memcmp(c->pins, pins, n_pins * 32) == 0;
+}
+
+int region_client_set_region(struct region_client *c, const char *const *urls, size_t n_urls, const uint8_t (*pins)[32],
+	size_t n_pins, const char *token)
+{
+	if (n_urls > SEED_MAX_URLS || n_pins > SEED_MAX_PINS)
+		return -EINVAL;
+	wipe_text(&c->token);
+	set_text(&c->token, n_pins ? token : NULL); // without a pin no token is ever sent
+	if (same_region(c, urls, n_urls, pins, n_pins))
+		return 0;
+	for (size_t i = 0; i < c->n_urls; i++)
+		free(c->urls[i]);
+	c->n_urls = 0;
+	for (size_t i = 0; i < n_urls; i++) {
+		if (!(c->urls[i] = strdup(urls[i])))
+			return -ENOMEM;
+		c->n_urls = i + 1;
+	}
+	if (n_pins)
+		memcpy(c->pins, pins, n_pins * 32);
+	c->n_pins = n_pins;
+	c->url = 0;
+	c->contact = REGION_UNTRIED;
+	cancel_calls(c);
+	forget_hello(c);
+	kick(c);
+	return 0;
+}
+
+const char *region_client_url(const struct region_client *c)
+{
+	return c->n_urls ? c->urls[c->url % c->n_urls] : "";
+}
+
+void region_client_set_known(struct region_client *c, const char *assignment_generation, const char *mesh_since)
+{
+	char *etag AUTO_FREE = assignment_generation ? str_format("\"%s\"", assignment_generation) : NULL;
+	set_text(&c->etag, etag);
+	set_text(&c->mesh_since, mesh_since);
+}
+
+void region_client_want_mesh(struct region_client *c, bool wanted)
+{
+	if (wanted && !c->wants_mesh)
+		kick(c);
+	c->wants_mesh = wanted;
+}
+
+void region_client_want_secrets(struct region_client *c, bool wanted)
+{
+	if (wanted && !c->wants_secrets)
+		kick(c);
+	c->wants_secrets = wanted;
+}
+
+int region_client_confirm(struct region_client *c, const char *code)
+{
+	char typed[CODE_TEXT];
+	if (!c->code[0] || enrol_code_normalise(code, typed) < 0 || !str_equal(typed, c->code))
+		return -EINVAL;
+	c->confirmed = true;
+	region_client_hurry(c);
+	return 0;
+}
+
+void region_client_send_status(struct region_client *c, char *json_take)
+{
+	free(c->status);
+	c->status = json_take;
+	kick(c);
+}
+
+void region_client_send_cluster(struct region_client *c, char *json_take)
+{
+	wipe_text(&c->cluster);
+	c->cluster = json_take;
+	c->cluster_accepted = false;
+	kick(c);
+}
+
+void region_client_hurry(struct region_client *c)
+{
+	for (int i = 0; i < N_REGION_OPS; i++) {
+		if (i == REGION_OP_STATUS)
+			continue; // its wait is a debounce, not a backoff
+		c->ops[i].n_failures = 0;
+		if (c->ops[i].waiting && c->ops[i].timer)
+			(void)sd_event_source_set_enabled(c->ops[i].timer, SD_EVENT_OFF); // live source
+		c->ops[i].waiting = false;
+	}
+	kick(c);
+}

@@ -1,0 +1,103 @@
+// The node's side of the region's API (docs/region-api.yaml), asynchronous and level-triggered: it looks at what it has
+// (hello, certificate, assignment ...) and starts whatever is missing, each with its own backoff. What the answers mean
+// for the machine is the owner's business (struct region_events).
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "agent/hello.h"
+#include "agent/identity.h"
+#include "base/contact.h"
+#include "base/http.h"
+#include "base/seed.h"
+
+enum region_op {
+	REGION_OP_HELLO,
+	REGION_OP_ENROL,      // POST, PUT, GET of one exchange
+	REGION_OP_RENEW,
+	REGION_OP_ASSIGNMENT, // long poll
+	REGION_OP_MESH,       // long poll
+	REGION_OP_SECRETS,
+	REGION_OP_STATUS,
+	REGION_OP_CLUSTER,
+	N_REGION_OPS,
+};
+
+struct region_events {
+	// The region's time; the owner may step the clock here: nothing else was sent yet.
+	void (*on_hello)(int64_t region_msec, void *user);
+	void (*on_certificate)(void *user);
+	// Accept (0) or refuse (negative, with a diag) an answer; a refused assignment is asked for again only when it changes.
+	int (*on_assignment)(const char *json, size_t n, struct diag *reterr, void *user);
+	int (*on_mesh)(const char *json, size_t n, struct diag *reterr, void *user);
+	int (*on_secrets)(const char *json, size_t n, struct diag *reterr, void *user);
+	char *(*facts_json)(void *user); // FACTS of the API as JSON; freed by the caller
+	void (*on_change)(void *user);   // something of the readable part below is new
+	void *user;
+};
+
+struct region_client;
+struct region_op_state {
+	struct region_client *client;
+	enum region_op op;
+	struct http_call *call;
+	sd_event_source *timer; // not NULL and enabled: backing off
+	unsigned n_failures;
+	bool waiting;
+	char *problem;          // why the last try failed, NULL: it did not
+};
+
+struct region_client {
+	// Readable by the owner.
+	enum region_contact contact;
+	char *error;             // why contact is not REGION_FOUND
+	bool has_hello;
+	struct hello hello;
+	enum enrol_state enrol;
+	char code[CODE_TEXT];    // "" when there is none
+	char *enrol_sentence, *token_sentence, *name;
+	bool has_secrets, cluster_accepted;
+	int64_t heard_msec;      // wall time of the last answer, 0: none in this start
+
+	// Ours.
+	sd_event *event;
+	struct region_events events;
+	char boot_id[33];
+	struct identity *identity; // borrowed
+	bool durable, wants_mesh, wants_secrets, confirmed;
+	size_t n_urls, n_pins, url;
+	char *urls[SEED_MAX_URLS];
+	uint8_t pins[SEED_MAX_PINS][32];
+	char *token;
+	char *exchange_path;     // the exchange under way, for a restarted hearthd
+	char *exchange_id;
+	uint8_t node_nonce[32], region_nonce[32], hello_nonce[32];
+	bool nonce_sent, durable_sent;
+	char *etag, *mesh_since;
+	char *status, *cluster;  // bodies to send, NULL: nothing to say
+	uint64_t hello_started_usec;
+	struct http_client *hello_client, *key_client, *node_client;
+	bool clients_stale;
+	sd_event_source *kick;
+	struct region_op_state ops[N_REGION_OPS];
+};
+
+int region_client_new(sd_event *event, const struct region_events *events, struct identity *identity, bool durable,
+	const char *exchange_path, struct region_client **ret);
+struct region_client *region_client_free(struct region_client *client);
+DEFINE_CLEANUP(region_client)
+/* Whom to talk to. A change forgets the hello. Texts are copied. */
+int region_client_set_region(struct region_client *client, const char *const *urls, size_t n_urls,
+	const uint8_t (*pins)[32], size_t n_pins, const char *token);
+const char *region_client_url(const struct region_client *client);
+// Where long polls start: what is stored already (may be NULL).
+void region_client_set_known(struct region_client *client, const char *assignment_generation, const char *mesh_since);
+void region_client_want_mesh(struct region_client *client, bool wanted);
+void region_client_want_secrets(struct region_client *client, bool wanted);
+// A person at this machine has compared the code. -EINVAL it is not the code.
+int region_client_confirm(struct region_client *client, const char *code);
+// Body of the next status (consumed); an older one that was not sent yet is dropped.
+void region_client_send_status(struct region_client *client, char *json_take);
+// Body of PUT /v1/cluster (consumed and wiped).
+void region_client_send_cluster(struct region_client *client, char *json_take);
+// Network changed or a key was pressed: every backoff ends now.
+void region_client_hurry(struct region_client *client);

@@ -1,0 +1,33 @@
+// Every path of the agent goes through here, so that it also runs under another root (hearthd --root DIR, tests).
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/util.h"
+
+struct root_path {
+	char text[512];
+};
+// @root (no final slash; "" is the real one) + @absolute. Use .text inside the full expression.
+static inline struct root_path root_path(const char *root, const char *absolute)
+{
+	struct root_path path;
+	(void)snprintf(path.text, sizeof(path.text), "%s%s", root, absolute); // roots are checked at start
+	return path;
+}
+
+#define RUN_STATUS "/run/hearth/status.json"
+#define RUN_STATE "/run/hearth/state.json"
+#define RUN_IMAGE "/run/hearth/image.json"
+#define RUN_BOOT "/run/hearth/boot.json"
+#define RUN_SEED_FOLDER "/run/hearth/seed.d"
+#define RUN_MEDIUM "/run/hearth/medium/hearth"
+#define RUN_PAYLOAD "/run/hearth/payload"
+#define RUN_PAYLOAD_FILES "/run/hearth/payload.d"
+#define RUN_K3S_STARTED "/run/hearth/k3s-started"
+#define STATE_IDENTITY "/state/hearth/identity"
+#define STATE_ASSIGNMENT "/state/hearth/assignment.json"
+#define STATE_REGION "/state/hearth/region.json"
+#define STATE_MESH "/state/hearth/mesh.json"
+#define STATE_SECRETS "/state/hearth/secrets"
+#define STATE_PAYLOAD "/state/hearth/payload"
+#define STATE_BOOTSTRAP "/state/hearth/bootstrap"
