@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/crypto-mbed.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <mbedtls/base64.h>
 #include <mbedtls/constant_time.h>
@@ -104,6 +105,21 @@ void sha256_stream_add(struct sha256_stream *stream, const void *bytes, size_t n
 void sha256_stream_end(struct sha256_stream *stream, uint8_t ret[static 32])
 {
 	(void)mbedtls_sha256_finish(&stream->hash, ret); // as in sha256()
+}
+
+void sha256_parts(const struct hash_part parts[], size_t n_parts, uint8_t ret[static 32])
+{
+	struct sha256_stream stream;
+
+	mbedtls_sha256_init(&stream.hash);
+	(void)mbedtls_sha256_starts(&stream.hash, 0); // as in sha256()
+	for (size_t i = 0; i < n_parts; i++) {
+		uint32_t length = htobe32((uint32_t)parts[i].n);
+		sha256_stream_add(&stream, &length, sizeof(length));
+		sha256_stream_add(&stream, parts[i].bytes, parts[i].n);
+	}
+	sha256_stream_end(&stream, ret);
+	mbedtls_sha256_free(&stream.hash);
 }
 
 void hex_encode(const uint8_t *bytes, size_t n, char *ret)

@@ -11,6 +11,12 @@ void crypto_random(void *ret, size_t n); // getrandom(2); blocks until the kerne
 void crypto_wipe(void *bytes, size_t n);
 bool crypto_equal(const void *a, const void *b, size_t n); // constant time
 void sha256(const void *bytes, size_t n, uint8_t ret[static 32]);
+// Each part preceded by its length as uint32 big-endian, so that no two lists of parts give the same bytes.
+struct hash_part {
+	const void *bytes;
+	size_t n;
+};
+void sha256_parts(const struct hash_part parts[], size_t n_parts, uint8_t ret[static 32]);
 
 struct sha256_stream;
 struct sha256_stream *sha256_stream_new(void);

@@ -1,0 +1,11 @@
+// The URLs that Hearth takes from people: an https origin, and host[:port] of registries.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/util.h"
+
+/* "https://HOST[:PORT]" with at most a final "/", which is dropped: into @ret, the caller frees. HOST is a DNS name, an
+ * IPv4 address or an IPv6 address in brackets. -EINVAL for anything else; -ENOMEM. */
+int url_origin(const char *text, char **ret);
+// HOST[:PORT] as above, @n bytes.
+bool url_host_port_valid(const char *text, size_t n);
