@@ -94,7 +94,7 @@ int oci_layout_add_blob_file(const char *folder, const char *path, char ret_dige
 {
 	AUTO_CLOSE int from_fd = open(path, O_RDONLY | O_CLOEXEC);
 	uint8_t hash[SHA256_BYTES];
-	uint64_t size;
+	uint64_t size = 0;
 
 	if (from_fd < 0)
 		return fail(reterr, -errno, path, "cannot be opened");
