@@ -7,6 +7,7 @@
 #include <systemd/sd-event.h>
 
 enum { HTTP_BODY_MAX = 16 << 20 };
+#define HTTP_FILE_MAX (UINT64_C(8) << 30)
 
 enum http_trust {
 	HTTP_TRUST_CA,     // verify chain and name against ca_pem alone
@@ -35,11 +36,14 @@ struct http_request {
 	size_t n_body;
 	uint64_t timeout_usec;        // whole transfer; 0: 30 s
 	uint64_t connect_timeout_usec; // 0: 10 s
-	size_t max_body_bytes;        // answer; 0: HTTP_BODY_MAX
-	int out_fd;                   // > 0: the body goes there instead of memory (borrowed)
-	uint64_t resume_from;         // Range: bytes=N-
-	bool follow_redirects;        // credentials never go to another host
-	// progress, may be NULL; returning non-zero cancels
+	uint64_t max_body_bytes;      // answer; 0: HTTP_BODY_MAX, with out_fd HTTP_FILE_MAX
+	int out_fd;                   // > 0: the body of a 2xx goes there instead of memory (borrowed)
+	/* Range: bytes=N-. Status 206: what follows byte N, written where out_fd stands. Status 200: the server sent the
+	 * whole; out_fd was truncated and written from its start. A 206 from another byte is -EBADMSG. */
+	uint64_t resume_from;
+	bool follow_redirects;        // GET and HEAD, 5 at most, never from https to http; another host (or port) gets
+				      // neither Authorization nor Cookie nor our client certificate
+	// progress, may be NULL; returning non-zero cancels (-ECANCELED). @user is that of the call, NULL in http_perform()
 	int (*on_progress)(uint64_t n_done, uint64_t n_total, void *user);
 };
 struct http_response {

@@ -1,0 +1,85 @@
+// What a failed transfer means: errno for programs, the step that failed (DNS, TCP, TLS, HTTP) for people.
+// SPDX-License-Identifier: Apache-2.0
+#include "base/http-call.h"
+
+#include <errno.h>
+
+// How far did it come? libcurl knows the time of each step, 0 for those not reached.
+static const char *step_of(const struct http_call *call)
+{
+	curl_off_t resolved = 0, connected = 0, secured = 0;
+
+	(void)curl_easy_getinfo(call->easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved); // 0 then, which says DNS
+	(void)curl_easy_getinfo(call->easy, CURLINFO_CONNECT_TIME_T, &connected);   // as above
+	(void)curl_easy_getinfo(call->easy, CURLINFO_APPCONNECT_TIME_T, &secured);  // as above
+	if (resolved == 0)
+		return "DNS";
+	if (connected == 0)
+		return "TCP";
+	return secured == 0 && strncasecmp(call->url, "https:", 6) == 0 ? "TLS" : "HTTP";
+}
+
+static int connect_errno(const struct http_call *call)
+{
+	long error = 0;
+
+	(void)curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &error); // 0 then
+	return error > 0 ? -(int)error : -EHOSTUNREACH;
+}
+
+static const char *detail(const struct http_call *call, CURLcode code)
+{
+	return *call->error ? call->error : curl_easy_strerror(code);
+}
+
+int http_error(const struct http_call *call, CURLcode code, struct diag *reterr)
+{
+	const char *url = call->url;
+	int r;
+
+	if (call->refusal == -E2BIG)
+		return diag_set(reterr, -E2BIG, url, "HTTP: the answer must not be longer than %llu bytes",
+			(unsigned long long)call->max_body_bytes);
+	if (call->refusal == -EBADMSG)
+		return diag_set(reterr, -EBADMSG, url, "HTTP: the answer to a resumed request must go on at byte %llu, not \"%s\"",
+			(unsigned long long)call->resume_from,
+			call->header[HEADER_CONTENT_RANGE] ? call->header[HEADER_CONTENT_RANGE] : "");
+	if (call->refusal)
+		return diag_set(reterr, call->refusal, url, "the answer cannot be stored: %s", strerror(-call->refusal));
+	switch (code) {
+	case CURLE_COULDNT_RESOLVE_HOST:
+		return diag_set(reterr, -EHOSTUNREACH, url, "DNS: the host name has no address: %s", detail(call, code));
+	case CURLE_COULDNT_RESOLVE_PROXY:
+		return diag_set(reterr, -EHOSTUNREACH, url, "DNS: the proxy's name has no address: %s", detail(call, code));
+	case CURLE_COULDNT_CONNECT:
+		r = connect_errno(call);
+		return diag_set(reterr, r, url, "TCP: no connection: %s", r == -EHOSTUNREACH ? detail(call, code) : strerror(-r));
+	case CURLE_OPERATION_TIMEDOUT:
+		return diag_set(reterr, -ETIMEDOUT, url, "%s: no answer in time: %s", step_of(call), detail(call, code));
+	case CURLE_PEER_FAILED_VERIFICATION:
+		return diag_set(reterr, -EKEYREJECTED, url, "TLS: the server's certificate is not trusted: %s",
+			detail(call, code));
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_SSL_CIPHER:
+	case CURLE_SSL_ISSUER_ERROR:
+		return diag_set(reterr, -EKEYREJECTED, url, "TLS: no secure connection: %s", detail(call, code));
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CACERT_BADFILE:
+		return diag_set(reterr, -EINVAL, url, "TLS: our own certificate, key or CA cannot be used: %s",
+			detail(call, code));
+	case CURLE_URL_MALFORMAT:
+	case CURLE_UNSUPPORTED_PROTOCOL:
+		return diag_set(reterr, -EINVAL, url, "the URL cannot be used: %s", detail(call, code));
+	case CURLE_ABORTED_BY_CALLBACK:
+		return diag_set(reterr, -ECANCELED, url, "cancelled");
+	case CURLE_OUT_OF_MEMORY:
+		return diag_set(reterr, -ENOMEM, url, "no memory");
+	case CURLE_RECV_ERROR:
+	case CURLE_SEND_ERROR:
+	case CURLE_GOT_NOTHING:
+	case CURLE_PARTIAL_FILE:
+		return diag_set(reterr, -ECONNRESET, url, "%s: the connection broke: %s", step_of(call), detail(call, code));
+	default:
+		return diag_set(reterr, -EPROTO, url, "%s: %s", step_of(call), detail(call, code));
+	}
+}
