@@ -1,5 +1,5 @@
 // cosign signatures by P-256 keys, in both forms publishers write: the legacy tag sha256-HEX.sig (simple signing) and
-// the Sigstore bundle v0.3 (DSSE or message signature over the manifest) found as an OCI referrer. Transparency logs
+// the Sigstore bundle v0.3 (a DSSE envelope) found as an OCI referrer. Transparency logs
 // and certificates are not consulted: trust is the list of keys. Verifying is pure; fetching is asynchronous.
 // Source: sigstore/cosign specs/SIGNATURE_SPEC.md, sigstore/protobuf-specs bundle v0.3, secure-systems-lab/dsse.
 // SPDX-License-Identifier: Apache-2.0

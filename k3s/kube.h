@@ -31,5 +31,8 @@ int kube_apply(struct kube *kube, const char *path, const char *body, const char
 // POST (create) and PUT (replace) of a JSON body; DELETE without one.
 int kube_request(struct kube *kube, const char *method, const char *path, const char *json, kube_callback_t on_answer,
 	void *user);
+/* Cancel every call whose callback gets @user; no callbacks. For objects that go away while the client stays.
+ * kube_free() must not be called from inside a callback: drop the client from the next event instead. */
+void kube_forget(struct kube *kube, const void *user);
 // "/api/v1/nodes/NAME"; caller frees.
 char *kube_node_path(const char *node);

@@ -46,6 +46,13 @@ int oci_fetch_referrers(const struct oci_source *source, const char *digest, oci
 	struct oci_fetch **ret);
 void oci_fetch_cancel(struct oci_fetch *fetch); // no callback; NULL is fine; not after the callback
 
+// "Bearer realm=...,service=...,scope=..." of WWW-Authenticate (RFC 6750, docker token authentication). Pure.
+// -EINVAL: another scheme, no realm, or a text that is longer than 511 bytes.
+struct oci_challenge {
+	char realm[512], service[512], scope[512];
+};
+int oci_challenge_parse(const char *header, struct oci_challenge *ret);
+
 // What Hearth needs of a manifest. Pure.
 struct oci_layer {
 	char digest[OCI_DIGEST_TEXT], media_type[128];

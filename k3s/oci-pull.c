@@ -1,0 +1,619 @@
+// One request of the distribution API with its follow-ups: a bearer token when the registry asks for one, the fallback
+// tag when it knows no referrers, a fresh start when it ignores a range. Every answer is checked against its digest.
+// SPDX-License-Identifier: Apache-2.0
+#include "k3s/oci-pull.h"
+#include "base/crypto.h"
+#include "base/file.h"
+#include "base/json.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+enum { TOKEN_MAX_BYTES = 64 << 10, FETCH_TIMEOUT_SEC = 30, BLOB_TIMEOUT_SEC = 4 * 3600 };
+
+#define ACCEPT_MANIFEST                                                                            \
+	"Accept: " OCI_TYPE_MANIFEST ", " OCI_TYPE_INDEX                                           \
+	", application/vnd.docker.distribution.manifest.v2+json"
+
+enum fetch_kind { FETCH_MANIFEST, FETCH_BLOB, FETCH_FILE, FETCH_REFERRERS };
+
+struct oci_fetch {
+	enum fetch_kind kind;
+	struct http_client *client;
+	struct http_call *call;
+	char *registry, *repository, *reference; // reference: digest or tag
+	char *username, *password;
+	char *bearer; // "Authorization: Bearer ..." once a token was given
+	bool asked_token, fell_back;
+	size_t max_bytes;
+	char *path, *part;
+	int part_fd;
+	uint64_t max_file_bytes, part_bytes;
+	int (*on_progress)(uint64_t n_done, uint64_t n_total, void *user);
+	oci_fetched_t on_fetched;
+	void *user;
+};
+
+static void wipe_free(char *text)
+{
+	if (text)
+		crypto_wipe(text, strlen(text));
+	free(text);
+}
+
+static struct oci_fetch *fetch_free(struct oci_fetch *fetch)
+{
+	if (!fetch)
+		return NULL;
+	if (fetch->part_fd >= 0)
+		(void)close(fetch->part_fd); // synced before where it matters
+	free(fetch->registry);
+	free(fetch->repository);
+	free(fetch->reference);
+	free(fetch->username);
+	wipe_free(fetch->password);
+	wipe_free(fetch->bearer);
+	free(fetch->path);
+	free(fetch->part);
+	free(fetch);
+	return NULL;
+}
+
+void oci_fetch_cancel(struct oci_fetch *fetch)
+{
+	if (!fetch)
+		return;
+	http_call_cancel(fetch->call);
+	fetch_free(fetch);
+}
+
+static void fetch_end(struct oci_fetch *fetch, const struct oci_fetched *fetched)
+{
+	fetch->on_fetched(fetched, fetch->user);
+	fetch_free(fetch);
+}
+
+static void fetch_fail(struct oci_fetch *fetch, int error, const char *format, ...) PRINTF_LIKE(3, 4);
+static void fetch_fail(struct oci_fetch *fetch, int error, const char *format, ...)
+{
+	struct diag diag = {0};
+	struct oci_fetched fetched = {.error = error, .diag = &diag};
+	char message[DIAG_MESSAGE_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
+	(void)diag_set(&diag, error, "", "%s", message);
+	fetch_end(fetch, &fetched);
+}
+
+static void on_answer(const struct http_response *response, void *user);
+static void on_token(const struct http_response *response, void *user);
+
+// "Authorization: ..." for the registry, NULL when there is nothing to show. -ENOMEM.
+static int authorization(const struct oci_fetch *fetch, char **ret)
+{
+	char *pair = NULL, *encoded = NULL;
+
+	*ret = NULL;
+	if (fetch->bearer) {
+		*ret = strdup(fetch->bearer);
+		return *ret ? 0 : -ENOMEM;
+	}
+	if (!fetch->username)
+		return 0;
+	pair = str_format("%s:%s", fetch->username, fetch->password ? fetch->password : "");
+	if (pair)
+		encoded = base64_encode(pair, strlen(pair));
+	if (encoded)
+		*ret = str_format("Authorization: Basic %s", encoded);
+	wipe_free(pair);
+	wipe_free(encoded);
+	return *ret ? 0 : -ENOMEM;
+}
+
+// Digest of the part that is already there, to go on from.
+static int part_open(struct oci_fetch *fetch)
+{
+	struct stat st;
+
+	if (fetch->part_fd < 0)
+		fetch->part_fd = open(fetch->part, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fetch->part_fd < 0 || fstat(fetch->part_fd, &st) < 0)
+		return -errno;
+	fetch->part_bytes = (uint64_t)st.st_size;
+	if (fetch->part_bytes > fetch->max_file_bytes) {
+		if (ftruncate(fetch->part_fd, 0) < 0)
+			return -errno;
+		fetch->part_bytes = 0;
+	}
+	if (lseek(fetch->part_fd, (off_t)fetch->part_bytes, SEEK_SET) < 0)
+		return -errno;
+	return 0;
+}
+
+static int on_file_progress(uint64_t n_done, uint64_t n_total, void *user)
+{
+	struct oci_fetch *fetch = user;
+
+	if (n_done > fetch->max_file_bytes || n_total > fetch->max_file_bytes)
+		return 1;
+	return fetch->on_progress ? fetch->on_progress(n_done, n_total, fetch->user) : 0;
+}
+
+static int fetch_send(struct oci_fetch *fetch)
+{
+	static const char *const places[] = {"manifests", "blobs", "blobs", "referrers"};
+	char *url AUTO_FREE = NULL, *auth = NULL;
+	const char *headers[3] = {0};
+	struct http_request request = {.method = "GET", .headers = headers, .follow_redirects = true,
+		.timeout_usec = FETCH_TIMEOUT_SEC * UINT64_C(1000000), .max_body_bytes = fetch->max_bytes};
+	size_t n_headers = 0;
+	int r;
+
+	if (fetch->kind == FETCH_REFERRERS && fetch->fell_back)
+		url = str_format("%s/v2/%s/manifests/sha256-%s", fetch->registry, fetch->repository,
+			fetch->reference + strlen("sha256:"));
+	else
+		url = str_format("%s/v2/%s/%s/%s", fetch->registry, fetch->repository, places[fetch->kind],
+			fetch->reference);
+	if (!url)
+		return -ENOMEM;
+	request.url = url;
+	if (fetch->kind == FETCH_MANIFEST || fetch->kind == FETCH_REFERRERS)
+		headers[n_headers++] = ACCEPT_MANIFEST;
+	r = authorization(fetch, &auth);
+	if (r < 0)
+		return r;
+	if (auth)
+		headers[n_headers++] = auth;
+	if (fetch->kind == FETCH_FILE) {
+		r = part_open(fetch);
+		request.out_fd = fetch->part_fd;
+		request.resume_from = fetch->part_bytes;
+		request.on_progress = on_file_progress;
+		request.timeout_usec = BLOB_TIMEOUT_SEC * UINT64_C(1000000);
+	}
+	if (r == 0)
+		r = http_call_start(fetch->client, &request, on_answer, fetch, &fetch->call);
+	wipe_free(auth);
+	return r;
+}
+
+static void fetch_again(struct oci_fetch *fetch)
+{
+	int r = fetch_send(fetch);
+
+	if (r < 0)
+		fetch_fail(fetch, r, "%s/%s: cannot ask: %s", fetch->registry, fetch->repository, strerror(-r));
+}
+
+static bool word_ends(char c)
+{
+	return !c || c == ' ' || c == ',' || c == '\t';
+}
+
+int oci_challenge_parse(const char *header, struct oci_challenge *ret)
+{
+	struct oci_challenge challenge = {0};
+	const char *p = header;
+
+	if (strncasecmp(p, "Bearer", 6) != 0 || !word_ends(p[6]))
+		return -EINVAL;
+	p += 6;
+	for (;;) {
+		const char *key, *value;
+		size_t n_key, n_value;
+		char *to = NULL;
+
+		p += strspn(p, " \t,");
+		if (!*p)
+			break;
+		key = p;
+		n_key = strcspn(p, "= \t,");
+		if (n_key == 0 || p[n_key] != '=')
+			return -EINVAL;
+		p += n_key + 1;
+		if (*p == '"') {
+			value = ++p;
+			n_value = strcspn(p, "\"");
+			if (p[n_value] != '"')
+				return -EINVAL;
+			p += n_value + 1;
+		} else {
+			value = p;
+			n_value = strcspn(p, " \t,");
+			p += n_value;
+		}
+		if (n_key == 5 && strncasecmp(key, "realm", 5) == 0)
+			to = challenge.realm;
+		else if (n_key == 7 && strncasecmp(key, "service", 7) == 0)
+			to = challenge.service;
+		else if (n_key == 5 && strncasecmp(key, "scope", 5) == 0)
+			to = challenge.scope;
+		if (!to)
+			continue;
+		if (n_value >= sizeof(challenge.realm))
+			return -EINVAL;
+		for (size_t i = 0; i < n_value; i++)
+			if ((unsigned char)value[i] <= 0x20 && !(to == challenge.scope && value[i] == ' '))
+				return -EINVAL;
+		memcpy(to, value, n_value);
+		to[n_value] = '\0';
+	}
+	if (!*challenge.realm)
+		return -EINVAL;
+	*ret = challenge;
+	return 0;
+}
+
+static void url_escape(FILE *out, const char *text)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+
+	for (const char *p = text; *p; p++) {
+		if (strchr(plain, *p))
+			fputc(*p, out);
+		else
+			fprintf(out, "%%%02X", (unsigned)(unsigned char)*p);
+	}
+}
+
+/* Ask the realm for a token. The password goes there only by https, or when the registry itself is spoken to without
+ * TLS on purpose. */
+static int token_ask(struct oci_fetch *fetch, const struct oci_challenge *challenge)
+{
+	char *url AUTO_FREE = NULL, *auth = NULL, *scope AUTO_FREE = NULL;
+	const char *headers[2] = {0};
+	size_t n = 0;
+	FILE *out;
+	int r;
+
+	if (!str_starts(challenge->realm, "https://") &&
+		(!str_starts(challenge->realm, "http://") || str_starts(fetch->registry, "https://")))
+		return -EACCES;
+	scope = str_format("repository:%s:pull", fetch->repository);
+	out = open_memstream(&url, &n);
+	if (!scope || !out) {
+		if (out)
+			(void)fclose(out); // nothing written yet
+		return -ENOMEM;
+	}
+	fprintf(out, "%s%cservice=", challenge->realm, strchr(challenge->realm, '?') ? '&' : '?');
+	url_escape(out, challenge->service);
+	fputs("&scope=", out);
+	url_escape(out, *challenge->scope ? challenge->scope : scope);
+	if (fclose(out) != 0)
+		return -ENOMEM;
+	r = authorization(fetch, &auth);
+	if (r < 0)
+		return r;
+	headers[0] = auth;
+	fetch->asked_token = true;
+	r = http_call_start(fetch->client,
+		&(struct http_request){.method = "GET", .url = url, .headers = auth ? headers : NULL,
+			.timeout_usec = FETCH_TIMEOUT_SEC * UINT64_C(1000000), .max_body_bytes = TOKEN_MAX_BYTES},
+		on_token, fetch, &fetch->call);
+	wipe_free(auth);
+	return r;
+}
+
+static void on_token(const struct http_response *response, void *user)
+{
+	struct value *document CLEANUP(value_freep) = NULL;
+	struct oci_fetch *fetch = user;
+	const char *token;
+
+	fetch->call = NULL;
+	if (response->error < 0) {
+		fetch_fail(fetch, response->error, "the token service of %s cannot be reached: %s", fetch->registry,
+			diag_text(&response->diag));
+		return;
+	}
+	if (response->status != 200) {
+		fetch_fail(fetch, -EACCES, "the token service of %s refuses us (HTTP %d)", fetch->registry,
+			response->status);
+		return;
+	}
+	if (json_parse(response->body, response->n_body, TOKEN_MAX_BYTES, &document, NULL) < 0) {
+		fetch_fail(fetch, -EBADMSG, "the token service of %s answered something that is no JSON",
+			fetch->registry);
+		return;
+	}
+	token = value_text(value_find(document, "token"));
+	if (!token)
+		token = value_text(value_find(document, "access_token"));
+	if (!token || !*token || strpbrk(token, "\r\n")) {
+		fetch_fail(fetch, -EBADMSG, "the token service of %s gave no token", fetch->registry);
+		return;
+	}
+	fetch->bearer = str_format("Authorization: Bearer %s", token);
+	if (!fetch->bearer) {
+		fetch_fail(fetch, -ENOMEM, "out of memory");
+		return;
+	}
+	fetch_again(fetch);
+}
+
+static int file_digest(int fd, char ret[static OCI_DIGEST_TEXT])
+{
+	struct sha256_stream *stream CLEANUP(sha256_stream_freep) = sha256_stream_new();
+	uint8_t hash[SHA256_BYTES];
+	char block[64 << 10];
+	off_t at = 0;
+
+	if (!stream)
+		return -ENOMEM;
+	for (;;) {
+		ssize_t n = pread(fd, block, sizeof(block), at);
+
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		sha256_stream_add(stream, block, (size_t)n);
+		at += n;
+	}
+	sha256_stream_end(stream, hash);
+	pin_format(hash, ret);
+	return 0;
+}
+
+// The folder of @path made durable, so that the rename is.
+static int folder_sync(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder AUTO_FREE = slash ? str_format("%.*s", (int)(slash - path + (slash == path)), path) : strdup(".");
+	int fd AUTO_CLOSE = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	if (fd < 0)
+		return folder ? -errno : -ENOMEM;
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+static void file_finish(struct oci_fetch *fetch)
+{
+	struct oci_fetched fetched = {0};
+	int r = file_digest(fetch->part_fd, fetched.digest);
+
+	if (r == 0 && !str_equal(fetched.digest, fetch->reference)) {
+		(void)unlink(fetch->part); // a damaged part is worth nothing
+		fetch_fail(fetch, -EBADMSG, "%s: %s has digest %s: tampered with or damaged on the way", fetch->registry,
+			fetch->reference, fetched.digest);
+		return;
+	}
+	if (r == 0 && fsync(fetch->part_fd) < 0)
+		r = -errno;
+	if (r == 0 && rename(fetch->part, fetch->path) < 0)
+		r = -errno;
+	if (r == 0)
+		r = folder_sync(fetch->path);
+	if (r < 0) {
+		fetch_fail(fetch, r, "%s cannot be written: %s", fetch->path, strerror(-r));
+		return;
+	}
+	fetch_end(fetch, &fetched);
+}
+
+static void memory_finish(struct oci_fetch *fetch, const struct http_response *response)
+{
+	struct oci_fetched fetched = {.bytes = response->body, .n = response->n_body,
+		.media_type = response->content_type};
+	bool by_digest = fetch->kind != FETCH_REFERRERS && oci_digest_valid(fetch->reference);
+	uint8_t hash[SHA256_BYTES];
+
+	sha256(response->body, response->n_body, hash);
+	pin_format(hash, fetched.digest);
+	if (by_digest && !str_equal(fetched.digest, fetch->reference)) {
+		fetch_fail(fetch, -EBADMSG, "%s: %s has digest %s: tampered with or damaged on the way", fetch->registry,
+			fetch->reference, fetched.digest);
+		return;
+	}
+	fetch_end(fetch, &fetched);
+}
+
+// What did not belong to the blob (an error text, a whole blob instead of a range) is cut off again.
+static bool part_restore(struct oci_fetch *fetch, uint64_t bytes)
+{
+	return ftruncate(fetch->part_fd, (off_t)bytes) == 0;
+}
+
+static void on_answer(const struct http_response *response, void *user)
+{
+	struct oci_fetch *fetch = user;
+	struct oci_challenge challenge;
+	int r = -EACCES;
+
+	fetch->call = NULL;
+	if (response->error < 0) {
+		int error = response->error == -E2BIG || response->error == -ECANCELED ? -EFBIG : response->error;
+
+		if (error == -EFBIG)
+			fetch_fail(fetch, error, "%s: %s of %s is larger than allowed", fetch->registry,
+				fetch->reference, fetch->repository);
+		else
+			fetch_fail(fetch, error, "registry %s cannot be reached: %s", fetch->registry,
+				diag_text(&response->diag));
+		return;
+	}
+	if (fetch->kind == FETCH_FILE && response->status != 206 &&
+		(response->status != 200 || fetch->part_bytes > 0)) {
+		// An error text, or (200) a registry that ignores ranges: start from nothing, once.
+		if (!part_restore(fetch, response->status == 200 || response->status == 416 ? 0 : fetch->part_bytes)) {
+			fetch_fail(fetch, -errno, "%s cannot be cut: %s", fetch->part, strerror(errno));
+			return;
+		}
+		if (response->status == 200 || (response->status == 416 && fetch->part_bytes > 0)) {
+			fetch_again(fetch);
+			return;
+		}
+	}
+	switch (response->status) {
+	case 200:
+	case 206:
+		if (fetch->kind == FETCH_FILE)
+			file_finish(fetch);
+		else
+			memory_finish(fetch, response);
+		return;
+	case 401:
+	case 403:
+		if (response->status == 401 && !fetch->asked_token && response->www_authenticate &&
+			oci_challenge_parse(response->www_authenticate, &challenge) == 0)
+			r = token_ask(fetch, &challenge);
+		if (r < 0)
+			fetch_fail(fetch, r, "registry %s refuses us %s (HTTP %d)", fetch->registry, fetch->repository,
+				response->status);
+		return;
+	case 404:
+	case 405:
+		if (fetch->kind == FETCH_REFERRERS && !fetch->fell_back) {
+			fetch->fell_back = true;
+			fetch_again(fetch);
+			return;
+		}
+		fetch_fail(fetch, -ENOENT, "registry %s has no %s %s: was it pushed there?", fetch->registry,
+			fetch->repository, fetch->reference);
+		return;
+	default:
+		fetch_fail(fetch, -EAGAIN, "registry %s answers HTTP %d for %s %s", fetch->registry, response->status,
+			fetch->repository, fetch->reference);
+	}
+}
+
+static int fetch_start(const struct oci_source *source, enum fetch_kind kind, const char *reference, size_t max_bytes,
+	const char *path, uint64_t max_file_bytes, int (*on_progress)(uint64_t, uint64_t, void *),
+	oci_fetched_t on_fetched, void *user, struct oci_fetch **ret)
+{
+	struct oci_fetch *fetch;
+	size_t n_url = strlen(source->url);
+	int r = -ENOMEM;
+
+	if (!oci_name_valid(source->repository) || (!oci_digest_valid(reference) &&
+							   (kind != FETCH_MANIFEST || !oci_tag_valid(reference))))
+		return -EINVAL;
+	while (n_url > 0 && source->url[n_url - 1] == '/')
+		n_url--;
+	fetch = calloc(1, sizeof(*fetch));
+	if (!fetch)
+		return -ENOMEM;
+	*fetch = (struct oci_fetch){.kind = kind, .client = source->client, .max_bytes = max_bytes, .part_fd = -1,
+		.max_file_bytes = max_file_bytes, .on_progress = on_progress, .on_fetched = on_fetched, .user = user,
+		.registry = strndup(source->url, n_url), .repository = strdup(source->repository),
+		.reference = strdup(reference)};
+	if (!fetch->registry || !fetch->repository || !fetch->reference)
+		goto fail;
+	if (source->username) {
+		fetch->username = strdup(source->username);
+		fetch->password = strdup(source->password ? source->password : "");
+		if (!fetch->username || !fetch->password)
+			goto fail;
+	}
+	if (path) {
+		fetch->path = strdup(path);
+		fetch->part = str_format("%s.part", path);
+		if (!fetch->path || !fetch->part)
+			goto fail;
+	}
+	r = fetch_send(fetch);
+	if (r < 0)
+		goto fail;
+	if (ret)
+		*ret = fetch;
+	return 0;
+fail:
+	fetch_free(fetch);
+	return r;
+}
+
+int oci_fetch_manifest(const struct oci_source *source, const char *reference, oci_fetched_t on_fetched, void *user,
+	struct oci_fetch **ret)
+{
+	return fetch_start(source, FETCH_MANIFEST, reference, OCI_MANIFEST_MAX, NULL, 0, NULL, on_fetched, user, ret);
+}
+
+int oci_fetch_blob(const struct oci_source *source, const char *digest, size_t max_bytes, oci_fetched_t on_fetched,
+	void *user, struct oci_fetch **ret)
+{
+	return fetch_start(source, FETCH_BLOB, digest, max_bytes, NULL, 0, NULL, on_fetched, user, ret);
+}
+
+int oci_fetch_blob_file(const struct oci_source *source, const char *digest, const char *path, uint64_t max_bytes,
+	int (*on_progress)(uint64_t n_done, uint64_t n_total, void *user), oci_fetched_t on_fetched, void *user,
+	struct oci_fetch **ret)
+{
+	return fetch_start(source, FETCH_FILE, digest, 0, path, max_bytes, on_progress, on_fetched, user, ret);
+}
+
+int oci_fetch_referrers(const struct oci_source *source, const char *digest, oci_fetched_t on_fetched, void *user,
+	struct oci_fetch **ret)
+{
+	return fetch_start(source, FETCH_REFERRERS, digest, OCI_MANIFEST_MAX, NULL, 0, NULL, on_fetched, user, ret);
+}
+
+static int text_copy(char *to, size_t size, const char *from)
+{
+	if (strlen(from) >= size)
+		return -EINVAL;
+	memcpy(to, from, strlen(from) + 1);
+	return 0;
+}
+
+static int layer_read(const struct value *item, struct oci_layer *ret, struct diag *reterr)
+{
+	const char *digest = value_text(value_find(item, "digest"));
+	const char *media_type = value_text(value_find(item, "mediaType"));
+	int64_t size;
+	int r;
+
+	if (!digest || !oci_digest_valid(digest))
+		return diag_set(reterr, -EBADMSG, "manifest", "a layer's digest must be sha256: and 64 hex digits");
+	if (!media_type || text_copy(ret->media_type, sizeof(ret->media_type), media_type) < 0)
+		return diag_set(reterr, -EBADMSG, "manifest", "a layer needs a mediaType");
+	r = value_int(value_find(item, "size"), "size", 0, INT64_MAX, &size, reterr);
+	if (r < 0)
+		return -EBADMSG;
+	memcpy(ret->digest, digest, OCI_DIGEST_TEXT);
+	ret->size = (uint64_t)size;
+	ret->annotations = value_find(item, "annotations");
+	return 0;
+}
+
+int oci_manifest_parse(const char *text, size_t n, struct oci_manifest *ret, struct diag *reterr)
+{
+	struct value *document CLEANUP(value_freep) = NULL;
+	struct oci_manifest manifest = {0};
+	const struct value *layers;
+	const char *config_type, *artifact_type;
+	int r = json_parse(text, n, OCI_MANIFEST_MAX, &document, reterr);
+
+	if (r < 0)
+		return r == -ENOMEM ? r : -EBADMSG;
+	layers = value_find(document, "layers");
+	if (document->type != VALUE_OBJECT || !layers || layers->type != VALUE_ARRAY)
+		return diag_set(reterr, -EBADMSG, "manifest", "is no OCI image manifest: it has no layers");
+	if (layers->n > OCI_MAX_LAYERS)
+		return diag_set(reterr, -EBADMSG, "manifest", "must have at most %d layers", OCI_MAX_LAYERS);
+	config_type = value_text(value_path(document, "config", "mediaType", NULL));
+	artifact_type = value_text(value_find(document, "artifactType"));
+	if ((config_type && text_copy(manifest.config_type, sizeof(manifest.config_type), config_type) < 0) ||
+		(artifact_type &&
+			text_copy(manifest.artifact_type, sizeof(manifest.artifact_type), artifact_type) < 0))
+		return diag_set(reterr, -EBADMSG, "manifest", "a media type is too long");
+	for (; manifest.n_layers < layers->n; manifest.n_layers++) {
+		r = layer_read(&layers->items[manifest.n_layers], &manifest.layers[manifest.n_layers], reterr);
+		if (r < 0)
+			return r;
+	}
+	manifest.document = TAKE_PTR(document);
+	*ret = manifest;
+	return 0;
+}
+
+void oci_manifest_done(struct oci_manifest *manifest)
+{
+	manifest->document = value_free(manifest->document);
+}
