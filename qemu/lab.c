@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "qemu/lab.h"
 
-#include "base/crypto.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "base/time.h"
+#include "base/yaml.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -87,7 +86,7 @@ int lab_node_load(const struct lab *lab, const char *name, struct lab_node **ret
 		return -ENOMEM;
 	if (strchr(name, '/') || !file_exists(path))
 		return diag_set(reterr, -ENOENT, name, "is no node of the lab %s", lab->folder);
-	int r = json_load(path, LAB_SPEC_BYTES, &value, reterr);
+	int r = yaml_load(path, LAB_SPEC_BYTES, &value, reterr); // JSON is YAML, with numbers kept as texts
 	return r < 0 ? r : lab_node_decode(value, ret, reterr);
 }
 

@@ -176,8 +176,8 @@ static const char *const known_keys[] = {"name", "number", "boot", "firmware", "
 
 int lab_node_set(struct lab_node *node, const char *key, const char *text, struct diag *reterr)
 {
-	uint64_t number;
-	unsigned word;
+	uint64_t number = 0;
+	unsigned word = 0;
 	int r;
 
 	for (size_t i = 0; i < N_ELEMENTS(text_keys); i++)
