@@ -39,6 +39,7 @@ struct bootstrap_config {
 	const char *self;              // name of this node, the Lease holder
 	const char *manifests_folder;  // NULL: /var/lib/rancher/k3s/server/manifests
 	const char *work_folder;       // NULL: /run/hearth/bootstrap; made when missing
+	const char *cache_folder;      // verified artifact kept here, so that a silent registry stops nobody; NULL: not kept
 	uint64_t max_backoff_usec;     // 0: 30 s
 	unsigned prune_sec;            // 0: 45 (K3s looks every 15 s)
 	void (*on_changed)(const struct bootstrap_status *status, void *user);
@@ -46,7 +47,8 @@ struct bootstrap_config {
 };
 struct bootstrap;
 int bootstrap_new(const struct bootstrap_config *config, struct bootstrap **ret, struct diag *reterr);
-struct bootstrap *bootstrap_free(struct bootstrap *bootstrap); // stops; what is laid stays
+// Stops; what is laid stays. Not from inside on_changed.
+struct bootstrap *bootstrap_free(struct bootstrap *bootstrap);
 DEFINE_CLEANUP(bootstrap)
 const struct bootstrap_status *bootstrap_status(const struct bootstrap *bootstrap);
 void bootstrap_retry(struct bootstrap *bootstrap); // network changed or a key was pressed: try now

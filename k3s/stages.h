@@ -1,5 +1,5 @@
-// The stage folders of an unpacked bootstrap, in order; which one to lay next; when the objects of a stage are ready;
-// and the files in K3s' manifests folder that lay it. Pure but for stage_files_apply() and stages_load().
+// The stage folders of an unpacked bootstrap, in order; which one to lay next; and the files in K3s' manifests folder
+// that lay it. When an object of a stage is ready is object.h's question.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -28,23 +28,14 @@ DEFINE_CLEANUP(stages)
  * whose name is no Addon name are refused by name. */
 int stages_load(const char *folder, const struct value *variables, struct stages **ret, struct diag *reterr);
 
-// Per stage: laid and ready as far as is known. The next to lay, or N_STAGES when all are ready.
+// Per stage, as far as is known. stages_next() names the first stage that is not laid (lay it, even when it is empty: it
+// may have files to take away) or not ready (wait), else STAGE_NEXT_DONE and N_STAGES.
 struct stage_state {
 	bool laid, ready;
 };
 enum stage_next { STAGE_NEXT_LAY, STAGE_NEXT_WAIT, STAGE_NEXT_DONE };
 enum stage_next stages_next(const struct stages *stages, const struct stage_state states[static N_STAGES],
 	enum stage_id *ret_stage);
-
-/* Is this live object ready? Deployment: updated and available replicas; StatefulSet, DaemonSet: ready; CRD:
- * Established; Job: Complete; Namespace: Active; objects with a Ready condition (Flux): Ready=True; else it exists.
- * @sentence (512 bytes) says what is missing when it is not. @live NULL: it is not there yet. */
-bool object_ready(const struct manifest_object *wanted, const struct value *live, char sentence[static 512]);
-/* API path of @wanted, with the resource list of its group and version (APIResourceList) from discovery.
- * -ENOENT: the kind is not served (yet). Caller frees. */
-int object_path(const struct manifest_object *wanted, const struct value *resource_list, char **ret);
-// "/api/v1" or "/apis/GROUP/VERSION"; caller frees.
-char *object_discovery_path(const char *api_version);
 
 /* Make the hearth-STAGE-* files in @folder equal to @stage: changed files are replaced atomically; files that are no
  * longer wanted are emptied first (K3s prunes then) and unlinked once they have been empty for @prune_sec.
@@ -53,3 +44,6 @@ int stage_files_apply(const char *folder, enum stage_id id, const struct stage *
 	struct diag *reterr);
 // Are all files of the stage there with that content?
 bool stage_files_laid(const char *folder, const struct stage *stage);
+/* Another server holds the Lease: take our files of all stages away without emptying them (nothing is pruned then; that
+ * server's own files are what counts). */
+int stage_files_leave(const char *folder);

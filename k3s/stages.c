@@ -1,0 +1,280 @@
+// Reading the stage folders, choosing the next stage, and the files in K3s' manifests folder.
+// SPDX-License-Identifier: Apache-2.0
+#include "k3s/stages.h"
+#include "base/file.h"
+#include "k3s/substitute.h"
+#include <dirent.h>
+#include <errno.h>
+#include <sys/stat.h>
+#include <time.h>
+
+static const char *const folders[N_STAGES] = {"10-crds", "20-cni", "25-storage", "30-flux", "40-secrets", "50-sync"};
+
+const char *stage_folder(enum stage_id id)
+{
+	return id < N_STAGES ? folders[id] : "done";
+}
+
+static void stage_done(struct stage *stage)
+{
+	for (size_t i = 0; i < stage->n_files; i++) {
+		free(stage->files[i].name);
+		free(stage->files[i].text);
+		manifest_free(stage->files[i].manifest);
+	}
+	stage->n_files = 0;
+}
+
+struct stages *stages_free(struct stages *stages)
+{
+	if (!stages)
+		return NULL;
+	for (size_t i = 0; i < N_STAGES; i++)
+		stage_done(&stages->of[i]);
+	free(stages);
+	return NULL;
+}
+
+static void dir_closep(DIR **dir)
+{
+	if (*dir)
+		(void)closedir(*dir); // read only
+}
+
+// NAME of NAME.yaml, NAME.yml, NAME.json when it can be (part of) an Addon's name; 0 when not.
+static size_t addon_stem(const char *name)
+{
+	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+	if (n == 0 || n > 200 || name[n - 1] == '-')
+		return 0;
+	if (!str_equal(name + n, ".yaml") && !str_equal(name + n, ".yml") && !str_equal(name + n, ".json"))
+		return 0;
+	return n;
+}
+
+static int file_compare(const void *a, const void *b)
+{
+	return strcmp(((const struct stage_file *)a)->name, ((const struct stage_file *)b)->name);
+}
+
+static int stage_file_load(struct stage *stage, enum stage_id id, const char *folder, const char *name,
+	const struct value *variables, struct diag *reterr)
+{
+	char *path AUTO_FREE = str_format("%s/%s/%s", folder, folders[id], name), *text AUTO_FREE = NULL;
+	char *where AUTO_FREE = str_format("%s/%s", folders[id], name);
+	struct stage_file *file = &stage->files[stage->n_files];
+	size_t n = 0;
+	int r;
+
+	if (!path || !where)
+		return -ENOMEM;
+	if (!addon_stem(name))
+		return diag_set(reterr, -EINVAL, where,
+			"must be named by a-z, 0-9 and - with .yaml, .yml or .json behind, and be a file");
+	if (stage->n_files == STAGE_MAX_FILES)
+		return diag_set(reterr, -E2BIG, folders[id], "must hold at most %d files", STAGE_MAX_FILES);
+	r = file_read(path, MANIFEST_MAX_BYTES, &text, &n, reterr);
+	if (r < 0)
+		return r;
+	*file = (struct stage_file){.name = str_format("hearth-%s-%s", folders[id], name)};
+	stage->n_files++;
+	if (!file->name)
+		return -ENOMEM;
+	r = substitute_manifest(text, n, variables, &file->text, reterr);
+	if (r < 0) {
+		if (reterr)
+			diag_prefix(reterr, where);
+		return r;
+	}
+	file->n = strlen(file->text);
+	return manifest_parse(file->text, file->n, where, &file->manifest, reterr);
+}
+
+static int stage_load(struct stage *stage, enum stage_id id, const char *folder, const struct value *variables,
+	struct diag *reterr)
+{
+	char *path AUTO_FREE = str_format("%s/%s", folder, folders[id]);
+	DIR *dir CLEANUP(dir_closep) = path ? opendir(path) : NULL;
+	struct dirent *entry;
+	int r;
+
+	if (!path)
+		return -ENOMEM;
+	if (!dir)
+		return errno == ENOENT ? 0 : diag_set(reterr, -errno, folders[id], "cannot be read: %s", strerror(errno));
+	while ((entry = readdir(dir))) {
+		if (str_equal(entry->d_name, ".") || str_equal(entry->d_name, ".."))
+			continue;
+		r = stage_file_load(stage, id, folder, entry->d_name, variables, reterr);
+		if (r < 0)
+			return r;
+	}
+	qsort(stage->files, stage->n_files, sizeof(stage->files[0]), file_compare);
+	return 0;
+}
+
+static int top_check(const char *folder, struct diag *reterr)
+{
+	DIR *dir CLEANUP(dir_closep) = opendir(folder);
+	struct dirent *entry;
+
+	if (!dir)
+		return diag_set(reterr, -errno, folder, "cannot be read: %s", strerror(errno));
+	while ((entry = readdir(dir))) {
+		bool known = *entry->d_name == '.';
+
+		for (size_t i = 0; i < N_STAGES && !known; i++)
+			known = str_equal(entry->d_name, folders[i]);
+		if (!known)
+			return diag_set(reterr, -EINVAL, "bootstrap",
+				"holds stage folders only (10-crds, 20-cni, 25-storage, 30-flux, 40-secrets, 50-sync), not \"%s\"",
+				entry->d_name);
+	}
+	return 0;
+}
+
+int stages_load(const char *folder, const struct value *variables, struct stages **ret, struct diag *reterr)
+{
+	struct stages *stages CLEANUP(stages_freep) = calloc(1, sizeof(*stages));
+	int r;
+
+	if (!stages)
+		return -ENOMEM;
+	r = substitute_check_variables(variables, reterr);
+	if (r == 0)
+		r = top_check(folder, reterr);
+	for (size_t i = 0; i < N_STAGES && r == 0; i++)
+		r = stage_load(&stages->of[i], (enum stage_id)i, folder, variables, reterr);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(stages);
+	return 0;
+}
+
+enum stage_next stages_next(const struct stages *stages, const struct stage_state states[static N_STAGES],
+	enum stage_id *ret_stage)
+{
+	for (size_t i = 0; i < N_STAGES; i++) {
+		*ret_stage = (enum stage_id)i;
+		if (!states[i].laid)
+			return STAGE_NEXT_LAY; // an empty stage too: it may have to take files away
+		if (stages->of[i].n_files > 0 && !states[i].ready)
+			return STAGE_NEXT_WAIT;
+	}
+	*ret_stage = N_STAGES;
+	return STAGE_NEXT_DONE;
+}
+
+// Is @name one of the files that lay stage @id, wanted or not?
+static bool name_is_stages(const char *name, enum stage_id id)
+{
+	return str_starts(name, "hearth-") && str_starts(name + strlen("hearth-"), folders[id]) &&
+	       name[strlen("hearth-") + strlen(folders[id])] == '-' && addon_stem(name) > 0;
+}
+
+static bool file_has(const char *folder, const struct stage_file *file)
+{
+	char *path AUTO_FREE = str_format("%s/%s", folder, file->name), *text AUTO_FREE = NULL;
+	size_t n = 0;
+
+	return path && file_read(path, MANIFEST_MAX_BYTES, &text, &n, NULL) == 0 && n == file->n &&
+	       memcmp(text, file->text, n) == 0;
+}
+
+static bool stage_wants(const struct stage *stage, const char *name)
+{
+	for (size_t i = 0; i < stage->n_files; i++)
+		if (str_equal(stage->files[i].name, name))
+			return true;
+	return false;
+}
+
+/* One file of the folder that is no longer wanted: emptied now, unlinked when it has been empty long enough. Returns 1
+ * while it waits. */
+static int leftover_step(const char *folder, const char *name, unsigned prune_sec, struct diag *reterr)
+{
+	char *path AUTO_FREE = str_format("%s/%s", folder, name);
+	struct timespec now;
+	struct stat st;
+	int r;
+
+	if (!path)
+		return -ENOMEM;
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : diag_set(reterr, -errno, path, "%s", strerror(errno));
+	if (st.st_size > 0) {
+		r = file_write_atomic(path, "", 0, 0600, reterr);
+		return r < 0 ? r : 1;
+	}
+	(void)clock_gettime(CLOCK_REALTIME, &now); // cannot fail; the file's own times are wall time
+	if (now.tv_sec >= st.st_mtim.tv_sec && now.tv_sec - st.st_mtim.tv_sec < (time_t)prune_sec)
+		return 1;
+	r = file_remove(path);
+	return r < 0 ? diag_set(reterr, r, path, "cannot be removed: %s", strerror(-r)) : 0;
+}
+
+int stage_files_apply(const char *folder, enum stage_id id, const struct stage *stage, unsigned prune_sec,
+	struct diag *reterr)
+{
+	DIR *dir CLEANUP(dir_closep) = NULL;
+	struct dirent *entry;
+	int r, waiting = 0;
+
+	r = file_make_folders(folder, 0700);
+	if (r < 0)
+		return diag_set(reterr, r, folder, "cannot be made: %s", strerror(-r));
+	for (size_t i = 0; i < stage->n_files; i++) {
+		char *path AUTO_FREE = str_format("%s/%s", folder, stage->files[i].name);
+
+		if (!path)
+			return -ENOMEM;
+		if (file_has(folder, &stage->files[i]))
+			continue;
+		r = file_write_atomic(path, stage->files[i].text, stage->files[i].n, 0600, reterr);
+		if (r < 0)
+			return r;
+	}
+	dir = opendir(folder);
+	if (!dir)
+		return diag_set(reterr, -errno, folder, "cannot be read: %s", strerror(errno));
+	while ((entry = readdir(dir))) {
+		if (!name_is_stages(entry->d_name, id) || stage_wants(stage, entry->d_name))
+			continue;
+		r = leftover_step(folder, entry->d_name, prune_sec, reterr);
+		if (r < 0)
+			return r;
+		waiting += r;
+	}
+	return waiting;
+}
+
+bool stage_files_laid(const char *folder, const struct stage *stage)
+{
+	for (size_t i = 0; i < stage->n_files; i++)
+		if (!file_has(folder, &stage->files[i]))
+			return false;
+	return true;
+}
+
+int stage_files_leave(const char *folder)
+{
+	DIR *dir CLEANUP(dir_closep) = opendir(folder);
+	struct dirent *entry;
+	int r = 0;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	while (r == 0 && (entry = readdir(dir))) {
+		char *path AUTO_FREE = str_format("%s/%s", folder, entry->d_name);
+		bool ours = false;
+
+		if (!path)
+			return -ENOMEM;
+		for (size_t i = 0; i < N_STAGES; i++)
+			ours = ours || name_is_stages(entry->d_name, (enum stage_id)i);
+		if (ours)
+			r = file_remove(path);
+	}
+	return r;
+}
