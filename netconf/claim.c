@@ -1,0 +1,131 @@
+// Which declaration has which link: matching as netplan does it.
+// SPDX-License-Identifier: Apache-2.0
+#include "netconf/claim.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <linux/if_arp.h>
+#include <strings.h>
+
+void claims_done(struct claims *claims)
+{
+	free(claims->claims);
+	*claims = (struct claims){0};
+}
+
+static bool mac_fits(const char *wanted, const struct kernel_link *one)
+{
+	uint8_t mac[6];
+	if (mac_parse(wanted, mac) < 0)
+		return false;
+	if (one->has_permanent_mac)
+		return memcmp(mac, one->permanent_mac, 6) == 0;
+	return one->has_mac && memcmp(mac, one->mac, 6) == 0;
+}
+
+static bool driver_fits(const struct declaration *declaration, const struct kernel_link *one)
+{
+	for (size_t i = 0; i < declaration->n_match_drivers; i++)
+		if (fnmatch(declaration->match_drivers[i], one->driver, 0) == 0)
+			return true;
+	return declaration->n_match_drivers == 0;
+}
+
+static bool fits(const struct declaration *declaration, const struct kernel_link *one)
+{
+	bool is_hardware = one->kind[0] == '\0' && one->type == ARPHRD_ETHER;
+	if (!link_name_valid(one->name))
+		return false;
+	if (!declaration->has_match)
+		return str_equal(declaration->id, one->name);
+	if (declaration->match_wired)
+		return kernel_link_is_wired(one);
+	const char *pattern = declaration->match_name;
+	bool is_exact = pattern && !strpbrk(pattern, "*?[\\");
+	if (!is_hardware && !is_exact)
+		return false;
+	if (declaration->match_mac && !mac_fits(declaration->match_mac, one))
+		return false;
+	// its new name fits too: a link that was renamed already stays the declaration's
+	return driver_fits(declaration, one) && (!pattern || fnmatch(pattern, one->name, 0) == 0 ||
+							str_equal(declaration->set_name, one->name));
+}
+
+static int claim_add(struct claims *claims, const struct declaration *declaration, const struct kernel_link *one,
+	const char *name)
+{
+	if ((claims->n & (claims->n - 1)) == 0) {
+		struct claim *grown = realloc(claims->claims, (claims->n ? claims->n * 2 : 1) * sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		claims->claims = grown;
+	}
+	struct claim *added = &claims->claims[claims->n++];
+	*added = (struct claim){.declaration = declaration, .link = one};
+	(void)snprintf(added->name, sizeof(added->name), "%s", name);
+	return 0;
+}
+
+static int claim_virtual(struct claims *claims, const struct declaration *declaration, const struct kernel *kernel,
+	struct diag *reterr)
+{
+	const char *kind = declaration->kind == DECLARATION_DUMMY ? "dummy" : "wireguard";
+	const struct kernel_link *one = kernel_link_by_name(kernel, declaration->id);
+	if (one && !str_equal(one->kind, kind))
+		return diag_set(reterr, -EEXIST, declaration->where, "%s: must be a %s link, but a %s link has that name",
+			declaration->id, kind, one->kind[0] ? one->kind : "hardware");
+	return claim_add(claims, declaration, one, declaration->id);
+}
+
+static int claim_renamed(struct claims *claims, const struct declaration *declaration, const struct kernel *kernel,
+	const bool taken[], struct diag *reterr)
+{
+	const struct kernel_link *found = NULL;
+	for (size_t i = 0; i < kernel->n_links; i++) {
+		const struct kernel_link *one = &kernel->links[i];
+		if (taken[i] || !fits(declaration, one))
+			continue;
+		if (str_equal(one->name, declaration->set_name))
+			return claim_add(claims, declaration, one, one->name);
+		if (found)
+			return diag_set(reterr, -EEXIST, declaration->where,
+				"%s: set-name must fit one link, but match fits %s and %s", declaration->id, found->name,
+				one->name);
+		found = one;
+	}
+	if (!found)
+		return 0;
+	if (kernel_link_by_name(kernel, declaration->set_name))
+		return diag_set(reterr, -EEXIST, declaration->where, "%s: set-name %s is the name of another link",
+			declaration->id, declaration->set_name);
+	return claim_add(claims, declaration, found, declaration->set_name);
+}
+
+int claims_make(const struct network *network, const struct kernel *kernel, struct claims *ret, struct diag *reterr)
+{
+	CLEANUP(claims_done) struct claims claims = {0};
+	AUTO_FREE bool *taken = calloc(kernel->n_links ? kernel->n_links : 1, sizeof(*taken));
+	if (!taken)
+		return -ENOMEM;
+	for (size_t i = 0; i < network->n; i++) {
+		const struct declaration *declaration = &network->declarations[i];
+		size_t n_before = claims.n;
+		int error = 0;
+		if (declaration->kind != DECLARATION_ETHERNET)
+			error = claim_virtual(&claims, declaration, kernel, reterr);
+		else if (declaration->set_name)
+			error = claim_renamed(&claims, declaration, kernel, taken, reterr);
+		else
+			for (size_t j = 0; error == 0 && j < kernel->n_links; j++)
+				if (!taken[j] && fits(declaration, &kernel->links[j]))
+					error = claim_add(&claims, declaration, &kernel->links[j], kernel->links[j].name);
+		if (error < 0)
+			return error;
+		for (size_t j = n_before; j < claims.n; j++)
+			if (claims.claims[j].link)
+				taken[claims.claims[j].link - kernel->links] = true;
+	}
+	*ret = claims;
+	claims = (struct claims){0};
+	return 0;
+}

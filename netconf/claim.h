@@ -1,0 +1,21 @@
+// Which declaration has which link. Pure.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "netconf/kernel.h"
+#include "netconf/network.h"
+
+struct claim {
+	const struct declaration *declaration; // borrowed
+	const struct kernel_link *link;        // borrowed; NULL: a virtual link that has to be made
+	char name[IFNAMSIZ];                   // the name it has after the plan
+};
+struct claims {
+	struct claim *claims; // in the order of the declarations, then of the links
+	size_t n;
+};
+void claims_done(struct claims *claims);
+/* Every link goes to the first declaration that fits. Patterns, MACs and drivers fit hardware only; an exact name fits
+ * any link. A declaration that fits nothing has no claim, unless Hearth can make the link.
+ * -EEXIST: a virtual link's name is taken by a link of another kind, or a set-name fits two links. */
+int claims_make(const struct network *network, const struct kernel *kernel, struct claims *ret, struct diag *reterr);

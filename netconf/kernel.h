@@ -1,0 +1,58 @@
+// The actual network: links, addresses and routes as the kernel has them, read by one dump each. Decoding a message is
+// pure and fuzzed. Sources: linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h, ethtool(8).
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "netconf/netlink.h"
+#include "netconf/route.h"
+#include "netconf/wireguard.h"
+#include <net/if.h>
+
+enum { HEARTH_PROTOCOL = 72 };   // in IFA_PROTO and rtm_protocol: this is ours
+#define HEARTH_ALIAS "hearth"    // IFLA_IFALIAS of links we made
+
+struct kernel_link {
+	int index;
+	char name[IFNAMSIZ], kind[16], alias[32], driver[32];
+	uint8_t mac[6], permanent_mac[6];
+	bool has_mac, has_permanent_mac, carrier, wireless;
+	uint32_t flags, mtu; // flags: IFF_*
+	uint16_t type;       // ARPHRD_*
+	struct wireguard_device wireguard;
+};
+struct kernel_address {
+	int link_index;
+	struct address address;
+	uint8_t protocol, scope;
+	uint32_t flags; // IFA_F_*
+};
+struct kernel_route {
+	int link_index;     // 0: none, or several
+	struct route route;
+	uint8_t protocol;
+	bool has_other_shape; // several next hops, next hop objects, a type of service: nothing we make
+};
+struct kernel {
+	struct kernel_link *links;         // sorted by index after kernel_sort()
+	struct kernel_address *addresses;  // by link, address
+	struct kernel_route *routes;       // by route_compare_key()
+	size_t n_links, n_addresses, n_routes;
+};
+struct kernel *kernel_free(struct kernel *kernel);
+DEFINE_CLEANUP(kernel)
+
+enum { KERNEL_LINKS = 1, KERNEL_ADDRESSES = 2, KERNEL_ROUTES = 4 };
+/* Read what @what names. Drivers come by ethtool; WireGuard devices are left to wireguard_get(). */
+int kernel_read(unsigned what, struct kernel **ret, struct diag *reterr);
+/* Take one RTM_NEWLINK, RTM_NEWADDR or RTM_NEWROUTE into @kernel; others, multicast, cached and local routes are
+ * skipped. @message is inside memory of message->nlmsg_len bytes. 0; -EBADMSG; -ENOMEM. */
+int kernel_decode(struct kernel *kernel, const struct nlmsghdr *message);
+void kernel_sort(struct kernel *kernel);
+
+struct kernel_link *kernel_link_by_name(const struct kernel *kernel, const char *name);
+struct kernel_link *kernel_link_by_index(const struct kernel *kernel, int index);
+// Addresses of one link in @kernel->addresses: index of the first, and how many.
+size_t kernel_addresses_of(const struct kernel *kernel, int link_index, size_t *ret_n);
+/* A real Ethernet port: hardware, not wireless, and not one of the USB functions by which BMCs and gadgets talk to the
+ * machine they sit in. */
+bool kernel_link_is_wired(const struct kernel_link *link);

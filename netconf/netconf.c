@@ -1,0 +1,151 @@
+// Plan and apply as the agent and hearth-net call them: read the kernel, plan, do, tell networkd, write resolv.conf.
+// SPDX-License-Identifier: Apache-2.0
+#include "netconf/apply-netlink.h"
+#include "netconf/resolv.h"
+
+#include "base/crypto.h"
+#include "base/file.h"
+#include "base/time.h"
+
+#include <errno.h>
+
+struct places {
+	const char *networkd_folder, *resolv_conf, *run_folder;
+	bool without_networkd;
+};
+
+static struct places places_of(const struct netconf_options *options)
+{
+	static const struct netconf_options defaults;
+	if (!options)
+		options = &defaults;
+	return (struct places){
+		.networkd_folder = options->networkd_folder ? options->networkd_folder : "/run/systemd/network",
+		.resolv_conf = options->resolv_conf ? options->resolv_conf : "/run/hearth/resolv.conf",
+		.run_folder = options->run_folder ? options->run_folder : "/run/hearth",
+		.without_networkd = options->without_networkd,
+	};
+}
+
+// The WireGuard devices of declared tunnels.
+static int read_devices(const struct network *network, struct kernel *kernel, struct diag *reterr)
+{
+	for (size_t i = 0; i < network->n; i++) {
+		const struct declaration *declaration = &network->declarations[i];
+		struct kernel_link *one = kernel_link_by_name(kernel, declaration->id);
+		if (declaration->kind != DECLARATION_WIREGUARD || !one || !str_equal(one->kind, "wireguard"))
+			continue;
+		int error = wireguard_get(one->index, &one->wireguard, reterr);
+		if (error < 0)
+			return error;
+	}
+	return 0;
+}
+
+int netconf_plan(struct network *network, const struct netconf_options *options, struct plan **ret,
+	struct diag *reterr)
+{
+	struct places places = places_of(options);
+	CLEANUP(kernel_freep) struct kernel *kernel = NULL;
+	CLEANUP(config_files_done) struct config_files files = {0};
+	int error = network_load_keys(network, reterr);
+	if (error == 0)
+		error = kernel_read(KERNEL_LINKS | KERNEL_ADDRESSES | KERNEL_ROUTES, &kernel, reterr);
+	if (error == 0)
+		error = read_devices(network, kernel, reterr);
+	if (error == 0 && !places.without_networkd)
+		error = networkd_read(places.networkd_folder, &files, reterr);
+	if (error < 0)
+		return error;
+	struct plan_input input = {
+		.network = network,
+		.kernel = kernel,
+		.has_files = !places.without_networkd,
+		.files = &files,
+		.owes_reload = networkd_owes(places.run_folder),
+		.now_sec = time_wall_msec() / 1000,
+	};
+	error = plan_make(&input, ret, reterr);
+	if (error == 0)
+		(*ret)->kernel = TAKE_PTR(kernel);
+	return error;
+}
+
+static int apply_files(const struct plan *plan, const struct places *places, struct diag *reterr)
+{
+	int error = 0;
+	bool owed = false;
+	for (size_t i = 0; error == 0 && i < plan->n; i++) {
+		const struct change *change = &plan->changes[i];
+		if (change->type == CHANGE_FILE_WRITE || change->type == CHANGE_FILE_REMOVE) {
+			if (!owed)
+				error = networkd_owe(places->run_folder, reterr);
+			owed = true;
+			if (error == 0)
+				error = networkd_write(places->networkd_folder, change->file.name, change->file.content,
+					reterr);
+		} else if (change->type == CHANGE_NETWORKD) {
+			error = networkd_tell(places->run_folder, change->restart, reterr);
+		}
+	}
+	return error;
+}
+
+int netconf_update_resolv(const struct network *network, const struct netconf_options *options, struct diag *reterr)
+{
+	struct places places = places_of(options);
+	CLEANUP(kernel_freep) struct kernel *kernel = NULL;
+	CLEANUP(claims_done) struct claims claims = {0};
+	struct resolv resolv = {0};
+	AUTO_FREE char *old = NULL;
+	AUTO_FREE char *folder = strdup(places.resolv_conf);
+	if (!folder)
+		return -ENOMEM;
+	int error = kernel_read(KERNEL_LINKS, &kernel, reterr);
+	if (error == 0)
+		error = claims_make(network, kernel, &claims, reterr);
+	if (error < 0)
+		return error;
+	resolv_collect(&resolv, &claims);
+	AUTO_FREE char *text = resolv_render(&resolv);
+	if (!text)
+		return -ENOMEM;
+	(void)file_read(places.resolv_conf, 64 << 10, &old, NULL, NULL); // unreadable is the same as different
+	if (str_equal(old, text))
+		return 0;
+	char *slash = strrchr(folder, '/');
+	if (slash && slash != folder) {
+		*slash = '\0';
+		error = file_make_folders(folder, 0755);
+		if (error < 0)
+			return diag_set(reterr, error, folder, "cannot be made: %s", strerror(-error));
+	}
+	error = file_write_volatile(places.resolv_conf, text, strlen(text), 0644, reterr);
+	return error < 0 ? error : 1;
+}
+
+int netconf_apply(struct network *network, const struct netconf_options *options, size_t *ret_n_changes,
+	struct diag *reterr)
+{
+	struct places places = places_of(options);
+	CLEANUP(plan_freep) struct plan *plan = NULL;
+	struct diag diag = {0};
+	int error = netconf_plan(network, options, &plan, reterr);
+	if (error < 0)
+		return error;
+	// every part is done even when one fails: as much as can stand shall stand; the first failure is told
+	error = apply_netlink(plan, reterr);
+	int result = places.without_networkd ? 0 : apply_files(plan, &places, &diag);
+	if (result == 0 && !places.without_networkd) {
+		result = netconf_update_resolv(network, options, &diag);
+		result = result > 0 ? 0 : result;
+	}
+	if (error == 0 && result < 0) {
+		error = result;
+		if (reterr)
+			*reterr = diag;
+	}
+	if (error == 0 && ret_n_changes)
+		*ret_n_changes = plan->n;
+	return error;
+}

@@ -1,0 +1,267 @@
+// Files for systemd-networkd, and the call that makes it read them.
+// SPDX-License-Identifier: Apache-2.0
+#include "netconf/networkd.h"
+
+#include "base/file.h"
+#include "base/time.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <systemd/sd-bus.h>
+
+void config_files_done(struct config_files *files)
+{
+	for (size_t i = 0; i < files->n; i++) {
+		free(files->files[i].name);
+		free(files->files[i].content);
+	}
+	free(files->files);
+	*files = (struct config_files){0};
+}
+
+const struct config_file *config_files_find(const struct config_files *files, const char *name)
+{
+	for (size_t i = 0; i < files->n; i++)
+		if (str_equal(files->files[i].name, name))
+			return &files->files[i];
+	return NULL;
+}
+
+int config_files_add(struct config_files *files, const char *name, char *content_take)
+{
+	AUTO_FREE char *content = content_take;
+	struct config_file *grown = content ? realloc(files->files, (files->n + 1) * sizeof(*grown)) : NULL;
+	if (!grown)
+		return -ENOMEM;
+	files->files = grown;
+	grown[files->n] = (struct config_file){strdup(name), NULL};
+	if (!grown[files->n].name)
+		return -ENOMEM;
+	grown[files->n++].content = TAKE_PTR(content);
+	return 0;
+}
+
+// --- rendering ---
+
+static const char *yes_no(bool yes)
+{
+	return yes ? "yes" : "no";
+}
+
+static const char *both_or(bool v4, bool v6)
+{
+	return v4 && v6 ? "yes" : v4 ? "ipv4" : v6 ? "ipv6" : "no";
+}
+
+static char *render_network(const struct claim *claim)
+{
+	const struct declaration *declaration = claim->declaration;
+	bool accept_ra = declaration->has_accept_ra ? declaration->accept_ra : true; // netplan's default
+	char mtu[32] = "";
+	if (declaration->kind != DECLARATION_ETHERNET)
+		return str_format("# %s is Hearth's alone.\n[Match]\nName=%s\n\n[Link]\nUnmanaged=yes\n",
+			claim->name, claim->name);
+	if (declaration->mtu)
+		(void)snprintf(mtu, sizeof(mtu), "MTUBytes=%u\n", declaration->mtu);
+	return str_format("# Hearth's, for %s; static addresses and routes are not here.\n"
+			  "[Match]\nName=%s\n\n"
+			  "[Link]\n%sRequiredForOnline=%s\n\n"
+			  "[Network]\nDHCP=%s\nLinkLocalAddressing=%s\nIPv6AcceptRA=%s\nLLDP=yes\nEmitLLDP=no\n"
+			  "KeepMaster=yes\nKeepConfiguration=static\n\n"
+			  "[DHCPv4]\nClientIdentifier=mac\nRouteMetric=100\nUseMTU=no\nUseHostname=no\nSendRelease=no\n\n"
+			  "[DHCPv6]\nDUIDType=link-layer\nUseHostname=no\nSendRelease=no\n",
+		claim->name, claim->name, mtu, yes_no(!declaration->optional),
+		both_or(declaration->dhcp4, declaration->dhcp6),
+		declaration->has_link_local ? both_or(declaration->link_local4, declaration->link_local6) : "ipv6",
+		yes_no(accept_ra));
+}
+
+// udev renames by this when the port is plugged in again, or at a restart of udev.
+static char *render_rename(const struct claim *claim)
+{
+	const struct kernel_link *one = claim->link;
+	char mac[18];
+	if (!one->has_permanent_mac && !one->has_mac)
+		return NULL;
+	return str_format("[Match]\nPermanentMACAddress=%s\n\n[Link]\nName=%s\n",
+		mac_format(one->has_permanent_mac ? one->permanent_mac : one->mac, mac), claim->name);
+}
+
+static int render_link_files(const struct claims *claims, struct config_files *files)
+{
+	char name[64], list[2048] = "";
+	size_t n_list = 0;
+	int error = 0;
+	for (size_t i = 0; error == 0 && i < claims->n; i++) {
+		const struct claim *claim = &claims->claims[i];
+		if (claim->declaration->kind != DECLARATION_ETHERNET) {
+			if (n_list + IFNAMSIZ + 2 < sizeof(list))
+				n_list += (size_t)snprintf(list + n_list, sizeof(list) - n_list, " %s", claim->name);
+		} else if (claim->declaration->set_name && (claim->link->has_mac || claim->link->has_permanent_mac)) {
+			(void)snprintf(name, sizeof(name), NETWORKD_PREFIX "%s.link", claim->name);
+			error = config_files_add(files, name, render_rename(claim));
+		}
+	}
+	if (error == 0 && n_list)
+		error = config_files_add(files, NETWORKD_PREFIX "virtual.link",
+			str_format("[Match]\nOriginalName=%s\n\n[Link]\nNamePolicy=keep\nMACAddressPolicy=none\n", list + 1));
+	return error;
+}
+
+int networkd_render(const struct claims *claims, struct config_files *ret)
+{
+	CLEANUP(config_files_done) struct config_files files = {0};
+	char name[64];
+	int error = config_files_add(&files, "../" NETWORKD_CONF,
+		strdup("[Network]\nManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\n"
+		       "ManageForeignNextHops=no\n"));
+	for (size_t i = 0; error == 0 && i < claims->n; i++) {
+		(void)snprintf(name, sizeof(name), NETWORKD_PREFIX "%s.network", claims->claims[i].name);
+		error = config_files_add(&files, name, render_network(&claims->claims[i]));
+	}
+	if (error == 0)
+		error = render_link_files(claims, &files);
+	if (error < 0)
+		return error;
+	*ret = files;
+	files = (struct config_files){0};
+	return 0;
+}
+
+// --- files ---
+
+enum { CONFIG_MAX_BYTES = 64 << 10 };
+
+static int read_one(const char *folder, const char *name, struct config_files *files, struct diag *reterr)
+{
+	AUTO_FREE char *path = str_format("%s/%s", folder, name);
+	char *content = NULL;
+	if (!path)
+		return -ENOMEM;
+	int error = file_read(path, CONFIG_MAX_BYTES, &content, NULL, reterr);
+	if (error == -ENOENT)
+		return 0; // removed meanwhile
+	return error < 0 ? error : config_files_add(files, name, content);
+}
+
+// Ours in /run, else the same file as the image may bring it: then nothing has to be restarted.
+static int read_conf(const char *folder, struct config_files *files, struct diag *reterr)
+{
+	char *content = NULL;
+	int error = read_one(folder, "../" NETWORKD_CONF, files, reterr);
+	if (error < 0 || files->n || file_read("/usr/lib/systemd/" NETWORKD_CONF, CONFIG_MAX_BYTES, &content, NULL, NULL) < 0)
+		return error;
+	return config_files_add(files, "../" NETWORKD_CONF, content);
+}
+
+int networkd_read(const char *folder, struct config_files *ret, struct diag *reterr)
+{
+	CLEANUP(config_files_done) struct config_files files = {0};
+	int error = read_conf(folder, &files, reterr);
+	DIR *dir = opendir(folder);
+	if (!dir && errno != ENOENT)
+		return diag_set(reterr, -errno, folder, "cannot be read: %s", strerror(errno));
+	for (struct dirent *entry; error == 0 && dir && (entry = readdir(dir));) {
+		const char *dot = strrchr(entry->d_name, '.');
+		if (str_starts(entry->d_name, NETWORKD_PREFIX) && (str_equal(dot, ".network") || str_equal(dot, ".link")))
+			error = read_one(folder, entry->d_name, &files, reterr);
+	}
+	if (dir)
+		(void)closedir(dir); // read only
+	if (error < 0)
+		return error;
+	*ret = files;
+	files = (struct config_files){0};
+	return 0;
+}
+
+int networkd_owe(const char *run_folder, struct diag *reterr)
+{
+	AUTO_FREE char *path = str_format("%s/networkd-reload", run_folder);
+	if (!path)
+		return -ENOMEM;
+	int error = file_make_folders(run_folder, 0755);
+	if (error < 0)
+		return diag_set(reterr, error, run_folder, "cannot be made: %s", strerror(-error));
+	return file_write_volatile(path, "", 0, 0644, reterr);
+}
+
+bool networkd_owes(const char *run_folder)
+{
+	AUTO_FREE char *path = str_format("%s/networkd-reload", run_folder);
+	return path && file_exists(path);
+}
+
+int networkd_write(const char *folder, const char *name, const char *content, struct diag *reterr)
+{
+	AUTO_FREE char *path = str_format("%s/%s", folder, name);
+	AUTO_FREE char *parent = path ? strdup(path) : NULL;
+	if (!parent)
+		return -ENOMEM;
+	if (!content) {
+		if (unlink(path) < 0 && errno != ENOENT)
+			return diag_set(reterr, -errno, path, "cannot be removed: %s", strerror(errno));
+		return 0;
+	}
+	int error = file_make_folders(folder, 0755); // "../" of a missing folder leads nowhere
+	*strrchr(parent, '/') = '\0';
+	if (error == 0)
+		error = file_make_folders(parent, 0755);
+	if (error < 0)
+		return diag_set(reterr, error, parent, "cannot be made: %s", strerror(-error));
+	return file_write_volatile(path, content, strlen(content), 0644, reterr);
+}
+
+// --- D-Bus ---
+
+static int bus_call(sd_bus *bus, const char *destination, const char *path, const char *interface, const char *method,
+	const char *types, const char *unit, struct diag *reterr)
+{
+	sd_bus_message *call = NULL, *answer = NULL;
+	sd_bus_error problem = SD_BUS_ERROR_NULL;
+	int error = sd_bus_message_new_method_call(bus, &call, destination, path, interface, method);
+	if (error >= 0 && unit)
+		error = sd_bus_message_append(call, types, unit, "replace");
+	if (error >= 0) {
+		(void)sd_bus_message_set_auto_start(call, 0); // a unit is started by systemd, not by D-Bus
+		error = sd_bus_call(bus, call, 5 * USEC_PER_SEC, &problem, &answer);
+	}
+	if (error < 0)
+		(void)diag_set(reterr, error, "networkd", "%s: %s", method,
+			problem.message ? problem.message : strerror(-error));
+	sd_bus_error_free(&problem);
+	sd_bus_message_unref(answer);
+	sd_bus_message_unref(call);
+	return error < 0 ? error : 0;
+}
+
+static int bus_unit(sd_bus *bus, const char *method, struct diag *reterr)
+{
+	return bus_call(bus, "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
+		method, "ss", "systemd-networkd.service", reterr);
+}
+
+int networkd_tell(const char *run_folder, bool restart, struct diag *reterr)
+{
+	AUTO_FREE char *marker = str_format("%s/networkd-reload", run_folder);
+	sd_bus *bus = NULL;
+	if (!marker)
+		return -ENOMEM;
+	int error = sd_bus_open_system(&bus);
+	if (error < 0)
+		return diag_set(reterr, -ENOTCONN, "networkd", "D-Bus cannot be reached yet: %s", strerror(-error));
+	if (restart) {
+		error = bus_unit(bus, "RestartUnit", reterr);
+	} else {
+		error = bus_call(bus, "org.freedesktop.network1", "/org/freedesktop/network1",
+			"org.freedesktop.network1.Manager", "Reload", NULL, NULL, reterr);
+		if (error == -ETIMEDOUT)
+			error = 0; // it has the message and answers when its links are done
+		else if (error < 0)
+			error = bus_unit(bus, "StartUnit", reterr); // it does not run: a start reads all files
+	}
+	sd_bus_flush_close_unref(bus);
+	if (error == 0)
+		(void)unlink(marker); // staying there costs one more reload
+	return error;
+}

@@ -1,0 +1,63 @@
+// Desired and actual become an ordered list of changes. Pure: no kernel, no files, no clock. The order never drops
+// what stays: links, WireGuard settings, addresses and routes come before anything is removed.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "netconf/networkd.h"
+
+enum change_type { // in the order in which they are done
+	CHANGE_LINK_RENAME,
+	CHANGE_LINK_CREATE,
+	CHANGE_WIREGUARD,
+	CHANGE_LINK_SET,
+	CHANGE_ADDRESS_REPREFIX, // IPv6 has an address once: remove, so that it can come back with its new prefix
+	CHANGE_ADDRESS_ADD,
+	CHANGE_ROUTE_ADD,
+	CHANGE_ROUTE_REPLACE,
+	CHANGE_PEERS,
+	CHANGE_ROUTE_REMOVE,
+	CHANGE_ADDRESS_REMOVE,
+	CHANGE_LINK_REMOVE,
+	CHANGE_FILE_WRITE,
+	CHANGE_FILE_REMOVE,
+	CHANGE_NETWORKD, // reload, or restart when networkd.conf changed
+};
+struct change {
+	enum change_type type;
+	char name[IFNAMSIZ];  // the link, by its name after the plan; "" for routes without one and for files
+	int link_index;       // 0: not there yet
+	const struct declaration *declaration; // borrowed from the network; NULL for removals
+	union {
+		char old_name[IFNAMSIZ];
+		struct wireguard_settings wireguard;
+		struct {
+			uint32_t mtu; // 0: as it is
+			bool up, alias;
+		} set;
+		struct address address;
+		struct route route;
+		struct peer_plan peers;
+		struct {
+			char *name, *content;
+		} file;
+		bool restart;
+	};
+};
+struct plan {
+	struct change *changes;
+	size_t n, n_room;
+	struct kernel *kernel; // kept alive for those who borrow from it; may be NULL
+};
+const char *change_word(enum change_type type);                             // "address-add"
+const char *change_format(const struct change *change, char *buffer, size_t n_buffer); // a sentence
+
+struct plan_input {
+	const struct network *network; // keys loaded
+	const struct kernel *kernel;   // sorted; WireGuard devices of declared links read
+	bool has_files;                // false: leave networkd and its files alone
+	const struct config_files *files; // what is there now
+	bool owes_reload;
+	int64_t now_sec; // wall time, for handshakes
+};
+/* -EEXIST: what the plan needs is taken by something that is not ours; -EINVAL; -ENOMEM. */
+int plan_make(const struct plan_input *input, struct plan **ret, struct diag *reterr);

@@ -1,0 +1,70 @@
+// Routes as values.
+// SPDX-License-Identifier: Apache-2.0
+#include "netconf/route.h"
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+
+static const struct {
+	uint8_t type;
+	const char *word;
+} route_types[] = {
+	{RTN_UNICAST, "unicast"},
+	{RTN_BLACKHOLE, "blackhole"},
+	{RTN_UNREACHABLE, "unreachable"},
+	{RTN_PROHIBIT, "prohibit"},
+};
+
+int route_compare_key(const struct route *a, const struct route *b)
+{
+	if (a->table != b->table)
+		return a->table < b->table ? -1 : 1;
+	int order = address_compare(&a->destination, &b->destination);
+	if (order)
+		return order;
+	return a->metric == b->metric ? 0 : a->metric < b->metric ? -1 : 1;
+}
+
+bool route_equal(const struct route *a, const struct route *b)
+{
+	return a->type == b->type && a->scope == b->scope && a->on_link == b->on_link &&
+	       ip_compare(&a->gateway, &b->gateway) == 0 && ip_compare(&a->source, &b->source) == 0;
+}
+
+bool route_needs_link(const struct route *route)
+{
+	return route->type == RTN_UNICAST;
+}
+
+int route_type_parse(const char *word)
+{
+	for (size_t i = 0; i < N_ELEMENTS(route_types); i++)
+		if (str_equal(word, route_types[i].word))
+			return route_types[i].type;
+	return -EINVAL;
+}
+
+const char *route_type_word(uint8_t type)
+{
+	for (size_t i = 0; i < N_ELEMENTS(route_types); i++)
+		if (type == route_types[i].type)
+			return route_types[i].word;
+	return NULL;
+}
+
+const char *route_format(const struct route *route, char buffer[static ROUTE_TEXT])
+{
+	char text[ADDRESS_TEXT], gateway[ADDRESS_TEXT + 8] = "", table[24] = "", metric[24] = "", type[24] = "";
+	const char *word = route_type_word(route->type);
+	if (route->type != RTN_UNICAST)
+		(void)snprintf(type, sizeof(type), "%s ", word ? word : "special");
+	if (route->gateway.family)
+		(void)snprintf(gateway, sizeof(gateway), " via %s", ip_format(&route->gateway, text));
+	if (route->metric)
+		(void)snprintf(metric, sizeof(metric), " metric %u", route->metric);
+	if (route->table != RT_TABLE_MAIN)
+		(void)snprintf(table, sizeof(table), " table %u", route->table);
+	(void)snprintf(buffer, ROUTE_TEXT, "%s%s%s%s%s", type, address_format(&route->destination, text), gateway,
+		metric, table);
+	return buffer;
+}
