@@ -1,0 +1,146 @@
+// diag, UTF-8, URLs and time: the small parts.
+// SPDX-License-Identifier: Apache-2.0
+#include "base/diag.h"
+#include "base/time.h"
+#include "base/url.h"
+#include "base/utf8.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static void diag_shows_control_characters_as_question_marks(void **state)
+{
+	struct diag diag = { 0 };
+
+	assert_int_equal(diag_set(&diag, -EINVAL, "a", "x\x1b[31m\xc2\x9b\n\xff" "ä"), -EINVAL);
+	assert_string_equal(diag_text(&diag), "a: x?[31m????ä");
+	assert_int_equal(diag_set(NULL, -EIO, "", "nobody listens"), -EIO);
+}
+
+static void diag_cuts_long_text_at_a_character(void **state)
+{
+	struct diag diag = { 0 };
+	char text[3000];
+
+	for (size_t i = 0; i + 2 < sizeof(text); i += 2)
+		memcpy(text + i, "ä", 3);
+	text[2998] = '\0';
+	(void)diag_set(&diag, -EINVAL, text, "%s", text); // returns its argument
+	assert_true(strlen(diag.message) < DIAG_MESSAGE_MAX);
+	assert_string_equal(diag.message + strlen(diag.message) - 3, "...");
+	assert_true(utf8_valid(diag.message, strlen(diag.message), NULL));
+	assert_true(utf8_valid(diag.where, strlen(diag.where), NULL));
+}
+
+static void diag_prefix_joins_paths_keys_and_indexes(void **state)
+{
+	static const struct {
+		const char *where, *prefix, *expected;
+	} rows[] = {
+		{ "3:7", "seed.yaml", "seed.yaml:3:7" }, { "port", "peers[2]", "peers[2].port" },
+		{ "[2].port", "peers", "peers[2].port" }, { "", "seed.yaml", "seed.yaml" },
+		{ "eth0", "/etc/netplan/a.yaml", "/etc/netplan/a.yaml:eth0" },
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct diag diag = { 0 };
+		(void)diag_set(&diag, 0, rows[i].where, "m"); // returns its argument
+		diag_prefix(&diag, rows[i].prefix);
+		assert_string_equal(diag.where, rows[i].expected);
+	}
+}
+
+static void utf8_takes_only_shortest_forms_of_scalar_values(void **state)
+{
+	static const char *const good[] = { "a", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80",
+		"\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf" };
+	static const char *const bad[] = { "\x80", "\xc0\x80", "\xc1\xbf", "\xc2", "\xe0\x9f\xbf", "\xed\xa0\x80",
+		"\xed\xbf\xbf", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xe2\x82" };
+	char again[4];
+	uint32_t code;
+
+	for (size_t i = 0; i < N_ELEMENTS(good); i++) {
+		assert_int_equal(utf8_sequence(good[i], strlen(good[i]), &code), strlen(good[i]));
+		assert_int_equal(utf8_encode(code, again), strlen(good[i]));
+		assert_memory_equal(again, good[i], strlen(good[i]));
+	}
+	for (size_t i = 0; i < N_ELEMENTS(bad); i++)
+		assert_int_equal(utf8_sequence(bad[i], strlen(bad[i]), &code), 0);
+}
+
+static void url_origin_is_https_with_host_and_port_only(void **state)
+{
+	static const struct {
+		const char *text, *origin;
+	} rows[] = {
+		{ "https://region.example", "https://region.example" },
+		{ "https://region.example/", "https://region.example" },
+		{ "https://10.0.2.2:7443", "https://10.0.2.2:7443" },
+		{ "https://[2001:db8::1]:7443", "https://[2001:db8::1]:7443" },
+		{ "https://[::1]", "https://[::1]" },
+		{ "http://region.example", NULL }, { "https://", NULL }, { "https:///", NULL },
+		{ "https://a/b", NULL }, { "https://a//", NULL }, { "https://u@a", NULL }, { "https://a?x", NULL },
+		{ "https://a:0", NULL }, { "https://a:65536", NULL }, { "https://a:", NULL }, { "https://a:07", NULL },
+		{ "https://[::1", NULL }, { "https://[x]", NULL }, { "https://[::1]x", NULL }, { "https://a b", NULL },
+		{ "https://-a", NULL }, { "https://a-", NULL }, { "https://a..b", NULL }, { "https://a.", NULL },
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		AUTO_FREE char *origin = NULL;
+		int r = url_origin(rows[i].text, &origin);
+		if (rows[i].origin) {
+			assert_int_equal(r, 0);
+			assert_string_equal(origin, rows[i].origin);
+		} else {
+			assert_int_equal(r, -EINVAL);
+		}
+	}
+}
+
+static void time_utc_reads_what_it_writes_and_nothing_else(void **state)
+{
+	static const char *const bad[] = { "", "2026-11-22", "2026-11-22T23:00:00", "2026-02-30T00:00:00Z",
+		"2026-11-22T24:00:00Z", "2026-11-22T23:00:00Zx", " 2026-11-22T23:00:00Z", "2026-1-22T23:00:00Z" };
+	char text[32];
+	int64_t sec = 0;
+
+	assert_string_equal(time_format_utc(1795388400, text), "2026-11-22T23:00:00Z");
+	assert_int_equal(time_parse_utc("2026-11-22T23:00:00Z", &sec), 0);
+	assert_int_equal(sec, 1795388400);
+	assert_int_equal(time_parse_utc("1970-01-01T00:00:00Z", &sec), 0);
+	assert_int_equal(sec, 0);
+	for (size_t i = 0; i < N_ELEMENTS(bad); i++)
+		assert_int_equal(time_parse_utc(bad[i], &sec), -EINVAL);
+}
+
+static void time_backoff_grows_to_the_cap_and_not_over_it(void **state)
+{
+	for (unsigned attempt = 0; attempt < 200; attempt++) {
+		uint64_t limit = attempt < 5 ? USEC_PER_SEC << attempt : 30 * USEC_PER_SEC;
+		for (int i = 0; i < 20; i++)
+			assert_true(time_backoff_usec(attempt, USEC_PER_SEC, 30 * USEC_PER_SEC) <= limit);
+	}
+	uint64_t most = 0; // full jitter: somewhere in the upper half soon
+	for (int i = 0; i < 200; i++) {
+		uint64_t delay = time_backoff_usec(10, USEC_PER_SEC, 30 * USEC_PER_SEC);
+		most = delay > most ? delay : most;
+	}
+	assert_true(most > 15 * USEC_PER_SEC);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(diag_shows_control_characters_as_question_marks),
+		cmocka_unit_test(diag_cuts_long_text_at_a_character),
+		cmocka_unit_test(diag_prefix_joins_paths_keys_and_indexes),
+		cmocka_unit_test(utf8_takes_only_shortest_forms_of_scalar_values),
+		cmocka_unit_test(url_origin_is_https_with_host_and_port_only),
+		cmocka_unit_test(time_utc_reads_what_it_writes_and_nothing_else),
+		cmocka_unit_test(time_backoff_grows_to_the_cap_and_not_over_it),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

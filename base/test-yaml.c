@@ -1,0 +1,144 @@
+// YAML into the tree: types of scalars, positions in errors, and the constructs that are refused.
+// SPDX-License-Identifier: Apache-2.0
+#include "base/json.h"
+#include "base/yaml.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static int parse(const char *text, struct value **ret, struct diag *reterr)
+{
+	return yaml_parse(text, strlen(text), 0, "f.yaml", ret, reterr);
+}
+
+static void yaml_becomes_the_same_tree_as_json(void **state)
+{
+	static const struct {
+		const char *yaml, *json;
+	} rows[] = {
+		{ "", "{}" }, { "\n\n", "{}" }, { "# nothing\n", "{}" }, { "---\n", "{}" }, { "--- {}\n...\n", "{}" },
+		{ "a: 1\nb: [x, 'y z', \"q\\n\"]\n", "{\"a\":1,\"b\":[\"x\",\"y z\",\"q\\n\"]}" },
+		{ "a: ~\nb:\nc: null\nd: Null\ne: ''\n", "{\"a\":null,\"b\":null,\"c\":null,\"d\":null,\"e\":\"\"}" },
+		{ "a: true\nb: FALSE\nc: yes\nd: 'true'\n", "{\"a\":true,\"b\":false,\"c\":\"yes\",\"d\":\"true\"}" },
+		{ "- 1\n- 1.5\n- -2e3\n- 007\n- 0x1f\n- .5\n- 1_000\n- '5'\n",
+			"[1,1.5,-2e3,\"007\",\"0x1f\",\".5\",\"1_000\",\"5\"]" },
+		{ "a: |\n  one\n  two\nb: >-\n  one\n  two\n", "{\"a\":\"one\\ntwo\\n\",\"b\":\"one two\"}" },
+		{ "a: &x {b: [1]}\nc: *x\n", "{\"a\":{\"b\":[1]},\"c\":{\"b\":[1]}}" },
+		{ "a: &x hello\nb: [*x, *x]\n", "{\"a\":\"hello\",\"b\":[\"hello\",\"hello\"]}" },
+		{ "a: &x 1\nb: &x 2\nc: *x\n", "{\"a\":1,\"b\":2,\"c\":2}" },
+		{ "mac: 52:54:00:00:00:01\nt: 2026-11-22\n", "{\"mac\":\"52:54:00:00:00:01\",\"t\":\"2026-11-22\"}" },
+		{ "{\"a\": [1, {\"b\": null}]}", "{\"a\":[1,{\"b\":null}]}" },
+		{ "ä: €\n", "{\"ä\":\"€\"}" }, { "1: x\ntrue: y\n", "{\"1\":\"x\",\"true\":\"y\"}" },
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		CLEANUP(value_freep) struct value *yaml = NULL, *json = NULL;
+		struct diag diag = { 0 };
+		if (parse(rows[i].yaml, &yaml, &diag) < 0)
+			fail_msg("%s: %s", rows[i].yaml, diag_text(&diag));
+		assert_int_equal(json_parse(rows[i].json, strlen(rows[i].json), 0, &json, &diag), 0);
+		if (!value_equal(yaml, json))
+			fail_msg("not equal: %s", rows[i].yaml);
+	}
+}
+
+static void yaml_says_where_and_why_it_refuses(void **state)
+{
+	static const struct {
+		const char *text, *where, *part;
+	} rows[] = {
+		{ "a: 1\nb: 2\na: 3\n", "f.yaml:3:4", "\"a\" must not be repeated" },
+		{ "a: {b: 1, b: 2}\n", "f.yaml:1:14", "\"b\" must not be repeated" },
+		{ "a: !secret x\n", "f.yaml:1:12", "tags" }, { "a: !!int 5\n", "f.yaml:1:10", "tags" },
+		{ "--- 1\n--- 2\n", "f.yaml:2:1", "one document" }, { "? [a]\n: b\n", "f.yaml:1:3", "a key" },
+		{ "a: &x 1\n*x : 2\n", "f.yaml:2:", "alias" }, { "&x a: 1\n", "f.yaml:1:4", "anchor" },
+		{ "a: *nope\n", "f.yaml:1:4", "alias" }, { "a: &x [*x]\n", "f.yaml:1:8", "alias" },
+		{ "a: \"x\\0y\"\n", "f.yaml:1:4", "U+0000" }, { "a: [1\nb: 2\n", "f.yaml:", "YAML: " },
+		{ "a:\n\t- b\n", "f.yaml:2:1", "tab" }, { "a: 'x\n", "f.yaml:", "YAML: " },
+		{ "a: b: c\n", "f.yaml:1:5", "YAML: " }, { "a: \xff\n", "f.yaml:1", "UTF-8" },
+		{ "ok: 1\n\nx: \xed\xa0\x80\n", "f.yaml:3", "UTF-8" },
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct value *value = NULL;
+		struct diag diag = { 0 };
+		int r = parse(rows[i].text, &value, &diag);
+		if (r != -EINVAL || !str_starts(diag.where, rows[i].where) || !strstr(diag.message, rows[i].part))
+			fail_msg("%s: %d, %s", rows[i].text, r, diag_text(&diag));
+	}
+}
+
+static void yaml_refuses_nul_bytes(void **state)
+{
+	struct value *value = NULL;
+
+	assert_int_equal(yaml_parse("a: b\0c", 6, 0, "f", &value, NULL), -EINVAL);
+}
+
+static void yaml_aliases_do_not_explode(void **state)
+{
+	char text[4096] = "a0: &a0 [x, x, x, x, x, x, x, x]\n", line[128];
+	struct value *value = NULL;
+	struct diag diag = { 0 };
+
+	for (int i = 1; i < 12; i++) {
+		(void)snprintf(line, sizeof(line), "a%d: &a%d [*a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d]\n", i, i, i - 1,
+			i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1); // always fits
+		strcat(text, line);
+	}
+	assert_int_equal(parse(text, &value, &diag), -E2BIG);
+}
+
+static void yaml_nests_64_deep_and_no_deeper(void **state)
+{
+	char text[2 * 200 + 1] = "";
+	struct value *value = NULL;
+
+	memset(text, '[', 60);
+	memset(text + 60, ']', 60);
+	assert_int_equal(parse(text, &value, NULL), 0);
+	value = value_free(value);
+	memset(text, '[', 200);
+	memset(text + 200, ']', 200);
+	assert_int_equal(parse(text, &value, NULL), -EINVAL);
+}
+
+static void yaml_keeps_to_the_callers_limit(void **state)
+{
+	struct value *value = NULL;
+
+	assert_int_equal(yaml_parse("a: 1\n", 5, 4, "f", &value, NULL), -E2BIG);
+}
+
+static void yaml_remembers_quotes_and_positions(void **state)
+{
+	CLEANUP(value_freep) struct value *value = NULL;
+
+	assert_int_equal(parse("a: 'no'\nb:\n  c: no\n", &value, NULL), 0);
+	const struct value *a = value_find(value, "a"), *c = value_path(value, "b", "c", NULL);
+	bool boolean = true;
+	assert_true(a->quoted && !a->plain);
+	assert_true(!c->quoted && c->plain);
+	assert_int_equal(c->line, 3);
+	assert_int_equal(c->column, 6);
+	assert_int_equal(value_bool(c, "c", &boolean, NULL), 0);
+	assert_false(boolean);
+	assert_int_equal(value_bool(a, "a", &boolean, NULL), -EINVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(yaml_becomes_the_same_tree_as_json),
+		cmocka_unit_test(yaml_says_where_and_why_it_refuses),
+		cmocka_unit_test(yaml_refuses_nul_bytes),
+		cmocka_unit_test(yaml_aliases_do_not_explode),
+		cmocka_unit_test(yaml_nests_64_deep_and_no_deeper),
+		cmocka_unit_test(yaml_keeps_to_the_callers_limit),
+		cmocka_unit_test(yaml_remembers_quotes_and_positions),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
