@@ -1,0 +1,43 @@
+// The upstream programs this binary can be. Two of them in one process do not work (signal handlers and feature gates
+// are registered twice), so each is a process, chosen by the name it is started with.
+// SPDX-License-Identifier: Apache-2.0
+package main
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+	"go.etcd.io/etcd/server/v3/etcdmain"
+	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/component-base/cli"
+	kubectl "k8s.io/kubectl/pkg/cmd"
+	"k8s.io/kubectl/pkg/cmd/util"
+	controllers "k8s.io/kubernetes/cmd/kube-controller-manager/app"
+	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
+	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
+	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
+)
+
+var roles = map[string]func(){
+	"etcd":                    func() { etcdmain.Main(os.Args) },
+	"kube-apiserver":          func() { os.Exit(apiserverRun(os.Args[1:])) },
+	"kube-controller-manager": func() { run(controllers.NewControllerManagerCommand()) },
+	"kube-scheduler":          func() { run(scheduler.NewSchedulerCommand()) },
+	"kubelet":                 func() { run(kubelet.NewKubeletCommand(genericapiserver.SetupSignalContext())) },
+	"kube-proxy":              func() { run(proxy.NewProxyCommand()) },
+	"kubectl":                 kubectlRun,
+}
+
+func run(command *cobra.Command) { os.Exit(cli.Run(command)) }
+
+func kubectlRun() {
+	if os.Getenv("KUBECONFIG") == "" {
+		if f, err := os.Open(kubeconfigPath); err == nil {
+			f.Close()
+			os.Setenv("KUBECONFIG", kubeconfigPath)
+		}
+	}
+	if err := cli.RunNoErrOutput(kubectl.NewDefaultKubectlCommand()); err != nil {
+		util.CheckErr(err)
+	}
+}
