@@ -145,7 +145,7 @@ static void add_networks(const struct lab_node *node, const struct lab_machine *
 	argv_add(argv, "user,id=uplink,net=10.0.2.0/24%s%s%s", is_pxe ? ",bootfile=" : "", is_pxe ? bootfile : "",
 		forwards);
 	argv_add(argv, "-device");
-	argv_add(argv, "virtio-net-pci,netdev=uplink,mac=52:54:77:01:00:%02x%s", node->number,
+	argv_add(argv, "virtio-net-pci,netdev=uplink,mac=52:54:76:00:00:%02x%s", node->number,
 		is_pxe ? ",bootindex=0" : ",romfile=");
 	argv_add(argv, "-netdev");
 	argv_add(argv, "socket,id=segment,mcast=230.0.0.1:%u,localaddr=127.0.0.1", machine->segment_port);

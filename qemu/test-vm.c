@@ -77,7 +77,7 @@ static void pxe_node_gets_a_boot_file_and_a_network_rom(void **state)
 	assert_true(has_pair(&argv, "-netdev",
 		"user,id=uplink,net=10.0.2.0/24,bootfile=http://10.0.2.2:7080/boot/boot.ipxe,"
 		"hostfwd=tcp:127.0.0.1:16443-:6443"));
-	assert_true(has_pair(&argv, "-device", "virtio-net-pci,netdev=uplink,mac=52:54:77:01:00:12,bootindex=0"));
+	assert_true(has_pair(&argv, "-device", "virtio-net-pci,netdev=uplink,mac=52:54:76:00:00:12,bootindex=0"));
 	argv_done(&argv);
 }
 
