@@ -1,0 +1,95 @@
+// Helpers of the build steps: hashes, cache keys, copies, EROFS.
+// SPDX-License-Identifier: Apache-2.0
+#include "image/build.h"
+#include "image/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/stat.h>
+
+void build_done(struct build *build)
+{
+	free(build->base);
+	free(build->kernel);
+	free(build->kernel_version);
+	free(build->kubernetes);
+}
+
+int sha256_file(const char *path, char ret_hex[static SHA256_HEX + 1], struct diag *reterr)
+{
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	CLEANUP(sha256_stream_freep) struct sha256_stream *stream = sha256_stream_new();
+	AUTO_FREE char *chunk = malloc(1 << 20);
+	uint8_t hash[SHA256_BYTES];
+	ssize_t n;
+
+	if (fd < 0)
+		return diag_set(reterr, -errno, path, "could not be opened: %s", strerror(errno));
+	if (!stream || !chunk)
+		return -ENOMEM;
+	while ((n = read(fd, chunk, 1 << 20)) > 0)
+		sha256_stream_add(stream, chunk, (size_t)n);
+	if (n < 0)
+		return diag_set(reterr, -errno, path, "could not be read: %s", strerror(errno));
+	sha256_stream_end(stream, hash);
+	hex_encode(hash, sizeof(hash), ret_hex);
+	return 0;
+}
+
+void cache_key(const char *text, char ret_key[static 17])
+{
+	uint8_t hash[SHA256_BYTES];
+
+	sha256(text, strlen(text), hash);
+	hex_encode(hash, 8, ret_key);
+}
+
+void fixed_uuid(const char *what, char ret[static 37])
+{
+	uint8_t h[SHA256_BYTES];
+
+	sha256(what, strlen(what), h);
+	h[6] = (h[6] & 0x0f) | 0x50; // RFC 9562: version 5 shaped, variant 10
+	h[8] = (h[8] & 0x3f) | 0x80;
+	snprintf(ret, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", h[0], h[1], h[2], h[3],
+		h[4], h[5], h[6], h[7], h[8], h[9], h[10], h[11], h[12], h[13], h[14], h[15]);
+}
+
+int remove_tree(const char *path, struct diag *reterr)
+{
+	return run_program((const char *const[]){ "rm", "-rf", "--one-file-system", path, NULL }, reterr);
+}
+
+int file_link_or_copy(const char *from, const char *to, struct diag *reterr)
+{
+	(void)unlink(to); // may not be there
+	if (link(from, to) == 0)
+		return 0;
+	return run_program((const char *const[]){ "cp", "--reflink=auto", from, to, NULL }, reterr);
+}
+
+int erofs_make(const struct build *build, const char *compression, const char *source, bool is_tar, const char *path,
+	struct diag *reterr)
+{
+	char uuid[37], time[32];
+	AUTO_FREE char *compress = str_format("-z%s", compression);
+	CLEANUP(words_done) struct words argv = { 0 };
+
+	if (!compress)
+		return -ENOMEM;
+	fixed_uuid(build->recipe->name, uuid);
+	snprintf(time, sizeof(time), "%" PRId64, build->epoch_sec);
+	(void)unlink(path); // mkfs.erofs keeps the length of an old file
+	int rc = words_add_many(&argv, (const char *const[]){ "mkfs.erofs", "--quiet", compress, "-C65536", "-T", time, "-U",
+							uuid, "--force-uid=0", "--force-gid=0", NULL });
+	// The root keeps the owners and times that its tar names.
+	if (rc == 0 && is_tar) {
+		words_done(&argv);
+		rc = words_add_many(&argv, (const char *const[]){ "mkfs.erofs", "--quiet", compress, "-C65536", "-T", time,
+								"-U", uuid, "--tar=f", NULL });
+	}
+	if (rc == 0)
+		rc = words_add_many(&argv, (const char *const[]){ path, source, NULL });
+	return rc < 0 ? rc : run_program((const char *const *)argv.items, reterr);
+}
