@@ -10,6 +10,7 @@ struct api_nat {
 	const char *target_address; // own or another server's: "10.66.0.12"; same family as api_address
 	const char *mesh_address;   // of this node: what forwarded connections come from
 	uint16_t port;              // 0: 6443
+	const char *more_chains;    // whole chains in nft syntax that belong into the same table, or NULL
 };
 /* The ruleset as one transaction that replaces the table. Pure; the caller frees *ret.
  * -EINVAL: an address is none, or the families differ. */
