@@ -159,8 +159,10 @@ static int decode_k3s(struct assignment *a, struct diag *reterr)
 	const struct value *k3s = NULL;
 	const char *cni = NULL;
 	int r = take_object(a->document, "k3s", &k3s, reterr);
-	if (r < 0 || !k3s)
+	if (r < 0)
 		return r;
+	if (!k3s)
+		return take_text(a->document, "waitingFor", false, &a->k3s_waiting_for, reterr);
 	a->has_k3s = true;
 	if ((r = take_bool(k3s, "first", &a->k3s_first, reterr)) < 0 ||
 		(r = take_bool(k3s, "watchPodCidrs", &a->watch_pod_cidrs, reterr)) < 0 ||

@@ -22,6 +22,7 @@ struct assignment {
 	int64_t mesh_port;
 	bool has_k3s, k3s_first, cni_bridge, watch_pod_cidrs;
 	const char *k3s_server, *node_ip;
+	const char *k3s_waiting_for; // without k3s: what the region waits for, or NULL
 	const struct value *labels, *overrides;
 	const char *tls_sans[ASSIGNMENT_MAX_SANS + 1]; // NULL-terminated
 	bool has_bootstrap;

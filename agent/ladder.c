@@ -50,9 +50,15 @@ static const char *or_text(const char *text, const char *otherwise)
 	return text && *text ? text : otherwise;
 }
 
-static unsigned long long seconds_since(uint64_t since_usec, uint64_t now_usec)
+// In steps, so that a sentence changes (and is printed on the serial line) only now and then.
+static unsigned seconds_since(uint64_t since_usec, uint64_t now_usec)
 {
-	return since_usec && now_usec > since_usec ? (now_usec - since_usec) / USEC_PER_SEC : 0;
+	static const unsigned steps[] = { 3600, 1800, 600, 300, 120, 60, 40, 20, 10, 5 };
+	uint64_t sec = since_usec && now_usec > since_usec ? (now_usec - since_usec) / USEC_PER_SEC : 0;
+	for (size_t i = 0; i < N_ELEMENTS(steps); i++)
+		if (sec >= steps[i])
+			return steps[i];
+	return 0;
 }
 
 static bool seed_holds(const struct facts *f, uint64_t now_usec, struct ladder_action *a)
@@ -87,9 +93,9 @@ static bool link_holds(const struct facts *f, uint64_t now_usec, struct ladder_a
 			f->link_problem);
 	const char *name = or_text(f->link_name, "the wired port");
 	if (f->link_lldp)
-		return waits(a, "%s has carrier but no address for %llu s (no DHCP answer); it is on %s by LLDP; ask the "
+		return waits(a, "%s has carrier but no address for %u s (no DHCP answer); it is on %s by LLDP; ask the "
 				"network team", name, seconds_since(f->link_since_usec, now_usec), f->link_lldp);
-	return waits(a, "%s has carrier but no address for %llu s (no DHCP answer); ask the network team, or give static "
+	return waits(a, "%s has carrier but no address for %u s (no DHCP answer); ask the network team, or give static "
 			"addresses in the seed", name, seconds_since(f->link_since_usec, now_usec));
 }
 
@@ -240,6 +246,8 @@ static bool mesh_holds(const struct facts *f, uint64_t now_usec, struct ladder_a
 
 static bool k3s_holds(const struct facts *f, uint64_t now_usec, struct ladder_action *a)
 {
+	if (!f->k3s_wanted)
+		return f->k3s_waiting_for ? waits(a, "%s", f->k3s_waiting_for) : true;
 	if (f->payload != STEP_DONE) {
 		if (f->payload == STEP_FAILED)
 			return waits(a, "the Kubernetes payload is not usable: %s; whoever made the image, or serves it at the "
@@ -266,14 +274,14 @@ static bool k3s_holds(const struct facts *f, uint64_t now_usec, struct ladder_ac
 		break;
 	}
 	if (f->k3s_first)
-		return waits(a, "K3s is starting as the first server (%llu s)", seconds_since(f->k3s_since_usec, now_usec));
-	return waits(a, "K3s is joining %s (%llu s); is that server Ready?", or_text(f->k3s_server, "its server"),
+		return waits(a, "K3s is starting as the first server (%u s)", seconds_since(f->k3s_since_usec, now_usec));
+	return waits(a, "K3s is joining %s (%u s); is that server Ready?", or_text(f->k3s_server, "its server"),
 		seconds_since(f->k3s_since_usec, now_usec));
 }
 
 static bool cluster_network_holds(const struct facts *f, uint64_t now_usec, struct ladder_action *a)
 {
-	if (f->cluster_network)
+	if (f->cluster_network || !f->k3s_wanted)
 		return true;
 	if (f->cluster_network_problem)
 		return waits(a, "the cluster network is not up: %s; the platform team can tell", f->cluster_network_problem);
@@ -291,7 +299,7 @@ static bool cluster_network_holds(const struct facts *f, uint64_t now_usec, stru
 
 static bool node_ready_holds(const struct facts *f, uint64_t now_usec, struct ladder_action *a)
 {
-	if (f->node_ready)
+	if (f->node_ready || !f->k3s_wanted)
 		return true;
 	return waits(a, "waiting for the kubelet to report Ready%s%s; the platform team can tell", f->node_problem ? ": " : "",
 		or_text(f->node_problem, ""));
@@ -331,6 +339,8 @@ struct ladder_action ladder_step(const struct facts *facts, uint64_t now_usec)
 	struct ladder_action action = { .rung = RUNG_SEED };
 	while (action.rung < RUNG_STEADY && rung_holds[action.rung](facts, now_usec, &action))
 		action.rung++;
+	if (facts->seed_warning && action.rung > RUNG_SEED)
+		warn(&action, "%s", facts->seed_warning);
 	if (action.rung == RUNG_STEADY)
 		(void)waits(&action, "this node is part of its cluster; nothing is waited for");
 	if (facts->state_known && !facts->durable && facts->state_sentence && action.rung > RUNG_SEED)

@@ -58,6 +58,7 @@ struct facts {
 	bool has_seed, seed_has_region, seed_has_pin, seed_has_token, seed_has_assignment;
 	const char *seed_problem; // "40-iso: seed.yaml:3:1: ..."
 	const char *seed_looked;  // the sources that were looked at
+	const char *seed_warning; // something of a seed that is ignored, and why
 	// assignment
 	bool has_assignment; // valid: received, stored or from the seed
 	bool from_seed;      // it came in the seed: there is no region
@@ -90,6 +91,8 @@ struct facts {
 	bool mesh_server_fresh;
 	const char *mesh_problem, *mesh_server; // its endpoint or address
 	// payload and K3s
+	bool k3s_wanted;              // the assignment has a k3s part
+	const char *k3s_waiting_for;  // it has none yet: what the region waits for
 	enum step_state payload;
 	const char *payload_problem, *payload_progress;
 	bool has_secrets;

@@ -135,7 +135,7 @@ static void on_refused_identity(struct region_client *c, const char *code, const
 		c->enrol = ENROL_REVOKED;
 	} else if (str_equal(code, "quarantined")) {
 		c->enrol = ENROL_QUARANTINED;
-	} else if (str_equal(code, "unknown-key") || str_equal(code, "unknown-node")) {
+	} else if (str_equal(code, "unknown-key") || str_equal(code, "foreign-certificate")) {
 		identity_drop_certificate(c->identity); // a restored region: one approval takes us back
 		c->clients_stale = true;
 		c->enrol = ENROL_NONE;
@@ -155,6 +155,7 @@ static bool op_answered(struct region_op_state *op, const struct http_response *
 		return false;
 	}
 	c->heard_msec = time_wall_msec();
+	c->heard_usec = time_boot_usec();
 	if (c->contact != REGION_FOUND && c->has_hello) {
 		c->contact = REGION_FOUND;
 		set_text(&c->error, NULL);
@@ -203,9 +204,10 @@ static void on_hello(const struct http_response *response, void *user)
 	set_text(&c->error, NULL);
 	hello_done(&c->hello);
 	c->hello = hello;
-	c->has_hello = true;
 	c->clients_stale = true;
-	c->events.on_hello(hello.region_msec, c->events.user);
+	c->has_hello = c->events.on_hello(hello.region_msec, c->events.user) >= 0;
+	if (!c->has_hello)
+		op_failed(op, "the region's time is not acceptable", NULL);
 	changed(c);
 }
 

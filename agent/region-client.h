@@ -23,8 +23,9 @@ enum region_op {
 };
 
 struct region_events {
-	// The region's time; the owner may step the clock here: nothing else was sent yet.
-	void (*on_hello)(int64_t region_msec, void *user);
+	/* The region's time; the owner may step the clock here: nothing else was sent yet. Negative: not acceptable, ask
+	 * again later and send nothing. */
+	int (*on_hello)(int64_t region_msec, void *user);
 	void (*on_certificate)(void *user);
 	// Accept (0) or refuse (negative, with a diag) an answer; a refused assignment is asked for again only when it changes.
 	int (*on_assignment)(const char *json, size_t n, struct diag *reterr, void *user);
@@ -57,6 +58,7 @@ struct region_client {
 	char *enrol_sentence, *token_sentence, *name;
 	bool has_secrets, cluster_accepted;
 	int64_t heard_msec;      // wall time of the last answer, 0: none in this start
+	uint64_t heard_usec;     // the same on CLOCK_BOOTTIME
 
 	// Ours.
 	sd_event *event;

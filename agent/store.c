@@ -29,6 +29,8 @@ void region_record_done(struct region_record *record)
 {
 	for (size_t i = 0; i < record->n_urls; i++)
 		free(record->urls[i]);
+	for (size_t i = 0; i < record->n_signing_keys; i++)
+		free(record->signing_keys[i]);
 	free(record->ca_pem);
 	*record = (struct region_record){ 0 };
 }
@@ -65,6 +67,33 @@ int region_record_add(struct region_record *record, const char *const *urls, siz
 	return 0;
 }
 
+int region_record_set_keys(struct region_record *record, char *const *keys, size_t n_keys)
+{
+	for (size_t i = 0; i < record->n_signing_keys; i++)
+		free(record->signing_keys[i]);
+	record->n_signing_keys = 0;
+	for (size_t i = 0; i < n_keys && i < SEED_MAX_KEYS; i++) {
+		if (!(record->signing_keys[i] = strdup(keys[i])))
+			return -ENOMEM;
+		record->n_signing_keys++;
+	}
+	return 0;
+}
+
+static int parse_keys(const struct value *list, struct region_record *ret, struct diag *reterr)
+{
+	for (size_t i = 0; list && list->type == VALUE_ARRAY && i < list->n && i < SEED_MAX_KEYS; i++) {
+		const char *pem;
+		int r = value_string(&list->items[i], "signingKeys", &pem, reterr);
+		if (r < 0)
+			return r;
+		if (!(ret->signing_keys[i] = strdup(pem)))
+			return -ENOMEM;
+		ret->n_signing_keys++;
+	}
+	return 0;
+}
+
 static int parse_region(const struct value *document, struct region_record *ret, struct diag *reterr)
 {
 	const struct value *urls = value_find(document, "urls"), *pins = value_find(document, "pins");
@@ -88,6 +117,8 @@ static int parse_region(const struct value *document, struct region_record *ret,
 		if ((r = region_record_add(ret, NULL, 0, (const uint8_t(*)[32])hash, 1)) < 0)
 			return r;
 	}
+	if ((r = parse_keys(value_find(document, "signingKeys"), ret, reterr)) < 0)
+		return r;
 	if (ca && !(ret->ca_pem = strdup(ca)))
 		return -ENOMEM;
 	return ret->n_urls ? 0 : diag_set(reterr, -EINVAL, "urls", "is missing");
@@ -130,6 +161,11 @@ int region_record_save(const char *root, const struct region_record *record, str
 		pin_format(record->pins[i], pin);
 		json_out_string(&out, pin);
 	}
+	json_out_array_end(&out);
+	json_out_key(&out, "signingKeys");
+	json_out_array_begin(&out);
+	for (size_t i = 0; i < record->n_signing_keys; i++)
+		json_out_string(&out, record->signing_keys[i]);
 	json_out_array_end(&out);
 	json_out_member(&out, "ca", record->ca_pem);
 	json_out_member_int(&out, "heardMsec", record->heard_msec);

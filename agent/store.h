@@ -7,9 +7,10 @@
 #include "agent/mesh-peers.h"
 
 struct region_record {
-	size_t n_urls, n_pins;
+	size_t n_urls, n_pins, n_signing_keys;
 	char *urls[SEED_MAX_URLS];
 	uint8_t pins[SEED_MAX_PINS][32];
+	char *signing_keys[SEED_MAX_KEYS]; // of the seed's trust group
 	char *ca_pem;       // of the last good hello
 	int64_t heard_msec; // the last time heard from the region: part of the clock's floor
 };
@@ -17,6 +18,7 @@ void region_record_done(struct region_record *record);
 // Add what is not there yet, as far as there is room; the own entries keep their place.
 int region_record_add(struct region_record *record, const char *const *urls, size_t n_urls, const uint8_t (*pins)[32],
 	size_t n_pins);
+int region_record_set_keys(struct region_record *record, char *const *keys, size_t n_keys); // copied
 int region_record_parse(const char *json, size_t n, struct region_record *ret, struct diag *reterr);
 int region_record_load(const char *root, struct region_record *ret);
 int region_record_save(const char *root, const struct region_record *record, struct diag *reterr);

@@ -1,0 +1,298 @@
+// This node inside its cluster: its Node object, the pod range and the bridge CNI, the stable API address, the hand-over
+// of a first server, and the bootstrap.
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/agent.h"
+#include "base/crypto.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "k3s/cni.h"
+#include "k3s/config.h"
+#include "k3s/token.h"
+#include "netconf/api-nat.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <sys/stat.h>
+
+#define K3S_SERVER_CA K3S_DATA "/server/tls/server-ca.crt"
+#define K3S_SERVER_TOKEN K3S_DATA "/server/token"
+#define STATE_WAS_READY "/state/hearth/k3s-was-ready"
+#define TRUSTED_FOLDER "/usr/lib/hearth/trusted"
+
+enum { NODE_EVERY_SEC = 10, NODES_EVERY_SEC = 5, MESH_MTU_DEFAULT = 1420 };
+
+// --- the Node object ---
+
+static void on_node(const struct kube_answer *answer, void *user)
+{
+	struct agent *a = user;
+	struct diag diag = { 0 };
+	a->kube_asking_node = false;
+	if (answer->error == 0 && node_readiness_from(answer->object, &a->node, &diag) == 0) {
+		a->has_node = true;
+		agent_set_text(&a->node_problem, NULL);
+		if (a->node.ready && !file_exists(root_path(a->options.root, STATE_WAS_READY).text))
+			(void)file_save_checked(root_path(a->options.root, STATE_WAS_READY).text, "", 0, 0600, NULL); // next time
+	} else if (answer->error == -ENOENT) {
+		a->has_node = false;
+		agent_set_text(&a->node_problem, "the API server does not know it yet");
+	} else {
+		agent_set_text(&a->node_problem, answer->diag ? diag_text(answer->diag) : diag_text(&diag));
+		a->node.ready = false;
+	}
+	agent_kick(a);
+}
+
+static void on_nodes(const struct kube_answer *answer, void *user)
+{
+	struct agent *a = user;
+	a->kube_asking_nodes = false;
+	if (answer->error < 0)
+		return;
+	char *seen = node_list_pod_cidrs(answer->object);
+	if (!seen)
+		return;
+	free(a->pod_cidrs_seen);
+	a->pod_cidrs_seen = seen;
+	agent_kick(a);
+}
+
+static void keep_kube(struct agent *a)
+{
+	struct kubeconfig *config CLEANUP(kubeconfig_freep) = NULL;
+	struct diag diag = { 0 };
+	if (a->kube)
+		return;
+	const char *path = a->assignment->server ? K3S_ADMIN_KUBECONFIG : K3S_KUBELET_KUBECONFIG;
+	int r = kubeconfig_load(path, &config, &diag);
+	if (r == 0)
+		r = kube_new(a->event, config, &a->kube, &diag);
+	if (r < 0)
+		agent_set_text(&a->node_problem, r == -ENOENT ? "K3s has not written its kubeconfig yet" : diag_text(&diag));
+}
+
+static void ask_kube(struct agent *a)
+{
+	uint64_t now_usec = time_boot_usec();
+	uint64_t every = a->has_node && a->node.ready ? NODE_EVERY_SEC * USEC_PER_SEC : USEC_PER_SEC * 9 / 10;
+	if (!a->kube_asking_node && now_usec - a->kube_asked_usec >= every) {
+		char *path AUTO_FREE = kube_node_path(a->assignment->node_name);
+		a->kube_asked_usec = now_usec;
+		a->kube_asking_node = path && kube_get(a->kube, path, on_node, a) >= 0;
+	}
+	if (a->assignment->watch_pod_cidrs && !a->kube_asking_nodes &&
+		now_usec - a->kube_nodes_usec >= NODES_EVERY_SEC * USEC_PER_SEC) {
+		a->kube_nodes_usec = now_usec;
+		a->kube_asking_nodes = kube_get(a->kube, "/api/v1/nodes", on_nodes, a) >= 0;
+	}
+}
+
+// --- bridge CNI and the API address ---
+
+static unsigned mesh_mtu(const struct agent *a)
+{
+	for (size_t i = 0; a->links && i < a->links->n; i++)
+		if (str_equal(a->links->links[i].name, a->assignment->mesh_link) && a->links->links[i].mtu >= 1280)
+			return a->links->links[i].mtu;
+	return MESH_MTU_DEFAULT;
+}
+
+static void keep_conflist(struct agent *a)
+{
+	char *text AUTO_FREE = NULL, *now AUTO_FREE = NULL;
+	struct diag diag = { 0 };
+	if (!a->assignment->cni_bridge || !a->has_node || !a->node.pod_cidr[0] || a->conflist_written)
+		return;
+	int r = cni_conflist_render(a->node.pod_cidr, a->assignment->pod_cidr, mesh_mtu(a), &text, &diag);
+	if (r == 0)
+		r = file_make_folders("/etc/cni/net.d", 0755);
+	if (r == 0 && (file_read(CNI_CONFLIST_PATH, 64 << 10, &now, NULL, NULL) < 0 || !str_equal(now, text)))
+		r = file_write_volatile(CNI_CONFLIST_PATH, text, strlen(text), 0644, &diag);
+	agent_set_text(&a->cluster_network_problem, r < 0 ? diag_text(&diag) : NULL);
+	a->conflist_written = r == 0;
+	if (r == 0)
+		agent_kick(a);
+}
+
+static void keep_nat(struct agent *a)
+{
+	const struct assignment *as = a->assignment;
+	char target[64] = "", *pods AUTO_FREE = NULL;
+	struct diag diag = { 0 };
+	if (!as->api_address || !as->mesh_address)
+		return;
+	if (as->server)
+		(void)snprintf(target, sizeof(target), "%s", as->node_ip); // an address, checked
+	else
+		(void)snprintf(target, sizeof(target), "%.*s", (int)strcspn(as->k3s_server + 8, ":"), as->k3s_server + 8);
+	bool pods_known = a->conflist_written;
+	char key[sizeof(a->nat_target)];
+	(void)snprintf(key, sizeof(key), "%.50s%s", target, pods_known ? " pods" : "");
+	if (str_equal(key, a->nat_target))
+		return;
+	if (pods_known && cni_masquerade_rules(a->node.pod_cidr, as->pod_cidr, as->mesh_cidr, &pods, &diag) < 0) {
+		agent_set_text(&a->cluster_network_problem, diag_text(&diag));
+		return;
+	}
+	struct api_nat nat = {
+		.api_address = as->api_address,
+		.target_address = target,
+		.mesh_address = as->mesh_address,
+		.more_chains = pods,
+	};
+	if (api_nat_apply(&nat, &diag) < 0) {
+		log_warning("the stable API address cannot be set up: %s", diag_text(&diag));
+		return;
+	}
+	memcpy(a->nat_target, key, sizeof(key));
+}
+
+// --- hand-over of the first server ---
+
+static char *hand_over_body(struct agent *a, bool ever_ready)
+{
+	char *ca AUTO_FREE = NULL, *kubeconfig = NULL, *token = NULL, hash[SHA256_HEX + 1];
+	size_t n_ca = 0, n_kubeconfig = 0, n_token = 0;
+	char *body = NULL;
+	if (file_read(K3S_SERVER_CA, K3S_CA_MAX_BYTES, &ca, &n_ca, NULL) == 0 && k3s_ca_hash(ca, n_ca, hash, NULL) == 0 &&
+		file_read(K3S_ADMIN_KUBECONFIG, KUBECONFIG_MAX_BYTES, &kubeconfig, &n_kubeconfig, NULL) == 0 &&
+		file_read(K3S_SERVER_TOKEN, K3S_TOKEN_MAX, &token, &n_token, NULL) == 0) {
+		struct json_out out = { 0 };
+		char *endpoint AUTO_FREE = str_format(strchr(a->assignment->node_ip, ':') ? "https://[%s]:6443" : "https://%s:6443",
+			a->assignment->node_ip);
+		token[strcspn(token, "\n")] = '\0';
+		json_out_object_begin(&out);
+		json_out_member(&out, "caCert", ca);
+		json_out_member(&out, "caHash", hash);
+		json_out_key(&out, "endpoints");
+		json_out_array_begin(&out);
+		json_out_string(&out, endpoint);
+		json_out_array_end(&out);
+		json_out_member(&out, "kubeconfig", kubeconfig);
+		json_out_member(&out, "serverToken", token);
+		json_out_member_bool(&out, "everReady", ever_ready);
+		json_out_object_end(&out);
+		body = json_out_take(&out);
+	}
+	if (kubeconfig)
+		crypto_wipe(kubeconfig, n_kubeconfig);
+	if (token)
+		crypto_wipe(token, n_token);
+	free(kubeconfig);
+	free(token);
+	return body;
+}
+
+static void hand_over(struct agent *a)
+{
+	bool ever_ready = file_exists(root_path(a->options.root, STATE_WAS_READY).text);
+	if (!a->assignment->k3s_first || a->from_seed || (a->handed_over && (a->handed_over_ready || !ever_ready)))
+		return;
+	char *body = hand_over_body(a, ever_ready);
+	if (!body)
+		return; // K3s has not written all of it yet
+	region_client_send_cluster(a->region, body);
+	a->handed_over = true;
+	a->handed_over_ready = ever_ready;
+}
+
+// --- bootstrap ---
+
+struct key_list {
+	size_t n;
+	char *pem[COSIGN_MAX_KEYS];
+};
+
+static void key_list_done(struct key_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		free(list->pem[i]);
+}
+
+static void load_trusted(const struct agent *a, struct key_list *ret)
+{
+	struct root_path folder = root_path(a->options.root, TRUSTED_FOLDER);
+	DIR *dir = opendir(folder.text);
+	for (struct dirent *entry; dir && ret->n < COSIGN_MAX_KEYS && (entry = readdir(dir));) {
+		char *path AUTO_FREE = str_format("%s/%s", folder.text, entry->d_name);
+		if (path && fnmatch("*.pub", entry->d_name, 0) == 0 &&
+			file_read(path, 16 << 10, &ret->pem[ret->n], NULL, NULL) == 0)
+			ret->n++;
+	}
+	if (dir)
+		(void)closedir(dir); // read only
+}
+
+/* Image keys are the outer limit, then the seed's trust group narrows, then the region. Without image keys the seed's
+ * are the limit. */
+static int allowed_keys(const struct agent *a, const struct key_list *trusted, const char *ret[static COSIGN_MAX_KEYS],
+	struct diag *reterr)
+{
+	const struct assignment *as = a->assignment;
+	const struct region_record *record = &a->region_record;
+	const char *const *seed_keys = (const char *const *)record->signing_keys;
+	const char *outer[COSIGN_MAX_KEYS];
+	int n = trusted->n ? cosign_keys_narrow((const char *const *)trusted->pem, trusted->n, seed_keys, record->n_signing_keys,
+				     outer, reterr)
+			   : cosign_keys_narrow(seed_keys, record->n_signing_keys, NULL, 0, outer, reterr);
+	if (n < 0)
+		return n;
+	return cosign_keys_narrow(outer, (size_t)n, as->signing_keys, as->n_signing_keys, ret, reterr);
+}
+
+static void on_bootstrap(const struct bootstrap_status *status, void *user)
+{
+	agent_kick(user);
+}
+
+static void keep_bootstrap(struct agent *a)
+{
+	const struct assignment *as = a->assignment;
+	struct key_list trusted CLEANUP(key_list_done) = { 0 };
+	const char *keys[COSIGN_MAX_KEYS];
+	struct diag diag = { 0 };
+	if (a->bootstrap || !as->has_bootstrap || !as->server || !a->content)
+		return;
+	load_trusted(a, &trusted);
+	int n = allowed_keys(a, &trusted, keys, &diag);
+	if (n < 0) {
+		agent_set_text(&a->bootstrap_problem, diag_text(&diag));
+		return;
+	}
+	struct bootstrap_config config = {
+		.event = a->event,
+		.kube = a->kube,
+		.source = { .client = a->content, .url = region_client_url(a->region), .repository = as->bootstrap_repository },
+		.digest = as->bootstrap_digest,
+		.variables = as->variables,
+		.key_pems = keys,
+		.n_keys = (size_t)n,
+		.self = as->node_name,
+		.on_changed = on_bootstrap,
+		.user = a,
+	};
+	int r = bootstrap_new(&config, &a->bootstrap, &diag);
+	agent_set_text(&a->bootstrap_problem, r < 0 ? diag.message[0] ? diag_text(&diag) : strerror(-r) : NULL);
+}
+
+void agent_cluster_act(struct agent *a, enum rung rung)
+{
+	if (a->options.without_network || !a->assignment || !a->assignment->has_k3s || rung < RUNG_CLUSTER_NETWORK)
+		return;
+	keep_kube(a);
+	if (!a->kube)
+		return;
+	ask_kube(a);
+	keep_conflist(a);
+	keep_nat(a);
+	hand_over(a);
+	keep_bootstrap(a);
+}
+
+void agent_cluster_done(struct agent *a)
+{
+	a->bootstrap = bootstrap_free(a->bootstrap);
+	a->kube = kube_free(a->kube);
+}

@@ -1,0 +1,166 @@
+// Gathers: what the parts know becomes the ladder's facts. No decision here.
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/agent.h"
+#include "base/time.h"
+
+static void gather_seed(const struct agent *a, struct facts *f)
+{
+	f->state_known = a->state_known && a->region;
+	f->durable = a->durable;
+	f->state_sentence = a->identity_problem ? a->identity_problem : a->state_sentence;
+	f->has_seed = a->seed.trust || a->region_record.n_urls > 0;
+	f->seed_has_region = (a->seed.trust && a->seed.trust->n_urls > 0) || a->seed.assignment || a->region_record.n_urls > 0;
+	f->seed_has_pin = a->seed.trust && a->seed.trust->n_pins > 0;
+	f->seed_has_token = a->seed.token != NULL;
+	f->seed_has_assignment = a->seed.assignment != NULL;
+	f->seed_looked = a->seeds.looked;
+	if (a->seed.problem[0] && !f->has_seed)
+		f->seed_problem = a->seed.problem;
+	else if (a->seed.problem[0])
+		f->seed_warning = a->seed.problem;
+	f->has_assignment = a->assignment != NULL;
+	f->from_seed = a->from_seed;
+	f->assignment_problem = a->assignment_problem;
+}
+
+static void gather_link(const struct agent *a, struct facts *f)
+{
+	if (a->options.without_network) {
+		f->n_wired = f->n_carrier = 1;
+		f->has_address = true;
+		f->network = a->assignment ? STEP_DONE : STEP_IDLE;
+		return;
+	}
+	for (size_t i = 0; a->links && i < a->links->n; i++) {
+		f->n_wired += a->links->links[i].wired;
+		f->n_carrier += a->links->links[i].wired && a->links->links[i].carrier;
+	}
+	for (size_t i = 0; a->online && i < a->online->n; i++) {
+		const struct netconf_online_link *link = &a->online->links[i];
+		if (link->reach >= NETCONF_ADDRESS)
+			f->has_address = true;
+		else if (link->reach >= NETCONF_NO_LEASE && !f->link_name) {
+			f->link_name = link->name;
+			f->link_since_usec = link->since_usec;
+		}
+	}
+	f->link_problem = a->first_contact_problem;
+	f->network = a->network_is_assigned && !a->network_applied_usec ? STEP_DONE : a->network_state;
+	f->network_problem = a->network_problem;
+}
+
+static void gather_region(const struct agent *a, struct facts *f)
+{
+	const struct region_client *c = a->region;
+	if (!c)
+		return;
+	int64_t now_sec = time_wall_msec() / 1000;
+	f->contact = c->contact;
+	f->region_url = region_client_url(c);
+	f->region_error = c->error;
+	f->clock_holds = a->clock_taken;
+	f->clock_problem = a->clock_problem;
+	f->enrol = a->identity->cert_pem && c->enrol != ENROL_REVOKED && c->enrol != ENROL_QUARANTINED ? ENROL_APPROVED : c->enrol;
+	f->code = c->code[0] ? c->code : NULL;
+	f->enrol_sentence = c->enrol_sentence;
+	f->token_sentence = c->token_sentence;
+	f->cert_expired = identity_expired(a->identity, now_sec);
+	if (identity_wants_renewal(a->identity, now_sec))
+		f->renew_problem = c->ops[REGION_OP_RENEW].problem;
+	if (!f->assignment_problem && !a->assignment)
+		f->assignment_problem = c->ops[REGION_OP_ASSIGNMENT].problem;
+}
+
+static void gather_mesh(const struct agent *a, struct facts *f, char *buffer, size_t n_buffer)
+{
+	if (!a->assignment || !a->assignment->mesh_link)
+		return;
+	f->mesh_wanted = true;
+	f->mesh_known = a->peers_known || a->from_seed;
+	f->mesh_up = a->mesh_set || a->options.without_network;
+	f->mesh_problem = a->mesh_problem;
+	f->n_peers = (unsigned)a->peers.n;
+	const struct mesh_peer *server = NULL;
+	const char *url = a->assignment->k3s_server;
+	if (url && str_starts(url, "https://")) {
+		size_t n = strcspn(url + 8, ":/");
+		(void)snprintf(buffer, n_buffer, "%.*s", (int)(n < 63 ? n : 63), url + 8); // an address
+		server = mesh_peer_with_address(&a->peers, buffer);
+	}
+	for (size_t i = 0; i < a->n_peer_status; i++) {
+		const struct netconf_peer_status *peer = &a->peer_status[i];
+		bool fresh = peer->handshake_ago_sec >= 0 && peer->handshake_ago_sec < 180;
+		f->n_fresh_peers += fresh;
+		if (server && fresh && str_equal(peer->public_key, server->public_key))
+			f->mesh_server_fresh = true;
+	}
+	if (server && !a->options.without_network) {
+		f->mesh_server = server->endpoint ? server->endpoint : server->name;
+		f->mesh_needs_server = !a->has_node; // once joined, K3s itself finds its servers again
+	}
+}
+
+static void gather_k3s(const struct agent *a, struct facts *f)
+{
+	f->k3s_wanted = a->assignment && a->assignment->has_k3s;
+	f->k3s_waiting_for = a->assignment ? a->assignment->k3s_waiting_for : NULL;
+	if (!f->k3s_wanted)
+		return;
+	f->payload = a->payload ? payload_state(a->payload) : STEP_IDLE;
+	f->payload_problem = a->payload ? payload_problem(a->payload) : NULL;
+	f->payload_progress = a->payload ? payload_progress(a->payload) : "no payload is named by image or assignment";
+	f->has_secrets = a->has_secrets;
+	f->secrets_problem = a->region ? a->region->ops[REGION_OP_SECRETS].problem : NULL;
+	f->k3s_first = a->assignment->k3s_first;
+	f->k3s_server = a->assignment->k3s_server;
+	f->k3s_since_usec = a->k3s_since_usec;
+	f->k3s_problem = a->k3s_problem;
+	if (!a->k3s_service)
+		return;
+	enum service_state state = service_state(a->k3s_service);
+	unsigned restarts = service_n_restarts(a->k3s_service);
+	if (state == SERVICE_ACTIVE)
+		f->k3s = STEP_DONE;
+	else if (state == SERVICE_FAILED || (state == SERVICE_ACTIVATING && restarts >= 2)) {
+		f->k3s = STEP_FAILED;
+		f->k3s_problem = service_sentence(a->k3s_service);
+	} else if (state == SERVICE_ACTIVATING)
+		f->k3s = STEP_RUNNING;
+}
+
+static void gather_cluster(const struct agent *a, struct facts *f)
+{
+	if (!f->k3s_wanted)
+		return;
+	f->cni_bridge = a->assignment->cni_bridge;
+	f->node_registered = a->has_node;
+	f->node_ready = a->has_node && a->node.ready;
+	f->node_problem = a->has_node && a->node.sentence[0] ? a->node.sentence : a->node_problem;
+	f->has_pod_cidr = a->has_node && a->node.pod_cidr[0];
+	f->cluster_network = a->has_node && (a->conflist_written || (!f->cni_bridge && !a->node.network_unready));
+	f->cluster_network_problem = a->cluster_network_problem;
+	f->bootstrap_wanted = a->assignment->has_bootstrap && a->assignment->server;
+	f->bootstrap_problem = a->bootstrap_problem;
+	if (a->bootstrap_problem)
+		f->bootstrap = STEP_FAILED;
+	if (!a->bootstrap)
+		return;
+	const struct bootstrap_status *status = bootstrap_status(a->bootstrap);
+	f->bootstrap_ours = status->holder || status->phase < BOOTSTRAP_WATCHING;
+	f->bootstrap_stage = status->phase < BOOTSTRAP_WATCHING ? NULL :
+			     status->stage < N_STAGES		? stage_folder(status->stage) :
+								  NULL;
+	f->bootstrap_problem = status->sentence[0] ? status->sentence : NULL;
+	f->bootstrap = status->ready ? STEP_DONE : status->error < 0 ? STEP_FAILED : STEP_RUNNING;
+}
+
+void agent_gather(struct agent *a, struct facts *ret, char *buffer, size_t n_buffer)
+{
+	*ret = (struct facts){ 0 };
+	gather_seed(a, ret);
+	gather_link(a, ret);
+	gather_region(a, ret);
+	gather_mesh(a, ret, buffer, n_buffer);
+	gather_k3s(a, ret);
+	gather_cluster(a, ret);
+}

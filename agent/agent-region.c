@@ -1,0 +1,280 @@
+// The agent's dealings with its region: who we are, whom we talk to, and what its answers change.
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/agent.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/time.h"
+#include <errno.h>
+
+enum { HEARD_SAVE_SEC = 3600 }; // the clock's floor may be an hour old; more writes wear flash
+
+static bool k3s_started(const struct agent *a)
+{
+	return file_exists(root_path(a->options.root, RUN_K3S_STARTED).text);
+}
+
+static int64_t clock_floor_msec(const struct agent *a)
+{
+	int64_t built = a->image.built_sec * 1000;
+	return built > a->region_record.heard_msec ? built : a->region_record.heard_msec;
+}
+
+static void save_record(struct agent *a)
+{
+	struct diag diag = { 0 };
+	if (!a->region_record.n_urls)
+		return;
+	if (region_record_save(a->options.root, &a->region_record, &diag) < 0)
+		log_warning("region.json cannot be saved: %s", diag_text(&diag));
+	a->heard_saved_usec = time_boot_usec();
+}
+
+// Without a region's time: never below the floor.
+static void keep_floor(struct agent *a)
+{
+	struct clock_facts facts = { .now_msec = time_wall_msec(), .floor_msec = clock_floor_msec(a),
+		.k3s_started = k3s_started(a) };
+	int64_t target;
+	if (clock_decide(&facts, &target, NULL) == CLOCK_STEP && !a->options.root[0] && clock_step(target) == 0)
+		log_notice("the clock was before the last known time and is set to that");
+}
+
+static int on_hello(int64_t region_msec, void *user)
+{
+	struct agent *a = user;
+	struct diag diag = { 0 };
+	struct clock_facts facts = {
+		.now_msec = time_wall_msec(),
+		.floor_msec = clock_floor_msec(a),
+		.has_region_time = true,
+		.region_msec = region_msec,
+		.k3s_started = k3s_started(a),
+	};
+	int64_t target = 0;
+	enum clock_verdict verdict = clock_decide(&facts, &target, &diag);
+	if (verdict == CLOCK_REFUSE) {
+		agent_set_text(&a->clock_problem, diag_text(&diag));
+		return -ERANGE;
+	}
+	if (verdict == CLOCK_STEP) {
+		int r = a->options.root[0] ? 0 : clock_step(target); // a test must not touch the host's clock
+		if (r < 0)
+			log_warning("the clock cannot be set: %s", strerror(-r));
+		else
+			log_notice("the clock was off by %lld s and is set to the region's time",
+				(long long)((target - facts.now_msec) / 1000));
+	}
+	agent_set_text(&a->clock_problem, NULL);
+	a->clock_taken = true;
+	a->region_record.heard_msec = region_msec;
+	free(a->region_record.ca_pem);
+	a->region_record.ca_pem = strdup(a->region->hello.ca_pem); // without it: taken at the next hello
+	save_record(a);
+	return 0;
+}
+
+static void on_certificate(void *user)
+{
+	struct agent *a = user;
+	const struct region_client *c = a->region;
+	log_notice("this node has a certificate of region %s", region_client_url(c));
+	a->content_stale = true;
+	// The region that admitted us is ours from now on.
+	if (region_record_add(&a->region_record, (const char *const *)c->urls, c->n_urls, (const uint8_t(*)[32])c->pins,
+		    c->n_pins) < 0)
+		return;
+	if (a->seed.trust && region_record_set_keys(&a->region_record, a->seed.trust->signing_keys,
+				     a->seed.trust->n_signing_keys) < 0)
+		return;
+	if (c->n_pins == 0) // a person compared the code: that CA is the one
+		(void)region_record_add(&a->region_record, NULL, 0, (const uint8_t(*)[32])&c->hello.ca_pin, 1);
+	save_record(a);
+}
+
+// Where the client looks: the record of STATE, and URLs of a seed that shares a pin with it; else the seed.
+static void aim(struct agent *a)
+{
+	const struct seed *trust = a->seed.trust;
+	struct region_record target CLEANUP(region_record_done) = { 0 };
+	struct region_record *record = &a->region_record;
+	bool shares = false;
+	for (size_t i = 0; trust && i < trust->n_pins; i++)
+		for (size_t j = 0; j < record->n_pins; j++)
+			shares |= memcmp(trust->pins[i], record->pins[j], 32) == 0;
+	if (region_record_add(&target, (const char *const *)record->urls, record->n_urls,
+		    (const uint8_t(*)[32])record->pins, record->n_pins) < 0)
+		return;
+	if (trust && (record->n_urls == 0 || shares) &&
+		region_record_add(&target, (const char *const *)trust->urls, trust->n_urls,
+			(const uint8_t(*)[32])trust->pins, record->n_urls ? 0 : trust->n_pins) < 0)
+		return;
+	if (region_client_set_region(a->region, (const char *const *)target.urls, target.n_urls,
+		    (const uint8_t(*)[32])target.pins, target.n_pins, a->seed.token) < 0)
+		log_warning("out of memory");
+}
+
+static bool keeps_document(const struct agent *a, const struct assignment *fresh)
+{
+	return a->assignment && a->assignment->text && fresh->text && str_equal(a->assignment->text, fresh->text);
+}
+
+static void take_assignment(struct agent *a, struct assignment *fresh)
+{
+	bool network_changed = !a->assignment || !value_equal(a->assignment->network, fresh->network);
+	bool k3s_changed = !a->assignment ||
+			   !value_equal(value_find(a->assignment->document, "k3s"), value_find(fresh->document, "k3s"));
+	assignment_free(a->assignment);
+	a->assignment = fresh;
+	if (network_changed) {
+		a->network_dirty = true;
+		a->network_refused = false;
+		a->network_is_assigned = false;
+	}
+	if (k3s_changed)
+		a->k3s_configured = false;
+}
+
+static int on_assignment(const char *json, size_t n, struct diag *reterr, void *user)
+{
+	struct agent *a = user;
+	struct assignment *fresh CLEANUP(assignment_freep) = NULL;
+	int r = assignment_decode(json, n, &fresh, reterr);
+	if (r < 0) {
+		agent_set_text(&a->assignment_problem, reterr ? diag_text(reterr) : "it is malformed");
+		return r;
+	}
+	agent_set_text(&a->assignment_problem, NULL);
+	if (keeps_document(a, fresh))
+		return 0;
+	r = assignment_save(a->options.root, fresh, reterr); // before it counts
+	if (r < 0)
+		log_warning("the assignment cannot be saved: %s", strerror(-r)); // it still holds in this boot
+	log_notice("assignment %s: this node is %s, %s of %s", fresh->generation ? fresh->generation : "", fresh->node_name,
+		fresh->server ? "server" : "worker", fresh->cluster_name ? fresh->cluster_name : "no cluster");
+	if (fresh->n_urls && fresh->n_pins &&
+		region_record_add(&a->region_record, fresh->urls, fresh->n_urls, (const uint8_t(*)[32])fresh->pins,
+			fresh->n_pins) == 0)
+		save_record(a);
+	take_assignment(a, TAKE_PTR(fresh));
+	return 0;
+}
+
+static int on_mesh(const char *json, size_t n, struct diag *reterr, void *user)
+{
+	struct agent *a = user;
+	int r = mesh_peers_update(&a->peers, json, n, reterr);
+	if (r < 0)
+		return r;
+	a->peers_known = true;
+	a->mesh_dirty = true;
+	r = mesh_peers_save(a->options.root, &a->peers, reterr);
+	if (r < 0)
+		log_warning("the mesh cannot be saved: %s", strerror(-r)); // it still holds in this boot
+	return 0;
+}
+
+static int on_secrets(const char *json, size_t n, struct diag *reterr, void *user)
+{
+	struct agent *a = user;
+	int r = secrets_parse(json, n, &a->secrets, reterr);
+	if (r < 0)
+		return r;
+	r = secrets_save(a->options.root, &a->secrets, reterr);
+	if (r < 0)
+		return r;
+	a->has_secrets = true;
+	a->k3s_configured = false; // the token may have become its full form
+	return 0;
+}
+
+static char *facts_json(void *user)
+{
+	struct agent *a = user;
+	return machine_facts_json(&a->machine, &a->image, a->links);
+}
+
+static void on_change(void *user)
+{
+	agent_kick(user);
+}
+
+static void load_state(struct agent *a)
+{
+	struct assignment *assignment = NULL;
+	struct diag diag = { 0 };
+	(void)region_record_load(a->options.root, &a->region_record); // missing is fine
+	if (a->seed.assignment) {
+		a->from_seed = true;
+		if (assignment_from_value(a->seed.assignment, &assignment, &diag) < 0)
+			agent_set_text(&a->assignment_problem, diag_text(&diag));
+	} else {
+		(void)assignment_load(a->options.root, &assignment); // as above
+	}
+	if (assignment)
+		take_assignment(a, assignment);
+	a->peers_known = mesh_peers_load(a->options.root, &a->peers) == 0;
+	a->mesh_dirty = a->peers_known;
+	a->has_secrets = secrets_load(a->options.root, &a->secrets) == 0;
+}
+
+int agent_region_start(struct agent *a)
+{
+	struct diag diag = { 0 };
+	struct region_events events = {
+		.on_hello = on_hello,
+		.on_certificate = on_certificate,
+		.on_assignment = on_assignment,
+		.on_mesh = on_mesh,
+		.on_secrets = on_secrets,
+		.facts_json = facts_json,
+		.on_change = on_change,
+		.user = a,
+	};
+	int r = identity_open(root_path(a->options.root, STATE_IDENTITY).text, &a->identity, &diag);
+	if (r < 0) {
+		agent_set_text(&a->identity_problem, diag.message[0] ? diag_text(&diag) : strerror(-r));
+		return r;
+	}
+	agent_set_text(&a->identity_problem, NULL);
+	load_state(a);
+	keep_floor(a);
+	r = region_client_new(a->event, &events, a->identity, a->durable,
+		root_path(a->options.root, "/run/hearth/enrolment.json").text, &a->region);
+	if (r < 0)
+		return r;
+	region_client_set_known(a->region, a->assignment && !a->from_seed ? a->assignment->generation : NULL,
+		a->peers_known ? a->peers.generation : NULL);
+	return 0;
+}
+
+void agent_region_act(struct agent *a)
+{
+	if (!a->region || a->from_seed)
+		return;
+	aim(a);
+	region_client_want_mesh(a->region, a->assignment && a->assignment->mesh_link);
+	region_client_want_secrets(a->region, a->assignment && a->assignment->has_k3s);
+	if (a->clock_taken && a->region->heard_msec > a->region_record.heard_msec) {
+		a->region_record.heard_msec = a->region->heard_msec;
+		if (time_boot_usec() - a->heard_saved_usec > HEARD_SAVE_SEC * USEC_PER_SEC)
+			save_record(a);
+	}
+}
+
+int agent_confirm(struct agent *a, const char *code, struct diag *reterr)
+{
+	if (!a->region || region_client_confirm(a->region, code) < 0)
+		return diag_set(reterr, -EINVAL, "", "that is not the code this node shows");
+	return 0;
+}
+
+int agent_reset(struct agent *a, const char *what, struct diag *reterr)
+{
+	if (!str_equal(what, "clock"))
+		return diag_set(reterr, -EINVAL, "", "only \"clock\" can be reset, not \"%s\"", what);
+	a->region_record.heard_msec = 0;
+	agent_set_text(&a->clock_problem, NULL);
+	save_record(a);
+	agent_hurry(a);
+	return 0;
+}

@@ -1,0 +1,81 @@
+// The status document of docs/contracts.md: the same for D-Bus, status.json and the region, but the code, which never
+// leaves the machine before approval.
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/agent.h"
+#include "base/json.h"
+
+static void add_mesh(const struct agent *a, struct json_out *out)
+{
+	json_out_key(out, "mesh");
+	json_out_array_begin(out);
+	for (size_t i = 0; i < a->n_peer_status; i++) {
+		json_out_object_begin(out);
+		json_out_member(out, "publicKey", a->peer_status[i].public_key);
+		json_out_member(out, "endpoint", a->peer_status[i].endpoint);
+		json_out_member_int(out, "handshakeAgoSec", a->peer_status[i].handshake_ago_sec);
+		json_out_object_end(out);
+	}
+	json_out_array_end(out);
+}
+
+static void add_memory(struct json_out *out)
+{
+	uint64_t dirty, pss;
+	machine_own_memory(&dirty, &pss);
+	json_out_key(out, "hearthd");
+	json_out_object_begin(out);
+	json_out_member_int(out, "privateDirtyKib", (int64_t)dirty);
+	json_out_member_int(out, "pssKib", (int64_t)pss);
+	json_out_object_end(out);
+}
+
+static const char *node_name(const struct agent *a)
+{
+	if (a->assignment)
+		return a->assignment->node_name;
+	return a->region ? a->region->name : NULL;
+}
+
+static void add_cluster(const struct agent *a, struct json_out *out)
+{
+	const char *kubernetes = a->payload ? payload_kubernetes(a->payload) : NULL;
+	json_out_member(out, "kubernetes", kubernetes ? kubernetes : a->image.kubernetes);
+	json_out_member_bool(out, "ready", a->has_node && a->node.ready);
+	json_out_member(out, "podCidr", a->has_node && a->node.pod_cidr[0] ? a->node.pod_cidr : NULL);
+	json_out_key(out, "podCidrsSeen");
+	json_out_raw(out, a->pod_cidrs_seen ? a->pod_cidrs_seen : "{}");
+	if (a->assignment && a->assignment->overrides) {
+		json_out_key(out, "k3sOverrides");
+		json_out_value(out, a->assignment->overrides);
+	}
+}
+
+char *agent_status_json(const struct agent *a, bool for_region)
+{
+	struct json_out out = { 0 };
+	char *facts AUTO_FREE = machine_facts_json(&a->machine, &a->image, a->links);
+	json_out_object_begin(&out);
+	json_out_member(&out, "bootId", a->region ? a->region->boot_id : "");
+	json_out_member(&out, "name", node_name(a));
+	json_out_member(&out, "serial", a->machine.serial);
+	json_out_member(&out, "phase", rung_name(a->action.rung));
+	if (!for_region && a->region && a->region->code[0])
+		json_out_member(&out, "code", a->region->code);
+	json_out_member(&out, "sentence", a->action.sentence);
+	json_out_key(&out, "warnings");
+	json_out_array_begin(&out);
+	for (size_t i = 0; i < a->action.n_warnings; i++)
+		json_out_string(&out, a->action.warnings[i]);
+	json_out_array_end(&out);
+	json_out_member(&out, "seedSource", a->seed.trust_name ? a->seed.trust_name : "");
+	json_out_key(&out, "timeline");
+	timeline_to_json(&a->timeline, &out);
+	add_cluster(a, &out);
+	json_out_key(&out, "facts");
+	json_out_raw(&out, facts ? facts : "{}");
+	add_mesh(a, &out);
+	if (for_region)
+		add_memory(&out);
+	json_out_object_end(&out);
+	return json_out_take(&out);
+}

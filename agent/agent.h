@@ -1,0 +1,141 @@
+// hearthd's heart: one struct, one tick. tick = gather facts -> ladder_step() -> act -> publish. Everything that happens
+// (netlink, region, unit changes, timers) only asks for a tick; nothing remembers a phase (DESIGN 4).
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "agent/clock.h"
+#include "agent/image-facts.h"
+#include "agent/machine.h"
+#include "agent/payload.h"
+#include "agent/region-client.h"
+#include "agent/root-path.h"
+#include "agent/seed-sources.h"
+#include "agent/store.h"
+#include "agent/timeline.h"
+#include "k3s/bootstrap.h"
+#include "k3s/readiness.h"
+#include "k3s/service.h"
+
+struct agent_options {
+	const char *root;    // "" or a folder (tests)
+	bool without_network; // neither read nor change the network; no payload, no K3s (tests)
+};
+
+struct agent_bus;
+
+struct agent {
+	struct agent_options options;
+	sd_event *event;
+	sd_event_source *tick, *timer;
+	struct image_facts image;
+	struct machine machine;
+
+	// STATE
+	bool state_known, durable, state_making;
+	char *state_sentence;
+	sd_event_source *run_watch; // inotify on /run/hearth
+
+	// seed
+	struct seed_sources seeds;
+	struct seed_choice seed;
+	struct region_record region_record;
+	uint64_t heard_saved_usec;
+
+	// region
+	struct identity *identity;
+	char *identity_problem;
+	struct region_client *region;
+	bool clock_taken; // a hello's time in this boot
+	char *clock_problem;
+
+	// assignment
+	struct assignment *assignment;
+	bool from_seed;
+	char *assignment_problem;
+	struct mesh_peers peers;
+	bool peers_known;
+	struct secrets secrets;
+	bool has_secrets;
+
+	// network
+	struct netconf_monitor *monitor;
+	struct network *network;     // what is applied now
+	bool network_is_assigned;    // ... from the assignment, else first contact
+	bool network_dirty;          // links changed: apply again
+	enum step_state network_state;
+	char *network_problem, *first_contact_problem;
+	uint64_t network_applied_usec; // != 0: waits for its probe
+	bool network_refused;        // this assignment's network did not hold
+	struct netconf_online *online;
+	struct netconf_links *links;
+	bool mesh_dirty, mesh_set;
+	char *mesh_problem;
+	struct netconf_peer_status *peer_status;
+	size_t n_peer_status;
+	uint64_t peers_looked_usec;
+	int poke_fd;
+
+	// payload and K3s
+	struct payload *payload;
+	struct http_client *content; // region's CA and our certificate
+	bool content_stale;          // the certificate was renewed
+	struct agent_bus *bus;
+	struct service *k3s_service;
+	bool k3s_configured, k3s_start_asked;
+	char *k3s_problem;
+	uint64_t k3s_since_usec;
+	struct kube *kube;
+	bool kube_asking_node, kube_asking_nodes;
+	uint64_t kube_asked_usec, kube_nodes_usec;
+	bool has_node;
+	struct node_readiness node;
+	char *node_problem;
+	char *pod_cidrs_seen; // JSON object
+	bool conflist_written;
+	char nat_target[64];
+	bool nat_set;
+	char *cluster_network_problem;
+	bool handed_over, handed_over_ready;
+	struct bootstrap *bootstrap;
+	char *bootstrap_problem;
+
+	// outcome
+	struct timeline timeline;
+	struct ladder_action action;
+	enum rung last_rung;
+	char *status_json, *public_json; // last published
+	uint64_t reported_usec;
+};
+
+int agent_new(sd_event *event, const struct agent_options *options, struct agent **ret);
+struct agent *agent_free(struct agent *agent);
+DEFINE_CLEANUP(agent)
+void agent_kick(struct agent *agent); // ask for a tick
+void agent_hurry(struct agent *agent); // a person or the network: end every backoff
+// `hearthctl reset WHAT`: "clock". `confirm CODE`. -EINVAL with a sentence.
+int agent_reset(struct agent *agent, const char *what, struct diag *reterr);
+int agent_confirm(struct agent *agent, const char *code, struct diag *reterr);
+
+// Parts of the tick, each in its own file.
+void agent_gather(struct agent *agent, struct facts *ret, char *buffer, size_t n_buffer); // agent-facts.c
+int agent_region_start(struct agent *agent);   // agent-region.c: identity, client, whom to talk to
+void agent_region_act(struct agent *agent);
+int agent_network_start(struct agent *agent);  // agent-network.c
+void agent_network_act(struct agent *agent, enum rung rung);
+void agent_network_done(struct agent *agent);
+void agent_k3s_act(struct agent *agent, enum rung rung); // agent-k3s.c
+void agent_k3s_done(struct agent *agent);
+void agent_k3s_forget_bus(struct agent *agent); // before the bus goes away
+void agent_cluster_act(struct agent *agent, enum rung rung); // agent-cluster.c: node object, CNI, hand-over, bootstrap
+void agent_cluster_done(struct agent *agent);
+char *agent_status_json(const struct agent *agent, bool for_region); // agent-status.c
+
+// agent-bus.c: io.hearth.Agent1 and the system bus; it connects when the bus appears.
+int agent_bus_new(struct agent *agent, struct agent_bus **ret);
+struct agent_bus *agent_bus_free(struct agent_bus *bus);
+sd_bus *agent_bus_get(const struct agent_bus *bus); // NULL: not connected
+void agent_bus_changed(struct agent_bus *bus);
+void agent_bus_try(struct agent_bus *bus); // connect if it can be done now
+
+// Set or clear one of the texts above.
+void agent_set_text(char **field, const char *text);
