@@ -139,9 +139,7 @@ static int on_file_progress(uint64_t n_done, uint64_t n_total, void *user)
 {
 	struct oci_fetch *fetch = user;
 
-	if (n_done > fetch->max_file_bytes || n_total > fetch->max_file_bytes)
-		return 1;
-	return fetch->on_progress ? fetch->on_progress(n_done, n_total, fetch->user) : 0;
+	return fetch->on_progress(n_done, n_total, fetch->user);
 }
 
 static int fetch_send(struct oci_fetch *fetch)
@@ -174,7 +172,8 @@ static int fetch_send(struct oci_fetch *fetch)
 		r = part_open(fetch);
 		request.out_fd = fetch->part_fd;
 		request.resume_from = fetch->part_bytes;
-		request.on_progress = on_file_progress;
+		request.on_progress = fetch->on_progress ? on_file_progress : NULL;
+		request.max_body_bytes = (size_t)fetch->max_file_bytes;
 		request.timeout_usec = BLOB_TIMEOUT_SEC * UINT64_C(1000000);
 	}
 	if (r == 0)
@@ -415,12 +414,6 @@ static void memory_finish(struct oci_fetch *fetch, const struct http_response *r
 	fetch_end(fetch, &fetched);
 }
 
-// What did not belong to the blob (an error text, a whole blob instead of a range) is cut off again.
-static bool part_restore(struct oci_fetch *fetch, uint64_t bytes)
-{
-	return ftruncate(fetch->part_fd, (off_t)bytes) == 0;
-}
-
 static void on_answer(const struct http_response *response, void *user)
 {
 	struct oci_fetch *fetch = user;
@@ -429,27 +422,13 @@ static void on_answer(const struct http_response *response, void *user)
 
 	fetch->call = NULL;
 	if (response->error < 0) {
-		int error = response->error == -E2BIG || response->error == -ECANCELED ? -EFBIG : response->error;
-
-		if (error == -EFBIG)
-			fetch_fail(fetch, error, "%s: %s of %s is larger than allowed", fetch->registry,
+		if (response->error == -E2BIG)
+			fetch_fail(fetch, -EFBIG, "%s: %s of %s is larger than allowed", fetch->registry,
 				fetch->reference, fetch->repository);
 		else
-			fetch_fail(fetch, error, "registry %s cannot be reached: %s", fetch->registry,
+			fetch_fail(fetch, response->error, "registry %s cannot be reached: %s", fetch->registry,
 				diag_text(&response->diag));
 		return;
-	}
-	if (fetch->kind == FETCH_FILE && response->status != 206 &&
-		(response->status != 200 || fetch->part_bytes > 0)) {
-		// An error text, or (200) a registry that ignores ranges: start from nothing, once.
-		if (!part_restore(fetch, response->status == 200 || response->status == 416 ? 0 : fetch->part_bytes)) {
-			fetch_fail(fetch, -errno, "%s cannot be cut: %s", fetch->part, strerror(errno));
-			return;
-		}
-		if (response->status == 200 || (response->status == 416 && fetch->part_bytes > 0)) {
-			fetch_again(fetch);
-			return;
-		}
 	}
 	switch (response->status) {
 	case 200:
@@ -459,6 +438,12 @@ static void on_answer(const struct http_response *response, void *user)
 		else
 			memory_finish(fetch, response);
 		return;
+	case 416: // nothing behind what we have: it is whole, or it is not what it should be
+		if (fetch->kind == FETCH_FILE && fetch->part_bytes > 0) {
+			file_finish(fetch);
+			return;
+		}
+		break;
 	case 401:
 	case 403:
 		if (response->status == 401 && !fetch->asked_token && response->www_authenticate &&
@@ -478,10 +463,9 @@ static void on_answer(const struct http_response *response, void *user)
 		fetch_fail(fetch, -ENOENT, "registry %s has no %s %s: was it pushed there?", fetch->registry,
 			fetch->repository, fetch->reference);
 		return;
-	default:
-		fetch_fail(fetch, -EAGAIN, "registry %s answers HTTP %d for %s %s", fetch->registry, response->status,
-			fetch->repository, fetch->reference);
 	}
+	fetch_fail(fetch, -EAGAIN, "registry %s answers HTTP %d for %s %s", fetch->registry, response->status,
+		fetch->repository, fetch->reference);
 }
 
 static int fetch_start(const struct oci_source *source, enum fetch_kind kind, const char *reference, size_t max_bytes,
