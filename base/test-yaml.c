@@ -54,7 +54,7 @@ static void yaml_says_where_and_why_it_refuses(void **state)
 		{ "a: !secret x\n", "f.yaml:1:12", "tags" }, { "a: !!int 5\n", "f.yaml:1:10", "tags" },
 		{ "--- 1\n--- 2\n", "f.yaml:2:1", "one document" }, { "? [a]\n: b\n", "f.yaml:1:3", "a key" },
 		{ "a: &x 1\n*x : 2\n", "f.yaml:2:", "alias" }, { "&x a: 1\n", "f.yaml:1:4", "anchor" },
-		{ "a: *nope\n", "f.yaml:1:4", "alias" }, { "a: &x [*x]\n", "f.yaml:1:8", "alias" },
+		{ "a: *nope\n", "f.yaml:1:5", "alias" }, { "a: &x [*x]\n", "f.yaml:1:9", "alias" },
 		{ "a: \"x\\0y\"\n", "f.yaml:1:4", "U+0000" }, { "a: [1\nb: 2\n", "f.yaml:", "YAML: " },
 		{ "a:\n\t- b\n", "f.yaml:2:1", "tab" }, { "a: 'x\n", "f.yaml:", "YAML: " },
 		{ "a: b: c\n", "f.yaml:1:5", "YAML: " }, { "a: \xff\n", "f.yaml:1", "UTF-8" },
