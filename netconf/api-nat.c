@@ -39,10 +39,11 @@ int api_nat_render(const struct api_nat *nat, char **ret, struct diag *reterr)
 				"\t\ttype nat hook postrouting priority 100; policy accept;\n"
 				"\t\t%s daddr %s tcp dport %u ct status dnat ct original %s daddr %s snat %s to %s\n"
 				"\t}\n"
-				"%s\n"
+				"%s%s"
 				"}\n",
 		family, api_text, port, family, to, family, api_text, port, family, to, family, target_text, port,
-		family, api_text, family, mesh_text, nat->more_chains ? nat->more_chains : "");
+		family, api_text, family, mesh_text, nat->more_chains ? nat->more_chains : "",
+		nat->more_chains ? "\n" : "");
 	if (!text)
 		return -ENOMEM;
 	*ret = text;

@@ -61,7 +61,17 @@ bool link_name_valid(const char *name)
 
 // --- decoding: every decoder gets the value and the path of keys that leads to it ---
 
-#define AT_TEXT 24
+enum { AT_TEXT = 24, PATH_TEXT = 160 };
+
+// The keys that lead to a value; too long a path is cut, it is only for reading.
+PRINTF_LIKE(2, 3) static void path_set(char path[static PATH_TEXT], const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	(void)vsnprintf(path, PATH_TEXT, format, arguments);
+	va_end(arguments);
+}
+
 static void at_text(const struct value *value, char buffer[static AT_TEXT])
 {
 	(void)snprintf(buffer, AT_TEXT, "%u:%u", value ? value->line : 1, value ? value->column : 1);
@@ -135,7 +145,7 @@ static int decode_match(struct declaration *declaration, const struct value *val
 	struct diag *reterr)
 {
 	static const char *const known[] = {"name", "macaddress", "driver", NULL};
-	char path[160];
+	char path[PATH_TEXT];
 	uint8_t mac[6];
 	int error = need_type(value, VALUE_OBJECT, what, reterr);
 	if (error == 0)
@@ -144,11 +154,11 @@ static int decode_match(struct declaration *declaration, const struct value *val
 	const struct value *driver = value_find(value, "driver");
 	declaration->has_match = true;
 	if (error == 0 && name) {
-		(void)snprintf(path, sizeof(path), "%s.name", what);
+		path_set(path, "%s.name", what);
 		error = set_text(&declaration->match_name, name, path, reterr);
 	}
 	if (error == 0 && address) {
-		(void)snprintf(path, sizeof(path), "%s.macaddress", what);
+		path_set(path, "%s.macaddress", what);
 		error = set_text(&declaration->match_mac, address, path, reterr);
 		if (error == 0 && mac_parse(declaration->match_mac, mac) < 0)
 			return refuse(address, reterr, "%s: must be a MAC like 52:54:00:12:34:56, not \"%s\"", path,
@@ -248,7 +258,7 @@ static int decode_route(struct declaration *declaration, const struct value *ite
 	struct diag *reterr)
 {
 	static const char *const known[] = {"to", "via", "metric", "table", "on-link", "type", "from", "scope", NULL};
-	char path[160];
+	char path[PATH_TEXT];
 	int64_t number;
 	struct route route = {.table = RT_TABLE_MAIN, .type = RTN_UNICAST};
 	int error = need_type(item, VALUE_OBJECT, what, reterr);
@@ -268,17 +278,17 @@ static int decode_route(struct declaration *declaration, const struct value *ite
 	error = decode_route_to(to, &route, &route.destination, what, reterr);
 	if (error < 0)
 		return error;
-	(void)snprintf(path, sizeof(path), "%s.metric", what);
+	path_set(path, "%s.metric", what);
 	if (metric && (error = value_int(metric, path, 0, UINT32_MAX, &number, reterr)) < 0)
 		return error;
 	route.metric = metric ? (uint32_t)number : 0;
-	(void)snprintf(path, sizeof(path), "%s.table", what);
+	path_set(path, "%s.table", what);
 	if (table && (error = value_int(table, path, 1, UINT32_MAX, &number, reterr)) < 0)
 		return error;
 	route.table = table ? (uint32_t)number : RT_TABLE_MAIN;
 	if (route.table == RT_TABLE_LOCAL)
 		return refuse(table, reterr, "%s: table 255 is the kernel's own", what);
-	(void)snprintf(path, sizeof(path), "%s.on-link", what);
+	path_set(path, "%s.on-link", what);
 	if (on_link && (error = value_bool(on_link, path, &route.on_link, reterr)) < 0)
 		return error;
 	if (type) {
@@ -310,12 +320,12 @@ static int decode_route(struct declaration *declaration, const struct value *ite
 static int decode_routes(struct declaration *declaration, const struct value *value, const char *what,
 	struct diag *reterr)
 {
-	char path[160];
+	char path[PATH_TEXT];
 	int error = need_type(value, VALUE_ARRAY, what, reterr);
 	if (error == 0 && declaration->n_routes + value->n > NETWORK_MAX_ROUTES)
 		return refuse(value, reterr, "%s: at most %d routes on one link", what, NETWORK_MAX_ROUTES);
 	for (size_t i = 0; error == 0 && i < value->n; i++) {
-		(void)snprintf(path, sizeof(path), "%s[%zu]", what, i);
+		path_set(path, "%s[%zu]", what, i);
 		error = decode_route(declaration, &value->items[i], path, reterr);
 	}
 	return error;
@@ -515,7 +525,7 @@ static int decode_peer_keys(struct declaration *declaration, struct peer *peer, 
 	const char *what, char **shared_file, struct diag *reterr)
 {
 	static const char *const known[] = {"public", "shared", NULL};
-	char path[160];
+	char path[PATH_TEXT];
 	if (!keys)
 		return 0;
 	int error = need_type(keys, VALUE_OBJECT, what, reterr);
@@ -527,7 +537,7 @@ static int decode_peer_keys(struct declaration *declaration, struct peer *peer, 
 	if (!public_key || !scalar(public_key) || peer_key_parse(scalar(public_key), peer->public_key) < 0)
 		return refuse(public_key ? public_key : keys, reterr,
 			"%s.keys.public: must be a public key, 44 characters of base64", what);
-	(void)snprintf(path, sizeof(path), "%s.keys.shared", what);
+	path_set(path, "%s.keys.shared", what);
 	return shared ? key_path(shared_file, shared, path, reterr) : 0;
 }
 
@@ -536,7 +546,7 @@ static int decode_peer(struct declaration *declaration, const struct value *item
 {
 	static const char *const known[] = {"keys", "endpoint", "allowed-ips", "keepalive", NULL};
 	AUTO_FREE char *shared_file = NULL;
-	char path[160];
+	char path[PATH_TEXT];
 	int64_t number;
 	int error = need_type(item, VALUE_OBJECT, what, reterr);
 	if (error == 0)
@@ -558,11 +568,11 @@ static int decode_peer(struct declaration *declaration, const struct value *item
 		return refuse(endpoint, reterr,
 			"%s.endpoint: must be ADDRESS:PORT or [IPV6]:PORT (names are not resolved), not \"%s\"", what,
 			scalar(endpoint) ? scalar(endpoint) : "");
-	(void)snprintf(path, sizeof(path), "%s.keepalive", what);
+	path_set(path, "%s.keepalive", what);
 	if (keepalive && (error = value_int(keepalive, path, 0, 65535, &number, reterr)) < 0)
 		return error;
 	peer->keepalive_sec = keepalive ? (uint16_t)number : 0;
-	(void)snprintf(path, sizeof(path), "%s.allowed-ips", what);
+	path_set(path, "%s.allowed-ips", what);
 	if (allowed && (error = need_type(allowed, VALUE_ARRAY, path, reterr)) < 0)
 		return error;
 	for (size_t i = 0; allowed && i < allowed->n; i++) {
@@ -588,13 +598,13 @@ static int decode_peer(struct declaration *declaration, const struct value *item
 static int decode_peers(struct declaration *declaration, const struct value *value, const char *what,
 	struct diag *reterr)
 {
-	char path[160];
+	char path[PATH_TEXT];
 	int error = need_type(value, VALUE_ARRAY, what, reterr);
 	if (error == 0 && declaration->peers.n + value->n > PEER_MAX)
 		return refuse(value, reterr, "%s: at most %d peers", what, PEER_MAX);
 	declaration->has_peers = true;
 	for (size_t i = 0; error == 0 && i < value->n; i++) {
-		(void)snprintf(path, sizeof(path), "%s[%zu]", what, i);
+		path_set(path, "%s[%zu]", what, i);
 		error = decode_peer(declaration, &value->items[i], path, reterr);
 	}
 	return error;
@@ -638,7 +648,7 @@ static int decode_definition(struct declaration *declaration, const struct value
 	const char *known[N_ELEMENTS(keys_of_definition) + 1];
 	size_t n_known = 0;
 	unsigned on = 1u << declaration->kind;
-	char path[160];
+	char path[PATH_TEXT];
 	for (size_t i = 0; i < N_ELEMENTS(keys_of_definition); i++)
 		if (keys_of_definition[i].on & on)
 			known[n_known++] = keys_of_definition[i].key;
@@ -650,7 +660,7 @@ static int decode_definition(struct declaration *declaration, const struct value
 		const struct value *member = value_find(value, keys_of_definition[i].key);
 		if (!member || !(keys_of_definition[i].on & on))
 			continue;
-		(void)snprintf(path, sizeof(path), "%s.%s", what, keys_of_definition[i].key);
+		path_set(path, "%s.%s", what, keys_of_definition[i].key);
 		error = keys_of_definition[i].decode(declaration, member, path, reterr);
 	}
 	return error;
@@ -687,19 +697,19 @@ static int find_or_add(struct network *network, const char *id, enum declaration
 static int decode_section(struct network *network, const struct value *section, const char *name,
 	enum declaration_kind kind, struct diag *reterr)
 {
-	char path[160];
+	char path[PATH_TEXT];
 	if (!section || section->type == VALUE_NULL)
 		return 0;
 	int error = need_type(section, VALUE_OBJECT, name, reterr);
 	for (size_t i = 0; error == 0 && i < section->n; i++) {
 		const struct value *value = &section->items[i];
 		const char *id = section->keys[i];
-		struct declaration *declaration;
+		struct declaration *declaration = NULL;
 		if (str_equal(id, "renderer")) { // netplan takes it beside the definitions too
 			error = decode_renderer(NULL, value, "renderer", reterr);
 			continue;
 		}
-		(void)snprintf(path, sizeof(path), "%s.%.64s", name, id);
+		path_set(path, "%s.%.64s", name, id);
 		if (value->type == VALUE_NULL)
 			return refuse(value, reterr, "%s: is empty; {} declares a link without settings", path);
 		error = find_or_add(network, id, kind, value, &declaration, reterr);

@@ -314,7 +314,7 @@ static int plan_routes(struct plan *plan, const struct claims *claims, const str
 {
 	AUTO_FREE struct wanted_route *wanted = NULL;
 	AUTO_FREE bool *keep = calloc(kernel->n_routes + 1, sizeof(*keep));
-	size_t n;
+	size_t n = 0;
 	if (!keep)
 		return -ENOMEM;
 	int error = collect_routes(claims, &wanted, &n, reterr);

@@ -50,7 +50,7 @@ int netconf_set_peers(const char *link_name, const struct netconf_peer *peers, s
 	CLEANUP(wireguard_device_done) struct wireguard_device device = {0};
 	CLEANUP(peer_plan_done) struct peer_plan plan = {0};
 	AUTO_FREE uint8_t(*removed_keys)[PEER_KEY_BYTES] = calloc(n_removed ? n_removed : 1, PEER_KEY_BYTES);
-	int index, error = 0;
+	int index = 0, error = 0;
 	if (!removed_keys)
 		return -ENOMEM;
 	if (n_peers > NETCONF_MAX_PEERS || n_removed > NETCONF_MAX_PEERS)
@@ -78,7 +78,7 @@ int netconf_peers_status(const char *link_name, struct netconf_peer_status **ret
 {
 	CLEANUP(wireguard_device_done) struct wireguard_device device = {0};
 	int64_t now_sec = time_wall_msec() / 1000;
-	int index, error = link_index_of(link_name, &index, reterr);
+	int index = 0, error = link_index_of(link_name, &index, reterr);
 	if (error == 0)
 		error = wireguard_get(index, &device, reterr);
 	if (error < 0)
