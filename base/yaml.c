@@ -62,11 +62,31 @@ static int refuse_at(struct builder *b, uint32_t line, uint32_t column, const ch
 	return diag_set(b->reterr, -EINVAL, where, "%s", rule);
 }
 
-static int refuse(struct builder *b, struct fy_event *event, const char *rule)
+static bool is_quoted(struct fy_token *scalar)
+{
+	return scalar && fy_scalar_token_get_style(scalar) != FYSS_PLAIN;
+}
+
+// From 1. libfyaml counts from 0 and points behind a quote and behind the * of an alias.
+static void get_position(struct fy_event *event, uint32_t *ret_line, uint32_t *ret_column)
 {
 	const struct fy_mark *mark = fy_event_start_mark(event);
+	struct fy_token *scalar = event->type == FYET_SCALAR ? event->scalar.value : NULL;
+	enum fy_scalar_style style = scalar ? fy_scalar_token_get_style(scalar) : FYSS_ANY;
+	bool behind = style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED || event->type == FYET_ALIAS;
 
-	return refuse_at(b, mark ? (uint32_t)mark->line + 1 : 1, mark ? (uint32_t)mark->column + 1 : 1, rule);
+	*ret_line = mark ? (uint32_t)mark->line + 1 : 1;
+	*ret_column = mark ? (uint32_t)mark->column + 1 : 1;
+	if (behind && *ret_column > 1)
+		--*ret_column;
+}
+
+static int refuse(struct builder *b, struct fy_event *event, const char *rule)
+{
+	uint32_t line, column;
+
+	get_position(event, &line, &column);
+	return refuse_at(b, line, column, rule);
 }
 
 // JSON's number grammar; the text is NUL-terminated.
@@ -208,14 +228,6 @@ static int attach(struct builder *b, struct value *value_take)
 	return 0;
 }
 
-static void set_position(struct value *value, struct fy_event *event)
-{
-	const struct fy_mark *mark = fy_event_start_mark(event);
-
-	value->line = mark ? (uint32_t)mark->line + 1 : 1;
-	value->column = mark ? (uint32_t)mark->column + 1 : 1;
-}
-
 static bool wants_key(const struct builder *b)
 {
 	return b->n_frames > 0 && b->frames[b->n_frames - 1].value.type == VALUE_OBJECT &&
@@ -238,9 +250,9 @@ static int on_scalar(struct builder *b, struct fy_event *event)
 		b->frames[b->n_frames - 1].key = TAKE_PTR(text);
 		return 0;
 	}
-	set_position(&value, event);
+	get_position(event, &value.line, &value.column);
 	value.text = TAKE_PTR(text);
-	if (event->scalar.value && fy_scalar_token_get_style(event->scalar.value) != FYSS_PLAIN) {
+	if (is_quoted(event->scalar.value)) {
 		value.type = VALUE_STRING;
 		value.quoted = true;
 	} else {
@@ -268,7 +280,7 @@ static int on_begin(struct builder *b, struct fy_event *event, enum value_type t
 		return refuse(b, event, "objects and lists must not be nested deeper than 64");
 	struct frame *frame = &b->frames[b->n_frames++];
 	*frame = (struct frame){ .value.type = type };
-	set_position(&frame->value, event);
+	get_position(event, &frame->value.line, &frame->value.column);
 	if (anchor && !(frame->anchor = token_text(anchor)))
 		return -ENOMEM;
 	return 0;
