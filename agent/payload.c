@@ -94,9 +94,8 @@ static int mount_by_loop(const char *path, const char *folder)
 
 static bool is_mounted(const char *folder)
 {
-	char marker[512];
-	(void)snprintf(marker, sizeof(marker), "%s/payload.json", folder); // folder is our own short path
-	return file_exists(marker);
+	char *marker AUTO_FREE = str_format("%s/payload.json", folder);
+	return marker && file_exists(marker);
 }
 
 // The kernel reads EROFS straight from a file on a real file system; from tmpfs it needs a loop device.
