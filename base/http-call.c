@@ -198,6 +198,18 @@ static int on_curl_progress(void *user, curl_off_t n_total, curl_off_t n_done, c
 	return call->on_progress ? call->on_progress((uint64_t)n_done, (uint64_t)n_total, call->user) : 0;
 }
 
+static CURLcode on_tls(CURL *easy, void *ssl_context, void *user)
+{
+	((struct http_call *)user)->has_tls_begun = true;
+	return CURLE_OK;
+}
+
+static int on_request(void *user, char *remote_ip, char *local_ip, int remote_port, int local_port)
+{
+	((struct http_call *)user)->has_request_begun = true;
+	return CURL_PREREQFUNC_OK;
+}
+
 // Milliseconds for libcurl, rounded up: 0 would mean for ever.
 static long to_msec(uint64_t usec, uint64_t fallback_usec)
 {
@@ -265,6 +277,10 @@ static CURLcode set_callbacks(struct http_call *call)
 	SET(call, CURLOPT_XFERINFOFUNCTION, on_curl_progress);
 	SET(call, CURLOPT_XFERINFODATA, call);
 	SET(call, CURLOPT_NOPROGRESS, 0L);
+	SET(call, CURLOPT_SSL_CTX_FUNCTION, on_tls);
+	SET(call, CURLOPT_SSL_CTX_DATA, call);
+	SET(call, CURLOPT_PREREQFUNCTION, on_request);
+	SET(call, CURLOPT_PREREQDATA, call);
 	SET(call, CURLOPT_NOSIGNAL, 1L);
 	SET(call, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	return code;
@@ -428,6 +444,7 @@ bool http_call_redirect(struct http_call *call, CURLcode code)
 	free(call->url);
 	call->url = url;
 	*call->error = '\0';
+	call->has_tls_begun = call->has_request_begun = false;
 	drop_answer(call);
 	return true;
 }

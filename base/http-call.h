@@ -40,6 +40,7 @@ struct http_call {
 	uint64_t resume_from, n_out, max_body_bytes;
 	unsigned n_redirects;
 	bool follow_redirects, is_added, is_cancelled, in_callback;
+	bool has_tls_begun, has_request_begun; // of this hop
 	int refusal; // errno of what our own callbacks refused, 0 none
 	char *body;
 	size_t n_body, n_body_alloc;

@@ -4,19 +4,17 @@
 
 #include <errno.h>
 
-// How far did it come? libcurl knows the time of each step, 0 for those not reached.
+// How far did it come? libcurl's times say it only for a fresh connection whose handshake has ended.
 static const char *step_of(const struct http_call *call)
 {
-	curl_off_t resolved = 0, connected = 0, secured = 0;
+	curl_off_t resolved = 0;
 
+	if (call->has_request_begun)
+		return "HTTP";
+	if (call->has_tls_begun)
+		return "TLS";
 	(void)curl_easy_getinfo(call->easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved); // 0 then, which says DNS
-	(void)curl_easy_getinfo(call->easy, CURLINFO_CONNECT_TIME_T, &connected);   // as above
-	(void)curl_easy_getinfo(call->easy, CURLINFO_APPCONNECT_TIME_T, &secured);  // as above
-	if (resolved == 0)
-		return "DNS";
-	if (connected == 0)
-		return "TCP";
-	return secured == 0 && strncasecmp(call->url, "https:", 6) == 0 ? "TLS" : "HTTP";
+	return resolved == 0 ? "DNS" : "TCP";
 }
 
 static int connect_errno(const struct http_call *call)
