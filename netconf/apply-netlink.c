@@ -64,7 +64,6 @@ static struct nl_msg *link_message(const struct change *change)
 	if (change->type == CHANGE_LINK_CREATE) {
 		struct nlattr *info;
 		is_whole = nla_put_string(message, IFLA_IFNAME, change->name) == 0 &&
-			   nla_put_string(message, IFLA_IFALIAS, HEARTH_ALIAS) == 0 &&
 			   (info = nla_nest_start(message, IFLA_LINKINFO)) != NULL &&
 			   nla_put_string(message, IFLA_INFO_KIND,
 				   change->declaration->kind == DECLARATION_DUMMY ? "dummy" : "wireguard") == 0 &&

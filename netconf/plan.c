@@ -112,7 +112,8 @@ static int plan_links(struct plan *plan, const struct claims *claims, int64_t no
 		if (!one && !plan_add(plan, CHANGE_LINK_CREATE, claim->name, 0, declaration))
 			return -ENOMEM;
 		bool is_virtual = declaration->kind != DECLARATION_ETHERNET;
-		bool set_alias = is_virtual && one && !str_equal(one->alias, HEARTH_ALIAS);
+		// a new link gets its alias here too: the kernel ignores one in the request that makes the link
+		bool set_alias = is_virtual && (!one || !str_equal(one->alias, HEARTH_ALIAS));
 		bool set_mtu = declaration->mtu && (!one || one->mtu != declaration->mtu);
 		bool set_up = !one || !(one->flags & IFF_UP);
 		if (set_alias || set_mtu || set_up) {

@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 
@@ -116,6 +117,55 @@ static void a_connection_to_the_api_address_reaches_the_target(void **state)
 	assert_int_equal(connect_to("10.66.0.1"), -ECONNREFUSED);
 }
 
+// The other server: its own namespace, the mesh is a veth pair; tells by @out_fd who connected.
+static int other_server(int ready_fd, int go_fd, int out_fd)
+{
+	struct sockaddr_in own = {.sin_family = AF_INET, .sin_port = htons(6443)}, from = {0};
+	socklen_t n_from = sizeof(from);
+	char byte = 0;
+	if (unshare(CLONE_NEWNET) < 0 || write(ready_fd, &byte, 1) != 1 || read(go_fd, &byte, 1) != 1 ||
+		shell("ip addr add 10.66.0.12/16 dev mesh1 && ip link set mesh1 up") != 0)
+		return 1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(fd, (struct sockaddr *)&own, sizeof(own)) < 0 || listen(fd, 4) < 0 || write(ready_fd, &byte, 1) != 1)
+		return 2;
+	int accepted = accept(fd, (struct sockaddr *)&from, &n_from);
+	return accepted < 0 || write(out_fd, &from.sin_addr, 4) != 4;
+}
+
+static void a_connection_goes_to_another_server_from_the_mesh_address(void **state)
+{
+	const struct api_nat nat = {.api_address = "10.66.0.1", .target_address = "10.66.0.12",
+		.mesh_address = "10.66.0.11"};
+	int ready[2], go[2], out[2], status;
+	struct diag diag = {0};
+	uint8_t seen[4] = {0};
+	char byte = 0;
+	if (unshare(CLONE_NEWNET) < 0)
+		skip();
+	assert_true(pipe(ready) == 0 && pipe(go) == 0 && pipe(out) == 0);
+	pid_t child = fork();
+	if (child == 0)
+		_exit(other_server(ready[1], go[0], out[1]));
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	AUTO_FREE char *commands = str_format("ip link set lo up && ip link add mesh0 type veth peer name mesh1 netns %d && "
+					      "ip addr add 10.66.0.11/16 dev mesh0 && ip link set mesh0 up && "
+					      "ip addr add 10.66.0.1/32 dev lo",
+		(int)child);
+	bool has_links = shell(commands) == 0, has_nat = has_links && api_nat_apply(&nat, &diag) == 0;
+	assert_int_equal(write(go[1], &byte, 1), 1);
+	if (has_nat) {
+		assert_int_equal(read(ready[0], &byte, 1), 1);
+		assert_int_equal(connect_to("10.66.0.1"), 0);
+		assert_int_equal(read(out[0], seen, 4), 4);
+	}
+	(void)kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	if (!has_nat)
+		skip();
+	assert_memory_equal(seen, ((const uint8_t[]){10, 66, 0, 11}), 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -123,6 +173,7 @@ int main(void)
 		cmocka_unit_test(ipv6_addresses_get_brackets),
 		cmocka_unit_test(what_is_no_address_is_refused),
 		cmocka_unit_test(a_connection_to_the_api_address_reaches_the_target),
+		cmocka_unit_test(a_connection_goes_to_another_server_from_the_mesh_address),
 	};
 	return cmocka_run_group_tests_name("api-nat", tests, NULL, NULL);
 }
