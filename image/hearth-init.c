@@ -149,12 +149,12 @@ static int write_file(const char *path, const void *bytes, size_t n, mode_t mode
 	return rc;
 }
 
-static bool only_padding(const char *text, size_t n)
+// Without the newlines and zeros that fill the ISO's preallocated file.
+static size_t without_padding(const char *text, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if (text[i] != '\n' && text[i] != '\0')
-			return false;
-	return true;
+	while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\0'))
+		n--;
+	return n;
 }
 
 // --- the start
@@ -265,7 +265,7 @@ static bool module_has_name(const char *path, size_t n, const char *name)
 	return true;
 }
 
-// modules.dep: "path: dependency dependency ..." with the deepest dependency last.
+// modules.dep: "path: dependency dependency ..." with the deepest dependency last. 1: stage 1 has no such module.
 static int module_load(const char *name)
 {
 	for (const char *line = modules.dep; *line;) {
@@ -286,7 +286,7 @@ static int module_load(const char *name)
 		}
 		line += n_line + (line[n_line] == '\n');
 	}
-	return -ENOENT;
+	return 1;
 }
 
 // One that is built into the kernel is not in modules.dep: what needs it will say so.
@@ -294,7 +294,7 @@ static void module_want(const char *name)
 {
 	int rc = module_load(name);
 
-	if (rc < 0 && rc != -ENOENT)
+	if (rc < 0)
 		say("module %s could not be loaded: %s", name, strerror(-rc));
 }
 
@@ -488,6 +488,7 @@ static void root_mount(const char *path)
 	char loop[32];
 
 	module_want("loop");
+	module_want("crc32c_generic"); // libcrc32c asks for it by name, and nobody here answers request_module()
 	module_want("erofs");
 	module_want("overlay");
 	loop_attach(path, loop);
@@ -511,11 +512,10 @@ static void seed_copy(const char *from, const char *to)
 	size_t n = 0;
 	char *text = read_file(from, SEED_MAX_BYTES, &n);
 
-	if (!text || only_padding(text, n)) {
-		free(text);
+	if (!text)
 		return;
-	}
-	int rc = write_file(to, text, n, 0600);
+	size_t n_seed = without_padding(text, n);
+	int rc = n_seed > 0 ? write_file(to, text, n_seed, 0600) : 0;
 	if (rc < 0)
 		say("the seed %s could not be carried over: %s", from, strerror(-rc));
 	explicit_bzero(text, n);
@@ -610,7 +610,7 @@ static void initramfs_remove(const char *folder, dev_t device, bool top)
 		closedir(dir);
 }
 
-static void become_systemd(void)
+static void become_systemd(const struct timespec *started)
 {
 	static const char *const moved[] = { "/run", "/dev", "/sys", "/proc", NULL };
 	char *const argv[] = { (char *)"/usr/lib/systemd/systemd", NULL };
@@ -618,8 +618,9 @@ static void become_systemd(void)
 	struct timespec now;
 
 	clock_gettime(CLOCK_BOOTTIME, &now);
-	say("root file verified as it is read; starting the system (%lld.%02ld s after kernel start)",
-		(long long)now.tv_sec, now.tv_nsec / 10000000);
+	say("root file found, verified as it is read; starting the system %lld.%02ld s after kernel start, stage 1 took %ld ms",
+		(long long)now.tv_sec, now.tv_nsec / 10000000,
+		(now.tv_sec - started->tv_sec) * 1000 + (now.tv_nsec - started->tv_nsec) / 1000000);
 	for (size_t i = 0; moved[i]; i++) {
 		char target[64];
 		snprintf(target, sizeof(target), "/root.d/root%s", moved[i]);
@@ -649,11 +650,13 @@ static bool cmdline_has(const char *word)
 int main(void)
 {
 	char device[MAX_TEXT], path[2 * MAX_TEXT];
+	struct timespec started;
 
 	if (getpid() != 1) {
 		fprintf(stderr, "hearth-init: is the first process of a Hearth initramfs, not a command\n");
 		return 2;
 	}
+	clock_gettime(CLOCK_BOOTTIME, &started);
 	umask(0);
 	mount_or_give_up("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 	mount_or_give_up("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
@@ -681,5 +684,5 @@ int main(void)
 	seed_copy("/hearth/seed.yaml", "/run/hearth/seed.d/30-initrd.yaml");
 	credentials_copy();
 	root_mount(path);
-	become_systemd();
+	become_systemd(&started);
 }
