@@ -188,15 +188,19 @@ static void add_cmdline(struct seed_sources *sources, const struct image_facts *
 
 static void add_stick(struct seed_sources *sources, const struct image_facts *image)
 {
-	static const char device[] = "/dev/disk/by-label/HEARTHSEED", folder[] = "/run/hearth/stick";
+	static const char device[] = "/dev/disk/by-label/HEARTHSEED";
 	static const char *const types[] = { "vfat", "iso9660", "ext4" };
+	char folder[64], path[128];
+	(void)snprintf(folder, sizeof(folder), "/run/hearth/stick-%d", (int)getpid()); // fits; hearth-state looks too
 	if (!file_exists(device) || (mkdir(folder, 0700) < 0 && errno != EEXIST))
 		return;
 	for (size_t i = 0; i < N_ELEMENTS(types); i++) {
 		if (mount(device, folder, types[i], MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
 			continue;
-		add_file(sources, image, "stick", "/run/hearth/stick/hearth/seed.yaml");
-		add_file(sources, image, "stick", "/run/hearth/stick/seed.yaml");
+		(void)snprintf(path, sizeof(path), "%s/hearth/seed.yaml", folder); // fits
+		add_file(sources, image, "stick", path);
+		(void)snprintf(path, sizeof(path), "%s/seed.yaml", folder);
+		add_file(sources, image, "stick", path);
 		(void)umount2(folder, MNT_DETACH); // a stick that was pulled out is gone already
 		break;
 	}

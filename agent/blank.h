@@ -1,0 +1,30 @@
+// Is this disk blank? (DESIGN 9: opened exclusively, no holders, libblkid finds nothing anywhere, first and last 4 MiB
+// zero.) Judging is pure; probing reads the disk and never writes.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/diag.h"
+
+enum { BLANK_EDGE_BYTES = 4 << 20, BLANK_FOUND_MAX = 256, BLANK_SENTENCE_MAX = 512 };
+
+struct disk_facts {
+	char path[128];                // "/dev/vda", or a file
+	uint64_t size_bytes;
+	int open_error;                // 0, or errno of opening it exclusively (EBUSY: in use)
+	unsigned n_holders, n_partitions; // as the kernel sees them
+	char found[BLANK_FOUND_MAX];   // what libblkid found: "ext4 file system, label \"data\"", "" nothing
+	int read_error;                // errno of reading the edges, 0 none
+	bool has_data;                 // a byte that is not zero in the first or last 4 MiB
+	uint64_t data_offset;          // where the first one is
+	bool making;                   // our own mark: STATE was being made here when the power went
+};
+/* True when @disk may be made STATE. Else @sentence names the disk and what is on it. */
+bool disk_is_blank(const struct disk_facts *disk, char sentence[static BLANK_SENTENCE_MAX]);
+// Fill @ret. @path: block device or file. Never fails: what cannot be done is in *ret.
+void disk_probe(const char *path, struct disk_facts *ret);
+
+/* The mark in the first 512 bytes that lets a half-made STATE be told from foreign data: set before anything else is
+ * written, overwritten by the partition table's protective MBR as the last step. */
+int disk_mark_making(const char *path, struct diag *reterr);
+// Clear the edges of a disk that carries the mark, so that it can be made again. -EINVAL without the mark.
+int disk_clear_making(const char *path, struct diag *reterr);
