@@ -337,10 +337,22 @@ static bool before_stage(const struct bootstrap *bootstrap, enum stage_id end)
 	return bootstrap->status.stage >= end;
 }
 
+/* Another server holds the Lease, or this walk is by the holder. Without one nobody says that what is there is this
+ * artifact: a moment after start, no more. */
+static bool someone_lays(const struct bootstrap *bootstrap)
+{
+	const char *holder = lease_holder(bootstrap->lease);
+
+	return bootstrap->status.holder || (*holder && !str_equal(holder, bootstrap->self));
+}
+
 static void walk_end(struct bootstrap *bootstrap)
 {
-	bool steady = bootstrap->status.stage == N_STAGES;
+	bool steady = bootstrap->status.stage == N_STAGES && someone_lays(bootstrap);
 
+	// Files of ours beside those of the holder would make two K3s apply against each other.
+	if (!bootstrap->status.holder && someone_lays(bootstrap))
+		(void)stage_files_leave(bootstrap->manifests_folder); // tried again at the next walk
 	bootstrap->walking = false;
 	bootstrap->status.phase = steady ? BOOTSTRAP_STEADY : BOOTSTRAP_WATCHING;
 	bootstrap->status.ready = steady;
@@ -352,14 +364,13 @@ static void walk_end(struct bootstrap *bootstrap)
 
 static void walk_wait(struct bootstrap *bootstrap, enum stage_id stage, int error, const char *sentence)
 {
-	const char *holder = lease_holder(bootstrap->lease);
-
 	bootstrap->status.stage = stage;
 	bootstrap->status.error = error;
 	if (bootstrap->status.holder)
 		sentence_set(bootstrap, "stage %s: %.800s", stage_folder(stage), sentence);
-	else if (*holder)
-		sentence_set(bootstrap, "stage %s (laid by %.100s): %.700s", stage_folder(stage), holder, sentence);
+	else if (someone_lays(bootstrap))
+		sentence_set(bootstrap, "stage %s (laid by %.100s): %.700s", stage_folder(stage),
+			lease_holder(bootstrap->lease), sentence);
 	else
 		sentence_set(bootstrap, "stage %s (no server holds the Lease yet): %.700s", stage_folder(stage),
 			sentence);
@@ -477,7 +488,9 @@ static void walk_on(struct bootstrap *bootstrap)
 		case STAGE_NEXT_DONE:
 			bootstrap->status.stage = N_STAGES;
 			bootstrap->status.error = 0;
-			sentence_set(bootstrap, "%s", "");
+			sentence_set(bootstrap, "%s",
+				someone_lays(bootstrap) ? "" : "every stage is ready; the Lease " LEASE_NAME
+							     " has no holder yet");
 			walk_end(bootstrap);
 			return;
 		}
@@ -495,15 +508,10 @@ static void walk_on(struct bootstrap *bootstrap)
 
 static void walk_start(struct bootstrap *bootstrap)
 {
-	const char *holder = lease_holder(bootstrap->lease);
-
 	bootstrap->walking = true;
 	bootstrap->at = 0;
 	memset(bootstrap->states, 0, sizeof(bootstrap->states));
 	bootstrap->status.holder = lease_held(bootstrap->lease);
-	// Files of ours beside those of the holder would make two K3s apply against each other.
-	if (!bootstrap->status.holder && *holder && !str_equal(holder, bootstrap->self))
-		(void)stage_files_leave(bootstrap->manifests_folder); // tried again at the next walk
 	walk_on(bootstrap);
 }
 

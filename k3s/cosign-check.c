@@ -84,10 +84,9 @@ static void check_conclude(struct cosign_check *check)
 
 	if (check->refusal == -EKEYREJECTED)
 		(void)diag_set(&diag, check->refusal, "",
-			"%s is signed, but by none of the %zu keys this node trusts: refused", check->digest,
-			check->n_keys);
+			"%s is signed, but not by a key this node trusts (it knows %zu)", check->digest, check->n_keys);
 	else if (check->refusal < 0)
-		(void)diag_set(&diag, check->refusal, "", "the signature of %s is refused: %s", check->digest,
+		(void)diag_set(&diag, check->refusal, "", "the signature of %s does not hold: %s", check->digest,
 			diag_text(&check->refusal_diag));
 	else
 		(void)diag_set(&diag, -ENOKEY, "", "%s is not signed: %s has neither a bundle nor a .sig tag for it",

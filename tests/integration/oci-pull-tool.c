@@ -1,0 +1,194 @@
+// The k3s library's bootstrap as a program, for tests/integration/oci-pull: packs an artifact, or runs the bootstrap
+// against a registry and an API server until a sentence (or the steady state) is reached.
+// SPDX-License-Identifier: Apache-2.0
+#include "base/file.h"
+#include "base/json.h"
+#include "base/time.h"
+#include "image/artifact.h"
+#include "k3s/bootstrap.h"
+#include <errno.h>
+#include <getopt.h>
+
+static struct {
+	const char *url, *repository, *digest, *ca, *kubeconfig, *manifests, *work, *cache, *until, *self;
+	const char *username, *password;
+	unsigned timeout_sec;
+	size_t n_keys;
+	char *keys[COSIGN_MAX_KEYS];
+	struct json_out variables;
+} options = {.timeout_sec = 20, .self = "node-1"};
+
+static bool reached;
+
+static void on_changed(const struct bootstrap_status *status, void *user)
+{
+	sd_event *event = user;
+
+	printf("%s | %s | %s | %d | %s\n", bootstrap_phase_text(status->phase), stage_folder(status->stage),
+		status->holder ? "holder" : "watcher", status->error, status->sentence);
+	(void)fflush(stdout); // the script reads it while we run
+	reached = options.until ? strstr(status->sentence, options.until) != NULL : status->phase == BOOTSTRAP_STEADY;
+	if (reached)
+		(void)sd_event_exit(event, 0); // cannot fail while the loop runs
+}
+
+static int on_timeout(sd_event_source *source, uint64_t usec, void *user)
+{
+	return sd_event_exit(sd_event_source_get_event(source), 3);
+}
+
+static int die(const char *what, int error, const struct diag *diag)
+{
+	fprintf(stderr, "oci-pull-tool: %s: %s\n", what, *diag->message ? diag_text(diag) : strerror(-error));
+	return 1;
+}
+
+static int run(sd_event *event, struct kube *kube, const char *ca, const struct value *variables)
+{
+	struct http_client *client CLEANUP(http_client_freep) = NULL;
+	struct bootstrap *bootstrap CLEANUP(bootstrap_freep) = NULL;
+	struct diag diag = {0};
+	int r = http_client_new(event, &(struct http_trust_config){.trust = HTTP_TRUST_CA, .ca_pem = ca}, &client);
+
+	if (r == 0)
+		r = bootstrap_new(
+			&(struct bootstrap_config){.event = event, .kube = kube,
+				.source = {.client = client, .url = options.url, .repository = options.repository,
+					.username = options.username, .password = options.password},
+				.digest = options.digest, .variables = variables,
+				.key_pems = (const char *const *)options.keys, .n_keys = options.n_keys,
+				.self = options.self, .manifests_folder = options.manifests,
+				.work_folder = options.work, .cache_folder = options.cache,
+				.max_backoff_usec = USEC_PER_SEC, .prune_sec = 2, .on_changed = on_changed,
+				.user = event},
+			&bootstrap, &diag);
+	if (r == 0)
+		r = sd_event_add_time_relative(event, NULL, CLOCK_BOOTTIME, options.timeout_sec * USEC_PER_SEC, 0,
+			on_timeout, NULL);
+	if (r < 0)
+		return die("bootstrap", r, &diag);
+	r = sd_event_loop(event);
+	return r < 0 ? die("loop", r, &diag) : r;
+}
+
+static int command_run(void)
+{
+	struct kubeconfig *kubeconfig CLEANUP(kubeconfig_freep) = NULL;
+	struct kube *kube CLEANUP(kube_freep) = NULL;
+	struct value *variables CLEANUP(value_freep) = NULL;
+	sd_event *event CLEANUP(sd_event_unrefp) = NULL;
+	char *ca AUTO_FREE = NULL, *text AUTO_FREE = NULL;
+	struct diag diag = {0};
+	int r = sd_event_default(&event);
+
+	json_out_object_end(&options.variables);
+	text = json_out_take(&options.variables);
+	if (r >= 0)
+		r = text ? json_parse(text, strlen(text), 0, &variables, &diag) : -ENOMEM;
+	if (r >= 0)
+		r = file_read(options.ca, 64 << 10, &ca, NULL, &diag);
+	if (r >= 0)
+		r = kubeconfig_load(options.kubeconfig, &kubeconfig, &diag);
+	if (r >= 0)
+		r = kube_new(event, kubeconfig, &kube, &diag);
+	return r < 0 ? die("start", r, &diag) : run(event, kube, ca, variables);
+}
+
+static int command_pack(char *argv[])
+{
+	char digest[OCI_DIGEST_TEXT];
+	struct diag diag = {0};
+	int r = artifact_pack(
+		&(struct artifact_request){.folder = argv[0], .layout = argv[1], .name = argv[2], .tag = argv[3]},
+		digest, &diag);
+
+	if (r < 0)
+		return die("pack", r, &diag);
+	puts(digest);
+	return 0;
+}
+
+static int option_take(int option)
+{
+	char *equals;
+	struct diag diag = {0};
+	int r;
+
+	switch (option) {
+	case 'u':
+		options.url = optarg;
+		return 0;
+	case 'r':
+		options.repository = optarg;
+		return 0;
+	case 'd':
+		options.digest = optarg;
+		return 0;
+	case 'c':
+		options.ca = optarg;
+		return 0;
+	case 'k':
+		if (options.n_keys == COSIGN_MAX_KEYS)
+			return -1;
+		r = file_read(optarg, 64 << 10, &options.keys[options.n_keys++], NULL, &diag);
+		return r < 0 ? -die("key", r, &diag) : 0;
+	case 'K':
+		options.kubeconfig = optarg;
+		return 0;
+	case 'm':
+		options.manifests = optarg;
+		return 0;
+	case 'w':
+		options.work = optarg;
+		return 0;
+	case 'C':
+		options.cache = optarg;
+		return 0;
+	case 'v':
+		equals = strchr(optarg, '=');
+		if (!equals)
+			return -1;
+		*equals = '\0';
+		json_out_member(&options.variables, optarg, equals + 1);
+		return 0;
+	case 't':
+		options.timeout_sec = (unsigned)strtoul(optarg, NULL, 10);
+		return 0;
+	case 's':
+		options.self = optarg;
+		return 0;
+	case 'U':
+		options.until = optarg;
+		return 0;
+	case 'a':
+		equals = strchr(optarg, ':');
+		if (!equals)
+			return -1;
+		*equals = '\0';
+		options.username = optarg;
+		options.password = equals + 1;
+		return 0;
+	default:
+		return -1;
+	}
+}
+
+int main(int argc, char *argv[])
+{
+	int option, r;
+
+	if (argc == 6 && str_equal(argv[1], "pack"))
+		return command_pack(argv + 2);
+	json_out_object_begin(&options.variables);
+	while ((option = getopt(argc, argv, "u:r:d:c:k:K:m:w:C:v:t:s:U:a:")) != -1)
+		if (option_take(option) < 0) {
+			fprintf(stderr, "usage: oci-pull-tool pack FOLDER LAYOUT NAME TAG | -u URL -r REPOSITORY -d DIGEST "
+					"-c CA -k KEY -K KUBECONFIG -m MANIFESTS -w WORK [-C CACHE] [-v NAME=VALUE] "
+					"[-U SENTENCE] [-t SEC] [-s SELF] [-a USER:PASSWORD]\n");
+			return 2;
+		}
+	r = command_run();
+	for (size_t i = 0; i < options.n_keys; i++)
+		free(options.keys[i]);
+	return r;
+}
