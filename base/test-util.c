@@ -1,6 +1,7 @@
 // diag, UTF-8, URLs and time: the small parts.
 // SPDX-License-Identifier: Apache-2.0
 #include "base/diag.h"
+#include "base/log.h"
 #include "base/time.h"
 #include "base/url.h"
 #include "base/utf8.h"
@@ -130,6 +131,43 @@ static void time_backoff_grows_to_the_cap_and_not_over_it(void **state)
 	assert_true(most > 15 * USEC_PER_SEC);
 }
 
+// What log_write() puts on stderr, without the journal.
+static void capture(char *ret, size_t size, int priority, const char *text)
+{
+	int fds[2], stderr_fd = dup(STDERR_FILENO);
+
+	assert_int_equal(pipe(fds), 0);
+	assert_true(dup2(fds[1], STDERR_FILENO) >= 0);
+	log_write(priority, "%s", text);
+	assert_true(dup2(stderr_fd, STDERR_FILENO) >= 0);
+	close(fds[1]);
+	close(stderr_fd);
+	ssize_t n = read(fds[0], ret, size - 1);
+	assert_true(n >= 0);
+	ret[n] = '\0';
+	close(fds[0]);
+}
+
+static void log_goes_to_stderr_without_a_journal(void **state)
+{
+	char text[4096], large[3000];
+
+	assert_int_equal(setenv("JOURNAL_STREAM", "1:1", 1), 0); // somebody else's stderr
+	log_open("prog");
+	capture(text, sizeof(text), LOG_INFO, "hello");
+	assert_string_equal(text, "prog: hello\n");
+	capture(text, sizeof(text), LOG_DEBUG, "not at this level");
+	assert_string_equal(text, "");
+	log_set_level(LOG_DEBUG);
+	capture(text, sizeof(text), LOG_DEBUG, "now it is");
+	assert_string_equal(text, "prog: now it is\n");
+	log_set_level(LOG_INFO);
+	memset(large, 'x', sizeof(large) - 1);
+	large[sizeof(large) - 1] = '\0';
+	capture(text, sizeof(text), LOG_ERR, large);
+	assert_int_equal(strlen(text), strlen("prog: ") + 2047 + 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -139,6 +177,7 @@ int main(void)
 		cmocka_unit_test(utf8_takes_only_shortest_forms_of_scalar_values),
 		cmocka_unit_test(url_origin_is_https_with_host_and_port_only),
 		cmocka_unit_test(time_utc_reads_what_it_writes_and_nothing_else),
+		cmocka_unit_test(log_goes_to_stderr_without_a_journal),
 		cmocka_unit_test(time_backoff_grows_to_the_cap_and_not_over_it),
 	};
 
