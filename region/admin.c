@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "region/admin.h"
+
+#include <errno.h>
+
+static const struct {
+	const char *name;
+	int (*run)(const struct admin_request *request, struct diag *reterr);
+} calls[] = {
+	{ "list", admin_list },
+	{ "show", admin_show },
+	{ "approve", admin_approve },
+	{ "deny", admin_deny },
+	{ "revoke", admin_revoke },
+	{ "release", admin_release },
+	{ "token", admin_token },
+	{ "seed", admin_seed },
+	{ "kubeconfig", admin_kubeconfig },
+	{ "secret-set", admin_secret_set },
+	{ "bootstrap-set", admin_bootstrap_set },
+	{ "audit", admin_audit },
+};
+
+int admin_call(struct region *region, const char *actor, const char *call, const struct value *args, struct json_out *out,
+	struct diag *reterr)
+{
+	const struct admin_request request = { region, actor, args, out };
+	for (size_t i = 0; i < N_ELEMENTS(calls); i++) {
+		if (!str_equal(calls[i].name, call))
+			continue;
+		int r = store_mark(region->store);
+		if (r < 0)
+			return r;
+		r = calls[i].run(&request, reterr);
+		/* A refused approval still counts its wrong code: -EPERM keeps what was written. */
+		int ended = r < 0 && r != -EPERM ? store_undo(region->store) : store_release(region->store);
+		return r < 0 ? r : ended;
+	}
+	return diag_set(reterr, -ENOSYS, "", "there is no call \"%s\"", call);
+}

@@ -1,0 +1,452 @@
+// What an approved node asks: its assignment, the mesh, its secrets; what it tells: its status. Renewal.
+// SPDX-License-Identifier: Apache-2.0
+#include "region/api.h"
+
+#include "base/log.h"
+#include "base/time.h"
+#include "region/assign.h"
+#include "region/body.h"
+#include "region/pod-cidr.h"
+
+#include <errno.h>
+
+enum { CLONE_HINTS = 2 };
+
+// An older boot id that speaks after a newer one, twice: two machines have one key.
+static void watch_for_clones(struct region *region, struct node *node, const char *boot_id)
+{
+	char older[sizeof(node->older_boot_ids)];
+	if (!boot_id || strlen(boot_id) != 32 || str_equal(boot_id, node->boot_id))
+		return;
+	if (strstr(node->older_boot_ids, boot_id)) {
+		if (++node->n_clone_hints >= CLONE_HINTS && !node->quarantined) {
+			node->quarantined = 1;
+			region_audit(region, "rules", "quarantine", node->name, "two machines speak with its key");
+		}
+		return;
+	}
+	(void)snprintf(older, sizeof(older), "%s %.98s", node->boot_id, node->older_boot_ids);
+	(void)snprintf(node->older_boot_ids, sizeof(node->older_boot_ids), "%s", older);
+	(void)snprintf(node->boot_id, sizeof(node->boot_id), "%s", boot_id);
+}
+
+bool api_node_heard(struct region *region, struct request *request)
+{
+	struct node *node = request->node;
+	watch_for_clones(region, node, request_header(request, "Hearth-Boot-Id"));
+	node->seen_sec = region_now_sec(region);
+	(void)snprintf(node->remote, sizeof(node->remote), "%s", request->remote);
+	int r = store_node_put(region->store, node);
+	if (r < 0)
+		log_error("node %s: what was heard could not be kept: %s", node->name, strerror(-r));
+	if (!node->quarantined)
+		return true;
+	(void)request_answer_error(request, 409, "quarantined",
+		"two machines speak with the key of this node; an administrator has to decide which one is right");
+	return false;
+}
+
+// ---- assignment
+
+static int build_assignment(struct region *region, const struct node *node, const char *generation, char **ret)
+{
+	CLEANUP(cluster_freep) struct cluster *cluster = NULL;
+	CLEANUP(node_freep) struct node *first_server = NULL;
+	struct diag diag = { 0 };
+	int r = region_cluster(region, &cluster);
+	if (r >= 0 && cluster->first_server[0])
+		r = store_node_by_id(region->store, cluster->first_server, &first_server);
+	if (r < 0)
+		return r;
+	const struct assignment_input input = { region->config, cluster, node, first_server, region->ca_pin, generation };
+	r = assignment_build(&input, ret, &diag);
+	if (r < 0)
+		log_error("assignment of %s: %s", node->name, diag_text(&diag));
+	return r;
+}
+
+// The node's generation, new when the document is not what it was.
+static int settle_generation(struct region *region, struct request *request)
+{
+	struct node *node = request->node;
+	AUTO_FREE char *text = NULL;
+	uint8_t hash[SHA256_BYTES];
+	char hex[SHA256_HEX + 1];
+	int r = build_assignment(region, node, "", &text);
+	if (r < 0)
+		return r;
+	sha256(text, strlen(text), hash);
+	hex_encode(hash, sizeof(hash), hex);
+	if (str_equal(hex, node->assignment_hash))
+		return 0;
+	node->assignment_generation = store_next_generation(region->store);
+	if (node->assignment_generation < 0)
+		return (int)node->assignment_generation;
+	(void)snprintf(node->assignment_hash, sizeof(node->assignment_hash), "%s", hex);
+	request->commit = true; // a generation never names two documents, not even after a crash
+	return store_node_put(region->store, node);
+}
+
+static bool etag_matches(const char *header, const char *generation)
+{
+	size_t n = strlen(generation);
+	if (!header)
+		return false;
+	if (str_starts(header, "W/"))
+		header += 2;
+	if (header[0] == '"')
+		return strncmp(header + 1, generation, n) == 0 && header[n + 1] == '"' && !header[n + 2];
+	return str_equal(header, generation);
+}
+
+int api_assignment(struct region *region, struct request *request)
+{
+	char generation[48], etag[52];
+	AUTO_FREE char *text = NULL;
+	if (!api_node_heard(region, request))
+		return 0;
+	int r = settle_generation(region, request);
+	if (r < 0)
+		return r;
+	(void)snprintf(generation, sizeof(generation), "%s.%lld", region->epoch, (long long)request->node->assignment_generation);
+	(void)snprintf(etag, sizeof(etag), "\"%s\"", generation);
+	if (etag_matches(request_header(request, "If-None-Match"), generation)) {
+		if (request_wait(request, "cluster"))
+			return 0;
+		r = request_answer_empty(request, 304);
+	} else {
+		r = build_assignment(region, request->node, generation, &text);
+		if (r >= 0) {
+			size_t n = strlen(text);
+			r = request_answer_bytes(request, 200, "application/json", TAKE_PTR(text), n);
+		}
+	}
+	request_answer_header(request, "ETag", etag);
+	return r;
+}
+
+// ---- mesh
+
+// The generation in "EPOCH.GEN" of this epoch, or -1 when everything has to be told.
+static int64_t since_generation(const struct region *region, const char *since, int64_t newest)
+{
+	size_t n = strlen(region->epoch);
+	char *end;
+	if (!since || strncmp(since, region->epoch, n) != 0 || since[n] != '.' || since[n + 1] < '0' || since[n + 1] > '9')
+		return -1;
+	long long generation = strtoll(since + n + 1, &end, 10);
+	return *end || generation > newest ? -1 : generation;
+}
+
+static unsigned own_keepalive(const struct region *region, const struct node *node)
+{
+	CLEANUP(value_freep) struct value *facts = NULL;
+	char endpoint[80];
+	if (node->facts)
+		(void)json_parse(node->facts, strlen(node->facts), 0, &facts, NULL); // stored facts were checked; none is fine
+	assign_endpoint(region->config, node, facts, endpoint);
+	return endpoint[0] ? 0 : 25;
+}
+
+static int put_peers(struct region *region, const struct request *request, int64_t since, struct json_out *out, size_t *ret_n)
+{
+	struct node **nodes;
+	size_t n;
+	int r = store_node_list_mesh(region->store, since, &nodes, &n);
+	if (r < 0)
+		return r;
+	unsigned keepalive_sec = own_keepalive(region, request->node);
+	json_out_key(out, "peers");
+	json_out_array_begin(out);
+	*ret_n = 0;
+	for (size_t i = 0; i < n && r >= 0; i++) {
+		if (str_equal(nodes[i]->id, request->node->id))
+			continue;
+		r = assign_mesh_peer(region->config, nodes[i], keepalive_sec, out);
+		++*ret_n;
+	}
+	json_out_array_end(out);
+	node_list_free(nodes, n);
+	return r;
+}
+
+static int put_removed(struct region *region, int64_t since, struct json_out *out, size_t *ret_n)
+{
+	struct mesh_removal **removals = NULL;
+	size_t n = 0;
+	int r = since < 0 ? 0 : store_removal_list(region->store, since, &removals, &n);
+	if (r < 0)
+		return r;
+	json_out_key(out, "removed");
+	json_out_array_begin(out);
+	for (size_t i = 0; i < n; i++)
+		json_out_string(out, removals[i]->public_key);
+	json_out_array_end(out);
+	mesh_removal_list_free(removals, n);
+	*ret_n = n;
+	return 0;
+}
+
+int api_mesh(struct region *region, struct request *request)
+{
+	struct json_out out = { 0 };
+	char generation[48];
+	size_t n_peers = 0, n_removed = 0;
+	if (!api_node_heard(region, request))
+		return 0;
+	int64_t newest = store_meta_int(region->store, "generation", 0);
+	int64_t since = since_generation(region, request_query(request, "since"), newest);
+	(void)snprintf(generation, sizeof(generation), "%s.%lld", region->epoch, (long long)newest);
+	json_out_object_begin(&out);
+	json_out_member(&out, "generation", generation);
+	json_out_member_bool(&out, "full", since < 0);
+	int r = put_peers(region, request, since, &out, &n_peers);
+	if (r >= 0)
+		r = put_removed(region, since, &out, &n_removed);
+	json_out_object_end(&out);
+	if (r >= 0 && (since < 0 || n_peers || n_removed))
+		return request_answer_json(request, 200, &out);
+	json_out_done(&out);
+	if (r < 0 || request_wait(request, "cluster"))
+		return r;
+	return request_answer_empty(request, 304);
+}
+
+// ---- secrets
+
+static int put_k3s_token(struct region *region, const struct node *node, const struct cluster *cluster, const char *secret_name,
+	const char *member, const char *user, struct json_out *out)
+{
+	CLEANUP(secret_text_free) char *secret = NULL, *full = NULL;
+	int r = region_secret_get(region, secret_name, &secret);
+	if (r < 0)
+		return r;
+	bool short_form = !cluster->handed_over || str_equal(cluster->first_server, node->id);
+	full = short_form ? strdup(secret) : str_format("K10%s::%s:%s", cluster->ca_hash, user, secret);
+	json_out_member(out, member, full);
+	return full ? 0 : -ENOMEM;
+}
+
+static int put_user_secrets(struct region *region, struct json_out *out)
+{
+	struct secret **secrets;
+	char prefix[128];
+	size_t n;
+	int r = store_secret_list(region->store, &secrets, &n);
+	if (r < 0)
+		return r;
+	(void)snprintf(prefix, sizeof(prefix), "%s/user/", region->config->name);
+	json_out_key(out, "user");
+	json_out_object_begin(out);
+	for (size_t i = 0; i < n && r >= 0; i++) {
+		CLEANUP(secret_text_free) char *text = NULL;
+		if (!str_starts(secrets[i]->id, prefix))
+			continue;
+		r = region_secret_get(region, secrets[i]->id + strlen(region->config->name) + 1, &text);
+		json_out_member(out, secrets[i]->id + strlen(prefix), text);
+	}
+	json_out_object_end(out);
+	secret_list_free(secrets, n);
+	return r;
+}
+
+int api_secrets(struct region *region, struct request *request)
+{
+	CLEANUP(cluster_freep) struct cluster *cluster = NULL;
+	const struct node *node = request->node;
+	struct json_out out = { 0 };
+	if (!api_node_heard(region, request))
+		return 0;
+	if (!node->durable && (node->is_server || !region->config->diskless))
+		return request_answer_error(request, 403, "not-durable", "secrets go to nodes that keep their key (durable) only");
+	int r = region_cluster(region, &cluster);
+	if (r < 0)
+		return r;
+	json_out_object_begin(&out);
+	if (node->is_server)
+		r = put_k3s_token(region, node, cluster, "token", "token", "server", &out);
+	if (r >= 0)
+		r = put_k3s_token(region, node, cluster, "agent-token", "agentToken", "node", &out);
+	json_out_key(&out, "pull");
+	json_out_object_begin(&out);
+	json_out_member(&out, "username", region->pull_user);
+	json_out_member(&out, "password", region->pull_password);
+	json_out_object_end(&out);
+	if (r >= 0 && node->is_server)
+		r = put_user_secrets(region, &out);
+	json_out_object_end(&out);
+	if (r < 0) {
+		json_out_done(&out);
+		return r;
+	}
+	return request_answer_json(request, 200, &out);
+}
+
+// ---- status
+
+// Is what @node reports its pod range, by the rule of pod-cidr.h? Then its peers learn it.
+static int settle_pod_cidr(struct region *region, struct node *const *nodes, size_t n, struct node *node, bool *ret_changed)
+{
+	if (!node->reported_pod_cidr[0] || str_equal(node->reported_pod_cidr, node->pod_cidr) || node->state == NODE_REVOKED)
+		return 0;
+	AUTO_FREE const char **seen = calloc(n + 1, sizeof(*seen));
+	AUTO_FREE const char **others = calloc(n + 1, sizeof(*others));
+	AUTO_FREE struct value **documents = calloc(n + 1, sizeof(struct value *));
+	size_t n_seen = 0, n_others = 0;
+	if (!seen || !others || !documents)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		if (nodes[i]->state == NODE_REVOKED)
+			continue;
+		if (!str_equal(nodes[i]->id, node->id) && nodes[i]->pod_cidr[0])
+			others[n_others++] = nodes[i]->pod_cidr;
+		if (nodes[i]->is_server && nodes[i]->status &&
+		    json_parse(nodes[i]->status, strlen(nodes[i]->status), 0, &documents[i], NULL) >= 0)
+			seen[n_seen++] = value_text(value_path(documents[i], "podCidrsSeen", node->name, NULL));
+	}
+	enum pod_cidr_verdict verdict = pod_cidr_decide(&region->config->pod, node->reported_pod_cidr, seen, n_seen, others, n_others);
+	for (size_t i = 0; i < n; i++)
+		value_free(documents[i]);
+	if (verdict != POD_CIDR_ACCEPTED) {
+		if (verdict != POD_CIDR_UNCONFIRMED)
+			log_warning("node %s: pod range %s %s", node->name, node->reported_pod_cidr, pod_cidr_phrase(verdict));
+		return 0;
+	}
+	(void)snprintf(node->pod_cidr, sizeof(node->pod_cidr), "%s", node->reported_pod_cidr);
+	int r = region_mesh_changed(region, node);
+	if (r < 0 || (r = store_node_put(region->store, node)) < 0)
+		return r;
+	region_audit(region, "rules", "pod range", node->name, "%s", node->pod_cidr);
+	*ret_changed = true;
+	return 0;
+}
+
+static int settle_pod_cidrs(struct region *region, struct request *request, bool all)
+{
+	struct node **nodes;
+	bool changed = false;
+	size_t n;
+	int r = store_node_list(region->store, &nodes, &n);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n && r >= 0; i++)
+		if (all || str_equal(nodes[i]->id, request->node->id))
+			r = settle_pod_cidr(region, nodes, n, nodes[i], &changed);
+	node_list_free(nodes, n);
+	request->commit |= changed;
+	return r;
+}
+
+// New facts may change the node's own assignment (a NIC came) and where peers reach it.
+static int take_facts(struct region *region, struct node *node, const struct value *facts)
+{
+	CLEANUP(value_freep) struct value *before = NULL;
+	struct json_out out = { 0 };
+	char old_endpoint[80], new_endpoint[80];
+	json_out_value(&out, facts);
+	char *text = json_out_take(&out);
+	if (!text)
+		return -ENOMEM;
+	if (str_equal(text, node->facts)) {
+		free(text);
+		return 0;
+	}
+	if (node->facts)
+		(void)json_parse(node->facts, strlen(node->facts), 0, &before, NULL); // none before: as if empty
+	assign_endpoint(region->config, node, before, old_endpoint);
+	assign_endpoint(region->config, node, facts, new_endpoint);
+	bool same_nics = before && value_find(before, "nics") && value_find(facts, "nics") &&
+			 value_equal(value_find(before, "nics"), value_find(facts, "nics"));
+	free(node->facts);
+	node->facts = text;
+	if (!str_equal(old_endpoint, new_endpoint))
+		return region_mesh_changed(region, node);
+	if (!same_nics)
+		region_wake(region, "cluster");
+	return 0;
+}
+
+static int note_ready(struct region *region, struct node *node, bool ready)
+{
+	CLEANUP(cluster_freep) struct cluster *cluster = NULL;
+	if (ready == (node->ready != 0))
+		return 0;
+	node->ready = ready;
+	if (!ready)
+		return 0;
+	if (!node->ready_sec)
+		node->ready_sec = region_now_sec(region);
+	int r = region_cluster(region, &cluster);
+	if (r < 0 || !str_equal(cluster->first_server, node->id) || !cluster->handed_over || cluster->ever_ready)
+		return r;
+	cluster->ever_ready = 1;
+	region_audit(region, node->name, "cluster ready", cluster->name, "the first server is Ready");
+	return store_cluster_put(region->store, cluster);
+}
+
+int api_status(struct region *region, struct request *request)
+{
+	CLEANUP(value_freep) struct value *document = NULL;
+	struct node *node = request->node;
+	struct status_body body;
+	struct diag diag = { 0 };
+	int r = request_json(request, &document);
+	if (r < 0)
+		return r;
+	if (status_body_decode(document, &body, &diag) < 0)
+		return request_answer_error(request, 400, "bad-body", "%s", diag_text(&diag));
+	bool quarantined = node->quarantined;
+	if (!api_node_heard(region, request) && !quarantined) // the status of a quarantined node is still worth reading
+		region_wake(region, "cluster");
+	bool seen_changed = body.pod_cidrs_seen != NULL;
+	if (node->status) {
+		CLEANUP(value_freep) struct value *old = NULL;
+		const struct value *old_seen;
+		if (seen_changed && json_parse(node->status, strlen(node->status), 0, &old, NULL) >= 0 &&
+		    (old_seen = value_find(old, "podCidrsSeen")))
+			seen_changed = !value_equal(old_seen, body.pod_cidrs_seen);
+	}
+	free(node->status);
+	node->status = strdup(request->body);
+	if (body.pod_cidr)
+		(void)snprintf(node->reported_pod_cidr, sizeof(node->reported_pod_cidr), "%s", body.pod_cidr);
+	if (!node->status || (body.facts && (r = take_facts(region, node, body.facts)) < 0) ||
+	    (r = note_ready(region, node, body.ready)) < 0 || (r = store_node_put(region->store, node)) < 0)
+		return r < 0 ? r : -ENOMEM;
+	if ((r = settle_pod_cidrs(region, request, node->is_server && seen_changed)) < 0)
+		return r;
+	return request->response ? 0 : request_answer_empty(request, 204);
+}
+
+// ---- renewal
+
+int api_renew(struct region *region, struct request *request)
+{
+	CLEANUP(value_freep) struct value *document = NULL;
+	AUTO_FREE uint8_t *spki = NULL;
+	struct json_out out = { 0 };
+	struct diag diag = { 0 };
+	const char *csr;
+	size_t n_spki;
+	int r = request_json(request, &document);
+	if (r < 0)
+		return r;
+	if (renew_body_decode(document, &csr, &diag) < 0 || csr_spki(csr, &spki, &n_spki, &diag) < 0)
+		return request_answer_error(request, 400, "bad-csr", "%s", diag_text(&diag));
+	if (n_spki != request->n_spki || memcmp(spki, request->spki, n_spki) != 0)
+		return request_answer_error(request, 403, "other-key", "a certificate is renewed for the same key only");
+	if (!api_node_heard(region, request))
+		return 0;
+	if ((r = region_check_clock(region, &diag)) < 0)
+		return request_answer_error(request, 503, "clock", "%s", diag_text(&diag));
+	if ((r = region_node_certificate(region, request->node, spki, n_spki, &diag)) < 0 ||
+	    (r = store_node_put(region->store, request->node)) < 0)
+		return r;
+	region_audit(region, request->node->name, "renew", request->node->name, "%s",
+		request->peer.in_date ? "certificate renewed" : "certificate renewed after it had expired");
+	json_out_object_begin(&out);
+	json_out_member(&out, "certificate", request->node->certificate);
+	json_out_object_end(&out);
+	request->commit = true;
+	return request_answer_json(request, 200, &out);
+}

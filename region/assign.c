@@ -1,0 +1,438 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "region/assign.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+
+int assign_mesh_address(const struct cluster_config *config, int64_t number, struct cidr *ret)
+{
+	if (number < 1 || number > UINT32_MAX - ADDRESS_OFFSET)
+		return -ERANGE;
+	return cidr_host(&config->mesh, (uint32_t)number + ADDRESS_OFFSET, ret);
+}
+
+int assign_lan_address(const struct cluster_config *config, int64_t number, struct cidr *ret)
+{
+	if (!config->has_lan || number < 1 || number > UINT32_MAX - ADDRESS_OFFSET)
+		return -ERANGE;
+	return cidr_host(&config->lan, (uint32_t)number + ADDRESS_OFFSET, ret);
+}
+
+int assign_api_address(const struct cluster_config *config, struct cidr *ret)
+{
+	return cidr_host(&config->mesh, 1, ret);
+}
+
+static bool lower_mac(const char *mac, char ret[static 18])
+{
+	if (!mac || strlen(mac) != 17)
+		return false;
+	for (size_t i = 0; i < 17; i++) {
+		if (i % 3 == 2 ? mac[i] != ':' : !isxdigit((unsigned char)mac[i]))
+			return false;
+		ret[i] = (char)tolower((unsigned char)mac[i]);
+	}
+	ret[17] = '\0';
+	return true;
+}
+
+static bool is_lan_mac(const struct cluster_config *config, const char *mac)
+{
+	return config->has_lan && str_starts(mac, config->lan_mac_prefix);
+}
+
+int assign_lan_mac(const struct cluster_config *config, const struct value *facts, char ret[static 18])
+{
+	const struct value *nics = value_find(facts, "nics");
+	for (size_t i = 0; nics && i < nics->n; i++)
+		if (lower_mac(value_text(value_find(&nics->items[i], "mac")), ret) && is_lan_mac(config, ret))
+			return 0;
+	return -ENOENT;
+}
+
+// A global IPv4 or IPv6 address of @nic that is no user-mode uplink (10.0.2.0/24) and no link-local one.
+static bool nic_address(const struct value *nic, char ret[static 80])
+{
+	const struct value *addresses = value_find(nic, "addresses");
+	for (size_t i = 0; addresses && i < addresses->n; i++) {
+		const char *text = value_text(&addresses->items[i]);
+		char address[64];
+		uint8_t v4[4], v6[16];
+		size_t n = text ? strcspn(text, "/") : 0;
+		if (n == 0 || n >= sizeof(address))
+			continue;
+		memcpy(address, text, n);
+		address[n] = '\0';
+		if (inet_pton(AF_INET, address, v4) == 1) {
+			if ((v4[0] == 10 && v4[1] == 0 && v4[2] == 2) || v4[0] == 127 || (v4[0] == 169 && v4[1] == 254))
+				continue;
+			(void)snprintf(ret, 80, "%s:%d", address, MESH_PORT);
+			return true;
+		}
+		if (inet_pton(AF_INET6, address, v6) == 1 && (v6[0] & 0xe0) == 0x20) {
+			(void)snprintf(ret, 80, "[%s]:%d", address, MESH_PORT);
+			return true;
+		}
+	}
+	return false;
+}
+
+void assign_endpoint(const struct cluster_config *config, const struct node *node, const struct value *facts,
+	char ret[static 80])
+{
+	char mac[18], address[CIDR_TEXT];
+	struct cidr lan;
+	ret[0] = '\0';
+	if (config->has_lan) {
+		if (assign_lan_mac(config, facts, mac) < 0 || assign_lan_address(config, node->number, &lan) < 0)
+			return;
+		cidr_format_address(&lan, address);
+		(void)snprintf(ret, 80, lan.family == AF_INET6 ? "[%s]:%d" : "%s:%d", address, MESH_PORT);
+		return;
+	}
+	const struct value *nics = value_find(facts, "nics");
+	for (size_t i = 0; nics && i < nics->n; i++)
+		if (nic_address(&nics->items[i], ret))
+			return;
+}
+
+static void put_addresses(struct json_out *out, const struct cidr *cidr, unsigned length)
+{
+	char text[CIDR_TEXT];
+	struct cidr shown = *cidr;
+	shown.length = length;
+	cidr_format(&shown, text);
+	json_out_key(out, "addresses");
+	json_out_array_begin(out);
+	json_out_string(out, text);
+	json_out_array_end(out);
+}
+
+static void put_match(struct json_out *out, const char *mac)
+{
+	json_out_key(out, "match");
+	json_out_object_begin(out);
+	json_out_member(out, "macaddress", mac);
+	json_out_object_end(out);
+}
+
+static void put_ethernets(const struct cluster_config *config, const struct node *node, const struct value *facts,
+	struct json_out *out)
+{
+	const struct value *nics = value_find(facts, "nics");
+	struct cidr lan;
+	bool lan_done = assign_lan_address(config, node->number, &lan) < 0;
+	unsigned n_uplinks = 0;
+	json_out_key(out, "ethernets");
+	json_out_object_begin(out);
+	for (size_t i = 0; nics && i < nics->n; i++) {
+		char mac[18], id[16];
+		if (!lower_mac(value_text(value_find(&nics->items[i], "mac")), mac))
+			continue;
+		bool is_lan = is_lan_mac(config, mac);
+		if (is_lan && lan_done)
+			continue;
+		(void)snprintf(id, sizeof(id), is_lan ? "lan%u" : "uplink%u", is_lan ? 0 : n_uplinks++);
+		json_out_key(out, id);
+		json_out_object_begin(out);
+		put_match(out, mac);
+		if (is_lan)
+			put_addresses(out, &lan, config->lan.length);
+		else
+			json_out_member_bool(out, "dhcp4", true);
+		json_out_member_bool(out, "optional", true);
+		json_out_object_end(out);
+		lan_done |= is_lan;
+	}
+	json_out_object_end(out);
+}
+
+static void put_network(const struct cluster_config *config, const struct node *node, const struct value *facts,
+	const struct cidr *mesh, const struct cidr *api, struct json_out *out)
+{
+	json_out_key(out, "network");
+	json_out_object_begin(out);
+	json_out_member_int(out, "version", 2);
+	put_ethernets(config, node, facts, out);
+	json_out_key(out, "tunnels");
+	json_out_object_begin(out);
+	json_out_key(out, "hearth0");
+	json_out_object_begin(out);
+	json_out_member(out, "mode", "wireguard");
+	json_out_member(out, "key", "/state/hearth/identity/wg.key");
+	json_out_member_int(out, "port", MESH_PORT);
+	put_addresses(out, mesh, config->mesh.length);
+	json_out_member_int(out, "mtu", MESH_MTU);
+	json_out_object_end(out);
+	json_out_object_end(out);
+	json_out_key(out, "dummy-devices");
+	json_out_object_begin(out);
+	json_out_key(out, "hearth-api");
+	json_out_object_begin(out);
+	put_addresses(out, api, api->length);
+	json_out_object_end(out);
+	json_out_object_end(out);
+	json_out_object_end(out);
+}
+
+static void put_cluster(const struct cluster_config *config, const struct cidr *api, struct json_out *out)
+{
+	const struct naming *naming = &config->naming;
+	const struct {
+		const char *key;
+		const struct cidr *cidr;
+	} ranges[] = { { "podCidr", &config->pod }, { "serviceCidr", &config->service }, { "meshCidr", &config->mesh } };
+	char text[CIDR_TEXT];
+	json_out_key(out, "cluster");
+	json_out_object_begin(out);
+	json_out_member(out, "name", config->name);
+	json_out_member(out, "domain", config->domain);
+	json_out_member(out, "provider", naming->provider);
+	json_out_member(out, "region", naming->region);
+	json_out_member(out, "buildingBlock", naming->block);
+	json_out_member(out, "envType", naming->env);
+	for (size_t i = 0; i < N_ELEMENTS(ranges); i++) {
+		cidr_format(ranges[i].cidr, text);
+		json_out_member(out, ranges[i].key, text);
+	}
+	cidr_format_address(api, text);
+	json_out_member(out, "apiAddress", text);
+	json_out_object_end(out);
+}
+
+static void put_labels(const struct cluster_config *config, struct json_out *out)
+{
+	json_out_key(out, "labels");
+	json_out_object_begin(out);
+	json_out_member(out, "openova.io/provider", config->naming.provider);
+	json_out_member(out, "openova.io/region", config->naming.region);
+	json_out_member(out, "openova.io/building-block", config->naming.block);
+	json_out_member(out, "openova.io/env-type", config->naming.env);
+	json_out_member(out, "openova.io/cluster", config->name);
+	json_out_member(out, "openova.io/managed-by", "hearth");
+	json_out_object_end(out);
+}
+
+static void put_tls_sans(const struct assignment_input *input, const struct cidr *api, const struct cidr *mesh,
+	struct json_out *out)
+{
+	char text[CIDR_TEXT], location[5];
+	struct cidr lan;
+	json_out_key(out, "tlsSan");
+	json_out_array_begin(out);
+	cidr_format_address(api, text);
+	json_out_string(out, text);
+	cidr_format_address(mesh, text);
+	json_out_string(out, text);
+	if (assign_lan_address(input->config, input->node->number, &lan) >= 0) {
+		cidr_format_address(&lan, text);
+		json_out_string(out, text);
+	}
+	json_out_string(out, input->node->name);
+	naming_location(&input->config->naming, location);
+	AUTO_FREE char *dns = str_format("api.%s.%s", location, input->config->domain);
+	json_out_string(out, dns ? dns : input->config->domain);
+	for (size_t i = 0; i < input->config->n_tls_sans; i++)
+		json_out_string(out, input->config->tls_sans[i]);
+	json_out_array_end(out);
+}
+
+// The address that K3s of node @number is reached at: mesh or LAN.
+static int k3s_address(const struct cluster_config *config, int64_t number, char ret[static CIDR_TEXT])
+{
+	struct cidr address;
+	int r = config->over_lan ? assign_lan_address(config, number, &address) : assign_mesh_address(config, number, &address);
+	if (r >= 0)
+		cidr_format_address(&address, ret);
+	return r;
+}
+
+static int put_k3s(const struct assignment_input *input, const struct cidr *api, const struct cidr *mesh, struct json_out *out,
+	struct diag *reterr)
+{
+	const struct cluster_config *config = input->config;
+	const struct node *node = input->node, *first_server = input->first_server;
+	bool first = first_server && str_equal(first_server->id, node->id);
+	char own[CIDR_TEXT], server[CIDR_TEXT] = "", url[CIDR_TEXT + 32];
+	json_out_key(out, "k3s");
+	if (!first && (!first_server || !input->cluster->handed_over)) {
+		json_out_null(out);
+		AUTO_FREE char *sentence = first_server ?
+			str_format("the first server %s has not handed over the cluster yet; this node joins as soon as it has",
+				first_server->name) :
+			str_format("cluster %s has no server yet; approve a node as server first", config->name);
+		json_out_member(out, "waitingFor", sentence);
+		return 0;
+	}
+	int r = k3s_address(config, node->number, own);
+	if (r >= 0 && !first)
+		r = k3s_address(config, first_server->number, server);
+	if (r < 0)
+		return diag_set(reterr, r, "k3s", "no address is left in the range for node %s", node->name);
+	(void)snprintf(url, sizeof(url), strchr(server, ':') ? "https://[%s]:%d" : "https://%s:%d", server, API_PORT);
+	json_out_object_begin(out);
+	json_out_member_bool(out, "first", first);
+	json_out_member(out, "server", first ? NULL : url);
+	json_out_member(out, "nodeIp", own);
+	json_out_member(out, "over", config->over_lan ? "lan" : "mesh");
+	put_labels(config, out);
+	put_tls_sans(input, api, mesh, out);
+	json_out_key(out, "overrides");
+	if (config->overrides) {
+		json_out_value(out, config->overrides);
+	} else {
+		json_out_object_begin(out);
+		json_out_object_end(out);
+	}
+	json_out_member(out, "cni", config->cni);
+	json_out_member_bool(out, "watchPodCidrs", node->is_server);
+	json_out_object_end(out);
+	return 0;
+}
+
+static void put_variables(const struct cluster_config *config, const struct cidr *api, struct json_out *out)
+{
+	char api_text[CIDR_TEXT], pod[CIDR_TEXT], service[CIDR_TEXT];
+	cidr_format_address(api, api_text);
+	cidr_format(&config->pod, pod);
+	cidr_format(&config->service, service);
+	const struct {
+		const char *name, *text;
+	} own[] = { { "SOVEREIGN_FQDN", config->domain }, { "CLUSTER_NAME", config->name },
+		{ "CLUSTER_API_ADDRESS", api_text }, { "CLUSTER_POD_CIDR", pod }, { "CLUSTER_SERVICE_CIDR", service } };
+	json_out_key(out, "variables");
+	json_out_object_begin(out);
+	for (size_t i = 0; i < N_ELEMENTS(own); i++)
+		if (!value_find(config->bootstrap_variables, own[i].name))
+			json_out_member(out, own[i].name, own[i].text);
+	for (size_t i = 0; config->bootstrap_variables && i < config->bootstrap_variables->n; i++)
+		json_out_member(out, config->bootstrap_variables->keys[i], value_text(&config->bootstrap_variables->items[i]));
+	json_out_object_end(out);
+}
+
+static void put_artifacts(const struct assignment_input *input, const struct cidr *api, struct json_out *out)
+{
+	const struct cluster_config *config = input->config;
+	const char *digest = input->cluster->bootstrap_digest[0] ? input->cluster->bootstrap_digest : config->bootstrap_digest;
+	json_out_key(out, "bootstrap");
+	if (digest) {
+		json_out_object_begin(out);
+		json_out_member(out, "repository", config->bootstrap_repository ? config->bootstrap_repository : "hearth/bootstrap");
+		json_out_member(out, "digest", digest);
+		put_variables(config, api, out);
+		json_out_key(out, "signingKeys");
+		json_out_array_begin(out);
+		for (size_t i = 0; i < config->n_signing_keys; i++)
+			json_out_string(out, config->signing_keys[i]);
+		json_out_array_end(out);
+		json_out_object_end(out);
+	} else {
+		json_out_null(out);
+	}
+	json_out_key(out, "payload");
+	if (config->payload_repository && config->payload_digest) {
+		json_out_object_begin(out);
+		json_out_member(out, "repository", config->payload_repository);
+		json_out_member(out, "digest", config->payload_digest);
+		json_out_object_end(out);
+	} else {
+		json_out_null(out);
+	}
+}
+
+static void put_region(const struct assignment_input *input, struct json_out *out)
+{
+	json_out_key(out, "region");
+	json_out_object_begin(out);
+	json_out_key(out, "urls");
+	json_out_array_begin(out);
+	for (size_t i = 0; i < input->config->n_urls; i++)
+		json_out_string(out, input->config->urls[i]);
+	json_out_array_end(out);
+	json_out_key(out, "pins");
+	json_out_array_begin(out);
+	json_out_string(out, input->ca_pin);
+	json_out_array_end(out);
+	json_out_object_end(out);
+}
+
+int assignment_build(const struct assignment_input *input, char **ret, struct diag *reterr)
+{
+	const struct cluster_config *config = input->config;
+	const struct node *node = input->node;
+	CLEANUP(value_freep) struct value *facts = NULL;
+	struct json_out out = { 0 };
+	struct cidr mesh, api;
+	char mesh_text[CIDR_TEXT];
+	int r = assign_mesh_address(config, node->number, &mesh);
+	if (r < 0 || (r = assign_api_address(config, &api)) < 0)
+		return diag_set(reterr, r, "ranges.mesh", "no address is left for node %s", node->name);
+	if (node->facts)
+		(void)json_parse(node->facts, strlen(node->facts), 0, &facts, NULL); // stored facts were checked; none is fine
+	json_out_object_begin(&out);
+	json_out_member(&out, "generation", input->generation);
+	json_out_key(&out, "node");
+	json_out_object_begin(&out);
+	json_out_member(&out, "id", node->id);
+	json_out_member(&out, "name", node->name);
+	json_out_object_end(&out);
+	put_cluster(config, &api, &out);
+	json_out_member(&out, "role", node->is_server ? "server" : "worker");
+	put_region(input, &out);
+	put_network(config, node, facts, &mesh, &api, &out);
+	json_out_key(&out, "mesh");
+	json_out_object_begin(&out);
+	json_out_member(&out, "link", "hearth0");
+	cidr_format_address(&mesh, mesh_text);
+	json_out_member(&out, "address", mesh_text);
+	json_out_member_int(&out, "port", MESH_PORT);
+	json_out_object_end(&out);
+	r = put_k3s(input, &api, &mesh, &out, reterr);
+	put_artifacts(input, &api, &out);
+	json_out_key(&out, "ntp");
+	json_out_array_begin(&out);
+	for (size_t i = 0; i < config->n_ntp; i++)
+		json_out_string(&out, config->ntp[i]);
+	json_out_array_end(&out);
+	json_out_object_end(&out);
+	if (r < 0) {
+		json_out_done(&out);
+		return r;
+	}
+	*ret = json_out_take(&out);
+	return *ret ? 0 : -ENOMEM;
+}
+
+int assign_mesh_peer(const struct cluster_config *config, const struct node *node, unsigned keepalive_sec,
+	struct json_out *out)
+{
+	CLEANUP(value_freep) struct value *facts = NULL;
+	char endpoint[80], text[CIDR_TEXT];
+	struct cidr mesh;
+	int r = assign_mesh_address(config, node->number, &mesh);
+	if (r < 0)
+		return r;
+	if (node->facts)
+		(void)json_parse(node->facts, strlen(node->facts), 0, &facts, NULL); // stored facts were checked; none is fine
+	assign_endpoint(config, node, facts, endpoint);
+	json_out_object_begin(out);
+	json_out_member(out, "name", node->name);
+	json_out_member(out, "publicKey", node->wg_public);
+	json_out_member(out, "endpoint", endpoint[0] ? endpoint : NULL);
+	json_out_key(out, "allowedIps");
+	json_out_array_begin(out);
+	cidr_format(&mesh, text);
+	json_out_string(out, text);
+	if (node->pod_cidr[0])
+		json_out_string(out, node->pod_cidr);
+	json_out_array_end(out);
+	json_out_member_int(out, "keepaliveSec", keepalive_sec);
+	json_out_object_end(out);
+	return 0;
+}
+
+bool assign_is_server(const struct cluster_config *config, size_t n_servers, bool may_be_server)
+{
+	return may_be_server && n_servers < (size_t)config->n_servers;
+}

@@ -1,0 +1,25 @@
+// The table of routes: who may ask for what (docs/region-api.yaml). What is not here does not exist.
+// SPDX-License-Identifier: Apache-2.0
+#include "region/api.h"
+
+enum { SMALL = 64 << 10, LARGE = 2 << 20 };
+
+const struct route api_routes[] = {
+	{ "GET", "/healthz", PEER_ANY, 0, api_healthz },
+	{ "GET", "/v1/hello", PEER_ANY, 0, api_hello },
+	{ "POST", "/v1/enrolments", PEER_KEY, SMALL * 4, api_enrolment_post },
+	{ "PUT", "/v1/enrolments/*", PEER_KEY, SMALL, api_enrolment_put },
+	{ "GET", "/v1/enrolments/*", PEER_KEY, 0, api_enrolment_get },
+	{ "GET", "/v1/assignment", PEER_NODE, 0, api_assignment },
+	{ "GET", "/v1/mesh", PEER_NODE, 0, api_mesh },
+	{ "GET", "/v1/secrets", PEER_NODE, 0, api_secrets },
+	{ "PUT", "/v1/status", PEER_NODE, LARGE, api_status },
+	{ "POST", "/v1/renew", PEER_NODE_OR_EXPIRED, SMALL, api_renew },
+	{ "PUT", "/v1/cluster", PEER_FIRST_SERVER, SMALL * 4, api_cluster },
+};
+const size_t n_api_routes = N_ELEMENTS(api_routes);
+
+const struct route boot_routes[] = {
+	{ "GET", "/healthz", PEER_ANY, 0, api_healthz },
+};
+const size_t n_boot_routes = N_ELEMENTS(boot_routes);
