@@ -56,7 +56,7 @@ static void gather_region(const struct agent *a, struct facts *f)
 		return;
 	int64_t now_sec = time_wall_msec() / 1000;
 	f->contact = c->contact;
-	f->region_url = region_client_url(c);
+	f->region_url = c->error && c->error_url < c->n_urls ? c->urls[c->error_url] : region_client_url(c);
 	f->region_error = c->error;
 	f->clock_holds = a->clock_taken;
 	f->clock_problem = a->clock_problem;

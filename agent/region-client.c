@@ -119,7 +119,8 @@ static void refusal_parse(const struct http_response *response, struct value **r
 // No HTTP answer came.
 static void on_no_answer(struct region_client *c, struct region_op_state *op, const struct http_response *response)
 {
-	set_text(&c->error, diag_text(&response->diag));
+	set_text(&c->error, response->diag.message); // without the URL's query: the same words at every try
+	c->error_url = c->url;
 	c->contact = REGION_SILENT;
 	if (response->error == -EKEYREJECTED)
 		forget_hello(c); // another certificate, or our clock: a new hello tells
@@ -188,6 +189,7 @@ static void on_hello(const struct http_response *response, void *user)
 	if (!op_answered(op, response)) {
 		c->contact = REGION_SILENT; // an HTTP error is no hello either
 		set_text(&c->error, op->problem);
+		c->error_url = response->error < 0 ? c->error_url : c->url;
 		return;
 	}
 	uint64_t round_trip = time_boot_usec() - c->hello_started_usec;
@@ -196,6 +198,7 @@ static void on_hello(const struct http_response *response, void *user)
 		round_trip, &hello, &diag);
 	if (c->contact != REGION_FOUND) {
 		set_text(&c->error, diag_text(&diag));
+		c->error_url = c->url;
 		c->url = (c->url + 1) % c->n_urls;
 		op_failed(op, c->error, NULL);
 		changed(c);
@@ -566,7 +569,7 @@ int region_client_set_region(struct region_client *c, const char *const *urls, s
 	if (n_pins)
 		memcpy(c->pins, pins, n_pins * 32);
 	c->n_pins = n_pins;
-	c->url = 0;
+	c->url = c->error_url = 0;
 	c->contact = REGION_UNTRIED;
 	cancel_calls(c);
 	forget_hello(c);

@@ -51,6 +51,7 @@ struct region_client {
 	// Readable by the owner.
 	enum region_contact contact;
 	char *error;             // why contact is not REGION_FOUND
+	size_t error_url;        // which of the URLs that was
 	bool has_hello;
 	struct hello hello;
 	enum enrol_state enrol;
