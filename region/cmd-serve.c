@@ -76,11 +76,6 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *user)
 
 static int start_events(struct service *service, const char *socket_path, struct diag *reterr)
 {
-	sigset_t signals;
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
 	int r = sd_event_default(&service->event);
 	if (r < 0 || (r = sd_event_add_signal(service->event, NULL, SIGTERM, NULL, NULL)) < 0 ||
 	    (r = sd_event_add_signal(service->event, NULL, SIGINT, NULL, NULL)) < 0 ||
@@ -132,6 +127,11 @@ int cmd_serve(const struct command_options *options)
 	struct service service = { .region = { .wake_fd = -1 } };
 	struct diag diag = { 0 };
 	struct rlimit files;
+	sigset_t signals;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL); // before there are threads that would inherit it open
 	(void)signal(SIGPIPE, SIG_IGN); // MHD writes to sockets that the other end may have closed
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
