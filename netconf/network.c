@@ -724,7 +724,6 @@ int network_decode(struct network *network, const struct value *netplan, struct 
 	static const char *const outer[] = {"network", NULL};
 	static const char *const known[] = {
 		"version", "renderer", "ethernets", "dummy-devices", "tunnels", NULL};
-	int64_t version;
 	int error = need_type(netplan, VALUE_OBJECT, "the document", reterr);
 	if (error < 0)
 		return error;
@@ -742,8 +741,8 @@ int network_decode(struct network *network, const struct value *netplan, struct 
 	const struct value *renderer = value_find(netplan, "renderer");
 	if (error == 0 && !value_find(netplan, "version"))
 		return refuse(netplan, reterr, "network: needs version: 2");
-	if (error == 0)
-		error = value_int(value_find(netplan, "version"), "version", 2, 2, &version, reterr);
+	if (error == 0 && !str_equal(scalar(value_find(netplan, "version")), "2"))
+		return refuse(value_find(netplan, "version"), reterr, "version: must be 2");
 	if (error == 0 && renderer)
 		error = decode_renderer(NULL, renderer, "renderer", reterr);
 	if (error == 0)

@@ -1,0 +1,251 @@
+// netplan documents: what is taken, and what is refused with which words.
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/yaml.h"
+#include "netconf/network.h"
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+
+static int decode(const char *yaml, struct network **ret, struct diag *reterr)
+{
+	CLEANUP(value_freep) struct value *document = NULL;
+	int error = yaml_parse(yaml, strlen(yaml), 0, "n.yaml", &document, reterr);
+	return error < 0 ? error : netconf_decode(document, ret, reterr);
+}
+
+static struct network *taken(const char *yaml)
+{
+	struct network *network = NULL;
+	struct diag diag = {0};
+	if (decode(yaml, &network, &diag) < 0)
+		fail_msg("refused: %s\n%s", diag_text(&diag), yaml);
+	return network;
+}
+
+static void documents_are_refused_by_name_and_place(void **state)
+{
+	static const struct {
+		const char *yaml, *where, *words;
+	} rows[] = {
+		{"network: {version: 1}\n", "1:20", "version: must be 2"},
+		{"version: 2\nethernet: {}\n", "2:11", "unknown key \"ethernet\"; did you mean \"ethernets\"?"},
+		{"ethernets: {}\n", "1:1", "network: needs version: 2"},
+		{"version: 2\nbonds: {}\n", "2:8", "network: unknown key \"bonds\""},
+		{"version: 2\nethernets:\n  eth0:\n    dhpc4: true\n", "4:12",
+			"ethernets.eth0: unknown key \"dhpc4\"; did you mean \"dhcp4\"?"},
+		{"version: 2\nethernets:\n  eth0: {dhcp4: maybe}\n", "3:17", "ethernets.eth0.dhcp4"},
+		{"version: 2\nethernets:\n  eth0: {addresses: 10.0.0.1/24}\n", "3:21", "must be a list"},
+		{"version: 2\nethernets:\n  eth0: {addresses: [10.0.0.1]}\n", "3:22",
+			"ethernets.eth0.addresses[0]: must be ADDRESS/PREFIX like 10.0.0.2/24, not \"10.0.0.1\""},
+		{"version: 2\nethernets:\n  eth0: {addresses: [10.0.0.1/33]}\n", "3:22", "not \"10.0.0.1/33\""},
+		{"version: 2\nethernets:\n  eth0: {addresses: [10.0.0.1/24: {label: x}]}\n", "", "label, lifetime"},
+		{"version: 2\nethernets:\n  eth0: {addresses: [10.0.0.1/24, 10.0.0.1/16]}\n", "3:9", "10.0.0.1 is there twice"},
+		{"version: 2\nethernets:\n  eth0: {mtu: 67}\n", "3:15", "ethernets.eth0.mtu: must be a number 68-65535"},
+		{"version: 2\nethernets:\n  eth0: {mtu: 1000, addresses: ['fd00::1/64']}\n", "3:9", "at least 1280"},
+		{"version: 2\nethernets:\n  eth0: {routes: [{via: 10.0.0.1}]}\n", "3:19", "routes[0]: needs the key to"},
+		{"version: 2\nethernets:\n  eth0: {routes: [{to: default}]}\n", "3:24", "default needs via"},
+		{"version: 2\nethernets:\n  eth0: {routes: [{to: 10.0.0.0/8, via: 'fd00::1'}]}\n", "3:19",
+			"of one address family"},
+		{"version: 2\nethernets:\n  eth0: {routes: [{to: 10.0.0.0/8, via: gw}]}\n", "3:41", "not \"gw\""},
+		{"version: 2\nethernets:\n  eth0: {routes: [{to: 10.0.0.0/8, type: throw}]}\n", "3:42", "not \"throw\""},
+		{"version: 2\nethernets:\n  eth0: {routes: [{to: 10.0.0.0/8, type: blackhole, via: 10.0.0.1}]}\n", "3:19",
+			"a blackhole route has no via"},
+		{"version: 2\nethernets:\n  eth0: {routes: [{to: 10.0.0.0/8, table: 255}]}\n", "3:43", "kernel's own"},
+		{"version: 2\nethernets:\n  a: {routes: [{to: 10.0.0.0/8}]}\n  b: {routes: [{to: 10.0.0.0/8}]}\n", "4:16",
+			"are those of the route at 3:16 (a)"},
+		{"version: 2\nethernets:\n  lan: {set-name: lan0}\n", "3:8", "set-name needs match"},
+		{"version: 2\nethernets:\n  lan: {match: {macaddress: 52:54:00}}\n", "3:29", "not \"52:54:00\""},
+		{"version: 2\nethernets:\n  a-name-that-is-far-too-long: {}\n", "3:32", "1-15 letters"},
+		{"version: 2\nethernets:\n  'eth0/../x': {}\n", "3:16", "1-15 letters"},
+		{"version: 2\nethernets:\n  eth0: {nameservers: {addresses: [dns.example]}}\n", "3:36", "not \"dns.example\""},
+		{"version: 2\nethernets:\n  eth0: {renderer: NetworkManager}\n", "3:20", "must be networkd"},
+		{"version: 2\nethernets:\n  eth0:\n", "", "is empty"},
+		{"version: 2\nethernets:\n  x0: {}\ndummy-devices:\n  x0: {}\n", "5:7", "another kind of link at 3:7"},
+		{"version: 2\ndummy-devices:\n  d0: {dhcp4: true}\n", "3:15", "unknown key \"dhcp4\""},
+		{"version: 2\ntunnels:\n  t0: {mode: gre, key: /k}\n", "3:14", "must be wireguard"},
+		{"version: 2\ntunnels:\n  t0: {mode: wireguard}\n", "3:7", "tunnels.t0: needs key"},
+		{"version: 2\ntunnels:\n  t0: {mode: wireguard, key: /k, port: 0}\n", "3:40", "tunnels.t0.port"},
+		{"version: 2\ntunnels:\n  t0: {mode: wireguard, key: /k, peers: [{endpoint: '1.2.3.4:5'}]}\n", "3:42",
+			"peers[0]: needs the key keys"},
+		{"version: 2\ntunnels:\n  t0: {mode: wireguard, key: /k, peers: [{keys: {public: AAAA}}]}\n", "3:58",
+			"44 characters of base64"},
+		{"version: 2\ntunnels:\n  t0: {mode: wireguard, key: /k, peers: [{keys: {public: "
+		 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE=}, endpoint: 'a.example:51820'}]}\n",
+			"3:115", "names are not resolved"},
+		{"version: 2\ntunnels:\n  t0:\n    mode: wireguard\n    key: /k\n    peers:\n"
+		 "    - keys: {public: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE=}\n      allowed-ips: [10.0.0.1/8]\n"
+		 "    - keys: {public: AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE=}\n      allowed-ips: [10.2.0.0/8]\n",
+			"4:5", "allowed address 10.0.0.0/8 can belong to one peer only"},
+	};
+	size_t n_wrong = 0;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		CLEANUP(network_freep) struct network *network = NULL;
+		struct diag diag = {0};
+		int error = decode(rows[i].yaml, &network, &diag);
+		if (error != -EINVAL || (rows[i].where[0] && !str_equal(diag.where, rows[i].where)) || !diag.where[0] ||
+			!strstr(diag.message, rows[i].words))
+			print_error("row %zu: %d %s\n%s", i, error, diag_text(&diag), rows[i].yaml), n_wrong++;
+	}
+	assert_int_equal(n_wrong, 0);
+}
+
+static void a_key_in_the_document_is_refused_and_never_shown(void **state)
+{
+	CLEANUP(network_freep) struct network *network = NULL;
+	struct diag diag = {0};
+	assert_int_equal(decode("version: 2\ntunnels:\n  t0: {mode: wireguard, key: YAr0T2ZW2fCgCOZkBhZ9K8XnW3FXOsyzIzKRyyEsQ0o=}\n",
+				 &network, &diag),
+		-EINVAL);
+	assert_string_equal(diag.where, "3:30");
+	assert_non_null(strstr(diag.message, "tunnels.t0.key: must be the absolute path"));
+	assert_null(strstr(diag.message, "YAr0T2"));
+}
+
+static void an_assignment_is_taken_as_it_comes(void **state)
+{
+	CLEANUP(network_freep) struct network *network = taken(
+		"{\"version\": 2, \"tunnels\": {\"hearth0\": {\"mode\": \"wireguard\", \"key\": \"/state/hearth/identity/wg.key\", "
+		"\"port\": 51820, \"addresses\": [\"10.66.0.11/16\"], \"mtu\": 1420}}, "
+		"\"dummy-devices\": {\"hearth-api\": {\"addresses\": [\"10.66.0.1/32\"]}}}");
+	const struct declaration *mesh = network_find(network, "hearth0"), *api = network_find(network, "hearth-api");
+	assert_non_null(mesh);
+	assert_non_null(api);
+	assert_int_equal(mesh->kind, DECLARATION_WIREGUARD);
+	assert_string_equal(mesh->key_file, "/state/hearth/identity/wg.key");
+	assert_int_equal(mesh->port, 51820);
+	assert_false(mesh->has_peers);
+	assert_int_equal(api->addresses[0].prefix, 32);
+}
+
+static void what_netplan_users_write_is_taken(void **state)
+{
+	static const char *const rows[] = {
+		"network:\n  version: 2\n",
+		"network:\n  version: 2\n  renderer: networkd\n  ethernets:\n    renderer: networkd\n    eth0: {dhcp4: yes}\n",
+		"version: 2\nethernets:\n  all: {match: {name: 'en*'}, dhcp4: true, dhcp6: off, optional: true}\n",
+		"version: 2\nethernets:\n  lan: {match: {macaddress: '52:54:00:AB:cd:01'}, set-name: lan0, link-local: []}\n",
+		"version: 2\nethernets:\n  lan: {match: {driver: [virtio_net, 'mlx*']}, accept-ra: no, dhcp-identifier: mac}\n",
+		"version: 2\nethernets:\n  eth0: {addresses: [10.0.0.2/24], gateway4: 10.0.0.1}\n",
+		"version: 2\nethernets:\n  eth0: {nameservers: {addresses: [1.1.1.1, '2606:4700::1'], search: [a.example]}}\n",
+		"version: 2\nethernets:\n  eth0: {routes: [{to: 0.0.0.0/0, via: 10.0.0.1, on-link: true, metric: 100}]}\n",
+		"version: 2\ndummy-devices: {}\ntunnels: {}\n",
+		"version: 2\ntunnels:\n  wg0: {mode: wireguard, keys: {private: /k}, mark: 42, peers: []}\n",
+	};
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		CLEANUP(network_freep) struct network *network = taken(rows[i]);
+		assert_non_null(network);
+	}
+}
+
+static void routes_are_as_the_kernel_will_show_them(void **state)
+{
+	CLEANUP(network_freep) struct network *network = taken("version: 2\nethernets:\n  eth0:\n    routes:\n"
+							       "    - {to: default, via: 'fd00::1'}\n"
+							       "    - {to: 10.1.2.3/8}\n"
+							       "    - {to: 10.9.9.9, via: 10.1.1.1}\n");
+	const struct route *routes = network->declarations[0].routes;
+	char text[ROUTE_TEXT];
+	assert_int_equal(network->declarations[0].n_routes, 3);
+	assert_string_equal(route_format(&routes[0], text), "::/0 via fd00::1 metric 1024");
+	assert_string_equal(route_format(&routes[1], text), "10.0.0.0/8");
+	assert_int_equal(routes[1].scope, RT_SCOPE_LINK);
+	assert_string_equal(route_format(&routes[2], text), "10.9.9.9/32 via 10.1.1.1");
+	assert_int_equal(routes[2].scope, RT_SCOPE_UNIVERSE);
+}
+
+static void later_documents_extend_earlier_ones(void **state)
+{
+	static const char *const files[] = {
+		"version: 2\nethernets:\n  eth0: {dhcp4: true, mtu: 1400, addresses: [10.0.0.2/24]}\n",
+		"version: 2\nethernets:\n  eth0: {dhcp4: false, addresses: [10.0.0.3/24]}\n",
+	};
+	CLEANUP(network_freep) struct network *network = calloc(1, sizeof(*network));
+	struct diag diag = {0};
+	for (size_t i = 0; i < N_ELEMENTS(files); i++) {
+		CLEANUP(value_freep) struct value *document = NULL;
+		assert_int_equal(yaml_parse(files[i], strlen(files[i]), 0, "f", &document, &diag), 0);
+		assert_int_equal(network_decode(network, document, &diag), 0);
+	}
+	assert_int_equal(network_validate(network, &diag), 0);
+	assert_int_equal(network->n, 1);
+	assert_false(network->declarations[0].dhcp4);
+	assert_int_equal(network->declarations[0].mtu, 1400);
+	assert_int_equal(network->declarations[0].n_addresses, 2);
+}
+
+static void a_layer_below_keeps_only_what_is_not_declared_above(void **state)
+{
+	CLEANUP(network_freep) struct network *network = taken("version: 2\nethernets:\n  eth0: {mtu: 1400}\n");
+	struct network *below = taken("version: 2\nethernets:\n  eth0: {dhcp4: true}\n  eth1: {dhcp4: true}\n");
+	assert_int_equal(netconf_layer(network, below), 0);
+	assert_int_equal(network->n, 2);
+	assert_false(network_find(network, "eth0")->dhcp4);
+	assert_true(network_find(network, "eth1")->dhcp4);
+}
+
+static void a_big_document_is_decoded(void **state)
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *out = open_memstream(&text, &n);
+	assert_non_null(out);
+	fprintf(out, "version: 2\nethernets:\n  eth0:\n    addresses:\n");
+	for (int i = 0; i < 1000; i++)
+		fprintf(out, "    - 10.1.%d.%d/16\n", i >> 8, i & 255);
+	fprintf(out, "    routes:\n");
+	for (int i = 0; i < 5000; i++)
+		fprintf(out, "    - {to: 10.%d.%d.0/24, via: 10.1.0.1}\n", 100 + (i >> 8), i & 255);
+	fclose(out);
+	CLEANUP(network_freep) struct network *network = taken(text);
+	free(text);
+	assert_int_equal(network->declarations[0].n_addresses, 1000);
+	assert_int_equal(network->declarations[0].n_routes, 5000);
+}
+
+static void endpoints_and_prefixes_are_exact(void **state)
+{
+	static const char *const bad_endpoints[] = {"1.2.3.4", "1.2.3.4:0", "1.2.3.4:65536", "1.2.3.4:01", "fd00::1:5",
+		"[fd00::1]", "[1.2.3.4]:5", "[fd00::1]:", ":5", "", "1.2.3.4:5 "};
+	static const char *const bad_prefixes[] = {"10.0.0.1/", "10.0.0.1/33", "10.0.0.1/01", "10.0.0/8", "fd00::/129",
+		"10.0.0.1/-1", "10.0.0.1/8/8", "", "/8"};
+	struct ip ip;
+	uint16_t port;
+	struct address address;
+	char text[ADDRESS_TEXT];
+	for (size_t i = 0; i < N_ELEMENTS(bad_endpoints); i++)
+		if (endpoint_parse(bad_endpoints[i], &ip, &port) != -EINVAL)
+			fail_msg("taken: %s", bad_endpoints[i]);
+	for (size_t i = 0; i < N_ELEMENTS(bad_prefixes); i++)
+		if (address_parse(bad_prefixes[i], false, &address) != -EINVAL)
+			fail_msg("taken: %s", bad_prefixes[i]);
+	assert_int_equal(endpoint_parse("[2001:db8::1]:51820", &ip, &port), 0);
+	assert_string_equal(endpoint_format(&ip, port, text), "[2001:db8::1]:51820");
+	assert_int_equal(address_parse("10.255.255.255/9", true, &address), 0);
+	address_mask(&address);
+	assert_string_equal(address_format(&address, text), "10.128.0.0/9");
+	assert_int_equal(address_parse("ffff:ffff::1/0", true, &address), 0);
+	address_mask(&address);
+	assert_string_equal(address_format(&address, text), "::/0");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(documents_are_refused_by_name_and_place),
+		cmocka_unit_test(a_key_in_the_document_is_refused_and_never_shown),
+		cmocka_unit_test(an_assignment_is_taken_as_it_comes),
+		cmocka_unit_test(what_netplan_users_write_is_taken),
+		cmocka_unit_test(routes_are_as_the_kernel_will_show_them),
+		cmocka_unit_test(later_documents_extend_earlier_ones),
+		cmocka_unit_test(a_layer_below_keeps_only_what_is_not_declared_above),
+		cmocka_unit_test(a_big_document_is_decoded),
+		cmocka_unit_test(endpoints_and_prefixes_are_exact),
+	};
+	return cmocka_run_group_tests_name("network", tests, NULL, NULL);
+}

@@ -1,0 +1,412 @@
+// Plans as sentences: what a desired network and a kernel give.
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/yaml.h"
+#include "netconf/plan.h"
+
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/if_arp.h>
+#include <linux/rtnetlink.h>
+
+// --- a kernel by hand ---
+
+static struct kernel *kernel_new(void)
+{
+	struct kernel *kernel = calloc(1, sizeof(*kernel));
+	kernel->links = calloc(2048, sizeof(*kernel->links));
+	kernel->addresses = calloc(2048, sizeof(*kernel->addresses));
+	kernel->routes = calloc(8192, sizeof(*kernel->routes));
+	return kernel;
+}
+
+static struct kernel_link *has_link(struct kernel *kernel, int index, const char *name, const char *kind)
+{
+	struct kernel_link *one = &kernel->links[kernel->n_links++];
+	*one = (struct kernel_link){.index = index, .flags = IFF_UP, .mtu = 1500, .type = ARPHRD_ETHER, .carrier = true,
+		.has_mac = true, .mac = {0x52, 0x54, 0, 0, 0, (uint8_t)index}};
+	(void)snprintf(one->name, sizeof(one->name), "%s", name);
+	(void)snprintf(one->kind, sizeof(one->kind), "%s", kind);
+	return one;
+}
+
+static struct kernel_address *has_address(struct kernel *kernel, int link_index, const char *text, uint8_t protocol)
+{
+	struct kernel_address *one = &kernel->addresses[kernel->n_addresses++];
+	*one = (struct kernel_address){.link_index = link_index, .protocol = protocol, .flags = IFA_F_PERMANENT};
+	assert_int_equal(address_parse(text, true, &one->address), 0);
+	return one;
+}
+
+static struct kernel_route *has_route(struct kernel *kernel, int link_index, const char *to, const char *via,
+	uint32_t metric, uint8_t protocol)
+{
+	struct kernel_route *one = &kernel->routes[kernel->n_routes++];
+	*one = (struct kernel_route){.link_index = link_index, .protocol = protocol,
+		.route = {.table = RT_TABLE_MAIN, .metric = metric, .type = RTN_UNICAST,
+			.scope = via || strchr(to, ':') ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK}};
+	assert_int_equal(address_parse(to, true, &one->route.destination), 0);
+	if (via)
+		assert_int_equal(ip_parse(via, &one->route.gateway), 0);
+	return one;
+}
+
+static struct network *wants(const char *yaml)
+{
+	CLEANUP(value_freep) struct value *document = NULL;
+	struct network *network = NULL;
+	struct diag diag = {0};
+	if (yaml_parse(yaml, strlen(yaml), 0, "n.yaml", &document, &diag) < 0 ||
+		netconf_decode(document, &network, &diag) < 0)
+		fail_msg("%s", diag_text(&diag));
+	return network;
+}
+
+static int try_plan(const char *yaml, struct kernel *kernel, const struct config_files *files, char **ret_text,
+	struct diag *reterr)
+{
+	CLEANUP(network_freep) struct network *network = wants(yaml);
+	CLEANUP(plan_freep) struct plan *plan = NULL;
+	kernel_sort(kernel);
+	for (size_t i = 0; i < network->n; i++)
+		if (network->declarations[i].kind == DECLARATION_WIREGUARD)
+			memset(network->declarations[i].private_key, 7, PEER_KEY_BYTES);
+	struct plan_input input = {.network = network, .kernel = kernel, .has_files = files != NULL, .files = files,
+		.now_sec = 1000000};
+	int error = plan_make(&input, &plan, reterr);
+	if (error == 0)
+		*ret_text = plan_text(plan);
+	return error;
+}
+
+// The plan of @yaml on @kernel_take is exactly @sentences.
+static void plan_is(const char *yaml, struct kernel *kernel_take, const char *sentences)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = kernel_take;
+	AUTO_FREE char *text = NULL;
+	struct diag diag = {0};
+	if (try_plan(yaml, kernel, NULL, &text, &diag) < 0)
+		fail_msg("%s", diag_text(&diag));
+	assert_string_equal(text, sentences);
+}
+
+static void plan_fails(const char *yaml, struct kernel *kernel_take, int wanted, const char *words)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = kernel_take;
+	AUTO_FREE char *text = NULL;
+	struct diag diag = {0};
+	assert_int_equal(try_plan(yaml, kernel, NULL, &text, &diag), wanted);
+	if (!strstr(diag.message, words))
+		fail_msg("%s", diag_text(&diag));
+}
+
+#define STATIC "version: 2\nethernets:\n  eth0: {addresses: [10.0.0.2/24], routes: [{to: default, via: 10.0.0.1}]}\n"
+#define MESH                                                                                       \
+	"version: 2\ntunnels:\n  hearth0: {mode: wireguard, key: /k, port: 51820, mtu: 1420, addresses: [10.66.0.11/16]}\n"
+
+static void a_new_address_comes_before_its_route(void **state)
+{
+	struct kernel *kernel = kernel_new();
+	has_link(kernel, 2, "eth0", "")->flags = 0;
+	plan_is(STATIC, kernel,
+		"eth0: set up\neth0: add address 10.0.0.2/24\neth0: add route 0.0.0.0/0 via 10.0.0.1\n");
+}
+
+static void what_is_there_is_left_alone(void **state)
+{
+	struct kernel *kernel = kernel_new();
+	has_link(kernel, 2, "eth0", "");
+	has_address(kernel, 2, "10.0.0.2/24", HEARTH_PROTOCOL);
+	has_route(kernel, 2, "0.0.0.0/0", "10.0.0.1", 0, HEARTH_PROTOCOL);
+	plan_is(STATIC, kernel, "");
+}
+
+static void a_persons_own_address_that_is_wanted_is_enough(void **state)
+{
+	struct kernel *kernel = kernel_new();
+	has_link(kernel, 2, "eth0", "");
+	has_address(kernel, 2, "10.0.0.2/24", 0);
+	has_route(kernel, 2, "0.0.0.0/0", "10.0.0.1", 0, RTPROT_STATIC);
+	plan_is(STATIC, kernel, "");
+}
+
+static void a_lease_with_the_wanted_address_becomes_permanent(void **state)
+{
+	struct kernel *kernel = kernel_new();
+	has_link(kernel, 2, "eth0", "");
+	has_address(kernel, 2, "10.0.0.2/24", 0)->flags = 0;
+	has_route(kernel, 2, "0.0.0.0/0", "10.0.0.1", 0, HEARTH_PROTOCOL);
+	plan_is(STATIC, kernel, "eth0: add address 10.0.0.2/24\n");
+}
+
+static void what_is_not_ours_is_never_removed(void **state)
+{
+	struct kernel *kernel = kernel_new();
+	has_link(kernel, 1, "lo", "");
+	has_link(kernel, 2, "eth0", "");
+	has_link(kernel, 3, "cni0", "bridge");
+	has_link(kernel, 4, "veth1234", "veth");
+	has_link(kernel, 5, "wg-of-others", "wireguard");
+	has_link(kernel, 6, "dummy0", "dummy");
+	has_address(kernel, 2, "10.0.2.15/24", 0)->flags = 0; // DHCP
+	has_address(kernel, 2, "192.168.0.1/24", 0);
+	has_address(kernel, 3, "10.64.0.1/24", 0);
+	has_route(kernel, 2, "10.0.2.0/24", NULL, 0, RTPROT_KERNEL);
+	has_route(kernel, 2, "0.0.0.0/0", "10.0.2.2", 100, RTPROT_DHCP);
+	has_route(kernel, 3, "10.64.0.0/24", NULL, 0, RTPROT_KERNEL);
+	has_route(kernel, 5, "172.16.0.0/12", NULL, 0, RTPROT_BOOT);
+	plan_is("version: 2\n", kernel, "");
+}
+
+static void what_is_ours_and_not_wanted_goes_last(void **state)
+{
+	struct kernel *kernel = kernel_new();
+	has_link(kernel, 2, "eth0", "");
+	(void)snprintf(has_link(kernel, 7, "old0", "dummy")->alias, 32, HEARTH_ALIAS);
+	has_address(kernel, 2, "10.9.9.9/24", HEARTH_PROTOCOL);
+	has_route(kernel, 2, "10.8.0.0/16", "10.9.9.1", 0, HEARTH_PROTOCOL);
+	plan_is(STATIC, kernel,
+		"eth0: add address 10.0.0.2/24\neth0: add route 0.0.0.0/0 via 10.0.0.1\n"
+		"eth0: remove route 10.8.0.0/16 via 10.9.9.1\neth0: remove address 10.9.9.9/24\nold0: remove the link\n");
+}
+
+static void a_new_gateway_replaces_the_route_in_one_step(void **state)
+{
+	struct kernel *kernel = kernel_new();
+	has_link(kernel, 2, "eth0", "");
+	has_address(kernel, 2, "10.0.0.2/24", HEARTH_PROTOCOL);
+	has_route(kernel, 2, "0.0.0.0/0", "10.0.0.254", 0, HEARTH_PROTOCOL);
+	plan_is(STATIC, kernel, "eth0: replace route 0.0.0.0/0 via 10.0.0.1\n");
+}
+
+static void a_foreign_route_in_the_way_is_named(void **state)
+{
+	struct kernel *kernel = kernel_new();
+	has_link(kernel, 2, "eth0", "");
+	has_route(kernel, 2, "0.0.0.0/0", "10.0.0.254", 0, RTPROT_BIRD);
+	plan_fails(STATIC, kernel, -EEXIST, "not Hearth's (protocol 12); choose another metric");
+}
+
+static void a_wider_ipv4_prefix_is_added_before_the_old_one_goes(void **state)
+{
+	struct kernel *kernel = kernel_new();
+	has_link(kernel, 2, "eth0", "");
+	has_address(kernel, 2, "10.0.0.2/16", HEARTH_PROTOCOL);
+	has_route(kernel, 2, "0.0.0.0/0", "10.0.0.1", 0, HEARTH_PROTOCOL);
+	plan_is(STATIC, kernel, "eth0: add address 10.0.0.2/24\neth0: remove address 10.0.0.2/16\n");
+}
+
+static void a_wider_ipv6_prefix_needs_the_old_one_gone_first(void **state)
+{
+	struct kernel *kernel = kernel_new();
+	has_link(kernel, 2, "eth0", "");
+	has_address(kernel, 2, "fd00::2/64", HEARTH_PROTOCOL);
+	plan_is("version: 2\nethernets:\n  eth0: {addresses: ['fd00::2/48']}\n", kernel,
+		"eth0: take off address fd00::2/64, its prefix changes\neth0: add address fd00::2/48\n");
+}
+
+static void the_mesh_link_is_made_keyed_and_then_brought_up(void **state)
+{
+	plan_is(MESH, kernel_new(),
+		"hearth0: make a WireGuard link\nhearth0: set WireGuard key of /k port 51820\n"
+		"hearth0: set mtu 1420 up alias hearth\nhearth0: add address 10.66.0.11/16\n");
+}
+
+static void an_unchanged_private_key_is_never_sent_again(void **state)
+{
+	struct kernel *kernel = kernel_new();
+	struct kernel_link *mesh = has_link(kernel, 9, "hearth0", "wireguard");
+	mesh->mtu = 1420;
+	(void)snprintf(mesh->alias, sizeof(mesh->alias), HEARTH_ALIAS);
+	memset(mesh->wireguard.private_key, 7, PEER_KEY_BYTES);
+	mesh->wireguard.port = 4000;
+	has_address(kernel, 9, "10.66.0.11/16", HEARTH_PROTOCOL);
+	plan_is(MESH, kernel, "hearth0: set WireGuard port 51820\n");
+}
+
+static void a_mesh_without_declared_peers_keeps_those_it_has(void **state)
+{
+	struct kernel *kernel = kernel_new();
+	struct kernel_link *mesh = has_link(kernel, 9, "hearth0", "wireguard");
+	mesh->mtu = 1420;
+	(void)snprintf(mesh->alias, sizeof(mesh->alias), HEARTH_ALIAS);
+	memset(mesh->wireguard.private_key, 7, PEER_KEY_BYTES);
+	mesh->wireguard.port = 51820;
+	assert_non_null(peer_table_add(&mesh->wireguard.peers));
+	has_address(kernel, 9, "10.66.0.11/16", HEARTH_PROTOCOL);
+	plan_is(MESH, kernel, "");
+}
+
+static void a_link_of_another_kind_in_the_way_is_named(void **state)
+{
+	struct kernel *kernel = kernel_new();
+	has_link(kernel, 9, "hearth0", "bridge");
+	plan_fails(MESH, kernel, -EEXIST, "hearth0: must be a wireguard link, but a bridge link has that name");
+}
+
+static void globs_fit_hardware_only(void **state)
+{
+	struct kernel *kernel = kernel_new();
+	has_link(kernel, 2, "eth0", "")->mtu = 9000;
+	has_link(kernel, 3, "eth1", "veth")->mtu = 9000;
+	has_link(kernel, 4, "lan0", "")->mtu = 9000;
+	plan_is("version: 2\nethernets:\n  all: {match: {name: 'eth*'}, mtu: 1500}\n", kernel, "eth0: set mtu 1500\n");
+}
+
+static void the_first_declaration_that_fits_has_the_link(void **state)
+{
+	struct kernel *kernel = kernel_new();
+	has_link(kernel, 2, "eth0", "");
+	has_link(kernel, 3, "eth1", "");
+	plan_is("version: 2\nethernets:\n  eth1: {mtu: 1400}\n  all: {match: {name: 'e*'}, mtu: 9000}\n", kernel,
+		"eth1: set mtu 1400\neth0: set mtu 9000\n");
+}
+
+static void a_port_is_renamed_once(void **state)
+{
+	static const char yaml[] = "version: 2\nethernets:\n  lan: {match: {macaddress: '52:54:00:00:00:03'}, "
+				   "set-name: lan0, addresses: [10.0.0.2/24]}\n";
+	struct kernel *kernel = kernel_new();
+	has_link(kernel, 2, "eth0", "");
+	has_link(kernel, 3, "eth1", "");
+	plan_is(yaml, kernel, "eth1: rename to lan0\nlan0: add address 10.0.0.2/24\n");
+	kernel = kernel_new();
+	has_link(kernel, 2, "eth0", "");
+	has_link(kernel, 3, "lan0", "");
+	has_address(kernel, 3, "10.0.0.2/24", HEARTH_PROTOCOL);
+	plan_is(yaml, kernel, "");
+}
+
+static void a_new_name_must_fit_one_port_and_be_free(void **state)
+{
+	struct kernel *kernel = kernel_new();
+	has_link(kernel, 2, "eth0", "");
+	has_link(kernel, 3, "eth1", "");
+	plan_fails("version: 2\nethernets:\n  lan: {match: {name: 'eth*'}, set-name: lan0}\n", kernel, -EEXIST,
+		"must fit one link, but match fits eth0 and eth1");
+	kernel = kernel_new();
+	has_link(kernel, 2, "eth0", "");
+	has_link(kernel, 3, "lan0", "bridge");
+	plan_fails("version: 2\nethernets:\n  lan: {match: {name: 'eth*'}, set-name: lan0}\n", kernel, -EEXIST,
+		"lan0 is the name of another link");
+}
+
+static void a_port_that_is_missing_is_no_change(void **state)
+{
+	plan_is(STATIC, kernel_new(), "");
+}
+
+static void one_definition_on_two_ports_cannot_have_one_route_twice(void **state)
+{
+	struct kernel *kernel = kernel_new();
+	has_link(kernel, 2, "eth0", "");
+	has_link(kernel, 3, "eth1", "");
+	plan_fails("version: 2\nethernets:\n  all: {match: {name: 'eth*'}, gateway4: 10.0.0.1}\n", kernel, -EINVAL,
+		"is wanted on eth0 and on eth1");
+}
+
+static void default_takes_ports_and_no_gadgets(void **state)
+{
+	CLEANUP(network_freep) struct network *network = NULL;
+	CLEANUP(kernel_freep) struct kernel *kernel = kernel_new();
+	CLEANUP(claims_done) struct claims claims = {0};
+	struct diag diag = {0};
+	has_link(kernel, 1, "lo", "")->type = ARPHRD_LOOPBACK;
+	has_link(kernel, 2, "eth0", "");
+	(void)snprintf(has_link(kernel, 3, "enx1", "")->driver, 32, "cdc_ether"); // a BMC
+	(void)snprintf(has_link(kernel, 4, "eth5", "")->driver, 32, "rndis_host");
+	has_link(kernel, 5, "usb0", "");
+	has_link(kernel, 6, "wlan0", "")->wireless = true;
+	has_link(kernel, 7, "docker0", "bridge");
+	has_link(kernel, 8, "ib0", "")->type = ARPHRD_INFINIBAND;
+	(void)snprintf(has_link(kernel, 9, "eno2", "")->driver, 32, "r8152"); // a real port on USB
+	kernel_sort(kernel);
+	assert_int_equal(netconf_default(&network), 0);
+	assert_int_equal(claims_make(network, kernel, &claims, &diag), 0);
+	assert_int_equal(claims.n, 2);
+	assert_string_equal(claims.claims[0].name, "eth0");
+	assert_string_equal(claims.claims[1].name, "eno2");
+}
+
+static void files_are_written_only_when_they_differ(void **state)
+{
+	static const char yaml[] = "version: 2\nethernets:\n  eth0: {dhcp4: true}\n";
+	CLEANUP(kernel_freep) struct kernel *kernel = kernel_new();
+	CLEANUP(network_freep) struct network *network = wants(yaml);
+	CLEANUP(claims_done) struct claims claims = {0};
+	CLEANUP(config_files_done) struct config_files files = {0};
+	static const struct config_files none;
+	AUTO_FREE char *first = NULL, *second = NULL, *third = NULL;
+	struct diag diag = {0};
+	has_link(kernel, 2, "eth0", "");
+	assert_int_equal(try_plan(yaml, kernel, &none, &first, &diag), 0);
+	assert_string_equal(first, "networkd: write ../networkd.conf.d/10-hearth.conf\n"
+				   "networkd: write 10-hearth-eth0.network\nnetworkd: restart\n");
+	assert_int_equal(claims_make(network, kernel, &claims, &diag), 0);
+	assert_int_equal(networkd_render(&claims, &files), 0);
+	assert_int_equal(try_plan(yaml, kernel, &files, &second, &diag), 0);
+	assert_string_equal(second, "");
+	assert_int_equal(config_files_add(&files, "10-hearth-eth9.network", strdup("old")), 0);
+	assert_int_equal(try_plan(yaml, kernel, &files, &third, &diag), 0);
+	assert_string_equal(third, "networkd: remove 10-hearth-eth9.network\nnetworkd: reload\n");
+}
+
+static void a_thousand_addresses_and_five_thousand_routes_that_stand_are_no_change(void **state)
+{
+	struct kernel *kernel = kernel_new();
+	char *yaml = NULL, text[64];
+	size_t n = 0;
+	FILE *out = open_memstream(&yaml, &n);
+	assert_non_null(out);
+	has_link(kernel, 2, "eth0", "");
+	fprintf(out, "version: 2\nethernets:\n  eth0:\n    addresses:\n");
+	for (int i = 0; i < 1000; i++) {
+		(void)snprintf(text, sizeof(text), "10.1.%d.%d/16", i >> 8, i & 255);
+		has_address(kernel, 2, text, HEARTH_PROTOCOL);
+		fprintf(out, "    - %s\n", text);
+	}
+	fprintf(out, "    routes:\n");
+	for (int i = 0; i < 5000; i++) {
+		(void)snprintf(text, sizeof(text), "10.%d.%d.0/24", 100 + (i >> 8), i & 255);
+		has_route(kernel, 2, text, "10.1.0.1", 0, HEARTH_PROTOCOL);
+		fprintf(out, "    - {to: %s, via: 10.1.0.1}\n", text);
+	}
+	fclose(out);
+	plan_is(yaml, kernel, "");
+	free(yaml);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_new_address_comes_before_its_route),
+		cmocka_unit_test(what_is_there_is_left_alone),
+		cmocka_unit_test(a_persons_own_address_that_is_wanted_is_enough),
+		cmocka_unit_test(a_lease_with_the_wanted_address_becomes_permanent),
+		cmocka_unit_test(what_is_not_ours_is_never_removed),
+		cmocka_unit_test(what_is_ours_and_not_wanted_goes_last),
+		cmocka_unit_test(a_new_gateway_replaces_the_route_in_one_step),
+		cmocka_unit_test(a_foreign_route_in_the_way_is_named),
+		cmocka_unit_test(a_wider_ipv4_prefix_is_added_before_the_old_one_goes),
+		cmocka_unit_test(a_wider_ipv6_prefix_needs_the_old_one_gone_first),
+		cmocka_unit_test(the_mesh_link_is_made_keyed_and_then_brought_up),
+		cmocka_unit_test(an_unchanged_private_key_is_never_sent_again),
+		cmocka_unit_test(a_mesh_without_declared_peers_keeps_those_it_has),
+		cmocka_unit_test(a_link_of_another_kind_in_the_way_is_named),
+		cmocka_unit_test(globs_fit_hardware_only),
+		cmocka_unit_test(the_first_declaration_that_fits_has_the_link),
+		cmocka_unit_test(a_port_is_renamed_once),
+		cmocka_unit_test(a_new_name_must_fit_one_port_and_be_free),
+		cmocka_unit_test(a_port_that_is_missing_is_no_change),
+		cmocka_unit_test(one_definition_on_two_ports_cannot_have_one_route_twice),
+		cmocka_unit_test(default_takes_ports_and_no_gadgets),
+		cmocka_unit_test(files_are_written_only_when_they_differ),
+		cmocka_unit_test(a_thousand_addresses_and_five_thousand_routes_that_stand_are_no_change),
+	};
+	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
+}
