@@ -1,0 +1,236 @@
+// Files for systemd-networkd, resolv.conf, and the sentence for the person who waits.
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/time.h"
+#include "base/yaml.h"
+#include "netconf/networkd.h"
+#include "netconf/online.h"
+#include "netconf/resolv.h"
+
+#include <linux/if_addr.h>
+#include <linux/if_arp.h>
+#include <linux/rtnetlink.h>
+
+static struct network *wants(const char *yaml)
+{
+	CLEANUP(value_freep) struct value *document = NULL;
+	struct network *network = NULL;
+	struct diag diag = {0};
+	if (yaml_parse(yaml, strlen(yaml), 0, "n.yaml", &document, &diag) < 0 ||
+		netconf_decode(document, &network, &diag) < 0)
+		fail_msg("%s", diag_text(&diag));
+	return network;
+}
+
+static struct kernel *two_ports(void)
+{
+	struct kernel *kernel = calloc(1, sizeof(*kernel));
+	kernel->links = calloc(2, sizeof(*kernel->links));
+	kernel->addresses = calloc(4, sizeof(*kernel->addresses));
+	kernel->routes = calloc(4, sizeof(*kernel->routes));
+	for (int i = 0; i < 2; i++) {
+		struct kernel_link *one = &kernel->links[kernel->n_links++];
+		*one = (struct kernel_link){.index = i + 2, .type = ARPHRD_ETHER, .flags = IFF_UP, .carrier = true,
+			.has_mac = true, .mac = {0x52, 0x54, 0, 0, 0, (uint8_t)(i + 2)}, .has_permanent_mac = true,
+			.permanent_mac = {0x52, 0x54, 0, 0, 1, (uint8_t)(i + 2)}};
+		(void)snprintf(one->name, sizeof(one->name), "eth%d", i);
+	}
+	return kernel;
+}
+
+static void render(const char *yaml, struct config_files *ret)
+{
+	CLEANUP(network_freep) struct network *network = wants(yaml);
+	CLEANUP(kernel_freep) struct kernel *kernel = two_ports();
+	CLEANUP(claims_done) struct claims claims = {0};
+	struct diag diag = {0};
+	assert_int_equal(claims_make(network, kernel, &claims, &diag), 0);
+	assert_int_equal(networkd_render(&claims, ret), 0);
+}
+
+static const char *content(const struct config_files *files, const char *name)
+{
+	const struct config_file *file = config_files_find(files, name);
+	if (!file)
+		fail_msg("no file %s", name);
+	return file->content;
+}
+
+static void a_dhcp_port_gets_all_that_keeps_networkd_off_the_rest(void **state)
+{
+	CLEANUP(config_files_done) struct config_files files = {0};
+	render("version: 2\nethernets:\n  eth0: {dhcp4: true, optional: true, mtu: 1400}\n", &files);
+	assert_int_equal(files.n, 2);
+	assert_string_equal(content(&files, "10-hearth-eth0.network"),
+		"# Hearth's, for eth0; static addresses and routes are not here.\n"
+		"[Match]\nName=eth0\n\n"
+		"[Link]\nMTUBytes=1400\nRequiredForOnline=no\n\n"
+		"[Network]\nDHCP=ipv4\nLinkLocalAddressing=ipv6\nIPv6AcceptRA=yes\nLLDP=yes\nEmitLLDP=no\n"
+		"KeepMaster=yes\nKeepConfiguration=static\n\n"
+		"[DHCPv4]\nClientIdentifier=mac\nRouteMetric=100\nUseMTU=no\nUseHostname=no\nSendRelease=no\n\n"
+		"[DHCPv6]\nDUIDType=link-layer\nUseHostname=no\nSendRelease=no\n");
+	assert_string_equal(content(&files, "../networkd.conf.d/10-hearth.conf"),
+		"[Network]\nManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\nManageForeignNextHops=no\n");
+}
+
+static void a_static_port_still_hears_lldp_but_asks_for_nothing(void **state)
+{
+	CLEANUP(config_files_done) struct config_files files = {0};
+	render("version: 2\nethernets:\n  eth1: {addresses: [10.0.0.1/24], accept-ra: false, link-local: []}\n", &files);
+	const char *text = content(&files, "10-hearth-eth1.network");
+	assert_non_null(strstr(text, "\nDHCP=no\nLinkLocalAddressing=no\nIPv6AcceptRA=no\nLLDP=yes\n"));
+	assert_null(strstr(text, "10.0.0.1"));
+	assert_null(strstr(text, "MTUBytes"));
+}
+
+static void our_virtual_links_are_taken_from_networkd_and_udev(void **state)
+{
+	CLEANUP(config_files_done) struct config_files files = {0};
+	render("version: 2\ntunnels:\n  hearth0: {mode: wireguard, key: /k}\ndummy-devices:\n  hearth-api: {}\n", &files);
+	assert_non_null(strstr(content(&files, "10-hearth-hearth0.network"), "Name=hearth0\n\n[Link]\nUnmanaged=yes\n"));
+	assert_string_equal(content(&files, "10-hearth-virtual.link"),
+		"[Match]\nOriginalName=hearth-api hearth0\n\n[Link]\nNamePolicy=keep\nMACAddressPolicy=none\n");
+}
+
+static void a_renamed_port_has_a_link_file_by_its_permanent_mac(void **state)
+{
+	CLEANUP(config_files_done) struct config_files files = {0};
+	render("version: 2\nethernets:\n  lan: {match: {name: eth1}, set-name: lan0, dhcp4: true}\n", &files);
+	assert_string_equal(content(&files, "10-hearth-lan0.link"),
+		"[Match]\nPermanentMACAddress=52:54:00:00:01:03\n\n[Link]\nName=lan0\n");
+	assert_non_null(strstr(content(&files, "10-hearth-lan0.network"), "Name=lan0\n"));
+}
+
+static void files_come_back_as_they_were_written(void **state)
+{
+	CLEANUP(config_files_done) struct config_files files = {0};
+	char folder[] = "/tmp/hearth-test-networkd-XXXXXX";
+	struct diag diag = {0};
+	assert_non_null(mkdtemp(folder));
+	AUTO_FREE char *inner = str_format("%s/network", folder);
+	assert_int_equal(networkd_read(inner, &files, &diag), 0); // missing: none of ours
+	assert_null(config_files_find(&files, "10-hearth-a.network"));
+	config_files_done(&files);
+	assert_int_equal(networkd_write(inner, "10-hearth-a.network", "x\n", &diag), 0);
+	assert_int_equal(networkd_write(inner, "../" NETWORKD_CONF, "y\n", &diag), 0);
+	assert_int_equal(networkd_write(inner, "50-other.network", "z\n", &diag), 0);
+	assert_int_equal(networkd_read(inner, &files, &diag), 0);
+	assert_int_equal(files.n, 2); // others' files are not seen
+	assert_string_equal(content(&files, "10-hearth-a.network"), "x\n");
+	assert_string_equal(content(&files, "../" NETWORKD_CONF), "y\n");
+	assert_false(networkd_owes(folder));
+	assert_int_equal(networkd_owe(folder, &diag), 0);
+	assert_true(networkd_owes(folder));
+	assert_int_equal(networkd_write(inner, "10-hearth-a.network", NULL, &diag), 0);
+	config_files_done(&files);
+	assert_int_equal(networkd_read(inner, &files, &diag), 0);
+	assert_int_equal(files.n, 1);
+	AUTO_FREE char *clean = str_format("rm -r %s", folder);
+	assert_int_equal(system(clean), 0);
+}
+
+static void resolv_conf_has_declared_servers_before_those_of_leases(void **state)
+{
+	CLEANUP(network_freep) struct network *network =
+		wants("version: 2\nethernets:\n  eth0: {nameservers: {addresses: [10.0.0.53], search: [a.example]}}\n");
+	CLEANUP(kernel_freep) struct kernel *kernel = two_ports();
+	CLEANUP(claims_done) struct claims claims = {0};
+	struct resolv resolv = {0};
+	struct diag diag = {0};
+	kernel->links[0].index = kernel->links[1].index = 999999; // no such link: no state of networkd
+	assert_int_equal(claims_make(network, kernel, &claims, &diag), 0);
+	resolv_collect(&resolv, &claims);
+	resolv_add_state(&resolv, "ADMIN_STATE=configured\nDNS=10.0.2.3 10.0.0.53 fe80::1%eth0 2001:db8::53#dns.example 9.9.9.9\n"
+				  "NTP=10.0.2.4\nDOMAINS=b.example a.example ~. x;y\n");
+	AUTO_FREE char *text = resolv_render(&resolv);
+	assert_string_equal(text, "# Hearth's: declared name servers, then those of leases.\n"
+				  "nameserver 10.0.0.53\nnameserver 10.0.2.3\nnameserver fe80::1%eth0\n"
+				  "search a.example b.example\n");
+}
+
+// --- online ---
+
+static struct netconf_online *look(struct kernel *kernel, const struct netconf_online *previous, uint64_t now_usec)
+{
+	CLEANUP(network_freep) struct network *network = wants("version: 2\nethernets:\n  eth0: {dhcp4: true}\n");
+	static const bool leases[4];
+	struct netconf_online *online = NULL;
+	struct diag diag = {0};
+	kernel_sort(kernel);
+	assert_int_equal(online_make(network, kernel, leases, previous, now_usec, &online, &diag), 0);
+	return online;
+}
+
+static void the_sentence_says_how_long_dhcp_is_silent(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = two_ports();
+	char text[256];
+	kernel->links[0].carrier = false;
+	CLEANUP(netconf_online_freep) struct netconf_online *first = look(kernel, NULL, 5 * USEC_PER_SEC);
+	assert_true(netconf_online_sentence(first, 8 * USEC_PER_SEC, text, sizeof(text)));
+	assert_string_equal(text, "eth0 has no carrier for 3 s; check the cable and the switch port");
+	kernel->links[0].carrier = true;
+	CLEANUP(netconf_online_freep) struct netconf_online *second = look(kernel, first, 10 * USEC_PER_SEC);
+	CLEANUP(netconf_online_freep) struct netconf_online *third = look(kernel, second, 30 * USEC_PER_SEC);
+	assert_true(netconf_online_sentence(third, 50 * USEC_PER_SEC, text, sizeof(text)));
+	assert_string_equal(text, "eth0 has carrier but no DHCP answer for 40 s; ask the network team");
+}
+
+static void an_address_and_a_gateway_are_online(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = two_ports();
+	char text[256];
+	kernel->addresses[kernel->n_addresses++] = (struct kernel_address){.link_index = 2};
+	assert_int_equal(address_parse("10.0.2.15/24", true, &kernel->addresses[0].address), 0);
+	CLEANUP(netconf_online_freep) struct netconf_online *first = look(kernel, NULL, 0);
+	assert_true(first->has_address && !first->has_gateway);
+	assert_true(netconf_online_sentence(first, 0, text, sizeof(text)));
+	assert_string_equal(text, "eth0 has address 10.0.2.15/24 but there is no default route; declare one, or let DHCP give one");
+	kernel->routes[kernel->n_routes++] = (struct kernel_route){.link_index = 2,
+		.route = {.destination.ip.family = AF_INET, .type = RTN_UNICAST, .gateway = {AF_INET, {10, 0, 2, 2}}}};
+	CLEANUP(netconf_online_freep) struct netconf_online *second = look(kernel, first, 0);
+	assert_true(second->has_gateway);
+	assert_string_equal(second->links[0].gateway, "10.0.2.2");
+	assert_false(netconf_online_sentence(second, 0, text, sizeof(text)));
+}
+
+static void a_link_local_address_is_not_online(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = two_ports();
+	kernel->addresses[kernel->n_addresses++] = (struct kernel_address){.link_index = 2};
+	assert_int_equal(address_parse("169.254.3.4/16", true, &kernel->addresses[0].address), 0);
+	CLEANUP(netconf_online_freep) struct netconf_online *online = look(kernel, NULL, 0);
+	assert_int_equal(online->links[0].reach, NETCONF_NO_LEASE);
+}
+
+static void a_port_that_is_missing_is_named(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = calloc(1, sizeof(*kernel));
+	char text[256];
+	CLEANUP(netconf_online_freep) struct netconf_online *online = look(kernel, NULL, 0);
+	assert_true(netconf_online_sentence(online, 7 * USEC_PER_SEC, text, sizeof(text)));
+	assert_string_equal(text, "no port fits \"eth0\" for 7 s; check match in the network settings, or the card and its driver");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_dhcp_port_gets_all_that_keeps_networkd_off_the_rest),
+		cmocka_unit_test(a_static_port_still_hears_lldp_but_asks_for_nothing),
+		cmocka_unit_test(our_virtual_links_are_taken_from_networkd_and_udev),
+		cmocka_unit_test(a_renamed_port_has_a_link_file_by_its_permanent_mac),
+		cmocka_unit_test(files_come_back_as_they_were_written),
+		cmocka_unit_test(resolv_conf_has_declared_servers_before_those_of_leases),
+		cmocka_unit_test(the_sentence_says_how_long_dhcp_is_silent),
+		cmocka_unit_test(an_address_and_a_gateway_are_online),
+		cmocka_unit_test(a_link_local_address_is_not_online),
+		cmocka_unit_test(a_port_that_is_missing_is_named),
+	};
+	return cmocka_run_group_tests_name("networkd", tests, NULL, NULL);
+}

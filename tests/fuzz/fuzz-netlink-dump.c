@@ -1,0 +1,29 @@
+// fuzzes: netconf
+// Bytes as the kernel's answers: a run of rtnetlink messages, and the same bytes as one WireGuard message.
+// SPDX-License-Identifier: Apache-2.0
+#include "netconf/kernel.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = calloc(1, sizeof(*kernel));
+	CLEANUP(wireguard_device_done) struct wireguard_device device = {0};
+	AUTO_FREE uint8_t *copy = malloc(n_bytes ? n_bytes : 1); // aligned, and exactly as long
+	if (!kernel || !copy || n_bytes > 1 << 20)
+		return 0;
+	memcpy(copy, bytes, n_bytes);
+	struct nlmsghdr *message = (struct nlmsghdr *)copy;
+	for (int left = (int)n_bytes; nlmsg_ok(message, left); message = nlmsg_next(message, &left))
+		if (kernel_decode(kernel, message) < 0)
+			break;
+	kernel_sort(kernel);
+	for (size_t i = 0; i < kernel->n_links; i++) {
+		size_t n;
+		(void)kernel_link_is_wired(&kernel->links[i]);
+		(void)kernel_addresses_of(kernel, kernel->links[i].index, &n);
+	}
+	if (wireguard_decode(&device, copy, n_bytes) == 0)
+		peer_table_sort(&device.peers);
+	return 0;
+}
