@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image/recipe.h"
+
+#include "base/file.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+static void shipped_recipes_load(void **state)
+{
+	static const struct {
+		const char *name;
+		bool lab;
+		const char *cni;
+	} rows[] = { { "metal", false, "none" }, { "lab", true, "bridge" }, { "dev", true, "bridge" } };
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		CLEANUP(recipe_freep) struct recipe *recipe = NULL;
+		AUTO_FREE char *path = str_format("%s/image/recipes/%s.yaml", TEST_SOURCE_DIR, rows[i].name);
+		struct diag diag = { 0 };
+		if (recipe_load(path, &recipe, &diag) < 0)
+			fail_msg("%s", diag_text(&diag));
+		assert_string_equal(recipe->name, rows[i].name);
+		assert_int_equal(recipe->lab, rows[i].lab);
+		assert_string_equal(recipe->cni, rows[i].cni);
+		assert_true(words_has(&recipe->packages, "systemd"));
+		assert_string_equal(recipe->overlays.items[0], "base"); // the base's list comes first
+	}
+}
+
+static void production_has_no_way_in_from_outside(void **state)
+{
+	CLEANUP(recipe_freep) struct recipe *recipe = NULL;
+	assert_int_equal(recipe_load(TEST_SOURCE_DIR "/image/recipes/metal.yaml", &recipe, NULL), 0);
+
+	assert_false(words_has(&recipe->programs, "hearth-guest"));
+	assert_false(words_has(&recipe->overlays, "lab"));
+	assert_false(words_has(&recipe->overlays, "dev"));
+	assert_false(words_has(&recipe->seed_sources, "cmdline"));
+	assert_false(words_has(&recipe->seed_sources, "initrd"));
+}
+
+static void each_mistake_has_its_sentence(void **state)
+{
+	static const struct {
+		const char *text, *says;
+	} rows[] = {
+		{ "packges: [a]\n", "packages" },
+		{ "packages: systemd\n", "must be a list" },
+		{ "packages: [\"\"]\n", "not empty" },
+		{ "stateDisk: everything\n", "docs/recipe.md" },
+		{ "cni: cilium\n", "docs/recipe.md" },
+		{ "seedSources: [floppy]\n", "docs/recipe.md" },
+		{ "lab: perhaps\n", "lab" },
+		{ "programs: [hearthd]\n", "must be a map" },
+		{ "programs: {hearthd: usr/bin/hearthd}\n", "absolute path" },
+		{ "programs: {hearthd: /usr/../etc/shadow}\n", "absolute path" },
+		{ "programs: {../x: /usr/bin/x}\n", "absolute path" },
+		{ "extends: ../base.yaml\n", "same folder" },
+		{ "- a\n", "must be a map" },
+		{ "name: [a]\n", "name" },
+		{ "name: \"a\\nb\"\n", "one line" },
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		CLEANUP(recipe_freep) struct recipe *recipe = calloc(1, sizeof(*recipe));
+		AUTO_FREE char *extends = NULL;
+		struct diag diag = { 0 };
+		assert_non_null(recipe);
+		int rc = recipe_add(recipe, rows[i].text, strlen(rows[i].text), "r.yaml", &extends, &diag);
+		if (rc >= 0 || !strstr(diag_text(&diag), rows[i].says) || !str_starts(diag.where, "r.yaml"))
+			fail_msg("%s gave %d, \"%s\"", rows[i].text, rc, diag_text(&diag));
+	}
+}
+
+static void lists_grow_and_scalars_are_replaced(void **state)
+{
+	static const char base[] = "name: a\npackages: [x]\nlab: true\n", top[] = "extends: base.yaml\nname: b\npackages: [y]\n";
+	CLEANUP(recipe_freep) struct recipe *recipe = calloc(1, sizeof(*recipe));
+	AUTO_FREE char *extends = NULL;
+	AUTO_FREE char *none = NULL;
+
+	assert_non_null(recipe);
+	assert_int_equal(recipe_add(recipe, base, strlen(base), "base.yaml", &none, NULL), 0);
+	assert_int_equal(recipe_add(recipe, top, strlen(top), "top.yaml", &extends, NULL), 0);
+	assert_null(none);
+	assert_string_equal(extends, "base.yaml");
+	assert_string_equal(recipe->name, "b");
+	assert_int_equal(recipe->packages.n, 2);
+	assert_true(recipe->lab);
+}
+
+static void extending_in_a_circle_ends(void **state)
+{
+	char folder[] = "/tmp/hearth-recipe-XXXXXX";
+	CLEANUP(recipe_freep) struct recipe *recipe = NULL;
+	struct diag diag = { 0 };
+
+	assert_non_null(mkdtemp(folder));
+	AUTO_FREE char *path = str_format("%s/me.yaml", folder);
+	assert_int_equal(file_write_volatile(path, "extends: me.yaml\n", 17, 0644, NULL), 0);
+	assert_int_equal(recipe_load(path, &recipe, &diag), -ELOOP);
+	assert_null(recipe);
+	unlink(path);
+	rmdir(folder);
+}
+
+static void incomplete_recipe_names_the_missing_key(void **state)
+{
+	CLEANUP(recipe_freep) struct recipe *recipe = calloc(1, sizeof(*recipe));
+	struct diag diag = { 0 };
+
+	assert_non_null(recipe);
+	assert_int_equal(recipe_check(recipe, "r.yaml", &diag), -EINVAL);
+	assert_non_null(strstr(diag_text(&diag), "name"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(shipped_recipes_load),
+		cmocka_unit_test(production_has_no_way_in_from_outside),
+		cmocka_unit_test(each_mistake_has_its_sentence),
+		cmocka_unit_test(lists_grow_and_scalars_are_replaced),
+		cmocka_unit_test(extending_in_a_circle_ends),
+		cmocka_unit_test(incomplete_recipe_names_the_missing_key),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
