@@ -65,7 +65,7 @@ func (s *server) etcdStart(ctx context.Context) error {
 		"listen-client-urls=https://127.0.0.1:2379,"+client,
 		"listen-metrics-urls=http://127.0.0.1:2381",
 		"listen-peer-urls=https://127.0.0.1:2380,"+peer,
-		"log-level=warn",
+		"log-level=error",
 		"peer-cert-file="+tls("peer-server-client.crt"),
 		"peer-key-file="+tls("peer-server-client.key"),
 		"peer-client-cert-auth=true",

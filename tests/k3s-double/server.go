@@ -51,6 +51,7 @@ func (n *node) serverRun(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	client.Timeout = 5 * time.Second // a port that is open before anybody serves it must not cost more
 	if err := until(ctx, "the API server", 500*time.Millisecond, func() error {
 		return httpOk(client, "https://127.0.0.1:"+apiPort+"/readyz")
 	}); err != nil {

@@ -55,7 +55,7 @@ type supervisor struct {
 	readiness func(context.Context) error
 }
 
-func supervisorNew(dir string, client *kubernetes.Clientset) (*supervisor, error) {
+func supervisorNew(dir string, client kubernetes.Interface) (*supervisor, error) {
 	s := &supervisor{dir: dir, client: client}
 	body, err := os.ReadFile(filepath.Join(dir, "cred", "passwd.json"))
 	if err != nil {
@@ -65,7 +65,7 @@ func supervisorNew(dir string, client *kubernetes.Clientset) (*supervisor, error
 		return nil, err
 	}
 	s.readiness = func(ctx context.Context) error {
-		_, err := client.RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
+		_, err := client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
 		return err
 	}
 	s.paths = map[string]supervisorPath{
