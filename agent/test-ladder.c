@@ -1,0 +1,357 @@
+// The ladder as a table of situations: each row is one machine in one sentence.
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/ladder.h"
+#include "agent/timeline.h"
+#include "base/time.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static const uint64_t now = 100 * USEC_PER_SEC;
+
+// A machine on which everything holds; rows break one thing.
+static struct facts steady(void)
+{
+	return (struct facts){
+		.state_known = true, .durable = true, .has_seed = true, .seed_has_region = true, .seed_has_pin = true,
+		.has_assignment = true, .n_wired = 2, .n_carrier = 2, .has_address = true, .contact = REGION_FOUND,
+		.region_url = "https://r:7443", .clock_holds = true, .enrol = ENROL_APPROVED, .network = STEP_DONE,
+		.mesh_wanted = true, .mesh_known = true, .mesh_up = true, .n_peers = 1, .n_fresh_peers = 1,
+		.k3s_wanted = true, .payload = STEP_DONE, .has_secrets = true, .k3s = STEP_DONE, .k3s_first = true,
+		.cni_bridge = true, .has_pod_cidr = true, .cluster_network = true, .node_registered = true, .node_ready = true,
+		.bootstrap_wanted = true, .bootstrap_ours = true, .bootstrap = STEP_DONE,
+	};
+}
+
+// A machine before its first enrolment, with a network and a region that answers.
+static struct facts fresh(void)
+{
+	struct facts f = steady();
+	f.has_assignment = false;
+	f.enrol = ENROL_NONE;
+	return f;
+}
+
+static void expect(const struct facts *facts, enum rung rung, const char *words)
+{
+	struct ladder_action action = ladder_step(facts, now);
+	if (action.rung != rung)
+		print_message("%s: %s\n", rung_name(action.rung), action.sentence);
+	assert_string_equal(rung_name(action.rung), rung_name(rung));
+	if (!strstr(action.sentence, words))
+		print_message("no \"%s\" in: %s\n", words, action.sentence);
+	assert_non_null(strstr(action.sentence, words));
+}
+
+static void expect_warning(const struct facts *facts, enum rung rung, const char *words)
+{
+	struct ladder_action action = ladder_step(facts, now);
+	assert_string_equal(rung_name(action.rung), rung_name(rung));
+	for (size_t i = 0; i < action.n_warnings; i++)
+		if (strstr(action.warnings[i], words))
+			return;
+	fail_msg("no warning with \"%s\"", words);
+}
+
+static void steady_when_all_holds(void **state)
+{
+	struct facts f = steady();
+	struct ladder_action action = ladder_step(&f, now);
+	assert_int_equal(action.rung, RUNG_STEADY);
+	assert_int_equal(action.n_warnings, 0);
+}
+
+static void seed_waits_for_state_then_for_a_seed(void **state)
+{
+	struct facts f = fresh();
+	f.state_known = false;
+	expect(&f, RUNG_SEED, "hearth-state");
+	f = fresh();
+	f.has_seed = f.seed_has_region = false;
+	f.seed_looked = "iso, stick";
+	expect(&f, RUNG_SEED, "looked at iso, stick");
+	f.seed_problem = "iso:3:1: unknown key \"urlz\"";
+	expect(&f, RUNG_SEED, "unknown key");
+	f = fresh();
+	f.seed_has_region = false;
+	expect(&f, RUNG_SEED, "names no region");
+}
+
+static void link_names_the_port_and_who_can_help(void **state)
+{
+	struct facts f = fresh();
+	f.n_wired = f.n_carrier = 0;
+	expect(&f, RUNG_LINK, "no wired network port");
+	f.n_wired = 2;
+	expect(&f, RUNG_LINK, "none of 2 wired ports has carrier");
+	f.n_carrier = 1;
+	f.has_address = false;
+	f.link_name = "eth2";
+	f.link_since_usec = now - 41 * USEC_PER_SEC;
+	expect(&f, RUNG_LINK, "eth2 has carrier but no address for 40 s (no DHCP answer); ask the network team");
+	f.link_lldp = "sw12 port 7";
+	expect(&f, RUNG_LINK, "sw12 port 7 by LLDP");
+	f.link_problem = "seed.yaml:9:3: must be an address";
+	expect(&f, RUNG_LINK, "first contact");
+}
+
+static void region_says_what_is_wrong_with_it(void **state)
+{
+	struct facts f = fresh();
+	f.contact = REGION_TRYING;
+	expect(&f, RUNG_REGION, "asking region https://r:7443");
+	f.contact = REGION_SILENT;
+	f.region_error = "TCP: Connection refused";
+	expect(&f, RUNG_REGION, "does not answer: TCP: Connection refused");
+	f.contact = REGION_WRONG_PIN;
+	f.region_error = "its CA is sha256:aa, the pin says sha256:bb";
+	expect(&f, RUNG_REGION, "wrong pin");
+	f.contact = REGION_BAD_HELLO;
+	f.region_error = "the hello is not signed by the server's key";
+	expect(&f, RUNG_REGION, "not signed by the server's key");
+}
+
+static void silent_region_never_takes_a_working_node_down(void **state)
+{
+	struct facts f = steady();
+	f.contact = REGION_SILENT;
+	f.clock_holds = false;
+	expect_warning(&f, RUNG_STEADY, "is silent");
+	f.contact = REGION_WRONG_PIN;
+	expect_warning(&f, RUNG_STEADY, "not believed");
+	f = steady();
+	f.enrol = ENROL_REVOKED;
+	expect_warning(&f, RUNG_STEADY, "revoked");
+	f.enrol = ENROL_QUARANTINED;
+	expect_warning(&f, RUNG_STEADY, "quarantine");
+}
+
+static void clock_below_the_floor_waits(void **state)
+{
+	struct facts f = fresh();
+	f.clock_holds = false;
+	f.clock_problem = "the region says 1970, which is before 2026";
+	expect(&f, RUNG_CLOCK, "reset --clock");
+}
+
+static void enrolment_has_a_sentence_for_each_state(void **state)
+{
+	static const struct {
+		enum enrol_state enrol;
+		const char *words;
+	} rows[] = {
+		{ ENROL_NONE, "asking the region for a place" },
+		{ ENROL_ASKING, "asking the region for a place" },
+		{ ENROL_REFUSED, "refuses the enrolment: because" },
+		{ ENROL_PENDING, "with the code ABCD-EFGH" },
+		{ ENROL_UNCONFIRMED, "hearthctl confirm" },
+		{ ENROL_DENIED, "denied this machine: because" },
+		{ ENROL_CLOSED, "five wrong codes" },
+		{ ENROL_REVOKED, "revoked this machine's key" },
+		{ ENROL_QUARANTINED, "quarantine" },
+	};
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct facts f = fresh();
+		f.enrol = rows[i].enrol;
+		f.code = "ABCD-EFGH";
+		f.enrol_sentence = "because";
+		expect(&f, RUNG_ENROLLED, rows[i].words);
+	}
+}
+
+static void used_token_goes_on_as_a_pending_entry(void **state)
+{
+	struct facts f = fresh();
+	f.enrol = ENROL_PENDING;
+	f.code = "ABCD-EFGH";
+	f.token_sentence = "the token was used by hzfsnr-k8s-1p yesterday";
+	expect(&f, RUNG_ENROLLED, "the token was used by hzfsnr-k8s-1p yesterday; waiting for a person");
+}
+
+static void reserved_without_state_says_that_identity_cannot_be_kept(void **state)
+{
+	struct facts f = fresh();
+	f.enrol = ENROL_RESERVED;
+	f.durable = false;
+	f.state_sentence = "/dev/vda holds a file system (ext4)";
+	expect(&f, RUNG_ENROLLED, "cannot keep an identity: /dev/vda holds a file system (ext4)");
+	f.durable = true;
+	expect(&f, RUNG_ENROLLED, "the region is confirming it");
+}
+
+static void expired_certificate_is_renewed_before_anything_else(void **state)
+{
+	struct facts f = fresh();
+	f.enrol = ENROL_APPROVED;
+	f.cert_expired = true;
+	expect(&f, RUNG_ENROLLED, "is being renewed");
+	f = steady();
+	f.renew_problem = "HTTP status 500";
+	expect_warning(&f, RUNG_STEADY, "could not be renewed");
+}
+
+static void assignment_waits_or_is_refused(void **state)
+{
+	struct facts f = fresh();
+	f.enrol = ENROL_APPROVED;
+	expect(&f, RUNG_ASSIGNMENT, "waiting for the region to assign");
+	f.assignment_problem = "role: must be server or worker";
+	expect(&f, RUNG_ASSIGNMENT, "must be server or worker");
+	f = steady();
+	f.assignment_problem = "role: must be server or worker";
+	expect_warning(&f, RUNG_STEADY, "the old one stays");
+}
+
+static void network_and_mesh_wait(void **state)
+{
+	struct facts f = steady();
+	f.network = STEP_RUNNING;
+	expect(&f, RUNG_NETWORK, "setting up");
+	f.network = STEP_FAILED;
+	f.network_problem = "with it the region does not answer any more";
+	expect(&f, RUNG_NETWORK, "was undone: with it the region");
+	f = steady();
+	f.mesh_known = false;
+	expect(&f, RUNG_MESH, "name the peers");
+	f = steady();
+	f.mesh_up = false;
+	f.mesh_problem = "Operation not permitted";
+	expect(&f, RUNG_MESH, "Operation not permitted");
+	f = steady();
+	f.mesh_needs_server = true;
+	f.mesh_server = "10.77.0.12:51820";
+	expect(&f, RUNG_MESH, "handshake sent to 10.77.0.12:51820, no answer: is that server up, and is UDP 51820 to it filtered?");
+	f = steady();
+	f.n_fresh_peers = 0;
+	expect_warning(&f, RUNG_STEADY, "no peer of the mesh has answered");
+}
+
+static void k3s_waits_for_payload_secrets_and_unit(void **state)
+{
+	struct facts f = steady();
+	f.payload = STEP_RUNNING;
+	f.payload_progress = "verifying it";
+	expect(&f, RUNG_K3S, "verifying it");
+	f.payload = STEP_FAILED;
+	f.payload_problem = "its SHA-256 is another";
+	expect(&f, RUNG_K3S, "its SHA-256 is another");
+	f = steady();
+	f.has_secrets = false;
+	expect(&f, RUNG_K3S, "secrets from the region");
+	f.durable = false;
+	f.secrets_problem = "not durable";
+	f.state_sentence = "no disk";
+	expect(&f, RUNG_K3S, "provisional (no disk)");
+	f = steady();
+	f.k3s = STEP_RUNNING;
+	expect(&f, RUNG_K3S, "first server");
+	f.k3s_first = false;
+	f.k3s_server = "https://10.66.0.11:6443";
+	expect(&f, RUNG_K3S, "joining https://10.66.0.11:6443");
+	f.k3s = STEP_FAILED;
+	f.k3s_problem = "k3s.service: exited with status 1";
+	expect(&f, RUNG_K3S, "exited with status 1");
+	f = steady();
+	f.k3s_wanted = false;
+	f.k3s_waiting_for = "the first server has not handed over yet";
+	expect(&f, RUNG_K3S, "has not handed over yet");
+}
+
+static void cluster_rungs_wait(void **state)
+{
+	struct facts f = steady();
+	f.cluster_network = f.node_registered = false;
+	expect(&f, RUNG_CLUSTER_NETWORK, "registered");
+	f.node_registered = true;
+	expect(&f, RUNG_CLUSTER_NETWORK, "pod range");
+	f.cni_bridge = false;
+	expect(&f, RUNG_CLUSTER_NETWORK, "by the bootstrap, stage");
+	f.bootstrap_ours = false;
+	expect(&f, RUNG_CLUSTER_NETWORK, "a server lays it");
+	f = steady();
+	f.node_ready = false;
+	f.node_problem = "KubeletNotReady: cni";
+	expect(&f, RUNG_NODE_READY, "KubeletNotReady: cni");
+	f = steady();
+	f.bootstrap = STEP_FAILED;
+	f.bootstrap_problem = "signed, but by none of the keys";
+	expect(&f, RUNG_BOOTSTRAP, "by none of the keys");
+	f.bootstrap = STEP_RUNNING;
+	f.bootstrap_stage = "30-flux";
+	expect(&f, RUNG_BOOTSTRAP, "stage 30-flux");
+	f.bootstrap_ours = false;
+	expect(&f, RUNG_BOOTSTRAP, "another server lays");
+}
+
+static void assignment_in_the_seed_needs_no_region(void **state)
+{
+	struct facts f = steady();
+	f.from_seed = true;
+	f.contact = REGION_UNTRIED;
+	f.enrol = ENROL_NONE;
+	f.clock_holds = false;
+	expect(&f, RUNG_STEADY, "part of its cluster");
+}
+
+static void lowest_rung_wins(void **state)
+{
+	struct facts f = steady();
+	f.node_ready = false;
+	f.network = STEP_RUNNING;
+	f.n_carrier = 0;
+	expect(&f, RUNG_LINK, "carrier");
+}
+
+static void timeline_keeps_first_and_moves_last(void **state)
+{
+	struct timeline timeline = { 0 };
+	assert_true(timeline_record(&timeline, RUNG_REGION, 10));
+	assert_false(timeline_record(&timeline, RUNG_REGION, 20));
+	assert_int_equal(timeline.first_usec[RUNG_LINK], 10);
+	assert_int_equal(timeline.first_usec[RUNG_REGION], 0);
+	assert_false(timeline_record(&timeline, RUNG_LINK, 30));
+	assert_true(timeline_record(&timeline, RUNG_STEADY, 40));
+	assert_int_equal(timeline.first_usec[RUNG_LINK], 10);
+	assert_int_equal(timeline.last_usec[RUNG_LINK], 40);
+	assert_int_equal(timeline.first_usec[RUNG_STEADY], 40);
+}
+
+static void timeline_survives_its_json(void **state)
+{
+	struct timeline before = { 0 }, after = { 0 };
+	struct json_out out = { 0 };
+	struct value *array CLEANUP(value_freep) = NULL;
+	(void)timeline_record(&before, RUNG_MESH, 7);
+	timeline_to_json(&before, &out);
+	char *text AUTO_FREE = json_out_take(&out);
+	assert_non_null(text);
+	assert_int_equal(json_parse(text, strlen(text), 0, &array, NULL), 0);
+	timeline_from_value(&after, array);
+	assert_memory_equal(before.first_usec, after.first_usec, sizeof(before.first_usec));
+	assert_memory_equal(before.last_usec, after.last_usec, sizeof(before.last_usec));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(steady_when_all_holds),
+		cmocka_unit_test(seed_waits_for_state_then_for_a_seed),
+		cmocka_unit_test(link_names_the_port_and_who_can_help),
+		cmocka_unit_test(region_says_what_is_wrong_with_it),
+		cmocka_unit_test(silent_region_never_takes_a_working_node_down),
+		cmocka_unit_test(clock_below_the_floor_waits),
+		cmocka_unit_test(enrolment_has_a_sentence_for_each_state),
+		cmocka_unit_test(used_token_goes_on_as_a_pending_entry),
+		cmocka_unit_test(reserved_without_state_says_that_identity_cannot_be_kept),
+		cmocka_unit_test(expired_certificate_is_renewed_before_anything_else),
+		cmocka_unit_test(assignment_waits_or_is_refused),
+		cmocka_unit_test(network_and_mesh_wait),
+		cmocka_unit_test(k3s_waits_for_payload_secrets_and_unit),
+		cmocka_unit_test(cluster_rungs_wait),
+		cmocka_unit_test(assignment_in_the_seed_needs_no_region),
+		cmocka_unit_test(lowest_rung_wins),
+		cmocka_unit_test(timeline_keeps_first_and_moves_last),
+		cmocka_unit_test(timeline_survives_its_json),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
