@@ -136,9 +136,9 @@ int netconf_apply(struct network *network, const struct netconf_options *options
 	// every part is done even when one fails: as much as can stand shall stand; the first failure is told
 	error = apply_netlink(plan, reterr);
 	int result = places.without_networkd ? 0 : apply_files(plan, &places, &diag);
-	if (result == 0 && !places.without_networkd) {
-		result = netconf_update_resolv(network, options, &diag);
-		result = result > 0 ? 0 : result;
+	if (!places.without_networkd) {
+		int written = netconf_update_resolv(network, options, result < 0 ? NULL : &diag);
+		result = result < 0 || written > 0 ? result : written;
 	}
 	if (error == 0 && result < 0) {
 		error = result;

@@ -144,6 +144,22 @@ static int read_one(const char *folder, const char *name, struct config_files *f
 	return error < 0 ? error : config_files_add(files, name, content);
 }
 
+// Comments of the image's file are no difference.
+static void drop_comments(char *text)
+{
+	char *to = text;
+	for (const char *line = text; *line;) {
+		size_t n = strcspn(line, "\n");
+		n += line[n] == '\n';
+		if (!strchr("#;\n", line[0])) {
+			memmove(to, line, n);
+			to += n;
+		}
+		line += n;
+	}
+	*to = '\0';
+}
+
 // Ours in /run, else the same file as the image may bring it: then nothing has to be restarted.
 static int read_conf(const char *folder, struct config_files *files, struct diag *reterr)
 {
@@ -151,6 +167,7 @@ static int read_conf(const char *folder, struct config_files *files, struct diag
 	int error = read_one(folder, "../" NETWORKD_CONF, files, reterr);
 	if (error < 0 || files->n || file_read("/usr/lib/systemd/" NETWORKD_CONF, CONFIG_MAX_BYTES, &content, NULL, NULL) < 0)
 		return error;
+	drop_comments(content);
 	return config_files_add(files, "../" NETWORKD_CONF, content);
 }
 
