@@ -16,10 +16,11 @@ const struct route api_routes[] = {
 	{ "PUT", "/v1/status", PEER_NODE, LARGE, api_status },
 	{ "POST", "/v1/renew", PEER_NODE_OR_EXPIRED, SMALL, api_renew },
 	{ "PUT", "/v1/cluster", PEER_FIRST_SERVER, SMALL * 4, api_cluster },
+	{ "GET HEAD", "/v2/*", PEER_NODE_OR_PULL, 0, api_oci },
 };
 const size_t n_api_routes = N_ELEMENTS(api_routes);
 
 const struct route boot_routes[] = {
-	{ "GET", "/healthz", PEER_ANY, 0, api_healthz },
+	{ "GET HEAD", "/boot/*", PEER_ANY, 0, api_boot },
 };
 const size_t n_boot_routes = N_ELEMENTS(boot_routes);
