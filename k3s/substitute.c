@@ -81,12 +81,15 @@ static bool is_name(char c)
 static int variable_add(const struct reader *reader, const char *name, size_t n_name, struct buffer *out)
 {
 	char *key AUTO_FREE = strndup(name, n_name);
-	const char *text;
+	const struct value *value;
+	const char *text = NULL;
 	int r = 0;
 
 	if (!key)
 		return -ENOMEM;
-	text = value_text(value_find(reader->variables, key));
+	value = value_find(reader->variables, key);
+	if (value && value->type != VALUE_NULL)
+		text = value->text; // a number or bool as it was written
 	while (text && *text && r == 0) {
 		size_t n = strcspn(text, "\n");
 

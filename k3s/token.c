@@ -149,15 +149,16 @@ int k3s_ca_hash(const char *pem, size_t n, char ret[static SHA256_HEX + 1], stru
 	if (n_certs <= 0)
 		r = diag_set(reterr, n_certs < 0 ? n_certs : -EINVAL, "CA", "holds no whole PEM certificate");
 	for (int i = 0; r == 0 && i < n_certs; i++) {
-		free(TAKE_PTR(der));
-		r = cert_pem_to_der(certs[i], &der, &n_der);
+		struct cert_facts facts = {0};
+
+		r = cert_facts_from_pem(certs[i], &facts, NULL);
 		if (r < 0)
 			(void)diag_set(reterr, r, "CA", "certificate %d cannot be read", i + 1);
+		cert_facts_done(&facts);
 	}
 	if (r == 0 && n_certs > 1)
 		root = root_find(certs, n_certs);
 	if (r == 0 && root) {
-		free(TAKE_PTR(der));
 		r = cert_pem_to_der(root, &der, &n_der);
 		if (r == 0)
 			sha256(der, n_der, hash);

@@ -1,0 +1,116 @@
+// Node objects as kubelet and the control plane write them.
+// SPDX-License-Identifier: Apache-2.0
+#include "base/json.h"
+#include "k3s/readiness.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static struct value *json(const char *text)
+{
+	struct value *value = NULL;
+
+	assert_int_equal(json_parse(text, strlen(text), 0, &value, NULL), 0);
+	return value;
+}
+
+#define NODE(spec, conditions)                                                                     \
+	"{\"kind\":\"Node\",\"metadata\":{\"name\":\"n1\",\"labels\":{\"openova.io/region\":\"fsn\"}},\"spec\":{" spec      \
+	"},\"status\":{\"addresses\":[{\"type\":\"Hostname\",\"address\":\"n1\"},{\"type\":\"InternalIP\",\"address\":"      \
+	"\"10.66.0.11\"}],\"nodeInfo\":{\"kubeletVersion\":\"v1.34.3\"},\"conditions\":[" conditions "]}}"
+
+static void a_ready_node_is_ready(void **state)
+{
+	struct value *node CLEANUP(value_freep) = json(NODE("\"podCIDR\":\"10.64.1.0/24\"",
+		"{\"type\":\"MemoryPressure\",\"status\":\"False\"},{\"type\":\"Ready\",\"status\":\"True\"}"));
+	struct node_readiness got;
+
+	assert_int_equal(node_readiness_from(node, &got, NULL), 0);
+	assert_true(got.ready);
+	assert_string_equal(got.sentence, "");
+	assert_string_equal(got.pod_cidr, "10.64.1.0/24");
+	assert_string_equal(got.internal_ip, "10.66.0.11");
+	assert_string_equal(got.kubelet_version, "v1.34.3");
+	assert_false(got.unschedulable);
+}
+
+static void what_is_missing_is_said(void **state)
+{
+	static const struct {
+		const char *node, *says;
+		bool network;
+	} rows[] = {
+		{NODE("", ""), "has not reported its state yet", false},
+		{NODE("", "{\"type\":\"Ready\",\"status\":\"False\",\"reason\":\"KubeletNotReady\",\"message\":"
+			  "\"container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady "
+			  "message:Network plugin returns error: cni plugin not initialized\"}"),
+			"n1 has no cluster network yet", true},
+		{NODE("", "{\"type\":\"Ready\",\"status\":\"Unknown\",\"message\":\"Kubelet stopped posting node status.\"}"),
+			"has stopped reporting", false},
+		{NODE("", "{\"type\":\"Ready\",\"status\":\"False\",\"reason\":\"X\",\"message\":\"disk full\"}"),
+			"n1 is not Ready: disk full (X)", false},
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct value *node CLEANUP(value_freep) = json(rows[i].node);
+		struct node_readiness got;
+
+		assert_int_equal(node_readiness_from(node, &got, NULL), 0);
+		assert_false(got.ready);
+		assert_non_null(strstr(got.sentence, rows[i].says));
+		assert_int_equal(got.network_unready, rows[i].network);
+	}
+}
+
+static void other_objects_are_no_nodes(void **state)
+{
+	static const char *const rows[] = {"{}", "[]", "null", "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"x\"}}",
+		"{\"kind\":\"Node\"}"};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct value *node CLEANUP(value_freep) = json(rows[i]);
+		struct node_readiness got;
+
+		assert_int_equal(node_readiness_from(node, &got, NULL), -EINVAL);
+	}
+}
+
+static void a_missing_label_is_named(void **state)
+{
+	struct value *node CLEANUP(value_freep) = json(NODE("", ""));
+	struct value *same CLEANUP(value_freep) = json("{\"openova.io/region\":\"fsn\"}");
+	struct value *other CLEANUP(value_freep) = json("{\"openova.io/region\":\"nbg\"}");
+	struct value *more CLEANUP(value_freep) = json("{\"openova.io/region\":\"fsn\",\"openova.io/cluster\":\"x\"}");
+
+	assert_null(node_label_missing(node, NULL));
+	assert_null(node_label_missing(node, same));
+	assert_string_equal(node_label_missing(node, other), "openova.io/region");
+	assert_string_equal(node_label_missing(node, more), "openova.io/cluster");
+}
+
+static void pod_ranges_of_all_nodes(void **state)
+{
+	struct value *list CLEANUP(value_freep) = json(
+		"{\"kind\":\"NodeList\",\"items\":[{\"metadata\":{\"name\":\"a\"},\"spec\":{\"podCIDR\":\"10.64.0.0/24\"}},"
+		"{\"metadata\":{\"name\":\"b\"},\"spec\":{}}]}");
+	struct value *none CLEANUP(value_freep) = json("{}");
+	char *text AUTO_FREE = node_list_pod_cidrs(list);
+
+	assert_string_equal(text, "{\"a\":\"10.64.0.0/24\"}");
+	assert_null(node_list_pod_cidrs(none));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_ready_node_is_ready),
+		cmocka_unit_test(what_is_missing_is_said),
+		cmocka_unit_test(other_objects_are_no_nodes),
+		cmocka_unit_test(a_missing_label_is_named),
+		cmocka_unit_test(pod_ranges_of_all_nodes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,197 @@
+// Stage folders on disk, what to lay next, and the files in the manifests folder.
+// SPDX-License-Identifier: Apache-2.0
+#include "base/file.h"
+#include "base/json.h"
+#include "k3s/stages.h"
+#include "k3s/unpack.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static char root[] = "/tmp/test-stages-XXXXXX";
+static char *source, *target;
+
+static int root_make(void **state)
+{
+	assert_non_null(mkdtemp(root));
+	source = str_format("%s/in", root);
+	target = str_format("%s/out", root);
+	return 0;
+}
+
+static int root_drop(void **state)
+{
+	free(source);
+	free(target);
+	return unpack_remove(root);
+}
+
+static int folders_drop(void **state)
+{
+	assert_int_equal(unpack_remove(source), 0);
+	assert_int_equal(unpack_remove(target), 0);
+	return 0;
+}
+
+static void put(const char *folder, const char *name, const char *text)
+{
+	char *path AUTO_FREE = str_format("%s/%s", folder, name);
+	char *parent AUTO_FREE = strdup(path);
+
+	*strrchr(parent, '/') = '\0';
+	assert_int_equal(file_make_folders(parent, 0700), 0);
+	assert_int_equal(file_write_volatile(path, text, strlen(text), 0600, NULL), 0);
+}
+
+static char *got(const char *name)
+{
+	char *path AUTO_FREE = str_format("%s/%s", target, name), *text = NULL;
+
+	return file_read(path, 1 << 20, &text, NULL, NULL) < 0 ? NULL : text;
+}
+
+#define OBJECT(name) "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: " name "\n"
+
+static void stages_are_read_in_order_and_substituted(void **state)
+{
+	struct value *variables CLEANUP(value_freep) = NULL;
+	struct stages *stages CLEANUP(stages_freep) = NULL;
+
+	assert_int_equal(json_parse("{\"WHO\":\"me\"}", 12, 0, &variables, NULL), 0);
+	put(source, "50-sync/b.yaml", OBJECT("${WHO}"));
+	put(source, "50-sync/a.yml", OBJECT("a") "---\n" OBJECT("a2"));
+	put(source, "10-crds/c.json", "{\"apiVersion\":\"v1\",\"kind\":\"X\",\"metadata\":{\"name\":\"c\"}}");
+	assert_int_equal(stages_load(source, variables, &stages, NULL), 0);
+	assert_int_equal(stages->of[STAGE_CRDS].n_files, 1);
+	assert_int_equal(stages->of[STAGE_CNI].n_files, 0);
+	assert_int_equal(stages->of[STAGE_SYNC].n_files, 2);
+	assert_string_equal(stages->of[STAGE_SYNC].files[0].name, "hearth-50-sync-a.yml");
+	assert_int_equal(stages->of[STAGE_SYNC].files[0].manifest->n, 2);
+	assert_string_equal(stages->of[STAGE_SYNC].files[1].manifest->objects[0].name, "me");
+	assert_string_equal(stage_folder(STAGE_STORAGE), "25-storage");
+}
+
+static void what_is_no_stage_is_refused(void **state)
+{
+	static const struct {
+		const char *name, *text, *says;
+	} rows[] = {
+		{"60-more/a.yaml", OBJECT("a"), "not \"60-more\""},
+		{"readme.txt", "x", "not \"readme.txt\""},
+		{"20-cni/A.yaml", OBJECT("a"), "must be named by a-z"},
+		{"20-cni/a.b.yaml", OBJECT("a"), "must be named by a-z"},
+		{"20-cni/sub/a.yaml", OBJECT("a"), "must be named by a-z"},
+		{"20-cni/a.yaml", "kind: X\n", "needs apiVersion"},
+		{"20-cni/a.yaml", OBJECT("${"), "substitution"},
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct value *variables CLEANUP(value_freep) = NULL;
+		struct stages *stages = NULL;
+		struct diag diag = {0};
+
+		assert_int_equal(json_parse("{\"A\":\"b\"}", 9, 0, &variables, NULL), 0);
+		put(source, rows[i].name, rows[i].text);
+		assert_true(stages_load(source, variables, &stages, &diag) < 0);
+		if (!strstr(diag.message, rows[i].says))
+			fail_msg("%s: %s", rows[i].name, diag_text(&diag));
+		assert_int_equal(unpack_remove(source), 0);
+	}
+}
+
+static void a_stage_waits_for_the_one_before(void **state)
+{
+	struct stages stages = {0};
+	struct stage_state states[N_STAGES] = {0};
+	enum stage_id id;
+
+	stages.of[STAGE_CRDS].n_files = stages.of[STAGE_CNI].n_files = stages.of[STAGE_SYNC].n_files = 1;
+	assert_int_equal(stages_next(&stages, states, &id), STAGE_NEXT_LAY);
+	assert_int_equal(id, STAGE_CRDS);
+	states[STAGE_CRDS].laid = true;
+	assert_int_equal(stages_next(&stages, states, &id), STAGE_NEXT_WAIT);
+	assert_int_equal(id, STAGE_CRDS);
+	states[STAGE_CRDS].ready = true;
+	assert_int_equal(stages_next(&stages, states, &id), STAGE_NEXT_LAY);
+	assert_int_equal(id, STAGE_CNI);
+	states[STAGE_CNI] = (struct stage_state){.laid = true, .ready = true};
+	assert_int_equal(stages_next(&stages, states, &id), STAGE_NEXT_LAY);
+	assert_int_equal(id, STAGE_STORAGE); // empty: laid to take old files away, never waited for
+	states[STAGE_STORAGE].laid = states[STAGE_FLUX].laid = states[STAGE_SECRETS].laid = true;
+	assert_int_equal(stages_next(&stages, states, &id), STAGE_NEXT_LAY);
+	assert_int_equal(id, STAGE_SYNC);
+	states[STAGE_SYNC] = (struct stage_state){.laid = true, .ready = true};
+	assert_int_equal(stages_next(&stages, states, &id), STAGE_NEXT_DONE);
+	assert_int_equal(id, N_STAGES);
+	states[STAGE_CRDS].ready = false; // what was ready may stop being so
+	assert_int_equal(stages_next(&stages, states, &id), STAGE_NEXT_WAIT);
+	assert_int_equal(id, STAGE_CRDS);
+}
+
+static struct stages *load_one(const char *name, const char *text)
+{
+	struct stages *stages = NULL;
+
+	assert_int_equal(unpack_remove(source), 0);
+	put(source, name, text);
+	assert_int_equal(stages_load(source, NULL, &stages, NULL), 0);
+	return stages;
+}
+
+static void files_follow_the_stage(void **state)
+{
+	struct stages *first CLEANUP(stages_freep) = load_one("20-cni/a.yaml", OBJECT("a"));
+	struct stages *second CLEANUP(stages_freep) = load_one("20-cni/b.yaml", OBJECT("b"));
+	char *text AUTO_FREE = NULL, *emptied AUTO_FREE = NULL, *foreign AUTO_FREE = NULL;
+
+	put(target, "coredns.yaml", "k3s' own");
+	put(target, "hearth-25-storage-s.yaml", "another stage's");
+	assert_false(stage_files_laid(target, &first->of[STAGE_CNI]));
+	assert_int_equal(stage_files_apply(target, STAGE_CNI, &first->of[STAGE_CNI], 3600, NULL), 0);
+	assert_true(stage_files_laid(target, &first->of[STAGE_CNI]));
+	text = got("hearth-20-cni-a.yaml");
+	assert_string_equal(text, OBJECT("a"));
+
+	// the file is gone from the next artifact: emptied, kept empty, unlinked after the wait
+	assert_int_equal(stage_files_apply(target, STAGE_CNI, &second->of[STAGE_CNI], 3600, NULL), 1);
+	emptied = got("hearth-20-cni-a.yaml");
+	assert_string_equal(emptied, "");
+	assert_int_equal(stage_files_apply(target, STAGE_CNI, &second->of[STAGE_CNI], 3600, NULL), 1);
+	assert_int_equal(stage_files_apply(target, STAGE_CNI, &second->of[STAGE_CNI], 0, NULL), 0);
+	assert_null(got("hearth-20-cni-a.yaml"));
+	assert_true(stage_files_laid(target, &second->of[STAGE_CNI]));
+
+	assert_int_equal(stage_files_leave(target), 0);
+	assert_null(got("hearth-20-cni-b.yaml"));
+	assert_null(got("hearth-25-storage-s.yaml"));
+	foreign = got("coredns.yaml");
+	assert_string_equal(foreign, "k3s' own");
+}
+
+static void a_changed_file_is_replaced(void **state)
+{
+	struct stages *first CLEANUP(stages_freep) = load_one("20-cni/a.yaml", OBJECT("a"));
+	struct stages *second CLEANUP(stages_freep) = load_one("20-cni/a.yaml", OBJECT("changed"));
+	char *text AUTO_FREE = NULL;
+
+	assert_int_equal(stage_files_apply(target, STAGE_CNI, &first->of[STAGE_CNI], 3600, NULL), 0);
+	assert_false(stage_files_laid(target, &second->of[STAGE_CNI]));
+	assert_int_equal(stage_files_apply(target, STAGE_CNI, &second->of[STAGE_CNI], 3600, NULL), 0);
+	text = got("hearth-20-cni-a.yaml");
+	assert_string_equal(text, OBJECT("changed"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(stages_are_read_in_order_and_substituted, folders_drop),
+		cmocka_unit_test_teardown(what_is_no_stage_is_refused, folders_drop),
+		cmocka_unit_test(a_stage_waits_for_the_one_before),
+		cmocka_unit_test_teardown(files_follow_the_stage, folders_drop),
+		cmocka_unit_test_teardown(a_changed_file_is_replaced, folders_drop),
+	};
+
+	return cmocka_run_group_tests(tests, root_make, root_drop);
+}
