@@ -205,7 +205,8 @@ static int plan_addresses(struct plan *plan, const struct claims *claims, const 
 		if (error < 0)
 			return error;
 	}
-	for (size_t i = 0; i < kernel->n_addresses; i++) {
+	// last first: when the first address of a subnet goes the kernel promotes all others, one by one
+	for (size_t i = kernel->n_addresses; i-- > 0;) {
 		const struct kernel_address *have = &kernel->addresses[i];
 		const struct kernel_link *one = kernel_link_by_index(kernel, have->link_index);
 		if (keep[i] || have->protocol != HEARTH_PROTOCOL || !one)
