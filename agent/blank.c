@@ -114,6 +114,19 @@ static void look_at_edge(int fd, struct disk_facts *disk, uint64_t from, uint64_
 	}
 }
 
+/* Between the edges: samples all over the disk, and where ext keeps its first spare superblock (1, 2, 4 KiB blocks). A disk
+ * of which only the edges were wiped is somebody's accident, not blank. */
+static void look_inside(int fd, struct disk_facts *disk)
+{
+	static const uint64_t spares[] = { UINT64_C(8193) << 10, UINT64_C(16384) << 11, UINT64_C(32768) << 12 };
+	const uint64_t step = disk->size_bytes / BLANK_SAMPLES / BLANK_SAMPLE_BYTES * BLANK_SAMPLE_BYTES;
+	for (size_t i = 0; i < N_ELEMENTS(spares); i++)
+		if (spares[i] + BLANK_SAMPLE_BYTES <= disk->size_bytes)
+			look_at_edge(fd, disk, spares[i], spares[i] + BLANK_SAMPLE_BYTES);
+	for (uint64_t at = step; step && at + BLANK_SAMPLE_BYTES <= disk->size_bytes; at += step)
+		look_at_edge(fd, disk, at, at + BLANK_SAMPLE_BYTES);
+}
+
 static bool has_mark(int fd)
 {
 	char sector[512];
@@ -176,6 +189,7 @@ void disk_probe(const char *path, struct disk_facts *ret)
 	uint64_t edge = ret->size_bytes < BLANK_EDGE_BYTES ? ret->size_bytes : BLANK_EDGE_BYTES;
 	look_at_edge(fd, ret, 0, edge);
 	look_at_edge(fd, ret, ret->size_bytes - edge, ret->size_bytes);
+	look_inside(fd, ret);
 }
 
 // --- the mark ---

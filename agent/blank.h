@@ -1,10 +1,11 @@
 // Is this disk blank? (DESIGN 9: opened exclusively, no holders, libblkid finds nothing anywhere, first and last 4 MiB
-// zero.) Judging is pure; probing reads the disk and never writes.
+// zero; and samples in between are zero, too.) Judging is pure; probing reads the disk and never writes.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include "base/diag.h"
 
+enum { BLANK_SAMPLES = 256, BLANK_SAMPLE_BYTES = 4096 };
 enum { BLANK_EDGE_BYTES = 4 << 20, BLANK_FOUND_MAX = 256, BLANK_SENTENCE_MAX = 512 };
 
 struct disk_facts {
@@ -14,7 +15,7 @@ struct disk_facts {
 	unsigned n_holders, n_partitions; // as the kernel sees them
 	char found[BLANK_FOUND_MAX];   // what libblkid found: "ext4 file system, label \"data\"", "" nothing
 	int read_error;                // errno of reading the edges, 0 none
-	bool has_data;                 // a byte that is not zero in the first or last 4 MiB
+	bool has_data;                 // a byte that is not zero in the first or last 4 MiB, or in a sample between
 	uint64_t data_offset;          // where the first one is
 	bool making;                   // our own mark: STATE was being made here when the power went
 };

@@ -169,7 +169,7 @@ static bool enrolled_holds(const struct facts *f, uint64_t now_usec, struct ladd
 		return waits(a, "the region refuses the enrolment%s%s; the region's admin can tell why", gap, said);
 	case ENROL_PENDING:
 		return waits(a, "%s%swaiting for a person at the region to approve this machine with the code %s "
-				"(`hearth-region approve`, or its page)%s%s", token, token_gap, code, gap, said);
+				"(`hearth-region approve`, or its page)", token, token_gap, code);
 	case ENROL_RESERVED:
 		if (!f->durable)
 			return waits(a, "the token holds a place, but this machine cannot keep an identity: %s; give it a disk "

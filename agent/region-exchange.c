@@ -72,8 +72,10 @@ int region_exchange_next(struct region_client *c, unsigned wait_sec, char **ret_
 		*ret_body = put_body(c);
 		return *ret_path && *ret_body ? 0 : -ENOMEM;
 	}
+	// The first look of this start must not wait: the state is not known yet, only the exchange.
+	bool known = c->enrol != ENROL_NONE && c->enrol != ENROL_ASKING && c->enrol != ENROL_REFUSED;
 	*ret_method = (char *)"GET";
-	*ret_path = str_format("/v1/enrolments/%s?waitSec=%u", c->exchange_id, wait_sec);
+	*ret_path = str_format("/v1/enrolments/%s?waitSec=%u", c->exchange_id, known ? wait_sec : 0);
 	return *ret_path ? 0 : -ENOMEM;
 }
 
@@ -196,7 +198,8 @@ int region_exchange_answer(struct region_client *c, const char *json, size_t n, 
 	if (c->nonce_sent && !c->code[0])
 		enrol_code(c->identity->spki, c->identity->n_spki, c->hello.ca_spki, c->hello.n_ca_spki, c->node_nonce,
 			c->region_nonce, c->code);
-	c->enrol = state == ENROL_APPROVED ? ENROL_ASKING : state; // approved counts with the certificate in hand
+	// Approved counts with the certificate in hand, waiting with the code on the screen.
+	c->enrol = state == ENROL_APPROVED || !c->nonce_sent ? ENROL_ASKING : state;
 	set_text(&c->enrol_sentence, value_text(value_find(document, "sentence")));
 	set_text(&c->name, value_text(value_find(document, "name")));
 	const char *pem = value_text(value_find(document, "certificate"));

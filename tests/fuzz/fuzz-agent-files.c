@@ -1,0 +1,41 @@
+// fuzzes: agent
+// What the agent reads back from STATE and /run: region record, secrets, timeline; and what the console shows of a
+// status, and the seed of a kernel command line.
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/screen.h"
+#include "agent/seed-sources.h"
+#include "agent/store.h"
+#include "agent/timeline.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
+
+static void show(const char *text, size_t n)
+{
+	struct value *status CLEANUP(value_freep) = NULL;
+	struct timeline timeline = { 0 };
+	if (json_parse(text, n, 0, &status, NULL) < 0)
+		return;
+	char *line AUTO_FREE = screen_line(status), *board AUTO_FREE = screen_dashboard(status, 80, 40);
+	if (line && strpbrk(line, "\n\r\033"))
+		abort(); // nobody may write to the terminal through a status
+	timeline_from_value(&timeline, value_find(status, "timeline"));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
+{
+	struct region_record record = { 0 };
+	struct secrets secrets = { 0 };
+	char problem[SEED_PROBLEM_MAX];
+	char *text AUTO_FREE = strndup((const char *)bytes, n_bytes);
+	if (!text)
+		return 0;
+	if (region_record_parse((const char *)bytes, n_bytes, &record, NULL) == 0 && !record.n_urls)
+		abort();
+	region_record_done(&record);
+	if (secrets_parse((const char *)bytes, n_bytes, &secrets, NULL) == 0 && !secrets.agent_token)
+		abort();
+	secrets_done(&secrets);
+	show((const char *)bytes, n_bytes);
+	char *seed AUTO_FREE = seed_text_from_cmdline(text, problem);
+	return 0;
+}
