@@ -286,7 +286,7 @@ static void request_handle(struct region *region, struct request *request)
 	int r = writes ? store_mark(region->store) : 0;
 	if (r >= 0) {
 		r = request->route->handle(region, request);
-		bool undo = r < 0 || request->status >= 400; // a refusal leaves nothing behind
+		bool undo = r < 0 || (request->status >= 400 && !request->keep); // a refusal leaves nothing behind
 		if (writes && (undo ? store_undo(region->store) : store_release(region->store)) < 0)
 			r = r < 0 ? r : -EIO;
 	}

@@ -30,6 +30,7 @@ struct request {
 	struct MHD_Response *response;
 	unsigned status;
 	bool commit; // what this request wrote must be durable before the answer leaves
+	bool keep;   // what it wrote stays although the answer is a refusal (a wrong code counts)
 	// waiting
 	uint64_t started_usec, deadline_usec;
 	char topic[WAIT_TOPIC_TEXT];

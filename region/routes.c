@@ -6,6 +6,7 @@ enum { SMALL = 64 << 10, LARGE = 2 << 20 };
 
 const struct route api_routes[] = {
 	{ "GET", "/healthz", PEER_ANY, 0, api_healthz },
+	{ "GET", "/metrics", PEER_ANY, 0, api_metrics },
 	{ "GET", "/v1/hello", PEER_ANY, 0, api_hello },
 	{ "POST", "/v1/enrolments", PEER_KEY, SMALL * 4, api_enrolment_post },
 	{ "PUT", "/v1/enrolments/*", PEER_KEY, SMALL, api_enrolment_put },
@@ -17,6 +18,10 @@ const struct route api_routes[] = {
 	{ "POST", "/v1/renew", PEER_NODE_OR_EXPIRED, SMALL, api_renew },
 	{ "PUT", "/v1/cluster", PEER_FIRST_SERVER, SMALL * 4, api_cluster },
 	{ "GET HEAD", "/v2/*", PEER_NODE_OR_PULL, 0, api_oci },
+	{ "POST", "/v1/admin/*", PEER_ADMIN, SMALL, api_admin },
+	{ "GET", "/", PEER_ANY, 0, api_page },
+	{ "GET", "/page/*", PEER_ANY, 0, api_page },
+	{ "POST", "/page/*", PEER_ANY, SMALL, api_page_post },
 };
 const size_t n_api_routes = N_ELEMENTS(api_routes);
 

@@ -7,10 +7,11 @@
 #include <errno.h>
 #include <gnutls/crypto.h>
 
-enum { PASSWORD_ROUNDS = 300000, SALT_BYTES = 16 };
+enum { PASSWORD_ROUNDS = 300000, SALT_BYTES = 16, TRY_BUCKETS = 256 };
 
 struct session_table {
 	struct session sessions[SESSION_MAX]; // id "" is free
+	uint64_t failed_usec[TRY_BUCKETS];    // by address; addresses may share one, which only makes both wait
 };
 
 struct session_table *session_table_new(void)
@@ -43,6 +44,7 @@ const struct session *session_start(struct session_table *table)
 		if (!session->id[0] || (oldest->id[0] && session->used_usec < oldest->used_usec))
 			oldest = session;
 	}
+	*oldest = (struct session){ 0 };
 	random_text(oldest->id);
 	random_text(oldest->csrf);
 	oldest->used_usec = time_boot_usec();
@@ -76,6 +78,44 @@ const struct session *session_of_cookie(struct session_table *table, const char 
 		return session;
 	}
 	return NULL;
+}
+
+static struct session *session_own(struct session_table *table, const struct session *session)
+{
+	return &table->sessions[session - table->sessions];
+}
+
+void session_say(struct session_table *table, const struct session *session, bool is_error, const char *sentence)
+{
+	struct session *own = session_own(table, session);
+	own->said_is_error = is_error;
+	(void)snprintf(own->said, sizeof(own->said), "%s", sentence);
+}
+
+void session_take_said(struct session_table *table, const struct session *session, char ret[static 512], bool *ret_is_error)
+{
+	struct session *own = session_own(table, session);
+	memcpy(ret, own->said, sizeof(own->said));
+	*ret_is_error = own->said_is_error;
+	own->said[0] = '\0';
+}
+
+static size_t bucket_of(const char *remote)
+{
+	uint8_t hash[SHA256_BYTES];
+	sha256(remote, strlen(remote), hash);
+	return hash[0];
+}
+
+bool session_may_try(const struct session_table *table, const char *remote)
+{
+	uint64_t failed_usec = table->failed_usec[bucket_of(remote)];
+	return failed_usec == 0 || time_boot_usec() - failed_usec > USEC_PER_SEC;
+}
+
+void session_login_failed(struct session_table *table, const char *remote)
+{
+	table->failed_usec[bucket_of(remote)] = time_boot_usec();
 }
 
 bool session_csrf_fits(const struct session *session, const char *token)

@@ -9,6 +9,8 @@ enum { SESSION_ID_TEXT = 44, SESSION_IDLE_SEC = 3600, SESSION_MAX = 32, PASSWORD
 struct session {
 	char id[SESSION_ID_TEXT], csrf[SESSION_ID_TEXT];
 	uint64_t used_usec;
+	char said[512]; // what the last form did, shown once
+	bool said_is_error;
 };
 struct session_table;
 struct session_table *session_table_new(void);
@@ -18,6 +20,13 @@ const struct session *session_start(struct session_table *table);
 void session_end(struct session_table *table, const struct session *session);
 // The live session that a Cookie header names, or NULL. Borrowed.
 const struct session *session_of_cookie(struct session_table *table, const char *cookie);
+// Leave a sentence for the next page of this session.
+void session_say(struct session_table *table, const struct session *session, bool is_error, const char *sentence);
+// Take it: *ret_is_error, and the sentence (""  for none) into @ret.
+void session_take_said(struct session_table *table, const struct session *session, char ret[static 512], bool *ret_is_error);
+/* May this address try a password now? After a wrong one it waits a second (login_failed). */
+bool session_may_try(const struct session_table *table, const char *remote);
+void session_login_failed(struct session_table *table, const char *remote);
 bool session_csrf_fits(const struct session *session, const char *token);
 
 // "pbkdf2-sha256$ROUNDS$SALT$HASH" of @password with a new salt. 0 or -ENOMEM.
