@@ -229,7 +229,7 @@ static void on_layer(const struct oci_fetched *fetched, void *user)
 		return;
 	}
 	// Without a copy the next start needs the registry: worth a try, no reason to stop.
-	if (bootstrap->cache_folder)
+	if (*bootstrap->cache_folder)
 		(void)bootstrap_cache_save(bootstrap->cache_folder, bootstrap->digest, bootstrap->keys_hash,
 			bootstrap->manifest, bootstrap->n_manifest, fetched->bytes, fetched->n, NULL);
 }
@@ -314,8 +314,8 @@ static void attempt_start(struct bootstrap *bootstrap)
 	int r;
 
 	stages_drop(bootstrap); // of an attempt that ended half-way
-	if (bootstrap->cache_folder && bootstrap_cache_load(bootstrap->cache_folder, bootstrap->digest,
-					       bootstrap->keys_hash, &layer, &n) == 0) {
+	if (*bootstrap->cache_folder && bootstrap_cache_load(bootstrap->cache_folder, bootstrap->digest,
+						bootstrap->keys_hash, &layer, &n) == 0) {
 		r = artifact_use(bootstrap, layer, n, &diag);
 		if (r < 0)
 			attempt_refuse(bootstrap, r, &diag);
@@ -545,11 +545,10 @@ static int texts_copy(struct bootstrap *bootstrap, const struct bootstrap_config
 	bootstrap->self = strdup(config->self);
 	bootstrap->manifests_folder = strdup(config->manifests_folder ? config->manifests_folder
 								      : "/var/lib/rancher/k3s/server/manifests");
+	bootstrap->cache_folder = strdup(config->cache_folder ? config->cache_folder : "/state/hearth/bootstrap");
 	bootstrap->work_folder = strdup(config->work_folder ? config->work_folder : "/run/hearth/bootstrap");
 	if (!bootstrap->url || !bootstrap->repository || !bootstrap->self || !bootstrap->manifests_folder ||
-		!bootstrap->work_folder)
-		return -ENOMEM;
-	if (config->cache_folder && !(bootstrap->cache_folder = strdup(config->cache_folder)))
+		!bootstrap->work_folder || !bootstrap->cache_folder)
 		return -ENOMEM;
 	if (source->username) {
 		bootstrap->username = strdup(source->username);

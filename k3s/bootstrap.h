@@ -39,7 +39,9 @@ struct bootstrap_config {
 	const char *self;              // name of this node, the Lease holder
 	const char *manifests_folder;  // NULL: /var/lib/rancher/k3s/server/manifests
 	const char *work_folder;       // NULL: /run/hearth/bootstrap; made when missing
-	const char *cache_folder;      // verified artifact kept here, so that a silent registry stops nobody; NULL: not kept
+	/* The verified artifact is kept here, so that a silent registry stops nobody. NULL: /state/hearth/bootstrap; "":
+	 * not kept. */
+	const char *cache_folder;
 	uint64_t max_backoff_usec;     // 0: 30 s
 	unsigned prune_sec;            // 0: 45 (K3s looks every 15 s)
 	void (*on_changed)(const struct bootstrap_status *status, void *user);

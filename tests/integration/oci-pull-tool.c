@@ -16,7 +16,7 @@ static struct {
 	size_t n_keys;
 	char *keys[COSIGN_MAX_KEYS];
 	struct json_out variables;
-} options = {.timeout_sec = 20, .self = "node-1"};
+} options = {.timeout_sec = 20, .self = "node-1", .cache = ""};
 
 static bool reached;
 
