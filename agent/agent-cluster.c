@@ -18,7 +18,6 @@
 
 #define K3S_SERVER_CA K3S_DATA "/server/tls/server-ca.crt"
 #define K3S_SERVER_TOKEN K3S_DATA "/server/token"
-#define STATE_WAS_READY "/state/hearth/k3s-was-ready"
 #define TRUSTED_FOLDER "/usr/lib/hearth/trusted"
 
 enum { NODE_EVERY_SEC = 10, NODES_EVERY_SEC = 5, MESH_MTU_DEFAULT = 1420 };

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "k3s/config.h"
+#include "k3s/unpack.h"
 #include <errno.h>
 
 #define K3S_TOKEN_FILE "/etc/rancher/k3s/token"
@@ -13,7 +14,7 @@
 #define REGION_CA_FILE "/run/hearth/region-ca.pem"
 #define K3S_ENVIRONMENT_FILE "/run/hearth/k3s.env"
 
-enum { PAYLOAD_MAX_BYTES = 1 << 30, START_AGAIN_SEC = 5 };
+enum { PAYLOAD_MAX_BYTES = 1 << 30, START_AGAIN_SEC = 5, HOPELESS_RESTARTS = 3 };
 
 static void on_payload_changed(void *user)
 {
@@ -189,6 +190,27 @@ static void start_unit(struct agent *a)
 		agent_set_text(&a->k3s_problem, strerror(-r));
 }
 
+/* A K3s that dies between creating its etcd and writing its bootstrap data never starts again. Only on a first server that
+ * was never Ready is there nothing to lose: it is stopped, its data is removed, and it starts from nothing. */
+static void start_over_if_hopeless(struct agent *a)
+{
+	if (a->k3s_starts_over || !a->assignment->k3s_first || service_n_restarts(a->k3s_service) < HOPELESS_RESTARTS ||
+		file_exists(root_path(a->options.root, STATE_WAS_READY).text))
+		return;
+	log_warning("K3s failed %u times on this first server, which was never Ready: it starts over from nothing",
+		service_n_restarts(a->k3s_service));
+	a->k3s_starts_over = service_stop(a->k3s_service, on_started, a) >= 0;
+}
+
+static void remove_cluster_data(struct agent *a)
+{
+	int r = unpack_remove(root_path(a->options.root, K3S_DATA "/server").text);
+	if (r < 0)
+		log_warning("the data of the K3s that never came up cannot be removed: %s", strerror(-r));
+	a->k3s_starts_over = false;
+	a->k3s_start_asked = false;
+}
+
 static void keep_service(struct agent *a)
 {
 	sd_bus *bus = agent_bus_get(a->bus);
@@ -202,13 +224,17 @@ static void keep_service(struct agent *a)
 	switch (service_state(a->k3s_service)) {
 	case SERVICE_INACTIVE:
 	case SERVICE_FAILED:
+		if (a->k3s_starts_over)
+			remove_cluster_data(a);
 		start_unit(a);
 		break;
 	case SERVICE_MISSING:
 		agent_set_text(&a->k3s_problem, "this image has no unit for K3s");
 		break;
-	case SERVICE_UNKNOWN:
 	case SERVICE_ACTIVATING:
+		start_over_if_hopeless(a);
+		break;
+	case SERVICE_UNKNOWN:
 	case SERVICE_ACTIVE:
 	case SERVICE_DEACTIVATING:
 		break;

@@ -1,6 +1,7 @@
 // The agent's dealings with its region: who we are, whom we talk to, and what its answers change.
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/agent.h"
+#include "agent/ranges.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/time.h"
@@ -139,6 +140,8 @@ static int on_assignment(const char *json, size_t n, struct diag *reterr, void *
 	struct agent *a = user;
 	struct assignment *fresh CLEANUP(assignment_freep) = NULL;
 	int r = assignment_decode(json, n, &fresh, reterr);
+	if (r == 0)
+		r = ranges_check(fresh, a->links, reterr);
 	if (r < 0) {
 		agent_set_text(&a->assignment_problem, reterr ? diag_text(reterr) : "it is malformed");
 		return r;

@@ -82,6 +82,7 @@ struct agent {
 	struct agent_bus *bus;
 	struct service *k3s_service;
 	bool k3s_configured, k3s_start_asked;
+	bool k3s_starts_over; // a first server that never came up is made anew
 	char *k3s_problem;
 	uint64_t k3s_since_usec;
 	struct kube *kube;

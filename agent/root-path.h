@@ -30,4 +30,4 @@ static inline struct root_path root_path(const char *root, const char *absolute)
 #define STATE_MESH "/state/hearth/mesh.json"
 #define STATE_SECRETS "/state/hearth/secrets"
 #define STATE_PAYLOAD "/state/hearth/payload"
-#define STATE_BOOTSTRAP "/state/hearth/bootstrap"
+#define STATE_WAS_READY "/state/hearth/k3s-was-ready"

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/ranges.h"
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static void ranges_overlap_when_one_holds_the_other(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool overlap;
+	} rows[] = {
+		{ "10.64.0.0/16", "10.64.3.0/24", true },   { "10.64.3.7/24", "10.64.0.0/16", true },
+		{ "10.64.0.0/16", "10.65.0.1/24", false },  { "10.0.0.0/8", "10.77.0.11/24", true },
+		{ "10.64.0.0/15", "10.65.0.1/32", true },   { "0.0.0.0/0", "10.0.0.1/8", true },
+		{ "fd00::/8", "fd12::1/64", true },         { "fd00::/64", "fd00:0:0:1::/64", false },
+		{ "fd00::/8", "10.0.0.0/8", false },        { "10.64.0.0/33", "10.64.0.0/16", false },
+	};
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+		assert_int_equal(ranges_overlap(rows[i].a, rows[i].b), rows[i].overlap);
+}
+
+static void collision_names_range_link_and_address(void **state)
+{
+	struct assignment assignment = { .pod_cidr = "10.64.0.0/16", .mesh_cidr = "10.66.0.0/16" };
+	struct netconf_address address = { .text = "10.66.1.5/24", .global = true };
+	struct netconf_link link = { .name = "eth1", .wired = true, .addresses = &address, .n_addresses = 1 };
+	struct netconf_links links = { .links = &link, .n = 1 };
+	struct diag diag = { 0 };
+	assert_int_equal(ranges_check(&assignment, &links, &diag), -EADDRINUSE);
+	assert_string_equal(diag.message, "the mesh range 10.66.0.0/16 overlaps the network of eth1 (10.66.1.5/24)");
+	link.wired = false; // our own mesh link is in that range, of course
+	assert_int_equal(ranges_check(&assignment, &links, &diag), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ranges_overlap_when_one_holds_the_other),
+		cmocka_unit_test(collision_names_range_link_and_address),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
