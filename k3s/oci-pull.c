@@ -238,7 +238,7 @@ int oci_challenge_parse(const char *header, struct oci_challenge *ret)
 		if (n_value >= sizeof(challenge.realm))
 			return -EINVAL;
 		for (size_t i = 0; i < n_value; i++)
-			if ((unsigned char)value[i] <= 0x20 && !(to == challenge.scope && value[i] == ' '))
+			if ((unsigned char)value[i] <= 0x20 && (to == challenge.realm || value[i] != ' '))
 				return -EINVAL;
 		memcpy(to, value, n_value);
 		to[n_value] = '\0';

@@ -1,5 +1,5 @@
 // The k3s library's bootstrap as a program, for tests/integration/oci-pull: packs an artifact, or runs the bootstrap
-// against a registry and an API server until a sentence (or the steady state) is reached.
+// against a registry and an API server until a sentence (or the steady state) is reached, or fetches one blob.
 // SPDX-License-Identifier: Apache-2.0
 #include "base/file.h"
 #include "base/json.h"
@@ -11,7 +11,7 @@
 
 static struct {
 	const char *url, *repository, *digest, *ca, *kubeconfig, *manifests, *work, *cache, *until, *self;
-	const char *username, *password;
+	const char *username, *password, *blob_path;
 	unsigned timeout_sec;
 	size_t n_keys;
 	char *keys[COSIGN_MAX_KEYS];
@@ -69,6 +69,33 @@ static int run(sd_event *event, struct kube *kube, const char *ca, const struct 
 		return die("bootstrap", r, &diag);
 	r = sd_event_loop(event);
 	return r < 0 ? die("loop", r, &diag) : r;
+}
+
+static void on_blob(const struct oci_fetched *fetched, void *user)
+{
+	printf("%s\n", fetched->error < 0 ? diag_text(fetched->diag) : fetched->digest);
+	(void)sd_event_exit(user, fetched->error == 0 ? 0 : 1); // cannot fail while the loop runs
+}
+
+// One blob into a file.
+static int command_blob(void)
+{
+	struct http_client *client CLEANUP(http_client_freep) = NULL;
+	sd_event *event CLEANUP(sd_event_unrefp) = NULL;
+	char *ca AUTO_FREE = NULL;
+	struct diag diag = {0};
+	int r = file_read(options.ca, 64 << 10, &ca, NULL, &diag);
+
+	if (r == 0)
+		r = sd_event_default(&event);
+	if (r >= 0)
+		r = http_client_new(event, &(struct http_trust_config){.trust = HTTP_TRUST_CA, .ca_pem = ca}, &client);
+	if (r >= 0)
+		r = oci_fetch_blob_file(
+			&(struct oci_source){.client = client, .url = options.url, .repository = options.repository,
+				.username = options.username, .password = options.password},
+			options.digest, options.blob_path, 8 << 20, NULL, on_blob, event, NULL);
+	return r < 0 ? die("blob", r, &diag) : sd_event_loop(event);
 }
 
 static int command_run(void)
@@ -160,6 +187,9 @@ static int option_take(int option)
 	case 'U':
 		options.until = optarg;
 		return 0;
+	case 'o':
+		options.blob_path = optarg;
+		return 0;
 	case 'a':
 		equals = strchr(optarg, ':');
 		if (!equals)
@@ -180,14 +210,15 @@ int main(int argc, char *argv[])
 	if (argc == 6 && str_equal(argv[1], "pack"))
 		return command_pack(argv + 2);
 	json_out_object_begin(&options.variables);
-	while ((option = getopt(argc, argv, "u:r:d:c:k:K:m:w:C:v:t:s:U:a:")) != -1)
+	while ((option = getopt(argc, argv, "u:r:d:c:k:K:m:w:C:v:t:s:U:a:o:")) != -1)
 		if (option_take(option) < 0) {
 			fprintf(stderr, "usage: oci-pull-tool pack FOLDER LAYOUT NAME TAG | -u URL -r REPOSITORY -d DIGEST "
 					"-c CA -k KEY -K KUBECONFIG -m MANIFESTS -w WORK [-C CACHE] [-v NAME=VALUE] "
-					"[-U SENTENCE] [-t SEC] [-s SELF] [-a USER:PASSWORD]\n");
+					"[-U SENTENCE] [-t SEC] [-s SELF] [-a USER:PASSWORD] | -u URL -r REPOSITORY -d DIGEST "
+					"-c CA -o PATH [-a USER:PASSWORD]\n");
 			return 2;
 		}
-	r = command_run();
+	r = options.blob_path ? command_blob() : command_run();
 	for (size_t i = 0; i < options.n_keys; i++)
 		free(options.keys[i]);
 	return r;
