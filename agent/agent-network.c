@@ -35,15 +35,34 @@ static void look_at_links(struct agent *a)
 	}
 }
 
+// What our connections depend on: the global addresses of the wired ports.
+static uint64_t address_mark(const struct agent *a)
+{
+	uint64_t mark = 0;
+	for (size_t i = 0; a->links && i < a->links->n; i++)
+		for (size_t j = 0; a->links->links[i].wired && j < a->links->links[i].n_addresses; j++)
+			for (const char *c = a->links->links[i].addresses[j].global ? a->links->links[i].addresses[j].text : ""; *c; c++)
+				mark = mark * 31 + (unsigned char)*c;
+	return mark;
+}
+
 static void on_netlink(unsigned changed, void *user)
 {
 	struct agent *a = user;
+	uint64_t before = a->address_mark;
 	if (changed & NETCONF_CHANGED_LINK)
 		a->network_dirty = true; // a port came: what is declared for it can be set now
 	if (a->network && (changed & NETCONF_CHANGED_ADDRESS))
 		(void)netconf_update_resolv(a->network, NULL, NULL); // tried again at the next change
 	look_at_links(a);
-	agent_hurry(a);
+	a->address_mark = address_mark(a);
+	if (a->region && (a->address_mark != before || a->network_applied_usec)) {
+		region_client_reconnect(a->region);
+		a->reported_usec = 0; // a report that was under way is lost
+	}
+	if (a->action.rung < RUNG_K3S) // later, pods come and go: that is no reason to hurry anything
+		agent_hurry(a);
+	agent_kick(a);
 }
 
 int agent_network_start(struct agent *a)

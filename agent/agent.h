@@ -62,6 +62,7 @@ struct agent {
 	struct network *network;     // what is applied now
 	bool network_is_assigned;    // ... from the assignment, else first contact
 	bool network_dirty;          // links changed: apply again
+	uint64_t address_mark;       // changes with our addresses on wired ports
 	enum step_state network_state;
 	char *network_problem, *first_contact_problem;
 	uint64_t network_applied_usec; // != 0: waits for its probe

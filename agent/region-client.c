@@ -640,3 +640,13 @@ void region_client_hurry(struct region_client *c)
 	}
 	kick(c);
 }
+
+void region_client_reconnect(struct region_client *c)
+{
+	// An enrolment that was sent may have been taken: the region gives out only one code a minute, so its answer counts.
+	if (!c->ops[REGION_OP_ENROL].call) {
+		cancel_calls(c);
+		c->clients_stale = true; // their connections go with them
+	}
+	region_client_hurry(c);
+}

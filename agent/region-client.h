@@ -102,5 +102,7 @@ int region_client_confirm(struct region_client *client, const char *code);
 void region_client_send_status(struct region_client *client, char *json_take);
 // Body of PUT /v1/cluster (consumed and wiped).
 void region_client_send_cluster(struct region_client *client, char *json_take);
+/* Our own addresses changed: what is under way may wait on a connection that is dead. Every call starts anew. */
+void region_client_reconnect(struct region_client *client);
 // Network changed or a key was pressed: every backoff ends now.
 void region_client_hurry(struct region_client *client);

@@ -20,7 +20,7 @@ static inline struct root_path root_path(const char *root, const char *absolute)
 #define RUN_IMAGE "/run/hearth/image.json"
 #define RUN_BOOT "/run/hearth/boot.json"
 #define RUN_SEED_FOLDER "/run/hearth/seed.d"
-#define RUN_MEDIUM "/run/hearth/medium/hearth"
+#define RUN_MEDIUM "/run/hearth/medium" // the boot medium: payload-SHA.erofs lies at its top
 #define RUN_PAYLOAD "/run/hearth/payload"
 #define RUN_PAYLOAD_FILES "/run/hearth/payload.d"
 #define RUN_K3S_STARTED "/run/hearth/k3s-started"

@@ -137,10 +137,12 @@ static void put_ethernets(const struct cluster_config *config, const struct node
 		json_out_key(out, id);
 		json_out_object_begin(out);
 		put_match(out, mac);
-		if (is_lan)
+		if (is_lan) {
 			put_addresses(out, &lan, config->lan.length);
-		else
+		} else { // as at first contact: networkd then leaves the link as it is
 			json_out_member_bool(out, "dhcp4", true);
+			json_out_member_bool(out, "dhcp6", true);
+		}
 		json_out_member_bool(out, "optional", true);
 		json_out_object_end(out);
 		lan_done |= is_lan;
