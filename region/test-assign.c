@@ -1,0 +1,194 @@
+// The assignment and the mesh peer from cluster.yaml and a node's record: pure, so that every rule has its case here.
+// SPDX-License-Identifier: Apache-2.0
+#include "region/assign.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static char facts[] = "{\"nics\":[{\"name\":\"eth0\",\"mac\":\"52:54:00:AA:00:01\",\"addresses\":[\"10.0.2.15/24\",\"192.0.2.7/24\"]},"
+		      "{\"name\":\"eth1\",\"mac\":\"52:54:77:00:00:0B\",\"addresses\":[]},{\"name\":\"eth2\",\"mac\":\"52:54:77:00:00:0C\"},"
+		      "{\"name\":\"bad\",\"mac\":\"zz\"}]}";
+
+struct site {
+	struct cluster_config *config;
+	struct cluster cluster;
+	struct node first, second;
+};
+
+static struct site site_of(const char *more)
+{
+	struct site site = { .first = { .id = "n-1", .name = "hzfsnr-k8s-1p", .number = 1, .is_server = 1, .facts = facts, .wg_public = "A=" },
+		.second = { .id = "n-2", .name = "hzfsnr-k8s-2p", .number = 2, .facts = facts, .wg_public = "B=" },
+		.cluster = { .name = "hz-fsn-rtz-prod", .first_server = "n-1" } };
+	AUTO_FREE char *text = str_format("{provider: hetzner, region: fsn, buildingBlock: rtz, envType: prod, domain: example.org, "
+					  "urls: ['https://10.0.2.2:7443'], %s}", more);
+	struct diag diag = { 0 };
+	if (cluster_config_parse(text, strlen(text), "test", NULL, &site.config, &diag) < 0)
+		fail_msg("%s", diag_text(&diag));
+	return site;
+}
+
+#define LAN "lan: {prefix: 10.77.0.0/24, macPrefix: '52:54:77'}"
+
+static struct value *build(const struct site *site, const struct node *node, const struct node *first)
+{
+	const struct assignment_input input = { site->config, &site->cluster, node, first, "sha256:00", "e.7" };
+	AUTO_FREE char *text = NULL;
+	struct value *document;
+	struct diag diag = { 0 };
+	if (assignment_build(&input, &text, &diag) < 0 || json_parse(text, strlen(text), 0, &document, &diag) < 0)
+		fail_msg("%s", diag_text(&diag));
+	return document;
+}
+
+#define assert_text(document, expected, ...) assert_string_equal(value_text(value_path(document, __VA_ARGS__, NULL)), expected)
+
+static void the_first_server_makes_the_cluster(void **state)
+{
+	struct site site = site_of(LAN);
+	CLEANUP(value_freep) struct value *document = build(&site, &site.first, &site.first);
+	assert_text(document, "e.7", "generation");
+	assert_text(document, "server", "role");
+	assert_text(document, "10.66.0.11", "k3s", "nodeIp");
+	assert_text(document, "10.66.0.1", "cluster", "apiAddress");
+	assert_true(value_path(document, "k3s", "first", NULL)->boolean);
+	assert_int_equal(value_path(document, "k3s", "server", NULL)->type, VALUE_NULL);
+	assert_true(value_path(document, "k3s", "watchPodCidrs", NULL)->boolean);
+	assert_text(document, "hetzner", "k3s", "labels", "openova.io/provider");
+	assert_int_equal(value_find(document, "bootstrap")->type, VALUE_NULL);
+	assert_null(value_find(document, "waitingFor"));
+	cluster_config_free(site.config);
+}
+
+static void a_worker_waits_until_it_handed_over(void **state)
+{
+	struct site site = site_of(LAN);
+	CLEANUP(value_freep) struct value *before = build(&site, &site.second, &site.first);
+	assert_int_equal(value_find(before, "k3s")->type, VALUE_NULL);
+	assert_non_null(strstr(value_text(value_find(before, "waitingFor")), "hzfsnr-k8s-1p"));
+	CLEANUP(value_freep) struct value *nobody = build(&site, &site.second, NULL);
+	assert_non_null(strstr(value_text(value_find(nobody, "waitingFor")), "no server yet"));
+	site.cluster.handed_over = 1;
+	CLEANUP(value_freep) struct value *after = build(&site, &site.second, &site.first);
+	assert_text(after, "https://10.66.0.11:6443", "k3s", "server");
+	assert_text(after, "10.66.0.12", "k3s", "nodeIp");
+	assert_false(value_path(after, "k3s", "watchPodCidrs", NULL)->boolean);
+	cluster_config_free(site.config);
+}
+
+static void over_the_lan_everything_is_a_lan_address(void **state)
+{
+	struct site site = site_of(LAN ", k3s: {over: lan, cni: bridge}");
+	site.cluster.handed_over = 1;
+	CLEANUP(value_freep) struct value *document = build(&site, &site.second, &site.first);
+	assert_text(document, "https://10.77.0.11:6443", "k3s", "server");
+	assert_text(document, "10.77.0.12", "k3s", "nodeIp");
+	assert_text(document, "bridge", "k3s", "cni");
+	cluster_config_free(site.config);
+}
+
+static void one_nic_is_the_lan_the_others_ask_for_addresses(void **state)
+{
+	struct site site = site_of(LAN);
+	CLEANUP(value_freep) struct value *document = build(&site, &site.first, &site.first);
+	const struct value *ethernets = value_path(document, "network", "ethernets", NULL);
+	assert_int_equal(ethernets->n, 2); // eth0 and the first NIC with the prefix; "zz" is no MAC
+	assert_text(ethernets, "52:54:00:aa:00:01", "uplink0", "match", "macaddress");
+	assert_true(value_path(ethernets, "uplink0", "dhcp4", NULL)->boolean);
+	assert_text(ethernets, "52:54:77:00:00:0b", "lan0", "match", "macaddress");
+	assert_string_equal(value_text(&value_path(ethernets, "lan0", "addresses", NULL)->items[0]), "10.77.0.11/24");
+	const struct value *tunnel = value_path(document, "network", "tunnels", "hearth0", NULL);
+	assert_text(tunnel, "/state/hearth/identity/wg.key", "key");
+	assert_null(value_find(tunnel, "peers"));
+	cluster_config_free(site.config);
+}
+
+static void the_bootstrap_needs_a_digest(void **state)
+{
+	struct site site = site_of("bootstrap: {repository: a/b, variables: {TEAM: blue, CLUSTER_NAME: mine}}");
+	(void)snprintf(site.cluster.bootstrap_digest, sizeof(site.cluster.bootstrap_digest), "sha256:%064d", 7);
+	CLEANUP(value_freep) struct value *document = build(&site, &site.first, &site.first);
+	assert_text(document, "a/b", "bootstrap", "repository");
+	assert_text(document, "blue", "bootstrap", "variables", "TEAM");
+	assert_text(document, "mine", "bootstrap", "variables", "CLUSTER_NAME");
+	assert_text(document, "example.org", "bootstrap", "variables", "SOVEREIGN_FQDN");
+	assert_text(document, "10.64.0.0/16", "bootstrap", "variables", "CLUSTER_POD_CIDR");
+	cluster_config_free(site.config);
+}
+
+static void check_endpoint(const char *more, const char *facts_text, const char *expected)
+{
+	struct site site = site_of(more);
+	CLEANUP(value_freep) struct value *document = NULL;
+	char endpoint[80];
+	assert_int_equal(json_parse(facts_text, strlen(facts_text), 0, &document, NULL), 0);
+	assert_int_equal(site.second.number, 2);
+	assign_endpoint(site.config, &site.second, document, endpoint);
+	assert_string_equal(endpoint, expected);
+	cluster_config_free(site.config);
+}
+
+static void the_endpoint_is_the_template_first(void **state)
+{
+	check_endpoint(LAN, facts, "10.77.0.12:51820");
+	check_endpoint(LAN, "{\"nics\":[{\"mac\":\"52:54:00:00:00:01\",\"addresses\":[\"192.0.2.7/24\"]}]}", "");
+	check_endpoint("servers: 1", facts, "192.0.2.7:51820");
+	check_endpoint("servers: 1", "{\"nics\":[{\"mac\":\"52:54:00:00:00:01\",\"addresses\":[\"10.0.2.15/24\",\"fe80::1/64\",\"2001:db8::7/64\"]}]}",
+		"[2001:db8::7]:51820");
+	check_endpoint("servers: 1", "{}", "");
+}
+
+static void a_peer_is_its_address_and_its_pods(void **state)
+{
+	struct site site = site_of(LAN);
+	struct json_out out = { 0 };
+	(void)snprintf(site.second.pod_cidr, sizeof(site.second.pod_cidr), "10.64.1.0/24");
+	assert_int_equal(assign_mesh_peer(site.config, &site.second, 25, &out), 0);
+	AUTO_FREE char *text = json_out_take(&out);
+	assert_string_equal(text, "{\"name\":\"hzfsnr-k8s-2p\",\"publicKey\":\"B=\",\"endpoint\":\"10.77.0.12:51820\","
+				  "\"allowedIps\":[\"10.66.0.12/32\",\"10.64.1.0/24\"],\"keepaliveSec\":25}");
+	cluster_config_free(site.config);
+}
+
+static void a_full_range_is_said(void **state)
+{
+	struct site site = site_of("ranges: {mesh: 10.66.0.0/28}");
+	struct cidr address;
+	AUTO_FREE char *text = NULL;
+	struct diag diag = { 0 };
+	site.second.number = 5;
+	assert_int_equal(assign_mesh_address(site.config, 4, &address), 0);
+	assert_int_equal(assign_mesh_address(site.config, 5, &address), -ERANGE);
+	const struct assignment_input input = { site.config, &site.cluster, &site.second, NULL, "", "" };
+	assert_int_equal(assignment_build(&input, &text, &diag), -ERANGE);
+	assert_non_null(strstr(diag_text(&diag), "no address is left"));
+	cluster_config_free(site.config);
+}
+
+static void the_first_nodes_become_servers(void **state)
+{
+	struct site site = site_of("servers: 3");
+	assert_true(assign_is_server(site.config, 0, true));
+	assert_true(assign_is_server(site.config, 2, true));
+	assert_false(assign_is_server(site.config, 3, true));
+	assert_false(assign_is_server(site.config, 0, false));
+	cluster_config_free(site.config);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_first_server_makes_the_cluster),
+		cmocka_unit_test(a_worker_waits_until_it_handed_over),
+		cmocka_unit_test(over_the_lan_everything_is_a_lan_address),
+		cmocka_unit_test(one_nic_is_the_lan_the_others_ask_for_addresses),
+		cmocka_unit_test(the_bootstrap_needs_a_digest),
+		cmocka_unit_test(the_endpoint_is_the_template_first),
+		cmocka_unit_test(a_peer_is_its_address_and_its_pods),
+		cmocka_unit_test(a_full_range_is_said),
+		cmocka_unit_test(the_first_nodes_become_servers),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

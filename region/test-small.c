@@ -1,0 +1,203 @@
+// The small pure parts: clock, forms, registry paths, boot script, request bodies, passwords.
+// SPDX-License-Identifier: Apache-2.0
+#include "region/body.h"
+#include "region/boot-script.h"
+#include "region/clock.h"
+#include "region/form.h"
+#include "region/oci-path.h"
+#include "region/page-view.h"
+#include "region/session.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+enum { BUILD = 1700000000, DAY = 86400 };
+
+static void a_clock_that_cannot_be_right_is_refused(void **state)
+{
+	const struct {
+		int64_t now, last, accepted;
+		int expected;
+	} rows[] = { { BUILD, 0, 0, 0 }, { BUILD - 1, 0, 0, -ESTALE }, { 0, 0, 0, -ESTALE }, { BUILD + 30 * DAY, BUILD, 0, 0 },
+		{ BUILD + 30 * DAY + 1, BUILD, 0, -ESTALE }, { BUILD + DAY, BUILD + 40 * DAY, 0, -ESTALE },
+		{ BUILD + 99 * DAY, BUILD, BUILD + 99 * DAY - 5, 0 }, { BUILD + 99 * DAY, BUILD, BUILD + 99 * DAY - 3601, -ESTALE },
+		{ BUILD + 99 * DAY, BUILD, BUILD + 200 * DAY, -ESTALE }, { BUILD - 1, 0, BUILD - 1, -ESTALE } };
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+		if (clock_check(rows[i].now, BUILD, rows[i].last, rows[i].accepted, NULL) != rows[i].expected)
+			fail_msg("row %zu", i);
+	assert_true(clock_build_sec > BUILD);
+}
+
+static void forms_are_decoded(void **state)
+{
+	AUTO_FREE char *code = form_value("node=e-1&code=7K3M%2d9QXD&x=a+b", "code"), *x = form_value("node=e-1&x=a+b", "x"),
+		       *last = form_value("a=%41", "a"), *empty = form_value("a=&b=1", "a");
+	assert_string_equal(code, "7K3M-9QXD");
+	assert_string_equal(x, "a b");
+	assert_string_equal(last, "A");
+	assert_string_equal(empty, "");
+	assert_null(form_value("a=%4", "a"));
+	assert_null(form_value("a=%", "a"));
+	assert_null(form_value("a=%zz", "a"));
+	assert_null(form_value("a=%00", "a"));
+	assert_null(form_value("ab=1", "a"));
+	assert_null(form_value(NULL, "a"));
+}
+
+static void registry_paths(void **state)
+{
+	const struct {
+		const char *text;
+		int expected;
+		enum oci_kind kind;
+		const char *name, *reference;
+	} rows[] = {
+		{ "", 0, OCI_ROOT, "", "" },
+		{ "hearth/bootstrap/manifests/v1", 0, OCI_MANIFEST, "hearth/bootstrap", "v1" },
+		{ "a/blobs/b/tags/list", 0, OCI_TAGS, "a/blobs/b", "" },
+		{ "a/tags/list/manifests/x", 0, OCI_MANIFEST, "a/tags/list", "x" },
+		{ "a/blobs/sha256:0000000000000000000000000000000000000000000000000000000000000000", 0, OCI_BLOB, "a",
+			"sha256:0000000000000000000000000000000000000000000000000000000000000000" },
+		{ "a/blobs/v1", -EINVAL, OCI_ROOT, NULL, NULL },
+		{ "a/manifests/../x", -EINVAL, OCI_ROOT, NULL, NULL },
+		{ "../manifests/v1", -EINVAL, OCI_ROOT, NULL, NULL },
+		{ "a/tags/list2", -EINVAL, OCI_ROOT, NULL, NULL },
+		{ "A/manifests/v1", -EINVAL, OCI_ROOT, NULL, NULL },
+		{ "a", -EINVAL, OCI_ROOT, NULL, NULL },
+		{ "/manifests/v1", -EINVAL, OCI_ROOT, NULL, NULL },
+	};
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct oci_path path;
+		if (oci_path_parse(rows[i].text, &path) != rows[i].expected)
+			fail_msg("%s", rows[i].text);
+		if (rows[i].expected < 0)
+			continue;
+		assert_int_equal(path.kind, rows[i].kind);
+		assert_string_equal(path.name, rows[i].name);
+		assert_string_equal(path.reference, rows[i].reference);
+	}
+}
+
+static void the_boot_script_names_its_initrds(void **state)
+{
+	AUTO_FREE char *text = boot_script("root.img", NULL, "hzfsnr-k8s-1p "), *bare = boot_script(NULL, "quiet", NULL);
+	assert_non_null(strstr(text, "kernel vmlinuz initrd=stage1.img initrd=root.img initrd=seed.img " BOOT_CMDLINE));
+	assert_non_null(strstr(text, "initrd --name seed.img seed.img"));
+	assert_non_null(strstr(text, "hzfsnr-k8s-1p"));
+	assert_null(strstr(bare, "root"));
+	assert_non_null(strstr(bare, "initrd=seed.img quiet ||"));
+}
+
+static void the_seed_archive_is_newc(void **state)
+{
+	size_t n;
+	AUTO_FREE char *bytes = boot_seed_cpio("version: 1\n", &n);
+	assert_int_equal(n % 512, 0);
+	assert_memory_equal(bytes, "070701", 6);
+	assert_non_null(memmem(bytes, n, "hearth/seed.yaml", 17));
+	assert_non_null(memmem(bytes, n, "version: 1\n", 11));
+	assert_non_null(memmem(bytes, n, "TRAILER!!!", 11));
+}
+
+#define B32 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
+static void enrolment_bodies(void **state)
+{
+	static const struct {
+		const char *text;
+		bool good;
+	} rows[] = {
+		{ "{\"commitment\":\"" B32 "\",\"wgPublicKey\":\"" B32 "\",\"facts\":{}}", true },
+		{ "{\"commitment\":\"" B32 "\",\"wgPublicKey\":\"" B32 "\",\"facts\":{\"nics\":[{\"mac\":\"52:54:00:00:00:0b\"}]},\"durable\":true}", true },
+		{ "{\"commitment\":\"AAAA\",\"wgPublicKey\":\"" B32 "\",\"facts\":{}}", false },
+		{ "{\"commitment\":\"" B32 "\",\"facts\":{}}", false },
+		{ "{\"commitment\":\"" B32 "\",\"wgPublicKey\":\"" B32 "\"}", false },
+		{ "{\"commitment\":\"" B32 "\",\"wgPublicKey\":\"" B32 "\",\"facts\":{},\"role\":\"server\"}", false },
+		{ "{\"commitment\":\"" B32 "\",\"wgPublicKey\":\"" B32 "\",\"facts\":{\"nics\":[{\"mac\":\"<script>\"}]}}", false },
+		{ "{\"commitment\":\"" B32 "\",\"wgPublicKey\":\"" B32 "\",\"facts\":{\"nics\":{}}}", false },
+		{ "{\"commitment\":\"" B32 "\",\"wgPublicKey\":\"" B32 "\",\"facts\":{},\"durable\":\"yes\"}", false },
+		{ "[]", false },
+	};
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		CLEANUP(value_freep) struct value *document = NULL;
+		struct enrolment_body body;
+		struct diag diag = { 0 };
+		assert_int_equal(json_parse(rows[i].text, strlen(rows[i].text), 0, &document, NULL), 0);
+		if ((enrolment_body_decode(document, &body, &diag) == 0) != rows[i].good)
+			fail_msg("row %zu: %s", i, diag_text(&diag));
+	}
+}
+
+static void placeholders_name_no_machine(void **state)
+{
+	static const char text[] = "{\"commitment\":\"" B32 "\",\"wgPublicKey\":\"" B32 "\",\"facts\":{\"serial\":\"Not Specified\","
+				   "\"uuid\":\"00000000-0000-0000-0000-000000000000\"}}";
+	CLEANUP(value_freep) struct value *document = NULL;
+	struct enrolment_body body;
+	assert_int_equal(json_parse(text, strlen(text), 0, &document, NULL), 0);
+	assert_int_equal(enrolment_body_decode(document, &body, NULL), 0);
+	assert_string_equal(body.serial, "");
+	assert_string_equal(body.uuid, "");
+}
+
+static void passwords_are_derived(void **state)
+{
+	char hash[PASSWORD_HASH_TEXT], again[PASSWORD_HASH_TEXT];
+	assert_int_equal(password_hash("correct horse", hash), 0);
+	assert_int_equal(password_hash("correct horse", again), 0);
+	assert_string_not_equal(hash, again);
+	assert_true(password_fits("correct horse", hash));
+	assert_false(password_fits("correct horsf", hash));
+	assert_false(password_fits(NULL, hash));
+	assert_false(password_fits("correct horse", "plain"));
+}
+
+static void sessions_come_from_cookies_alone(void **state)
+{
+	struct session_table *table = session_table_new();
+	const struct session *session = session_start(table);
+	char cookie[128];
+	(void)snprintf(cookie, sizeof(cookie), "a=b; hearth-session=%s; c=d", session->id);
+	assert_ptr_equal(session_of_cookie(table, cookie), session);
+	cookie[22] ^= 1;
+	assert_null(session_of_cookie(table, cookie));
+	assert_null(session_of_cookie(table, "hearth-session="));
+	assert_null(session_of_cookie(table, NULL));
+	assert_true(session_csrf_fits(session, session->csrf));
+	assert_false(session_csrf_fits(session, session->id));
+	assert_false(session_csrf_fits(session, NULL));
+	cookie[22] ^= 1;
+	session_end(table, session);
+	assert_null(session_of_cookie(table, cookie));
+	session_table_free(table);
+}
+
+static void html_is_escaped(void **state)
+{
+	AUTO_FREE char *text = NULL;
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+	html_escape(f, "<a href='x' b=\"y\">&");
+	html_escape(f, NULL);
+	assert_int_equal(fclose(f), 0);
+	assert_string_equal(text, "&lt;a href=&#39;x&#39; b=&quot;y&quot;&gt;&amp;");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_clock_that_cannot_be_right_is_refused),
+		cmocka_unit_test(forms_are_decoded),
+		cmocka_unit_test(registry_paths),
+		cmocka_unit_test(the_boot_script_names_its_initrds),
+		cmocka_unit_test(the_seed_archive_is_newc),
+		cmocka_unit_test(enrolment_bodies),
+		cmocka_unit_test(placeholders_name_no_machine),
+		cmocka_unit_test(passwords_are_derived),
+		cmocka_unit_test(sessions_come_from_cookies_alone),
+		cmocka_unit_test(html_is_escaped),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,162 @@
+// The store on a real SQLite file: what was committed is there after opening again, what was undone is not.
+// SPDX-License-Identifier: Apache-2.0
+#include "region/store.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static char folder[64], path[96];
+
+static int set_up(void **state)
+{
+	strcpy(folder, "/tmp/hearth-store-test.XXXXXX");
+	if (!mkdtemp(folder))
+		return -1;
+	(void)snprintf(path, sizeof(path), "%s/region.db", folder);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	static const char *const ends[] = { "", "-wal", "-shm" };
+	for (size_t i = 0; i < N_ELEMENTS(ends); i++) {
+		char file[128];
+		(void)snprintf(file, sizeof(file), "%s%s", path, ends[i]);
+		(void)unlink(file); // not each of them exists
+	}
+	return rmdir(folder);
+}
+
+static struct store *opened(bool create)
+{
+	struct store *store = NULL;
+	struct diag diag = { 0 };
+	if (store_open(path, create, &store, &diag) < 0)
+		fail_msg("%s", diag_text(&diag));
+	return store;
+}
+
+static void records_survive(void **state)
+{
+	struct store *store = opened(true);
+	char facts[] = "{\"a\":\"ä\"}";
+	struct node node = { .id = "n-1", .key = "k1", .name = "one", .number = 1, .facts = facts, .mesh_generation = 5 }, *found;
+	assert_int_equal(store_node_put(store, &node), 0);
+	assert_int_equal(store_meta_set(store, "epoch", "e"), 0);
+	assert_int_equal(store_next_generation(store), 1);
+	assert_int_equal(store_next_generation(store), 2);
+	assert_true(store_dirty(store));
+	assert_int_equal(store_commit(store), 0);
+	assert_false(store_dirty(store));
+	assert_null(store_close(store));
+	struct store *again = NULL;
+	assert_int_equal(store_open(path, true, &again, NULL), -EEXIST);
+	store = opened(false);
+	assert_int_equal(store_node_by_key(store, "k1", &found), 0);
+	assert_string_equal(found->facts, facts);
+	assert_int_equal(found->mesh_generation, 5);
+	assert_null(found->status);
+	node_free(found);
+	assert_int_equal(store_node_by_key(store, "k2", &found), -ENOENT);
+	assert_int_equal(store_next_generation(store), 3);
+	store_close(store);
+}
+
+static void two_regions_do_not_share_a_database(void **state)
+{
+	struct store *store = opened(true), *second = NULL;
+	assert_int_equal(store_commit(store), 0);
+	assert_int_equal(store_open(path, false, &second, NULL), -EBUSY);
+	store_close(store);
+	store = opened(false);
+	store_close(store);
+}
+
+static void what_is_undone_was_never_there(void **state)
+{
+	struct store *store = opened(true);
+	struct node node = { .id = "n-1", .key = "k1" }, *found;
+	assert_int_equal(store_mark(store), 0);
+	assert_int_equal(store_node_put(store, &node), 0);
+	assert_int_equal(store_undo(store), 0);
+	assert_int_equal(store_node_by_id(store, "n-1", &found), -ENOENT);
+	assert_int_equal(store_mark(store), 0);
+	assert_int_equal(store_node_put(store, &node), 0);
+	assert_int_equal(store_mark(store), 0); // an inner step
+	node.number = 9;
+	assert_int_equal(store_node_put(store, &node), 0);
+	assert_int_equal(store_undo(store), 0);
+	assert_int_equal(store_release(store), 0);
+	assert_int_equal(store_node_by_id(store, "n-1", &found), 0);
+	assert_int_equal(found->number, 0);
+	node_free(found);
+	store_close(store);
+}
+
+static void lists_are_in_order(void **state)
+{
+	struct store *store = opened(true);
+	struct node **nodes;
+	struct enrolment **entries;
+	size_t n;
+	int64_t count;
+	for (int i = 0; i < 20; i++) {
+		struct node node = { .number = 20 - i, .mesh_generation = i, .state = i == 3 ? NODE_REVOKED : NODE_APPROVED };
+		struct enrolment entry = { .heard_sec = 100 - i, .remote_group = "a", .state = i % 2 ? ENROLMENT_PENDING : ENROLMENT_CLOSED };
+		(void)snprintf(node.id, sizeof(node.id), "n-%d", i);
+		(void)snprintf(node.key, sizeof(node.key), "k%d", i);
+		(void)snprintf(entry.id, sizeof(entry.id), "e-%d", i);
+		(void)snprintf(entry.key, sizeof(entry.key), "k%d", i);
+		assert_int_equal(store_node_put(store, &node), 0);
+		assert_int_equal(store_enrolment_put(store, &entry), 0);
+	}
+	assert_int_equal(store_node_list(store, &nodes, &n), 0);
+	assert_int_equal(n, 20);
+	assert_int_equal(nodes[0]->number, 1);
+	node_list_free(nodes, n);
+	assert_int_equal(store_node_list_mesh(store, 15, &nodes, &n), 0);
+	assert_int_equal(n, 4);
+	node_list_free(nodes, n);
+	assert_int_equal(store_node_count(store), 19);
+	assert_int_equal(store_enrolment_list(store, &entries, &n), 0);
+	assert_string_equal(entries[0]->id, "e-19");
+	enrolment_list_free(entries, n);
+	assert_int_equal(store_enrolment_count(store, "a", &count), 0);
+	assert_int_equal(count, 10);
+	assert_int_equal(store_enrolment_count(store, "b", &count), 0);
+	assert_int_equal(count, 0);
+	assert_int_equal(store_enrolment_remove(store, "e-19"), 0);
+	assert_int_equal(store_enrolment_count(store, NULL, &count), 0);
+	assert_int_equal(count, 9);
+	store_close(store);
+}
+
+static void the_audit_log_grows(void **state)
+{
+	struct store *store = opened(true);
+	struct audit **entries;
+	size_t n;
+	for (int i = 0; i < 3; i++) {
+		struct audit audit = { .time_sec = i, .actor = "a" };
+		assert_int_equal(store_audit_add(store, &audit), 0);
+	}
+	assert_int_equal(store_audit_list(store, 2, &entries, &n), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(entries[0]->id, 3);
+	audit_list_free(entries, n);
+	store_close(store);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(records_survive, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(two_regions_do_not_share_a_database, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_undone_was_never_there, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(lists_are_in_order, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_audit_log_grows, set_up, tear_down),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
