@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/assignment.h"
+#include "base/file.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static void whole_assignment_is_decoded(void **state)
+{
+	struct assignment *a CLEANUP(assignment_freep) = NULL;
+	char *text AUTO_FREE = NULL;
+	size_t n = 0;
+	struct diag diag = { 0 };
+	assert_int_equal(file_read(TEST_SOURCE_DIR "/tests/fuzz/corpus/assignment/good.json", 1 << 20, &text, &n, &diag), 0);
+	if (assignment_decode(text, n, &a, &diag) < 0)
+		fail_msg("%s", diag_text(&diag));
+	assert_string_equal(a->node_name, "hzfsnr-k8s-1p");
+	assert_true(a->server && a->has_k3s && a->k3s_first && a->cni_bridge && a->watch_pod_cidrs);
+	assert_string_equal(a->mesh_link, "hearth0");
+	assert_int_equal(a->n_pins, 1);
+	assert_non_null(a->network);
+	assert_null(a->k3s_server);
+}
+
+static void wrong_assignment_is_refused_by_key(void **state)
+{
+	static const struct {
+		const char *json, *where, *words;
+	} rows[] = {
+		{ "[]", "", "object" },
+		{ "{}", "name", "missing" },
+		{ "{\"node\":{\"name\":\"n\"}}", "role", "missing" },
+		{ "{\"node\":{\"name\":\"n\"},\"role\":\"king\"}", "role", "\"king\"" },
+		{ "{\"node\":{\"name\":\"N 1\"},\"role\":\"worker\"}", "node.name", "lower case" },
+		{ "{\"node\":{\"name\":\"n\"},\"role\":\"worker\",\"cluster\":{\"name\":\"c\",\"podCidr\":\"10.0.0.0\"}}", "cluster.podCidr",
+			"ADDRESS/BITS" },
+		{ "{\"node\":{\"name\":\"n\"},\"role\":\"worker\",\"region\":{\"urls\":[\"http://a\"]}}", "region.urls", "https://" },
+		{ "{\"node\":{\"name\":\"n\"},\"role\":\"worker\",\"mesh\":{\"link\":\"hearth0\",\"address\":\"x\"}}", "mesh.address",
+			"IP address" },
+		{ "{\"node\":{\"name\":\"n\"},\"role\":\"worker\",\"k3s\":{\"nodeIp\":\"10.0.0.1\"}}", "k3s.server", "missing" },
+		{ "{\"node\":{\"name\":\"n\"},\"role\":\"worker\",\"k3s\":{\"first\":true,\"nodeIp\":\"10.0.0.1\"}}", "k3s.first",
+			"joins nobody" },
+		{ "{\"node\":{\"name\":\"n\"},\"role\":\"worker\",\"bootstrap\":{\"repository\":\"a/b\",\"digest\":\"latest\"}}", "bootstrap",
+			"sha256" },
+	};
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct assignment *a = NULL;
+		struct diag diag = { 0 };
+		assert_true(assignment_decode(rows[i].json, strlen(rows[i].json), &a, &diag) < 0);
+		if (!strstr(diag_text(&diag), rows[i].words) || !strstr(diag_text(&diag), rows[i].where))
+			fail_msg("row %zu: %s", i, diag_text(&diag));
+	}
+}
+
+static void keys_of_a_newer_region_are_left_alone(void **state)
+{
+	static const char json[] = "{\"node\":{\"name\":\"n\",\"rack\":7},\"role\":\"worker\",\"future\":{\"a\":1}}";
+	struct assignment *a CLEANUP(assignment_freep) = NULL;
+	assert_int_equal(assignment_decode(json, strlen(json), &a, NULL), 0);
+	assert_false(a->has_k3s);
+}
+
+static void region_says_what_it_waits_for(void **state)
+{
+	static const char json[] = "{\"node\":{\"name\":\"n\"},\"role\":\"worker\",\"k3s\":null,\"waitingFor\":\"no server yet\"}";
+	struct assignment *a CLEANUP(assignment_freep) = NULL;
+	assert_int_equal(assignment_decode(json, strlen(json), &a, NULL), 0);
+	assert_string_equal(a->k3s_waiting_for, "no server yet");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(whole_assignment_is_decoded),
+		cmocka_unit_test(wrong_assignment_is_refused_by_key),
+		cmocka_unit_test(keys_of_a_newer_region_are_left_alone),
+		cmocka_unit_test(region_says_what_it_waits_for),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
