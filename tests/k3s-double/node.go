@@ -140,8 +140,7 @@ func (n *node) imagesImport() error {
 			if !strings.HasSuffix(entry.Name(), suffix) {
 				continue
 			}
-			if err := n.ctr("images", "import", "--label", "io.cri-containerd.pinned=pinned",
-				n.agent("images", entry.Name())); err != nil {
+			if err := n.ctr("images", "import", n.agent("images", entry.Name())); err != nil {
 				log.Printf("k3s: images: %v", err)
 			}
 			break
