@@ -371,6 +371,9 @@ func (s *server) controllerArgs() []string {
 		"cluster-signing-kubelet-serving-key-file="+tls("server-ca.key"),
 		"controllers=*,tokencleaner",
 		"kubeconfig="+config,
+		"leader-elect-lease-duration=60s", // emulated machines stall longer than 15 s now and then
+		"leader-elect-renew-deadline=45s",
+		"leader-elect-retry-period=5s",
 		"profiling=false",
 		"root-ca-file="+tls("server-ca.crt"),
 		"secure-port=10257",
@@ -387,6 +390,9 @@ func (s *server) schedulerArgs() []string {
 		"authorization-kubeconfig="+config,
 		"bind-address=127.0.0.1",
 		"kubeconfig="+config,
+		"leader-elect-lease-duration=60s", // emulated machines stall longer than 15 s now and then
+		"leader-elect-renew-deadline=45s",
+		"leader-elect-retry-period=5s",
 		"profiling=false",
 		"secure-port=10259",
 	)
