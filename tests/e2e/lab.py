@@ -214,6 +214,10 @@ class Lab:
     def status(self):
         return json.loads(self.call("status", "--json"))
 
+    def off(self):
+        """Names of the machines that do not run."""
+        return [node["name"] for node in self.status()["nodes"] if not node["pid"]]
+
     def down(self):
         self.call("down")
 

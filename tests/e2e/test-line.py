@@ -109,7 +109,7 @@ def secrets_of(line):
         if code == 0 and out.strip():
             found["pull password"] = out.strip().splitlines()[0].strip("\"'")
     init = open(line.site.region.dir + ".init.txt").read()
-    for text in re.findall(r"(?im)^.*(?:password|passphrase)[^:]*:\s*(\S+)\s*$", init):
+    for text in re.findall(r"(?im)^\s*(?:password|passphrase)\s+(\S+)", init):
         found["what init showed once: " + text[:3] + "..."] = text
     return {name: text for name, text in found.items() if len(text) >= 8}
 
