@@ -59,6 +59,15 @@ static void put_node(struct json_out *out, const struct node *node, bool whole)
 	json_out_object_end(out);
 }
 
+static const char *enrolment_sentence(const struct enrolment *enrolment)
+{
+	if (enrolment->state == ENROLMENT_CLOSED)
+		return "closed after five wrong codes; the machine starts a new exchange by itself";
+	if (enrolment->state == ENROLMENT_DENIED)
+		return "denied; it may ask again after an hour";
+	return enrolment->token_problem[0] ? enrolment->token_sentence : "waits for a person who types the code on its screen";
+}
+
 static void put_enrolment(struct json_out *out, const struct enrolment *enrolment, const char *replaces)
 {
 	json_out_object_begin(out);
@@ -71,8 +80,7 @@ static void put_enrolment(struct json_out *out, const struct enrolment *enrolmen
 	json_out_member_int(out, "wrongCodes", enrolment->wrong_codes);
 	json_out_member_bool(out, "unauthenticatedBoot", enrolment->unauthenticated);
 	json_out_member(out, "tokenProblem", enrolment->token_problem[0] ? enrolment->token_problem : NULL);
-	json_out_member(out, "sentence", enrolment->token_problem[0] ? enrolment->token_sentence :
-		"waits for a person who types the code on its screen");
+	json_out_member(out, "sentence", enrolment_sentence(enrolment));
 	if (enrolment->replaces[0])
 		json_out_member(out, "replaces", replaces ? replaces : enrolment->replaces);
 	json_out_member(out, "remote", enrolment->remote);

@@ -114,6 +114,24 @@ static int token_reserve(struct region *region, struct enrolment *enrolment, con
 	return store_token_use_put(region->store, &use);
 }
 
+// A reservation that ran out goes when somebody else takes the token: its node, which never kept its key, is revoked.
+static int token_drop_lapsed(struct region *region, const struct token *token, struct token_use *const *uses, size_t n, int64_t now_sec)
+{
+	size_t n_held = n;
+	for (size_t i = 0; i < n && n_held >= (size_t)token->count; i++) {
+		CLEANUP(node_freep) struct node *node = NULL;
+		if (uses[i]->burned || uses[i]->reserved_sec + region->config->token_reserve_sec > now_sec)
+			continue;
+		int r = store_node_by_key(region->store, uses[i]->key, &node);
+		if (r >= 0 && node->state == NODE_RESERVED)
+			r = node_revoke(region, node, "rules", "its reservation ran out and another machine took the token");
+		if ((r < 0 && r != -ENOENT) || (r = store_token_use_remove(region->store, uses[i]->id)) < 0)
+			return r;
+		n_held--;
+	}
+	return 0;
+}
+
 static int token_use_name(struct region *region, const struct enrolment *enrolment)
 {
 	CLEANUP(node_freep) struct node *node = NULL;
@@ -167,6 +185,7 @@ static int token_apply(struct region *region, struct enrolment *enrolment, const
 		return r;
 	enum token_verdict verdict = token_decide(token, uses, n, &question, &use);
 	char when[32];
+	r = 0;
 	switch (verdict) {
 	case TOKEN_UNKNOWN:
 		r = token_refuse(enrolment, "unknown", strdup("this region knows no such join token; a person has to compare the code"));
@@ -185,7 +204,9 @@ static int token_apply(struct region *region, struct enrolment *enrolment, const
 		else if (enrolment->unauthenticated)
 			r = token_refuse(enrolment, "boot", strdup("the machine was booted without authentication; a person has to "
 				"compare the code, the token was not used"));
-		else
+		else if (verdict == TOKEN_FREE)
+			r = token_drop_lapsed(region, token, uses, n, question.now_sec);
+		if (r >= 0 && !enrolment->token_problem[0])
 			r = token_admit(region, enrolment, token, verdict == TOKEN_TAKEOVER ? use : NULL);
 		break;
 	}

@@ -53,7 +53,8 @@ static void print_machine(const struct value *machine)
 	printf("%-20s %-11s %-7s %-20s %5llds  %s\n", text_of(machine, is_node ? "name" : "id", "-"), text_of(machine, "state", "-"),
 		is_node ? text_of(machine, "role", "-") : "-", text_of(machine, "serial", text_of(machine, "uuid", "-")),
 		seconds_since(machine, "seenSec"), is_node ? text_of(machine, "phase", "no status yet") :
-		is_true(machine, "hasCode") ? "waits for its code" : "starts its exchange");
+		!str_equal(text_of(machine, "state", ""), "pending") ? "" : is_true(machine, "hasCode") ? "waits for its code" :
+		"starts its exchange");
 	if (text_of(machine, "sentence", NULL))
 		printf("%20s %s\n", "", text_of(machine, "sentence", ""));
 	if (text_of(machine, "replaces", NULL))

@@ -169,7 +169,7 @@ static void page_pending(FILE *f, const struct value *entry, const char *csrf, i
 {
 	const char *id = text_of(entry, "id"), *state = text_of(entry, "state");
 	bool waits = str_equal(state, "pending");
-	fputs("<article class=\"pending\"><div class=\"head\">", f);
+	fputs(waits ? "<article class=\"pending\"><div class=\"head\">" : "<article class=\"gone\"><div class=\"head\">", f);
 	element(f, "<h3>", text_of(entry, "serial") ? text_of(entry, "serial") : id, "</h3>");
 	element(f, waits ? "<span class=\"chip wait\">" : "<span class=\"chip bad\">", state, "</span>");
 	page_seen(f, entry, now_sec);
@@ -180,7 +180,7 @@ static void page_pending(FILE *f, const struct value *entry, const char *csrf, i
 	if (is_true(entry, "unauthenticatedBoot"))
 		fputs("<p class=\"warning\">Booted over plain HTTP without Secure Boot: its pin and its code are only as good as the "
 		      "boot network.</p>", f);
-	if (text_of(entry, "tokenProblem"))
+	if (!waits || text_of(entry, "tokenProblem"))
 		element(f, "<p class=\"sentence\">", text_of(entry, "sentence"), "</p>");
 	page_hardware(f, entry);
 	if (!waits) {

@@ -10,7 +10,7 @@
 #include <stdarg.h>
 #include <sys/eventfd.h>
 
-enum { MAX_PEM = 64 << 10, NODE_CERT_SEC = 30 * 86400, SERVER_CERT_SEC = 90 * 86400, BACKDATE_SEC = 3600 };
+enum { FORGET_SEC = 86400, MAX_PEM = 64 << 10, NODE_CERT_SEC = 30 * 86400, SERVER_CERT_SEC = 90 * 86400, BACKDATE_SEC = 3600 };
 
 static int load_file(const char *dir, const char *name, char **ret, struct diag *reterr)
 {
@@ -212,6 +212,9 @@ void region_tick(struct region *region)
 	int r = store_meta_set_int(region->store, "lastTimeSec", region->last_time_sec);
 	if (r < 0)
 		log_error("the time could not be remembered: %s", strerror(-r));
+	r = store_enrolment_prune(region->store, region->last_time_sec - FORGET_SEC);
+	if (r < 0)
+		log_error("old enrolments could not be forgotten: %s", strerror(-r));
 }
 
 void secret_text_free(char **text)
@@ -339,6 +342,9 @@ int region_mesh_changed(struct region *region, struct node *node)
 	int64_t generation = store_next_generation(region->store);
 	if (generation < 0)
 		return (int)generation;
+	int r = store_removal_forget(region->store, node->wg_public);
+	if (r < 0)
+		return r;
 	node->mesh_generation = generation;
 	region_wake(region, "cluster");
 	return 0;

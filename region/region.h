@@ -50,7 +50,7 @@ void region_audit(struct region *region, const char *actor, const char *action, 
 int64_t region_now_sec(const struct region *region);
 // 0; -ESTALE when the wall clock left what it can be since the last tick: then no time and no certificate is signed.
 int region_check_clock(struct region *region, struct diag *reterr);
-void region_tick(struct region *region); // every few seconds: remember the time
+void region_tick(struct region *region); // every few seconds: remember the time, forget machines unheard for a day
 
 // Secrets, sealed. Names: "token", "agent-token", "pull", "kubeconfig", "server-token", "user/NAME".
 int region_secret_put(struct region *region, const char *name, const char *text);

@@ -557,6 +557,13 @@ int store_enrolment_remove(struct store *store, const char *id)
 	return store_execute(store, "DELETE FROM enrolments WHERE id = ?", id, NULL);
 }
 
+int store_enrolment_prune(struct store *store, int64_t heard_before_sec)
+{
+	char text[24];
+	(void)snprintf(text, sizeof(text), "%lld", (long long)heard_before_sec);
+	return store_execute(store, "DELETE FROM enrolments WHERE node_id = '' AND heard_sec < CAST(? AS INTEGER)", text, NULL);
+}
+
 DEFINE_PUT(store_token_put, token, token_record)
 DEFINE_GET(store_token_by_hash, token, token_record, " WHERE hash = ?")
 DEFINE_FREE(token, token_record)
@@ -584,6 +591,11 @@ DEFINE_LIST_FREE(secret, secret_record)
 int store_secret_list(struct store *store, struct secret ***ret, size_t *ret_n)
 {
 	return record_list(store, &secret_record, " ORDER BY id", NULL, 0, (void ***)ret, ret_n);
+}
+
+int store_removal_forget(struct store *store, const char *public_key)
+{
+	return store_execute(store, "DELETE FROM mesh_removals WHERE public_key = ?", public_key, NULL);
 }
 
 DEFINE_PUT(store_removal_put, mesh_removal, removal_record)

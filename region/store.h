@@ -138,6 +138,7 @@ int store_enrolment_by_key(struct store *store, const char *key, struct enrolmen
 int store_enrolment_list(struct store *store, struct enrolment ***ret, size_t *ret_n); // oldest heard first
 int store_enrolment_count(struct store *store, const char *remote_group, int64_t *ret); // pending; NULL: all
 int store_enrolment_remove(struct store *store, const char *id);
+int store_enrolment_prune(struct store *store, int64_t heard_before_sec); // entries that never became nodes
 struct enrolment *enrolment_free(struct enrolment *enrolment);
 DEFINE_CLEANUP(enrolment)
 void enrolment_list_free(struct enrolment **enrolments, size_t n);
@@ -164,6 +165,7 @@ DEFINE_CLEANUP(secret)
 void secret_list_free(struct secret **secrets, size_t n);
 
 int store_removal_put(struct store *store, const struct mesh_removal *removal);
+int store_removal_forget(struct store *store, const char *public_key); // the key is a peer's again
 int store_removal_list(struct store *store, int64_t since, struct mesh_removal ***ret, size_t *ret_n);
 void mesh_removal_list_free(struct mesh_removal **removals, size_t n);
 
