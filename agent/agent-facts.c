@@ -7,7 +7,8 @@ static void gather_seed(const struct agent *a, struct facts *f)
 {
 	f->state_known = a->state_known && a->region;
 	f->durable = a->durable;
-	f->state_sentence = a->identity_problem ? a->identity_problem : a->state_sentence;
+	f->state_sentence = a->state_sentence;
+	f->identity_problem = a->identity_problem;
 	f->has_seed = a->seed.trust || a->region_record.n_urls > 0;
 	f->seed_has_region = (a->seed.trust && a->seed.trust->n_urls > 0) || a->seed.assignment || a->region_record.n_urls > 0;
 	f->seed_has_pin = a->seed.trust && a->seed.trust->n_pins > 0;

@@ -63,6 +63,8 @@ static unsigned seconds_since(uint64_t since_usec, uint64_t now_usec)
 
 static bool seed_holds(const struct facts *f, uint64_t now_usec, struct ladder_action *a)
 {
+	if (f->identity_problem)
+		return waits(a, "this machine's keys cannot be kept: %s; is its STATE disk full or broken?", f->identity_problem);
 	if (!f->state_known)
 		return waits(a, "waiting for hearth-state to say whether this machine has a STATE disk; a moment is normal, "
 				"else see the unit hearth-state");

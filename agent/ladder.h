@@ -54,6 +54,7 @@ struct facts {
 	// STATE
 	bool state_known, durable;
 	const char *state_sentence; // why there is no STATE
+	const char *identity_problem; // why this node's keys cannot be read or made
 	// seed
 	bool has_seed, seed_has_region, seed_has_pin, seed_has_token, seed_has_assignment;
 	const char *seed_problem; // "40-iso: seed.yaml:3:1: ..."

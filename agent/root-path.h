@@ -22,6 +22,7 @@ static inline struct root_path root_path(const char *root, const char *absolute)
 #define RUN_SEED_FOLDER "/run/hearth/seed.d"
 #define RUN_MEDIUM "/run/hearth/medium" // the boot medium: payload-SHA.erofs lies at its top
 #define RUN_PAYLOAD "/run/hearth/payload"
+#define RUN_PAYLOAD_MOUNTED "/run/hearth/payload.sha256" // what is mounted there
 #define RUN_PAYLOAD_FILES "/run/hearth/payload.d"
 #define RUN_K3S_STARTED "/run/hearth/k3s-started"
 #define STATE_IDENTITY "/state/hearth/identity"

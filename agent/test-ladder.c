@@ -66,6 +66,8 @@ static void seed_waits_for_state_then_for_a_seed(void **state)
 	struct facts f = fresh();
 	f.state_known = false;
 	expect(&f, RUNG_SEED, "hearth-state");
+	f.identity_problem = "No space left on device";
+	expect(&f, RUNG_SEED, "keys cannot be kept: No space left on device");
 	f = fresh();
 	f.has_seed = f.seed_has_region = false;
 	f.seed_looked = "iso, stick";
