@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-enum { UDEV_WAIT_MSEC = 15000, DISK_WAIT_MSEC = 10000, LOOK_EVERY_MSEC = 100 };
+enum { UDEV_WAIT_MSEC = 60000, DISK_WAIT_MSEC = 10000, LOOK_EVERY_MSEC = 100 };
 
 extern char **environ;
 
