@@ -59,6 +59,8 @@ static int check_url(const char *url, const char *where, struct diag *reterr)
 	char host[300];
 	if (!str_starts(url, "https://") || strlen(url) > 280)
 		return diag_set(reterr, -EINVAL, where, "must be https://HOST[:PORT], not \"%s\"", url);
+	if (url[8] == '[' && !strchr(url, ']'))
+		return diag_set(reterr, -EINVAL, where, "an IPv6 address ends with ], not \"%s\"", url);
 	cluster_url_host(url, host, sizeof(host));
 	const char *rest = url + 8;
 	rest += *rest == '[' ? strcspn(rest, "]") + 1 : strcspn(rest, ":/");
