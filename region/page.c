@@ -93,7 +93,7 @@ static int login(struct region *region, struct request *request)
 	AUTO_FREE char *password = form_value(request->body, "password"), *hash = NULL;
 	char cookie[128];
 	if (!session_may_try(region->sessions, request->remote))
-		return answer_page(region, request, 429, "One try a second: wait a moment.");
+		return answer_page(region, request, 429, "A wrong password costs two seconds: wait a moment.");
 	int r = store_meta_get(region->store, "adminPassword", &hash);
 	if (r < 0)
 		return r;

@@ -110,7 +110,7 @@ static size_t bucket_of(const char *remote)
 bool session_may_try(const struct session_table *table, const char *remote)
 {
 	uint64_t failed_usec = table->failed_usec[bucket_of(remote)];
-	return failed_usec == 0 || time_boot_usec() - failed_usec > USEC_PER_SEC;
+	return failed_usec == 0 || time_boot_usec() - failed_usec > 2 * USEC_PER_SEC;
 }
 
 void session_login_failed(struct session_table *table, const char *remote)

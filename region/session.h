@@ -24,7 +24,7 @@ const struct session *session_of_cookie(struct session_table *table, const char 
 void session_say(struct session_table *table, const struct session *session, bool is_error, const char *sentence);
 // Take it: *ret_is_error, and the sentence (""  for none) into @ret.
 void session_take_said(struct session_table *table, const struct session *session, char ret[static 512], bool *ret_is_error);
-/* May this address try a password now? After a wrong one it waits a second (login_failed). */
+/* May this address try a password now? After a wrong one it waits two seconds (login_failed). */
 bool session_may_try(const struct session_table *table, const char *remote);
 void session_login_failed(struct session_table *table, const char *remote);
 bool session_csrf_fits(const struct session *session, const char *token);
