@@ -101,10 +101,10 @@ static int write_config(struct agent *a, struct diag *reterr)
 		.settings = settings,
 		.node_name = as->node_name,
 		.node_ip = as->node_ip,
-		.tls_sans = as->tls_sans,
+		.tls_sans = as->server ? as->tls_sans : NULL, // a worker knows none of these: an unknown key is fatal there
 		.node_labels = as->labels,
-		.cluster_cidr = as->pod_cidr,
-		.service_cidr = as->service_cidr,
+		.cluster_cidr = as->server ? as->pod_cidr : NULL,
+		.service_cidr = as->server ? as->service_cidr : NULL,
 		.server_url = as->k3s_server,
 		.token_file = as->server ? K3S_TOKEN_FILE : K3S_AGENT_TOKEN_FILE,
 		.agent_token_file = as->server ? K3S_AGENT_TOKEN_FILE : NULL,
