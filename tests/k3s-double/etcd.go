@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -108,18 +109,10 @@ func etcdClient(serverDir, endpoint string) (*etcd.Client, error) {
 	return etcd.New(etcd.Config{Endpoints: []string{endpoint}, TLS: config, DialTimeout: 10 * time.Second})
 }
 
+// etcdHealthy waits until there is a leader and this member follows or is it.
 func (s *server) etcdHealthy(ctx context.Context) error {
-	client, err := etcdClient(s.server(), "https://127.0.0.1:2379")
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	return until(ctx, "etcd", 500*time.Millisecond, func() error {
-		try, cancel := context.WithTimeout(ctx, 5*time.Second)
-		defer cancel()
-		_, err := client.Get(try, "health")
-		return err
-	})
+	client := &http.Client{Timeout: 5 * time.Second}
+	return until(ctx, "etcd", 200*time.Millisecond, func() error { return httpOk(client, "http://127.0.0.1:2381/health") })
 }
 
 // etcdJoin adds this server as a learner and returns the members etcd must be started with.

@@ -5,14 +5,15 @@ package main
 
 import (
 	"context"
+	"log"
 	"os"
+	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"go.etcd.io/etcd/server/v3/etcdmain"
 
 	"k8s.io/component-base/cli"
-	kubectl "k8s.io/kubectl/pkg/cmd"
-	"k8s.io/kubectl/pkg/cmd/util"
 	controllers "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
@@ -31,14 +32,11 @@ var roles = map[string]func(){
 
 func run(command *cobra.Command) { os.Exit(cli.Run(command)) }
 
+// kubectlRun becomes the kubectl beside this binary.
 func kubectlRun() {
-	if os.Getenv("KUBECONFIG") == "" {
-		if f, err := os.Open(kubeconfigPath); err == nil {
-			f.Close()
-			os.Setenv("KUBECONFIG", kubeconfigPath)
-		}
+	binary, err := os.Executable()
+	if err == nil {
+		err = syscall.Exec(filepath.Join(filepath.Dir(binary), "kubectl"), os.Args, os.Environ())
 	}
-	if err := cli.RunNoErrOutput(kubectl.NewDefaultKubectlCommand()); err != nil {
-		util.CheckErr(err)
-	}
+	log.Fatalf("k3s: kubectl: %v", err)
 }

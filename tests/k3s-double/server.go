@@ -227,6 +227,7 @@ func (s *server) certificates() error {
 		api = append(api, strings.Split(words, ",")...)
 	}
 	peer := unique("127.0.0.1", "::1", "localhost", s.name, s.ip, s.advertise)
+	own := unique("127.0.0.1", "::1", "localhost")
 	masters := []string{"system:masters"}
 	for _, leaf := range []struct {
 		path, ca string
@@ -239,6 +240,8 @@ func (s *server) certificates() error {
 		{tls("client-scheduler"), "client-ca", subject{"system:kube-scheduler", nil, nil}},
 		{tls("client-auth-proxy"), "request-header-ca", subject{"system:auth-proxy", nil, nil}},
 		{tls("serving-kube-apiserver"), "server-ca", subject{"kube-apiserver", nil, unique(api...)}},
+		{tls("serving-kube-controller-manager"), "server-ca", subject{"kube-controller-manager", nil, own}},
+		{tls("serving-kube-scheduler"), "server-ca", subject{"kube-scheduler", nil, own}},
 		{tls("etcd/client"), "etcd/server-ca", subject{"etcd-client", nil, nil}},
 		{tls("etcd/server-client"), "etcd/server-ca", subject{"etcd-server", nil, peer}},
 		{tls("etcd/peer-server-client"), "etcd/peer-ca", subject{"etcd-peer", nil, peer}},
@@ -379,6 +382,8 @@ func (s *server) controllerArgs() []string {
 		"secure-port=10257",
 		"service-account-private-key-file="+tls(serviceKey),
 		"service-cluster-ip-range="+s.ServiceCidr,
+		"tls-cert-file="+tls("serving-kube-controller-manager.crt"),
+		"tls-private-key-file="+tls("serving-kube-controller-manager.key"),
 		"use-service-account-credentials=true",
 	)
 }
@@ -395,6 +400,8 @@ func (s *server) schedulerArgs() []string {
 		"leader-elect-retry-period=5s",
 		"profiling=false",
 		"secure-port=10259",
+		"tls-cert-file="+s.server("tls", "serving-kube-scheduler.crt"),
+		"tls-private-key-file="+s.server("tls", "serving-kube-scheduler.key"),
 	)
 }
 
