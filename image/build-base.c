@@ -154,8 +154,8 @@ int build_base(struct build *build, struct diag *reterr)
 			rc = file_write_volatile(epoch_path, epoch, strlen(epoch), 0644, reterr);
 		if (rc == 0)
 			rc = bootstrap(build, work, sources, reterr);
-		if (rc == 0 && rename(work, build->base) < 0 && errno != EEXIST && errno != ENOTEMPTY)
-			rc = diag_set(reterr, -errno, build->base, "could not be made: %s", strerror(errno));
+		if (rc == 0)
+			rc = cache_publish(work, build->base, reterr);
 		if (rc < 0) {
 			(void)remove_tree(work, NULL); // the first error is the one to show
 			return rc;

@@ -61,6 +61,15 @@ int remove_tree(const char *path, struct diag *reterr)
 	return run_program((const char *const[]){ "rm", "-rf", "--one-file-system", path, NULL }, reterr);
 }
 
+int cache_publish(const char *work, const char *name, struct diag *reterr)
+{
+	if (rename(work, name) == 0)
+		return 0;
+	if (errno == EEXIST || errno == ENOTEMPTY)
+		return remove_tree(work, reterr);
+	return diag_set(reterr, -errno, name, "could not be made: %s", strerror(errno));
+}
+
 int file_link_or_copy(const char *from, const char *to, struct diag *reterr)
 {
 	(void)unlink(to); // may not be there

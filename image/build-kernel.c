@@ -200,8 +200,8 @@ int build_kernel(struct build *build, struct diag *reterr)
 		return -ENOMEM;
 	if (!file_exists(build->kernel)) {
 		rc = kernel_make(build, work, reterr);
-		if (rc == 0 && rename(work, build->kernel) < 0 && errno != EEXIST && errno != ENOTEMPTY)
-			rc = diag_set(reterr, -errno, build->kernel, "could not be made: %s", strerror(errno));
+		if (rc == 0)
+			rc = cache_publish(work, build->kernel, reterr);
 		if (rc < 0) {
 			(void)remove_tree(work, NULL); // the first error is the one to show
 			return rc;

@@ -36,6 +36,8 @@ int build_pxe(struct build *build, struct diag *reterr);     // OUT/pxe/
 int sha256_file(const char *path, char ret_hex[static SHA256_HEX + 1], struct diag *reterr);
 // First 16 hex digits of the SHA-256 over @text: the key of a cache folder.
 void cache_key(const char *text, char ret_key[static 17]);
+// Give the finished folder @work its name in the cache; when somebody else was faster, theirs stays and @work goes.
+int cache_publish(const char *work, const char *name, struct diag *reterr);
 int remove_tree(const char *path, struct diag *reterr);
 int file_link_or_copy(const char *from, const char *to, struct diag *reterr);
 // EROFS of a tar file (@is_tar) or a folder, at @path.

@@ -494,7 +494,11 @@ static void root_mount(const char *path)
 	loop_attach(path, loop);
 	verity_open(loop);
 	mkdir("/root.d", 0755);
-	mount_or_give_up("/dev/hearth-root", "/root.d/lower", "erofs", MS_RDONLY, NULL);
+	mkdir("/root.d/lower", 0755);
+	if (mount("/dev/hearth-root", "/root.d/lower", "erofs", MS_RDONLY, NULL) < 0)
+		give_up("%s", errno == EIO || errno == EINVAL ?
+			"the root file does not have the content that stage 1 was made for: it is damaged or was changed; write the medium anew" :
+			"the root file cannot be mounted: the kernel has no EROFS");
 	mount_or_give_up("tmpfs", "/root.d/write", "tmpfs", 0, "mode=0755");
 	mkdir("/root.d/write/upper", 0755);
 	mkdir("/root.d/write/work", 0755);
