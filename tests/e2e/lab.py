@@ -112,11 +112,22 @@ class Region:
     def list(self):
         return json.loads(self.admin("list", "--json"))
 
-    def approve(self, node, code):
-        return self.admin("approve", node, code)
+    def approve(self, node, code, role=None):
+        return self.admin("approve", node, code, *(["--role", role] if role else []))
 
     def seed_path(self):
         return self.dir + "/seed.yaml"
+
+    def seed(self, token=False):
+        """A seed as text; with a token of its own (any node, role server) or without."""
+        if not token:
+            return self.admin("seed", "--no-token")
+        return self.admin("seed", "--role", "server")
+
+    def entry(self, serial):
+        """What list says of a machine: its node, else its enrolment, else None."""
+        listed = self.list()
+        return next((e for e in listed["nodes"] + listed["enrolments"] if e.get("serial") == serial), None)
 
 
 class Node:
@@ -244,6 +255,26 @@ class Site:
         parts.sign(self.layout, "hearth/bootstrap", "demo", self.bootstrap_digest, self.keys)
         payload_digest = parts.payload_artifact(self.bin, self.layout, self.image_folder)
         self.region.init(self.bootstrap_digest, payload_digest, [key])
+
+    def guest(self, name, number, seed, disk="1G", **options):
+        """A cheap machine: kernel and root straight into memory, the seed as an SMBIOS credential."""
+        initrd = os.path.join(self.folder, "initrd.img")
+        if not os.path.exists(initrd):
+            with open(initrd, "wb") as out:
+                for part in ("stage1.img", "pxe/root.img"):
+                    with open(os.path.join(self.image_folder, part), "rb") as f:
+                        shutil.copyfileobj(f, out)
+        path = os.path.join(self.folder, name + ".seed.yaml")
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
+            f.write(seed)
+        with open(self.image_folder + "/cmdline") as f:
+            cmdline = f.read().strip()
+        given = dict(boot="kernel", kernel=self.image_folder + "/vmlinuz", initrd=initrd, cmdline=cmdline, memory=1024, cpus=1,
+                     smbios_seed=path)
+        if disk:
+            given["disk"] = disk
+        given.update(options)
+        return self.lab.add(name, number, **given)
 
     def seeded_iso(self, name="node.iso", seed=None):
         """A copy of the ISO with a seed written into it."""

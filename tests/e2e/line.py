@@ -78,8 +78,9 @@ class Line:
         def code():
             return next((line["code"] for line in reversed(self.second.lines()) if line["code"]), None)
         found = self.watch("the second machine's code on its serial line", 300, code, 0)
-        self.say("second shows the code %s on its serial line: hearth-region approve %s %s" % (found, self.second.serial, found))
-        labs.wait_for("the region to take the code", 30, lambda: self.site.region.approve(self.second.serial, found))
+        self.say("second shows the code %s on its serial line: hearth-region approve %s %s --role worker" % (
+            found, self.second.serial, found))
+        labs.wait_for("the region to take the code", 30, lambda: self.site.region.approve(self.second.serial, found, "worker"))
 
     def nodes(self):
         return self.kubectl.json("get", "nodes")["items"]
