@@ -7,11 +7,13 @@
 
 #include <errno.h>
 
-static void put_hardware(struct json_out *out, const char *facts_text, const char *uuid, const char *serial)
+static void put_hardware(
+	struct json_out *out, const char *facts_text, const char *uuid, const char *serial)
 {
 	CLEANUP(value_freep) struct value *facts = NULL;
 	if (facts_text)
-		(void)json_parse(facts_text, strlen(facts_text), 0, &facts, NULL); // stored facts were checked; none is fine
+		(void)json_parse(facts_text, strlen(facts_text), 0, &facts,
+			NULL); // stored facts were checked; none is fine
 	json_out_member(out, "uuid", uuid);
 	json_out_member(out, "serial", serial);
 	json_out_member(out, "product", value_text(value_find(facts, "product")));
@@ -29,12 +31,14 @@ static void put_node(struct json_out *out, const struct node *node, bool whole)
 {
 	CLEANUP(value_freep) struct value *status = NULL;
 	if (node->status)
-		(void)json_parse(node->status, strlen(node->status), 0, &status, NULL); // stored status was checked; none is fine
+		(void)json_parse(node->status, strlen(node->status), 0, &status,
+			NULL); // stored status was checked; none is fine
 	json_out_object_begin(out);
 	json_out_member(out, "kind", "node");
 	json_out_member(out, "id", node->id);
 	json_out_member(out, "name", node->name);
-	json_out_member(out, "state", node->quarantined ? "quarantined" : node_state_name(node->state));
+	json_out_member(
+		out, "state", node->quarantined ? "quarantined" : node_state_name(node->state));
 	json_out_member(out, "role", node->is_server ? "server" : "worker");
 	json_out_member_bool(out, "durable", node->durable);
 	json_out_member_bool(out, "ready", node->ready);
@@ -65,10 +69,12 @@ static const char *enrolment_sentence(const struct enrolment *enrolment)
 		return "closed after five wrong codes; the machine starts a new exchange by itself";
 	if (enrolment->state == ENROLMENT_DENIED)
 		return "denied; it may ask again after an hour";
-	return enrolment->token_problem[0] ? enrolment->token_sentence : "waits for a person who types the code on its screen";
+	return enrolment->token_problem[0] ? enrolment->token_sentence
+					   : "waits for a person who types the code on its screen";
 }
 
-static void put_enrolment(struct json_out *out, const struct enrolment *enrolment, const char *replaces)
+static void put_enrolment(
+	struct json_out *out, const struct enrolment *enrolment, const char *replaces)
 {
 	json_out_object_begin(out);
 	json_out_member(out, "kind", "enrolment");
@@ -76,10 +82,12 @@ static void put_enrolment(struct json_out *out, const struct enrolment *enrolmen
 	json_out_member(out, "name", NULL);
 	json_out_member(out, "state", enrolment_state_name(enrolment->state));
 	put_hardware(out, enrolment->facts, enrolment->uuid, enrolment->serial);
-	json_out_member_bool(out, "hasCode", enrolment->node_nonce[0] != '\0'); // never the code itself
+	json_out_member_bool(
+		out, "hasCode", enrolment->node_nonce[0] != '\0'); // never the code itself
 	json_out_member_int(out, "wrongCodes", enrolment->wrong_codes);
 	json_out_member_bool(out, "unauthenticatedBoot", enrolment->unauthenticated);
-	json_out_member(out, "tokenProblem", enrolment->token_problem[0] ? enrolment->token_problem : NULL);
+	json_out_member(
+		out, "tokenProblem", enrolment->token_problem[0] ? enrolment->token_problem : NULL);
 	json_out_member(out, "sentence", enrolment_sentence(enrolment));
 	if (enrolment->replaces[0])
 		json_out_member(out, "replaces", replaces ? replaces : enrolment->replaces);
@@ -116,7 +124,8 @@ int admin_list(const struct admin_request *request, struct diag *reterr)
 		json_out_array_begin(request->out);
 		for (size_t i = 0; i < n_entries; i++)
 			if (!entries[i]->node_id[0])
-				put_enrolment(request->out, entries[i], node_name_of(nodes, n_nodes, entries[i]->replaces));
+				put_enrolment(request->out, entries[i],
+					node_name_of(nodes, n_nodes, entries[i]->replaces));
 		json_out_array_end(request->out);
 		enrolment_list_free(entries, n_entries);
 	}
@@ -138,25 +147,30 @@ static bool has_mac(const char *facts_text, const char *word)
 	return false;
 }
 
-static int wanted_machine(const struct admin_request *request, const char **ret, struct diag *reterr)
+static int wanted_machine(
+	const struct admin_request *request, const char **ret, struct diag *reterr)
 {
 	return value_string(value_find(request->args, "node"), "node", ret, reterr);
 }
 
 // The one node that @word names: name, id, serial, UUID or MAC.
-static int find_node(struct region *region, const char *word, struct node **ret, struct diag *reterr)
+static int find_node(
+	struct region *region, const char *word, struct node **ret, struct diag *reterr)
 {
 	struct node **nodes;
 	size_t n, n_found = 0;
 	int r = store_node_list(region->store, &nodes, &n);
 	if (r < 0)
 		return r;
-	for (size_t pass = 0; pass < 2 && n_found == 0; pass++) // revoked ones only when nothing else fits
+	for (size_t pass = 0; pass < 2 && n_found == 0;
+		pass++) // revoked ones only when nothing else fits
 		for (size_t i = 0; i < n; i++) {
 			const struct node *node = nodes[i];
 			if ((node->state == NODE_REVOKED) != (pass == 1) ||
-			    !(str_equal(node->name, word) || str_equal(node->id, word) || str_equal(node->serial, word) ||
-				    strcasecmp(node->uuid, word) == 0 || has_mac(node->facts, word)))
+				!(str_equal(node->name, word) || str_equal(node->id, word) ||
+					str_equal(node->serial, word) ||
+					strcasecmp(node->uuid, word) == 0 ||
+					has_mac(node->facts, word)))
 				continue;
 			if (n_found++ == 0) {
 				r = store_node_by_id(region->store, node->id, ret);
@@ -167,13 +181,15 @@ static int find_node(struct region *region, const char *word, struct node **ret,
 	node_list_free(nodes, n);
 	if (n_found > 1) {
 		*ret = node_free(*ret);
-		return diag_set(reterr, -ENOTUNIQ, word, "names %zu nodes; name one by its id (hearth-region list)", n_found);
+		return diag_set(reterr, -ENOTUNIQ, word,
+			"names %zu nodes; name one by its id (hearth-region list)", n_found);
 	}
 	return n_found == 0 ? diag_set(reterr, -ENOENT, word, "is no node of this region") : r;
 }
 
 // The one machine waiting for approval that @word names: enrolment id, serial, UUID or MAC.
-static int find_enrolment(struct region *region, const char *word, struct enrolment **ret, struct diag *reterr)
+static int find_enrolment(
+	struct region *region, const char *word, struct enrolment **ret, struct diag *reterr)
 {
 	struct enrolment **entries;
 	size_t n, n_found = 0;
@@ -182,8 +198,9 @@ static int find_enrolment(struct region *region, const char *word, struct enrolm
 		return r;
 	for (size_t i = 0; i < n; i++) {
 		const struct enrolment *entry = entries[i];
-		if (entry->node_id[0] || !(str_equal(entry->id, word) || str_equal(entry->serial, word) ||
-						 strcasecmp(entry->uuid, word) == 0 || has_mac(entry->facts, word)))
+		if (entry->node_id[0] ||
+			!(str_equal(entry->id, word) || str_equal(entry->serial, word) ||
+				strcasecmp(entry->uuid, word) == 0 || has_mac(entry->facts, word)))
 			continue;
 		if (n_found++ == 0)
 			*ret = TAKE_PTR(entries[i]);
@@ -193,9 +210,12 @@ static int find_enrolment(struct region *region, const char *word, struct enrolm
 	free(entries);
 	if (n_found > 1) {
 		*ret = enrolment_free(*ret);
-		return diag_set(reterr, -ENOTUNIQ, word, "%zu machines claim this; name one by its id (hearth-region list)", n_found);
+		return diag_set(reterr, -ENOTUNIQ, word,
+			"%zu machines claim this; name one by its id (hearth-region list)",
+			n_found);
 	}
-	return n_found == 0 ? diag_set(reterr, -ENOENT, word, "no such machine waits for approval") : 0;
+	return n_found == 0 ? diag_set(reterr, -ENOENT, word, "no such machine waits for approval")
+			    : 0;
 }
 
 int admin_show(const struct admin_request *request, struct diag *reterr)
@@ -220,7 +240,8 @@ int admin_show(const struct admin_request *request, struct diag *reterr)
 }
 
 // Count a wrong code; the fifth closes the entry. Always -EPERM, so that the count is kept.
-static int wrong_code(const struct admin_request *request, struct enrolment *enrolment, struct diag *reterr)
+static int wrong_code(
+	const struct admin_request *request, struct enrolment *enrolment, struct diag *reterr)
 {
 	enrolment->wrong_codes++;
 	bool closed = enrolment->wrong_codes >= MAX_WRONG_CODES;
@@ -232,10 +253,14 @@ static int wrong_code(const struct admin_request *request, struct enrolment *enr
 	if (closed)
 		region_wake(request->region, enrolment->id);
 	region_audit(request->region, request->actor, "wrong code", enrolment->id, "%lld of %d%s",
-		(long long)enrolment->wrong_codes, MAX_WRONG_CODES, closed ? "; the entry is closed" : "");
+		(long long)enrolment->wrong_codes, MAX_WRONG_CODES,
+		closed ? "; the entry is closed" : "");
 	if (closed)
-		return diag_set(reterr, -EPERM, "", "wrong code, for the fifth time: this entry is closed, the machine starts a new exchange");
-	return diag_set(reterr, -EPERM, "", "wrong code (%lld of %d): compare with the machine's own screen",
+		return diag_set(reterr, -EPERM, "",
+			"wrong code, for the fifth time: this entry is closed, the machine starts "
+			"a new exchange");
+	return diag_set(reterr, -EPERM, "",
+		"wrong code (%lld of %d): compare with the machine's own screen",
 		(long long)enrolment->wrong_codes, MAX_WRONG_CODES);
 }
 
@@ -244,7 +269,8 @@ static int decode_may_be_server(const struct admin_request *request, bool *ret, 
 	const char *role = value_text(value_find(request->args, "role"));
 	*ret = !role || str_equal(role, "server");
 	if (role && !str_equal(role, "server") && !str_equal(role, "worker"))
-		return diag_set(reterr, -EINVAL, "role", "must be server or worker, not \"%s\"", role);
+		return diag_set(
+			reterr, -EINVAL, "role", "must be server or worker, not \"%s\"", role);
 	return 0;
 }
 
@@ -256,22 +282,26 @@ int admin_approve(const struct admin_request *request, struct diag *reterr)
 	char code[CODE_TEXT], wanted[CODE_TEXT];
 	bool may_be_server;
 	int r = wanted_machine(request, &word, reterr);
-	if (r < 0 || (r = value_string(value_find(request->args, "code"), "code", &typed, reterr)) < 0 ||
-	    (r = decode_may_be_server(request, &may_be_server, reterr)) < 0 ||
-	    (r = find_enrolment(request->region, word, &enrolment, reterr)) < 0)
+	if (r < 0 ||
+		(r = value_string(value_find(request->args, "code"), "code", &typed, reterr)) < 0 ||
+		(r = decode_may_be_server(request, &may_be_server, reterr)) < 0 ||
+		(r = find_enrolment(request->region, word, &enrolment, reterr)) < 0)
 		return r;
 	if (enrolment->state != ENROLMENT_PENDING)
-		return diag_set(reterr, -EINVAL, word, "is %s; it has to start a new exchange", enrolment_state_name(enrolment->state));
+		return diag_set(reterr, -EINVAL, word, "is %s; it has to start a new exchange",
+			enrolment_state_name(enrolment->state));
 	if (enrolment_code(request->region, enrolment, wanted) < 0)
 		return diag_set(reterr, -EAGAIN, word, "shows no code yet; wait for its screen");
 	if (enrol_code_normalise(typed, code) < 0)
 		return diag_set(reterr, -EINVAL, "code", "must be eight characters like 7K3M-9QXD");
 	if (!crypto_equal(code, wanted, CODE_TEXT - 1))
 		return wrong_code(request, enrolment, reterr);
-	const struct admission admission = { .actor = request->actor, .may_be_server = may_be_server,
-		.node_name = value_text(value_find(request->args, "name")), .durable = enrolment->durable };
+	const struct admission admission = { .actor = request->actor,
+		.may_be_server = may_be_server,
+		.node_name = value_text(value_find(request->args, "name")),
+		.durable = enrolment->durable };
 	if ((r = enrolment_admit(request->region, enrolment, &admission, reterr)) < 0 ||
-	    (r = store_node_by_id(request->region->store, enrolment->node_id, &node)) < 0)
+		(r = store_node_by_id(request->region->store, enrolment->node_id, &node)) < 0)
 		return r;
 	json_out_key(request->out, "machine");
 	put_node(request->out, node, false);
@@ -290,7 +320,8 @@ int admin_deny(const struct admin_request *request, struct diag *reterr)
 	if ((r = store_enrolment_put(request->region->store, enrolment)) < 0)
 		return r;
 	region_wake(request->region, enrolment->id);
-	region_audit(request->region, request->actor, "deny", enrolment->id, "serial \"%s\"", enrolment->serial);
+	region_audit(request->region, request->actor, "deny", enrolment->id, "serial \"%s\"",
+		enrolment->serial);
 	json_out_member(request->out, "denied", enrolment->id);
 	return 0;
 }

@@ -10,13 +10,15 @@
 
 enum { DEFAULT_TOKEN_SEC = 86400, MAX_TOKEN_SEC = 366 * 86400, MAX_SECRET = 64 << 10 };
 
-int token_make(struct region *region, const char *actor, const char *role, const char *node, int64_t count, int64_t ttl_sec,
-	char ret[static 64], struct diag *reterr)
+int token_make(struct region *region, const char *actor, const char *role, const char *node,
+	int64_t count, int64_t ttl_sec, char ret[static 64], struct diag *reterr)
 {
 	char text[TOKEN_TEXT], when[32];
 	struct token token = { .count = count, .created_sec = region_now_sec(region) };
 	if (node[0] && naming_node_number(&region->config->naming, node) == 0)
-		return diag_set(reterr, -EINVAL, "node", "must be a node name of cluster %s, not \"%s\"", region->config->name, node);
+		return diag_set(reterr, -EINVAL, "node",
+			"must be a node name of cluster %s, not \"%s\"", region->config->name,
+			node);
 	token_generate(text);
 	token_hash(text, token.hash);
 	token.expires_sec = token.created_sec + ttl_sec;
@@ -28,13 +30,14 @@ int token_make(struct region *region, const char *actor, const char *role, const
 		return r;
 	(void)snprintf(ret, 64, "%s", text);
 	crypto_wipe(text, sizeof(text));
-	region_audit(region, actor, "token", token.cluster, "role %s, %lld use(s), until %s%s%s", role, (long long)count,
-		time_format_utc(token.expires_sec, when), node[0] ? ", for " : "", node);
+	region_audit(region, actor, "token", token.cluster, "role %s, %lld use(s), until %s%s%s",
+		role, (long long)count, time_format_utc(token.expires_sec, when),
+		node[0] ? ", for " : "", node);
 	return 0;
 }
 
-static int optional_int(const struct value *args, const char *key, int64_t fallback, int64_t min, int64_t max, int64_t *ret,
-	struct diag *reterr)
+static int optional_int(const struct value *args, const char *key, int64_t fallback, int64_t min,
+	int64_t max, int64_t *ret, struct diag *reterr)
 {
 	const struct value *value = value_find(args, key);
 	*ret = fallback;
@@ -43,18 +46,22 @@ static int optional_int(const struct value *args, const char *key, int64_t fallb
 
 int admin_token(const struct admin_request *request, struct diag *reterr)
 {
-	const char *role = value_text(value_find(request->args, "role")), *node = value_text(value_find(request->args, "node"));
+	const char *role = value_text(value_find(request->args, "role")),
+		   *node = value_text(value_find(request->args, "node"));
 	int64_t count, ttl_sec;
 	char text[64];
 	int r = optional_int(request->args, "count", 1, 1, 10000, &count, reterr);
-	if (r < 0 || (r = optional_int(request->args, "ttlSec", DEFAULT_TOKEN_SEC, 1, MAX_TOKEN_SEC, &ttl_sec, reterr)) < 0)
+	if (r < 0 || (r = optional_int(request->args, "ttlSec", DEFAULT_TOKEN_SEC, 1, MAX_TOKEN_SEC,
+			      &ttl_sec, reterr)) < 0)
 		return r;
 	role = role ? role : "worker";
 	if (!str_equal(role, "server") && !str_equal(role, "worker"))
-		return diag_set(reterr, -EINVAL, "role", "must be server or worker, not \"%s\"", role);
+		return diag_set(
+			reterr, -EINVAL, "role", "must be server or worker, not \"%s\"", role);
 	if (node && count != 1)
 		return diag_set(reterr, -EINVAL, "count", "a token bound to one node has one use");
-	if ((r = token_make(request->region, request->actor, role, node ? node : "", count, ttl_sec, text, reterr)) < 0)
+	if ((r = token_make(request->region, request->actor, role, node ? node : "", count, ttl_sec,
+		     text, reterr)) < 0)
 		return r;
 	json_out_member(request->out, "token", text);
 	crypto_wipe(text, sizeof(text));
@@ -95,7 +102,8 @@ static void put_signing_keys(FILE *f, const struct cluster_config *config)
 	}
 }
 
-int seed_text(const struct region *region, const struct value *urls, const char *token, char **ret, struct diag *reterr)
+int seed_text(const struct region *region, const struct value *urls, const char *token, char **ret,
+	struct diag *reterr)
 {
 	const struct cluster_config *config = region->config;
 	char *text = NULL;
@@ -103,10 +111,13 @@ int seed_text(const struct region *region, const struct value *urls, const char 
 	for (size_t i = 0; urls && i < urls->n; i++) {
 		const char *url = value_text(&urls->items[i]);
 		if (!url || !str_starts(url, "https://") || strpbrk(url, "\"\\\n"))
-			return diag_set(reterr, -EINVAL, "url", "must be https://HOST[:PORT], not \"%s\"", url ? url : "");
+			return diag_set(reterr, -EINVAL, "url",
+				"must be https://HOST[:PORT], not \"%s\"", url ? url : "");
 		if (!has_san_for(region, url))
-			return diag_set(reterr, -EINVAL, "url", "the region's certificate does not cover \"%s\": add it to urls in "
-				"cluster.yaml and start the region again", url);
+			return diag_set(reterr, -EINVAL, "url",
+				"the region's certificate does not cover \"%s\": add it to urls in "
+				"cluster.yaml and start the region again",
+				url);
 	}
 	FILE *f = open_memstream(&text, &n);
 	if (!f)
@@ -128,15 +139,18 @@ int seed_text(const struct region *region, const struct value *urls, const char 
 
 int admin_seed(const struct admin_request *request, struct diag *reterr)
 {
-	const struct value *urls = value_find(request->args, "urls"), *with = value_find(request->args, "withToken");
+	const struct value *urls = value_find(request->args, "urls"),
+			   *with = value_find(request->args, "withToken");
 	const char *role = value_text(value_find(request->args, "role"));
 	CLEANUP(secret_text_free) char *text = NULL;
 	char token[64] = "";
 	int r = 0;
 	if (with && with->type == VALUE_BOOL && with->boolean)
-		r = token_make(request->region, request->actor, role ? role : "server", "", 1, DEFAULT_TOKEN_SEC, token, reterr);
+		r = token_make(request->region, request->actor, role ? role : "server", "", 1,
+			DEFAULT_TOKEN_SEC, token, reterr);
 	if (r >= 0)
-		r = seed_text(request->region, urls && urls->n ? urls : NULL, token[0] ? token : NULL, &text, reterr);
+		r = seed_text(request->region, urls && urls->n ? urls : NULL,
+			token[0] ? token : NULL, &text, reterr);
 	crypto_wipe(token, sizeof(token));
 	if (r >= 0)
 		json_out_member(request->out, "seed", text);
@@ -174,12 +188,15 @@ int admin_kubeconfig(const struct admin_request *request, struct diag *reterr)
 	if (r < 0)
 		return r;
 	if (!str_equal(name, request->region->config->name))
-		return diag_set(reterr, -ENOENT, name, "is no cluster of this region; it has %s", request->region->config->name);
+		return diag_set(reterr, -ENOENT, name, "is no cluster of this region; it has %s",
+			request->region->config->name);
 	if (server && (!str_starts(server, "https://") || strpbrk(server, " \"'\n#")))
-		return diag_set(reterr, -EINVAL, "server", "must be https://HOST:PORT, not \"%s\"", server);
+		return diag_set(
+			reterr, -EINVAL, "server", "must be https://HOST:PORT, not \"%s\"", server);
 	r = region_secret_get(request->region, "kubeconfig", &stored);
 	if (r == -ENOENT)
-		return diag_set(reterr, r, name, "the first server has not handed over the cluster yet");
+		return diag_set(
+			reterr, r, name, "the first server has not handed over the cluster yet");
 	if (r < 0)
 		return r;
 	text = server ? rewrite_server(stored, server) : strdup(stored);
@@ -193,7 +210,9 @@ int admin_kubeconfig(const struct admin_request *request, struct diag *reterr)
 static bool is_secret_name(const char *name)
 {
 	size_t n = strlen(name);
-	return n > 0 && n <= 63 && strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == n;
+	return n > 0 && n <= 63 &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") ==
+		       n;
 }
 
 int admin_secret_set(const struct admin_request *request, struct diag *reterr)
@@ -201,16 +220,19 @@ int admin_secret_set(const struct admin_request *request, struct diag *reterr)
 	const char *name, *text;
 	char stored_name[80];
 	int r = value_string(value_find(request->args, "name"), "name", &name, reterr);
-	if (r < 0 || (r = value_string(value_find(request->args, "value"), "value", &text, reterr)) < 0)
+	if (r < 0 ||
+		(r = value_string(value_find(request->args, "value"), "value", &text, reterr)) < 0)
 		return r;
 	if (!is_secret_name(name))
-		return diag_set(reterr, -EINVAL, "name", "must be 1-63 of letters, digits, dash, dot, underscore, not \"%s\"", name);
+		return diag_set(reterr, -EINVAL, "name",
+			"must be 1-63 of letters, digits, dash, dot, underscore, not \"%s\"", name);
 	if (strlen(text) > MAX_SECRET)
 		return diag_set(reterr, -E2BIG, name, "a secret is at most %d bytes", MAX_SECRET);
 	(void)snprintf(stored_name, sizeof(stored_name), "user/%s", name);
 	if ((r = region_secret_put(request->region, stored_name, text)) < 0)
 		return r;
-	region_audit(request->region, request->actor, "secret set", name, "%zu bytes", strlen(text));
+	region_audit(
+		request->region, request->actor, "secret set", name, "%zu bytes", strlen(text));
 	json_out_member(request->out, "secret", name);
 	return 0;
 }
@@ -223,7 +245,8 @@ int admin_bootstrap_set(const struct admin_request *request, struct diag *reterr
 	if (r < 0)
 		return r;
 	if (!oci_digest_valid(digest))
-		return diag_set(reterr, -EINVAL, "digest", "must be sha256: and 64 hex digits, not \"%s\"", digest);
+		return diag_set(reterr, -EINVAL, "digest",
+			"must be sha256: and 64 hex digits, not \"%s\"", digest);
 	if ((r = region_cluster(request->region, &cluster)) < 0)
 		return r;
 	(void)snprintf(cluster->bootstrap_digest, sizeof(cluster->bootstrap_digest), "%s", digest);

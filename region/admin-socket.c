@@ -27,7 +27,8 @@ static int address_of(const char *path, struct sockaddr_un *ret, struct diag *re
 {
 	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	if (strlen(path) >= sizeof(ret->sun_path))
-		return diag_set(reterr, -ENAMETOOLONG, path, "a socket path is at most %zu bytes", sizeof(ret->sun_path) - 1);
+		return diag_set(reterr, -ENAMETOOLONG, path, "a socket path is at most %zu bytes",
+			sizeof(ret->sun_path) - 1);
 	memcpy(ret->sun_path, path, strlen(path) + 1);
 	return 0;
 }
@@ -35,10 +36,12 @@ static int address_of(const char *path, struct sockaddr_un *ret, struct diag *re
 static bool peer_may(int fd, struct ucred *ret)
 {
 	socklen_t n = sizeof(*ret);
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret, &n) == 0 && (ret->uid == 0 || ret->uid == geteuid());
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret, &n) == 0 &&
+	       (ret->uid == 0 || ret->uid == geteuid());
 }
 
-// One line, without the newline. Administrators are local and few: a short blocking read with a limit is enough.
+// One line, without the newline. Administrators are local and few: a short blocking read with a
+// limit is enough.
 static int read_line(int fd, size_t max, int timeout_msec, char **ret, size_t *ret_n)
 {
 	AUTO_FREE char *text = NULL;
@@ -75,7 +78,8 @@ static int write_line(int fd, const char *text)
 		struct pollfd poll_fd = { .fd = fd, .events = POLLOUT };
 		if (poll(&poll_fd, 1, TIMEOUT_MSEC) <= 0)
 			return -ETIMEDOUT;
-		ssize_t put = done < n ? send(fd, text + done, n - done, MSG_NOSIGNAL) : send(fd, "\n", 1, MSG_NOSIGNAL);
+		ssize_t put = done < n ? send(fd, text + done, n - done, MSG_NOSIGNAL)
+				       : send(fd, "\n", 1, MSG_NOSIGNAL);
 		if (put < 0)
 			return -errno;
 		done += (size_t)put;
@@ -99,7 +103,8 @@ static char *answer(struct region *region, const char *actor, const char *text, 
 		r = admin_call(region, actor, call, value_find(document, "args"), &out, &diag);
 	int committed = store_commit(region->store);
 	if (r >= 0 && committed < 0)
-		r = diag_set(&diag, committed, "", "the change could not be written: %s", strerror(-committed));
+		r = diag_set(&diag, committed, "", "the change could not be written: %s",
+			strerror(-committed));
 	http_server_pump(region->http);
 	pthread_mutex_unlock(&region->lock);
 	if (r < 0) {
@@ -132,7 +137,8 @@ static int on_connect(sd_event_source *source, int fd, uint32_t events, void *us
 	return 0;
 }
 
-int admin_socket_start(struct region *region, sd_event *event, const char *path, struct admin_socket **ret, struct diag *reterr)
+int admin_socket_start(struct region *region, sd_event *event, const char *path,
+	struct admin_socket **ret, struct diag *reterr)
 {
 	struct sockaddr_un address;
 	struct admin_socket *server = calloc(1, sizeof(*server));
@@ -143,10 +149,13 @@ int admin_socket_start(struct region *region, sd_event *event, const char *path,
 	server->region = region;
 	int r = address_of(path, &address, reterr);
 	server->fd = r < 0 ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	(void)unlink(path); // left by a region that was killed; the database's lock says that none is running
-	if (r >= 0 && (server->fd < 0 || bind(server->fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	(void)unlink(path); // left by a region that was killed; the database's lock says that none
+			    // is running
+	if (r >= 0 && (server->fd < 0 ||
+			      bind(server->fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
 			      chmod(path, 0600) < 0 || listen(server->fd, 16) < 0))
-		r = diag_set(reterr, -errno, path, "the socket cannot be made: %s", strerror(errno));
+		r = diag_set(
+			reterr, -errno, path, "the socket cannot be made: %s", strerror(errno));
 	if (r >= 0)
 		r = sd_event_add_io(event, &server->source, server->fd, POLLIN, on_connect, server);
 	if (r < 0) {
@@ -163,7 +172,7 @@ struct admin_socket *admin_socket_stop(struct admin_socket *server)
 		return NULL;
 	sd_event_source_unref(server->source);
 	if (server->fd >= 0) {
-		(void)close(server->fd); // nothing to be done about a failing close of a socket
+		(void)close(server->fd);    // nothing to be done about a failing close of a socket
 		(void)unlink(server->path); // the next start removes it anyway
 	}
 	free(server->path);
@@ -171,7 +180,8 @@ struct admin_socket *admin_socket_stop(struct admin_socket *server)
 	return NULL;
 }
 
-int admin_ask(const char *path, const char *call, const char *args_json, struct value **ret, struct diag *reterr)
+int admin_ask(const char *path, const char *call, const char *args_json, struct value **ret,
+	struct diag *reterr)
 {
 	struct sockaddr_un address;
 	CLEANUP(secret_text_free) char *line = NULL, *text = NULL;
@@ -183,14 +193,18 @@ int admin_ask(const char *path, const char *call, const char *args_json, struct 
 		return r;
 	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return diag_set(reterr, -errno, path, "the region does not answer (%s); is hearth-region serve running?", strerror(errno));
+		return diag_set(reterr, -errno, path,
+			"the region does not answer (%s); is hearth-region serve running?",
+			strerror(errno));
 	line = str_format("{\"call\":\"%s\",\"args\":%s}", call, args_json);
 	if (!line)
 		return -ENOMEM;
 	if ((r = write_line(fd, line)) < 0 || (r = read_line(fd, MAX_ANSWER, 60000, &text, &n)) < 0)
-		return diag_set(reterr, r, path, r == -EPIPE ? "the region lets only root and its own user in" : "%s", strerror(-r));
+		return diag_set(reterr, r, path,
+			r == -EPIPE ? "the region lets only root and its own user in" : "%s",
+			strerror(-r));
 	if ((r = json_parse(text, n, MAX_ANSWER, &document, reterr)) < 0 ||
-	    (r = value_bool(value_find(document, "ok"), "ok", &ok, reterr)) < 0)
+		(r = value_bool(value_find(document, "ok"), "ok", &ok, reterr)) < 0)
 		return r;
 	if (!ok) {
 		const char *error = value_text(value_find(document, "error"));

@@ -21,8 +21,8 @@ static const struct {
 	{ "audit", admin_audit },
 };
 
-int admin_call(struct region *region, const char *actor, const char *call, const struct value *args, struct json_out *out,
-	struct diag *reterr)
+int admin_call(struct region *region, const char *actor, const char *call, const struct value *args,
+	struct json_out *out, struct diag *reterr)
 {
 	const struct admin_request request = { region, actor, args, out };
 	for (size_t i = 0; i < N_ELEMENTS(calls); i++) {
@@ -33,7 +33,8 @@ int admin_call(struct region *region, const char *actor, const char *call, const
 			return r;
 		r = calls[i].run(&request, reterr);
 		/* A refused approval still counts its wrong code: -EPERM keeps what was written. */
-		int ended = r < 0 && r != -EPERM ? store_undo(region->store) : store_release(region->store);
+		int ended = r < 0 && r != -EPERM ? store_undo(region->store)
+						 : store_release(region->store);
 		return r < 0 ? r : ended;
 	}
 	return diag_set(reterr, -ENOSYS, "", "there is no call \"%s\"", call);

@@ -1,13 +1,15 @@
-// What an administrator may do, whichever way they come: the socket (hearth-region SUBCOMMAND), the page, /v1/admin.
-// SPDX-License-Identifier: Apache-2.0
+// What an administrator may do, whichever way they come: the socket (hearth-region SUBCOMMAND), the
+// page, /v1/admin. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include "region/region.h"
 
-/* Do @call with @args (JSON object or NULL), writing the members of the answer object to @out (an object is open).
- * @actor: who, for the audit log. 0; -ENOSYS no such call; else the errno with a sentence in @reterr. */
-int admin_call(struct region *region, const char *actor, const char *call, const struct value *args, struct json_out *out,
-	struct diag *reterr);
+/* Do @call with @args (JSON object or NULL), writing the members of the answer object to @out (an
+ * object is open).
+ * @actor: who, for the audit log. 0; -ENOSYS no such call; else the errno with a sentence in
+ * @reterr. */
+int admin_call(struct region *region, const char *actor, const char *call, const struct value *args,
+	struct json_out *out, struct diag *reterr);
 
 struct admin_request {
 	struct region *region;
@@ -30,7 +32,9 @@ int admin_secret_set(const struct admin_request *request, struct diag *reterr);
 int admin_bootstrap_set(const struct admin_request *request, struct diag *reterr);
 int admin_audit(const struct admin_request *request, struct diag *reterr);
 
-// Seed text for @urls (NULL: those of the configuration), with @token or NULL; the caller wipes and frees.
-int seed_text(const struct region *region, const struct value *urls, const char *token, char **ret, struct diag *reterr);
-int token_make(struct region *region, const char *actor, const char *role, const char *node, int64_t count, int64_t ttl_sec,
-	char ret[static 64], struct diag *reterr);
+// Seed text for @urls (NULL: those of the configuration), with @token or NULL; the caller wipes and
+// frees.
+int seed_text(const struct region *region, const struct value *urls, const char *token, char **ret,
+	struct diag *reterr);
+int token_make(struct region *region, const char *actor, const char *role, const char *node,
+	int64_t count, int64_t ttl_sec, char ret[static 64], struct diag *reterr);

@@ -1,6 +1,6 @@
-// /boot on the plain-HTTP listener, for firmware that can do no better: static files, the script, and a seed without a
-// token. Nothing secret is reachable from here.
-// SPDX-License-Identifier: Apache-2.0
+// /boot on the plain-HTTP listener, for firmware that can do no better: static files, the script,
+// and a seed without a token. Nothing secret is reachable from here. SPDX-License-Identifier:
+// Apache-2.0
 #include "region/api.h"
 
 #include "base/file.h"
@@ -16,7 +16,8 @@
 // A file at or below the boot folder; links that lead out of it are refused by the kernel.
 static int open_below(const char *folder, const char *name, uint64_t *ret_size)
 {
-	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
+	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
 	struct stat st;
 	AUTO_CLOSE int folder_fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (folder_fd < 0)
@@ -60,7 +61,8 @@ static void name_of_mac(struct region *region, const char *mac, char ret[static 
 	if (!mac || strlen(mac) != 17 || store_node_list(region->store, &nodes, &n) < 0)
 		return;
 	for (size_t i = 0; i < n; i++)
-		if (nodes[i]->state != NODE_REVOKED && nodes[i]->facts && strcasestr(nodes[i]->facts, mac))
+		if (nodes[i]->state != NODE_REVOKED && nodes[i]->facts &&
+			strcasestr(nodes[i]->facts, mac))
 			(void)snprintf(ret, 80, "%s ", nodes[i]->name);
 	node_list_free(nodes, n);
 }
@@ -68,7 +70,9 @@ static void name_of_mac(struct region *region, const char *mac, char ret[static 
 static int answer_script(struct region *region, struct request *request)
 {
 	AUTO_FREE char *cmdline = image_cmdline(region);
-	const char *root = has_file(region, "root.img") ? "root.img" : has_file(region, "root.cpio") ? "root.cpio" : NULL;
+	const char *root = has_file(region, "root.img")	   ? "root.img"
+			   : has_file(region, "root.cpio") ? "root.cpio"
+							   : NULL;
 	char name[80];
 	name_of_mac(region, request_query(request, "mac"), name);
 	char *text = boot_script(root, cmdline, name);
@@ -97,6 +101,7 @@ int api_boot(struct region *region, struct request *request)
 		return answer_seed(region, request);
 	int fd = region->boot_dir && name[0] ? open_below(region->boot_dir, name, &size) : -ENOENT;
 	if (fd < 0)
-		return request_answer_error(request, 404, "not-found", "the boot folder has no such file");
+		return request_answer_error(
+			request, 404, "not-found", "the boot folder has no such file");
 	return request_answer_file(request, fd, size, "application/octet-stream");
 }

@@ -14,7 +14,8 @@ static void identity_hash(const struct cluster_body *body, char ret[static SHA25
 	ret[0] = '\0';
 	if (!stream)
 		return;
-	const char *texts[] = { body->ca_cert, body->ca_hash, body->server_token ? body->server_token : "" };
+	const char *texts[] = { body->ca_cert, body->ca_hash,
+		body->server_token ? body->server_token : "" };
 	for (size_t i = 0; i < N_ELEMENTS(texts); i++)
 		sha256_stream_add(stream, texts[i], strlen(texts[i]) + 1);
 	sha256_stream_end(stream, hash);
@@ -32,7 +33,8 @@ static int replace_text(char **text, const char *with)
 	return 0;
 }
 
-static int take_cluster(struct region *region, struct cluster *cluster, const struct cluster_body *body, const char *identity)
+static int take_cluster(struct region *region, struct cluster *cluster,
+	const struct cluster_body *body, const char *identity)
 {
 	struct json_out out = { 0 };
 	if (body->endpoints) {
@@ -44,7 +46,8 @@ static int take_cluster(struct region *region, struct cluster *cluster, const st
 	free(cluster->endpoints);
 	cluster->endpoints = json_out_take(&out);
 	if (!cluster->endpoints || replace_text(&cluster->ca_cert, body->ca_cert) < 0 ||
-	    replace_text(&cluster->ca_hash, body->ca_hash) < 0 || replace_text(&cluster->identity_hash, identity) < 0)
+		replace_text(&cluster->ca_hash, body->ca_hash) < 0 ||
+		replace_text(&cluster->identity_hash, identity) < 0)
 		return -ENOMEM;
 	cluster->handed_over = 1;
 	cluster->ever_ready |= body->ever_ready;
@@ -74,11 +77,13 @@ int api_cluster(struct region *region, struct request *request)
 	bool same = str_equal(cluster->identity_hash, identity), first_time = !cluster->handed_over;
 	if (!first_time && !same && cluster->ever_ready)
 		return request_answer_error(request, 409, "cluster-known",
-			"this cluster was Ready with another CA; its CA changes only by a job of the region");
+			"this cluster was Ready with another CA; its CA changes only by a job of "
+			"the region");
 	if ((r = take_cluster(region, cluster, &body, identity)) < 0)
 		return r;
 	if (first_time || !same)
-		region_audit(region, request->node->name, first_time ? "cluster" : "cluster replaced", cluster->name, "CA %.16s",
+		region_audit(region, request->node->name,
+			first_time ? "cluster" : "cluster replaced", cluster->name, "CA %.16s",
 			body.ca_hash);
 	region_wake(region, "cluster");
 	request->commit = true;

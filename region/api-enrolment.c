@@ -1,5 +1,5 @@
-// /v1/enrolments: the exchange of a node that wants to become one, by token or by a person who compares a code.
-// SPDX-License-Identifier: Apache-2.0
+// /v1/enrolments: the exchange of a node that wants to become one, by token or by a person who
+// compares a code. SPDX-License-Identifier: Apache-2.0
 #include "region/api.h"
 
 #include "base/contact.h"
@@ -54,14 +54,16 @@ static int make_room(struct region *region, const char *group)
 		return r;
 	r = -EAGAIN;
 	for (size_t i = 0; i < n && r == -EAGAIN; i++)
-		if (entries[i]->state == ENROLMENT_PENDING && (!group_full || str_equal(entries[i]->remote_group, group)) &&
-		    !has_open_connection(region, entries[i]))
+		if (entries[i]->state == ENROLMENT_PENDING &&
+			(!group_full || str_equal(entries[i]->remote_group, group)) &&
+			!has_open_connection(region, entries[i]))
 			r = store_enrolment_remove(region->store, entries[i]->id);
 	enrolment_list_free(entries, n);
 	return r;
 }
 
-static int answer_post(struct region *region, struct request *request, const struct enrolment *enrolment)
+static int answer_post(
+	struct region *region, struct request *request, const struct enrolment *enrolment)
 {
 	struct json_out out = { 0 };
 	json_out_object_begin(&out);
@@ -92,17 +94,21 @@ static char *used_sentence(const struct token_use *use)
 	if (!use)
 		return strdup("the join token was used before; compare the code instead");
 	return str_format("the join token was used by %s at %s; a person has to compare the code",
-		use->name[0] ? use->name : "another machine", time_format_utc(use->reserved_sec, when));
+		use->name[0] ? use->name : "another machine",
+		time_format_utc(use->reserved_sec, when));
 }
 
-static int token_reserve(struct region *region, struct enrolment *enrolment, const struct token_use *taken_over)
+static int token_reserve(
+	struct region *region, struct enrolment *enrolment, const struct token_use *taken_over)
 {
-	struct token_use use = { .burned = enrolment->durable, .reserved_sec = region_now_sec(region) };
+	struct token_use use = { .burned = enrolment->durable,
+		.reserved_sec = region_now_sec(region) };
 	CLEANUP(node_freep) struct node *old = NULL;
 	int r = 0;
 	if (taken_over) {
 		if (store_node_by_key(region->store, taken_over->key, &old) >= 0)
-			r = node_revoke(region, old, "rules", "its reserved token went to the same machine with a new key");
+			r = node_revoke(region, old, "rules",
+				"its reserved token went to the same machine with a new key");
 		if (r < 0 || (r = store_token_use_remove(region->store, taken_over->id)) < 0)
 			return r;
 	}
@@ -114,18 +120,23 @@ static int token_reserve(struct region *region, struct enrolment *enrolment, con
 	return store_token_use_put(region->store, &use);
 }
 
-// A reservation that ran out goes when somebody else takes the token: its node, which never kept its key, is revoked.
-static int token_drop_lapsed(struct region *region, const struct token *token, struct token_use *const *uses, size_t n, int64_t now_sec)
+// A reservation that ran out goes when somebody else takes the token: its node, which never kept
+// its key, is revoked.
+static int token_drop_lapsed(struct region *region, const struct token *token,
+	struct token_use *const *uses, size_t n, int64_t now_sec)
 {
 	size_t n_held = n;
 	for (size_t i = 0; i < n && n_held >= (size_t)token->count; i++) {
 		CLEANUP(node_freep) struct node *node = NULL;
-		if (uses[i]->burned || uses[i]->reserved_sec + region->config->token_reserve_sec > now_sec)
+		if (uses[i]->burned ||
+			uses[i]->reserved_sec + region->config->token_reserve_sec > now_sec)
 			continue;
 		int r = store_node_by_key(region->store, uses[i]->key, &node);
 		if (r >= 0 && node->state == NODE_RESERVED)
-			r = node_revoke(region, node, "rules", "its reservation ran out and another machine took the token");
-		if ((r < 0 && r != -ENOENT) || (r = store_token_use_remove(region->store, uses[i]->id)) < 0)
+			r = node_revoke(region, node, "rules",
+				"its reservation ran out and another machine took the token");
+		if ((r < 0 && r != -ENOENT) ||
+			(r = store_token_use_remove(region->store, uses[i]->id)) < 0)
 			return r;
 		n_held--;
 	}
@@ -138,7 +149,8 @@ static int token_use_name(struct region *region, const struct enrolment *enrolme
 	struct token_use **uses;
 	size_t n;
 	int r = store_node_by_id(region->store, enrolment->node_id, &node);
-	if (r < 0 || (r = store_token_use_list(region->store, enrolment->token_hash, &uses, &n)) < 0)
+	if (r < 0 ||
+		(r = store_token_use_list(region->store, enrolment->token_hash, &uses, &n)) < 0)
 		return r;
 	for (size_t i = 0; i < n && r >= 0; i++)
 		if (str_equal(uses[i]->key, enrolment->key)) {
@@ -149,13 +161,16 @@ static int token_use_name(struct region *region, const struct enrolment *enrolme
 	return r;
 }
 
-static int token_admit(struct region *region, struct enrolment *enrolment, const struct token *token,
-	const struct token_use *taken_over)
+static int token_admit(struct region *region, struct enrolment *enrolment,
+	const struct token *token, const struct token_use *taken_over)
 {
 	struct diag diag = { 0 };
 	int r = token_reserve(region, enrolment, taken_over);
-	const struct admission admission = { .actor = "token", .may_be_server = str_equal(token->role, "server"),
-		.node_name = token->node, .durable = enrolment->durable, .by_token = true };
+	const struct admission admission = { .actor = "token",
+		.may_be_server = str_equal(token->role, "server"),
+		.node_name = token->node,
+		.durable = enrolment->durable,
+		.by_token = true };
 	if (r >= 0)
 		r = enrolment_admit(region, enrolment, &admission, &diag);
 	if (r == -EEXIST || r == -ERANGE || r == -EINVAL) {
@@ -163,20 +178,25 @@ static int token_admit(struct region *region, struct enrolment *enrolment, const
 		(void)snprintf(id, sizeof(id), "%s/%.20s", enrolment->token_hash, enrolment->key);
 		r = store_token_use_remove(region->store, id);
 		enrolment->token_hash[0] = '\0';
-		return r < 0 ? r : token_refuse(enrolment, "used", str_format("the join token cannot be used: %s", diag_text(&diag)));
+		return r < 0 ? r
+			     : token_refuse(enrolment, "used",
+				       str_format("the join token cannot be used: %s",
+					       diag_text(&diag)));
 	}
 	return r < 0 ? r : token_use_name(region, enrolment);
 }
 
-// A good token approves; anything else leaves a reason in @enrolment, which goes on as a pending entry.
+// A good token approves; anything else leaves a reason in @enrolment, which goes on as a pending
+// entry.
 static int token_apply(struct region *region, struct enrolment *enrolment, const char *text)
 {
 	CLEANUP(token_freep) struct token *token = NULL;
 	struct token_use **uses = NULL;
 	const struct token_use *use;
 	size_t n = 0;
-	const struct token_question question = { enrolment->key, enrolment->uuid, region_now_sec(region),
-		region->config->token_reserve_sec, region->config->takeover_silence_sec };
+	const struct token_question question = { enrolment->key, enrolment->uuid,
+		region_now_sec(region), region->config->token_reserve_sec,
+		region->config->takeover_silence_sec };
 	token_hash(text, enrolment->token_hash);
 	int r = store_token_by_hash(region->store, enrolment->token_hash, &token);
 	if (r >= 0)
@@ -188,39 +208,48 @@ static int token_apply(struct region *region, struct enrolment *enrolment, const
 	r = 0;
 	switch (verdict) {
 	case TOKEN_UNKNOWN:
-		r = token_refuse(enrolment, "unknown", strdup("this region knows no such join token; a person has to compare the code"));
+		r = token_refuse(enrolment, "unknown",
+			strdup("this region knows no such join token; a person has to compare the "
+			       "code"));
 		break;
 	case TOKEN_EXPIRED:
-		r = token_refuse(enrolment, "expired", str_format("the join token expired at %s; a person has to compare the code",
-			time_format_utc(token->expires_sec, when)));
+		r = token_refuse(enrolment, "expired",
+			str_format("the join token expired at %s; a person has to compare the code",
+				time_format_utc(token->expires_sec, when)));
 		break;
-	case TOKEN_USED: r = token_refuse(enrolment, "used", used_sentence(use)); break;
+	case TOKEN_USED:
+		r = token_refuse(enrolment, "used", used_sentence(use));
+		break;
 	case TOKEN_FREE:
 	case TOKEN_OWN:
 	case TOKEN_TAKEOVER:
 		if (enrolment->replaces[0])
-			r = token_refuse(enrolment, "replacement", strdup("a node with the same hardware is enrolled already; a "
-				"person has to approve the replacement by its code"));
+			r = token_refuse(enrolment, "replacement",
+				strdup("a node with the same hardware is enrolled already; a "
+				       "person has to approve the replacement by its code"));
 		else if (enrolment->unauthenticated)
-			r = token_refuse(enrolment, "boot", strdup("the machine was booted without authentication; a person has to "
-				"compare the code, the token was not used"));
+			r = token_refuse(enrolment, "boot",
+				strdup("the machine was booted without authentication; a person "
+				       "has to "
+				       "compare the code, the token was not used"));
 		else if (verdict == TOKEN_FREE)
 			r = token_drop_lapsed(region, token, uses, n, question.now_sec);
 		if (r >= 0 && !enrolment->token_problem[0])
-			r = token_admit(region, enrolment, token, verdict == TOKEN_TAKEOVER ? use : NULL);
+			r = token_admit(
+				region, enrolment, token, verdict == TOKEN_TAKEOVER ? use : NULL);
 		break;
 	}
 	token_use_list_free(uses, n);
 	if (enrolment->token_problem[0]) {
-		region_audit(region, enrolment->remote, "token refused", enrolment->id, "%s: %s", enrolment->token_problem,
-			enrolment->token_sentence);
+		region_audit(region, enrolment->remote, "token refused", enrolment->id, "%s: %s",
+			enrolment->token_problem, enrolment->token_sentence);
 		enrolment->token_hash[0] = '\0';
 	}
 	return r;
 }
 
-static int fill_enrolment(struct region *region, const struct request *request, const struct enrolment_body *body,
-	struct enrolment *enrolment)
+static int fill_enrolment(struct region *region, const struct request *request,
+	const struct enrolment_body *body, struct enrolment *enrolment)
 {
 	CLEANUP(node_freep) struct node *replaced = NULL;
 	AUTO_FREE char *nonce = NULL;
@@ -235,13 +264,15 @@ static int fill_enrolment(struct region *region, const struct request *request, 
 		return r;
 	id_generate("e-", enrolment->id);
 	(void)snprintf(enrolment->key, sizeof(enrolment->key), "%s", request->key);
-	(void)snprintf(enrolment->commitment, sizeof(enrolment->commitment), "%s", body->commitment);
+	(void)snprintf(
+		enrolment->commitment, sizeof(enrolment->commitment), "%s", body->commitment);
 	(void)snprintf(enrolment->region_nonce, sizeof(enrolment->region_nonce), "%s", nonce);
 	(void)snprintf(enrolment->wg_public, sizeof(enrolment->wg_public), "%s", body->wg_public);
 	(void)snprintf(enrolment->uuid, sizeof(enrolment->uuid), "%s", body->uuid);
 	(void)snprintf(enrolment->serial, sizeof(enrolment->serial), "%s", body->serial);
 	(void)snprintf(enrolment->remote, sizeof(enrolment->remote), "%s", request->remote);
-	(void)snprintf(enrolment->replaces, sizeof(enrolment->replaces), "%s", replaced ? replaced->id : "");
+	(void)snprintf(enrolment->replaces, sizeof(enrolment->replaces), "%s",
+		replaced ? replaced->id : "");
 	remote_group(request->remote, enrolment->remote_group);
 	enrolment->durable = body->durable;
 	enrolment->unauthenticated = body->unauthenticated_boot;
@@ -249,16 +280,18 @@ static int fill_enrolment(struct region *region, const struct request *request, 
 	return 0;
 }
 
-// A key that is a node already asks again: it keeps what it has, with its newest facts and WireGuard key.
-static int post_again(struct region *region, struct request *request, const struct enrolment_body *body,
-	struct enrolment *old, struct enrolment *enrolment)
+// A key that is a node already asks again: it keeps what it has, with its newest facts and
+// WireGuard key.
+static int post_again(struct region *region, struct request *request,
+	const struct enrolment_body *body, struct enrolment *old, struct enrolment *enrolment)
 {
 	struct node *node = request->node;
 	(void)snprintf(enrolment->node_id, sizeof(enrolment->node_id), "%s", node->id);
 	enrolment->state = node->state == NODE_RESERVED ? ENROLMENT_RESERVED : ENROLMENT_APPROVED;
 	enrolment->durable = node->durable;
 	if (old)
-		(void)snprintf(enrolment->token_hash, sizeof(enrolment->token_hash), "%s", old->token_hash);
+		(void)snprintf(enrolment->token_hash, sizeof(enrolment->token_hash), "%s",
+			old->token_hash);
 	int r = old ? store_enrolment_remove(region->store, old->id) : 0;
 	if (r < 0 || (r = store_enrolment_put(region->store, enrolment)) < 0)
 		return r;
@@ -273,20 +306,25 @@ static int post_again(struct region *region, struct request *request, const stru
 			return r;
 	}
 	if ((r = store_node_put(region->store, node)) < 0 ||
-	    (body->durable && (r = enrolment_durable(region, enrolment, node)) < 0 && r != -EEXIST))
+		(body->durable && (r = enrolment_durable(region, enrolment, node)) < 0 &&
+			r != -EEXIST))
 		return r;
 	return answer_post(region, request, enrolment);
 }
 
-static int post_refused(struct region *region, struct request *request, const struct enrolment *old, bool *ret_refused)
+static int post_refused(struct region *region, struct request *request, const struct enrolment *old,
+	bool *ret_refused)
 {
-	int64_t now_sec = region_now_sec(region), wait_sec = old->code_sec + region->config->code_interval_sec - now_sec;
+	int64_t now_sec = region_now_sec(region),
+		wait_sec = old->code_sec + region->config->code_interval_sec - now_sec;
 	char text[24];
 	*ret_refused = true;
 	if (old->state == ENROLMENT_DENIED && old->heard_sec + DENIED_SEC > now_sec)
-		return request_answer_error(request, 403, "denied", "an administrator denied this machine; ask who runs the region");
+		return request_answer_error(request, 403, "denied",
+			"an administrator denied this machine; ask who runs the region");
 	if (old->code_sec && wait_sec > 0) {
-		int r = request_answer_error(request, 429, "code-interval", "a key gets one new code every %lld s; ask again in %lld s",
+		int r = request_answer_error(request, 429, "code-interval",
+			"a key gets one new code every %lld s; ask again in %lld s",
 			(long long)region->config->code_interval_sec, (long long)wait_sec);
 		(void)snprintf(text, sizeof(text), "%lld", (long long)wait_sec);
 		request_answer_header(request, "Retry-After", text);
@@ -299,7 +337,9 @@ static int post_refused(struct region *region, struct request *request, const st
 int api_enrolment_post(struct region *region, struct request *request)
 {
 	CLEANUP(value_freep) struct value *document = NULL;
-	CLEANUP(enrolment_freep) struct enrolment *enrolment = calloc(1, sizeof(*enrolment)), *old = NULL;
+	CLEANUP(enrolment_freep)
+	struct enrolment *enrolment = calloc(1, sizeof(*enrolment)),
+			 *old = NULL;
 	struct enrolment_body body;
 	struct diag diag = { 0 };
 	bool refused = false;
@@ -309,24 +349,29 @@ int api_enrolment_post(struct region *region, struct request *request)
 	if (enrolment_body_decode(document, &body, &diag) < 0)
 		return request_answer_error(request, 400, "bad-body", "%s", diag_text(&diag));
 	if ((r = fill_enrolment(region, request, &body, enrolment)) < 0 ||
-	    ((r = store_enrolment_by_key(region->store, request->key, &old)) < 0 && r != -ENOENT))
+		((r = store_enrolment_by_key(region->store, request->key, &old)) < 0 &&
+			r != -ENOENT))
 		return r;
 	if (request->node)
 		return post_again(region, request, &body, old, enrolment);
-	if (old && !body.token && ((r = post_refused(region, request, old, &refused)) < 0 || refused))
+	if (old && !body.token &&
+		((r = post_refused(region, request, old, &refused)) < 0 || refused))
 		return r;
 	if (old && (r = store_enrolment_remove(region->store, old->id)) < 0)
 		return r;
 	if (body.token && (r = token_apply(region, enrolment, body.token)) < 0)
 		return r;
 	if (enrolment->state == ENROLMENT_PENDING) {
-		if (old && body.token && ((r = post_refused(region, request, old, &refused)) < 0 || refused))
+		if (old && body.token &&
+			((r = post_refused(region, request, old, &refused)) < 0 || refused))
 			return r;
 		if ((r = make_room(region, enrolment->remote_group)) == -EAGAIN)
-			return request_answer_error(request, 503, "full", "too many machines wait for approval; ask again later");
+			return request_answer_error(request, 503, "full",
+				"too many machines wait for approval; ask again later");
 		if (r < 0)
 			return r;
-		region_audit(region, enrolment->remote, "enrolment", enrolment->id, "pending, serial \"%s\"%s", enrolment->serial,
+		region_audit(region, enrolment->remote, "enrolment", enrolment->id,
+			"pending, serial \"%s\"%s", enrolment->serial,
 			enrolment->replaces[0] ? ", claims the hardware of a node" : "");
 	}
 	if ((r = store_enrolment_put(region->store, enrolment)) < 0)
@@ -341,11 +386,13 @@ static int find_own(struct region *region, struct request *request, struct enrol
 	const char *id = request->path + strlen("/v1/enrolments/");
 	int r = store_enrolment_by_id(region->store, id, ret);
 	if (r == -ENOENT) {
-		(void)request_answer_error(request, 404, "unknown-enrolment", "there is no such enrolment; enrol anew");
+		(void)request_answer_error(request, 404, "unknown-enrolment",
+			"there is no such enrolment; enrol anew");
 		return -EBADMSG;
 	}
 	if (r >= 0 && !str_equal((*ret)->key, request->key)) {
-		(void)request_answer_error(request, 403, "not-yours", "only the key that made an enrolment may use it");
+		(void)request_answer_error(request, 403, "not-yours",
+			"only the key that made an enrolment may use it");
 		return -EBADMSG;
 	}
 	return r;
@@ -355,12 +402,17 @@ static const char *state_sentence(const struct enrolment *enrolment)
 {
 	switch ((enum enrolment_state)enrolment->state) {
 	case ENROLMENT_PENDING:
-		return enrolment->node_nonce[0] ? "an administrator has to approve this machine by the code on its screen" :
-			"the node has to open its commitment";
-	case ENROLMENT_RESERVED: return "approved by token; the node has to keep its key, then it says durable";
-	case ENROLMENT_APPROVED: return "approved";
-	case ENROLMENT_DENIED: return "an administrator denied this machine";
-	case ENROLMENT_CLOSED: return "five wrong codes were typed for this machine; it starts a new exchange";
+		return enrolment->node_nonce[0] ? "an administrator has to approve this machine by "
+						  "the code on its screen"
+						: "the node has to open its commitment";
+	case ENROLMENT_RESERVED:
+		return "approved by token; the node has to keep its key, then it says durable";
+	case ENROLMENT_APPROVED:
+		return "approved";
+	case ENROLMENT_DENIED:
+		return "an administrator denied this machine";
+	case ENROLMENT_CLOSED:
+		return "five wrong codes were typed for this machine; it starts a new exchange";
 	}
 	return "";
 }
@@ -370,7 +422,8 @@ static int fresh_certificate(struct region *region, struct request *request, str
 	struct cert_facts facts;
 	if (node->certificate && cert_facts_from_pem(node->certificate, &facts, NULL) >= 0) {
 		int64_t half_sec = (facts.not_after_sec - facts.not_before_sec) / 2;
-		bool fresh = region_now_sec(region) >= facts.not_before_sec && facts.not_after_sec - region_now_sec(region) > half_sec;
+		bool fresh = region_now_sec(region) >= facts.not_before_sec &&
+			     facts.not_after_sec - region_now_sec(region) > half_sec;
 		cert_facts_done(&facts);
 		if (fresh)
 			return 0;
@@ -380,12 +433,14 @@ static int fresh_certificate(struct region *region, struct request *request, str
 	return r < 0 ? r : store_node_put(region->store, node);
 }
 
-static int answer_state(struct region *region, struct request *request, const struct enrolment *enrolment)
+static int answer_state(
+	struct region *region, struct request *request, const struct enrolment *enrolment)
 {
 	CLEANUP(node_freep) struct node *node = NULL;
 	struct json_out out = { 0 };
 	int r = 0;
-	if (enrolment->node_id[0] && (r = store_node_by_id(region->store, enrolment->node_id, &node)) >= 0)
+	if (enrolment->node_id[0] &&
+		(r = store_node_by_id(region->store, enrolment->node_id, &node)) >= 0)
 		r = fresh_certificate(region, request, node);
 	if (r < 0)
 		return r;
@@ -403,13 +458,15 @@ static int answer_state(struct region *region, struct request *request, const st
 }
 
 // True when the nonce opens the commitment.
-static bool opens_commitment(const struct request *request, const struct enrolment *enrolment, const char *nonce_text)
+static bool opens_commitment(
+	const struct request *request, const struct enrolment *enrolment, const char *nonce_text)
 {
 	AUTO_FREE uint8_t *nonce = NULL, *wanted = NULL;
 	uint8_t given[SHA256_BYTES];
 	size_t n_nonce, n_wanted;
 	if (base64_decode(nonce_text, &nonce, &n_nonce) < 0 || n_nonce != NONCE_BYTES ||
-	    base64_decode(enrolment->commitment, &wanted, &n_wanted) < 0 || n_wanted != SHA256_BYTES)
+		base64_decode(enrolment->commitment, &wanted, &n_wanted) < 0 ||
+		n_wanted != SHA256_BYTES)
 		return false;
 	enrol_commitment(nonce, request->spki, request->n_spki, given);
 	return crypto_equal(given, wanted, sizeof(given));
@@ -420,12 +477,14 @@ static int put_durable(struct region *region, struct request *request, struct en
 	CLEANUP(node_freep) struct node *node = NULL;
 	enrolment->durable = 1;
 	if (!enrolment->node_id[0])
-		return store_enrolment_put(region->store, enrolment); // not approved yet: remembered for then
+		return store_enrolment_put(
+			region->store, enrolment); // not approved yet: remembered for then
 	int r = store_node_by_id(region->store, enrolment->node_id, &node);
 	if (r >= 0)
 		r = enrolment_durable(region, enrolment, node);
 	if (r == -EEXIST) {
-		(void)request_answer_error(request, 409, "token-used", "the reservation ran out and the token was used meanwhile");
+		(void)request_answer_error(request, 409, "token-used",
+			"the reservation ran out and the token was used meanwhile");
 		return -EBADMSG;
 	}
 	return r;
@@ -446,13 +505,16 @@ int api_enrolment_put(struct region *region, struct request *request)
 		return r;
 	enrolment->heard_sec = region_now_sec(region);
 	if (change.node_nonce && !str_equal(change.node_nonce, enrolment->node_nonce)) {
-		if (enrolment->node_nonce[0] || !opens_commitment(request, enrolment, change.node_nonce))
-			return request_answer_error(request, 400, "bad-commitment", "nodeNonce does not open the commitment of this enrolment");
-		(void)snprintf(enrolment->node_nonce, sizeof(enrolment->node_nonce), "%s", change.node_nonce);
+		if (enrolment->node_nonce[0] ||
+			!opens_commitment(request, enrolment, change.node_nonce))
+			return request_answer_error(request, 400, "bad-commitment",
+				"nodeNonce does not open the commitment of this enrolment");
+		(void)snprintf(enrolment->node_nonce, sizeof(enrolment->node_nonce), "%s",
+			change.node_nonce);
 		enrolment->code_sec = enrolment->heard_sec;
 	}
 	if ((r = store_enrolment_put(region->store, enrolment)) < 0 ||
-	    (change.durable && (r = put_durable(region, request, enrolment)) < 0))
+		(change.durable && (r = put_durable(region, request, enrolment)) < 0))
 		return r;
 	request->commit = true;
 	return answer_state(region, request, enrolment);
@@ -482,7 +544,8 @@ int api_enrolment_get(struct region *region, struct request *request)
 		return r;
 	enrolment->heard_sec = region_now_sec(region);
 	if ((r = store_enrolment_put(region->store, enrolment)) < 0 ||
-	    (enrolment->state == ENROLMENT_RESERVED && (r = token_heard(region, enrolment)) < 0))
+		(enrolment->state == ENROLMENT_RESERVED &&
+			(r = token_heard(region, enrolment)) < 0))
 		return r;
 	if (enrolment->state == ENROLMENT_PENDING && request_wait(request, enrolment->id))
 		return 0;

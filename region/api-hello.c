@@ -23,8 +23,10 @@ int api_hello(struct region *region, struct request *request)
 	uint8_t message[HELLO_MESSAGE_BYTES];
 	struct diag diag = { 0 };
 	size_t n_nonce = 0, n_signature;
-	if (!nonce_text || base64url_decode(nonce_text, &nonce, &n_nonce) < 0 || n_nonce != NONCE_BYTES)
-		return request_answer_error(request, 400, "bad-nonce", "nonce must be 32 bytes in unpadded base64url");
+	if (!nonce_text || base64url_decode(nonce_text, &nonce, &n_nonce) < 0 ||
+		n_nonce != NONCE_BYTES)
+		return request_answer_error(
+			request, 400, "bad-nonce", "nonce must be 32 bytes in unpadded base64url");
 	if (region_check_clock(region, &diag) < 0)
 		return request_answer_error(request, 503, "clock", "%s", diag_text(&diag));
 	int64_t now_msec = time_wall_msec();

@@ -18,18 +18,35 @@ int api_metrics(struct region *region, struct request *request)
 	FILE *f = r < 0 || n_nodes < 0 ? NULL : open_memstream(&text, &n);
 	if (!f)
 		return r < 0 ? r : -ENOMEM;
-	fprintf(f, "# HELP hearth_region_nodes Nodes that are not revoked.\n# TYPE hearth_region_nodes gauge\nhearth_region_nodes %lld\n",
+	fprintf(f,
+		"# HELP hearth_region_nodes Nodes that are not revoked.\n# TYPE "
+		"hearth_region_nodes gauge\nhearth_region_nodes %lld\n",
 		(long long)n_nodes);
-	fprintf(f, "# HELP hearth_region_pending Machines waiting for approval.\n# TYPE hearth_region_pending gauge\n"
-		   "hearth_region_pending %lld\n", (long long)n_pending);
-	fprintf(f, "# HELP hearth_region_long_polls Requests that wait for a change.\n# TYPE hearth_region_long_polls gauge\n"
-		   "hearth_region_long_polls %zu\n", n_waiting);
-	fprintf(f, "# HELP hearth_region_requests_total Requests handled.\n# TYPE hearth_region_requests_total counter\n"
-		   "hearth_region_requests_total %llu\n", (unsigned long long)region->n_requests);
-	fprintf(f, "# HELP hearth_region_refused_total Requests refused for who asked.\n# TYPE hearth_region_refused_total counter\n"
-		   "hearth_region_refused_total %llu\n", (unsigned long long)region->n_refused);
-	fprintf(f, "# HELP hearth_region_uptime_seconds Since start.\n# TYPE hearth_region_uptime_seconds gauge\n"
-		   "hearth_region_uptime_seconds %llu\n", (unsigned long long)((time_boot_usec() - region->started_usec) / USEC_PER_SEC));
+	fprintf(f,
+		"# HELP hearth_region_pending Machines waiting for approval.\n# TYPE "
+		"hearth_region_pending gauge\n"
+		"hearth_region_pending %lld\n",
+		(long long)n_pending);
+	fprintf(f,
+		"# HELP hearth_region_long_polls Requests that wait for a change.\n# TYPE "
+		"hearth_region_long_polls gauge\n"
+		"hearth_region_long_polls %zu\n",
+		n_waiting);
+	fprintf(f,
+		"# HELP hearth_region_requests_total Requests handled.\n# TYPE "
+		"hearth_region_requests_total counter\n"
+		"hearth_region_requests_total %llu\n",
+		(unsigned long long)region->n_requests);
+	fprintf(f,
+		"# HELP hearth_region_refused_total Requests refused for who asked.\n# TYPE "
+		"hearth_region_refused_total counter\n"
+		"hearth_region_refused_total %llu\n",
+		(unsigned long long)region->n_refused);
+	fprintf(f,
+		"# HELP hearth_region_uptime_seconds Since start.\n# TYPE "
+		"hearth_region_uptime_seconds gauge\n"
+		"hearth_region_uptime_seconds %llu\n",
+		(unsigned long long)((time_boot_usec() - region->started_usec) / USEC_PER_SEC));
 	if (fclose(f) != 0) {
 		free(text);
 		return -ENOMEM;

@@ -1,5 +1,5 @@
-// What an approved node asks: its assignment, the mesh, its secrets; what it tells: its status. Renewal.
-// SPDX-License-Identifier: Apache-2.0
+// What an approved node asks: its assignment, the mesh, its secrets; what it tells: its status.
+// Renewal. SPDX-License-Identifier: Apache-2.0
 #include "region/api.h"
 
 #include "base/log.h"
@@ -21,7 +21,8 @@ static void watch_for_clones(struct region *region, struct node *node, const cha
 	if (strstr(node->older_boot_ids, boot_id)) {
 		if (++node->n_clone_hints >= CLONE_HINTS && !node->quarantined) {
 			node->quarantined = 1;
-			region_audit(region, "rules", "quarantine", node->name, "two machines speak with its key");
+			region_audit(region, "rules", "quarantine", node->name,
+				"two machines speak with its key");
 		}
 		return;
 	}
@@ -38,17 +39,20 @@ bool api_node_heard(struct region *region, struct request *request)
 	(void)snprintf(node->remote, sizeof(node->remote), "%s", request->remote);
 	int r = store_node_put(region->store, node);
 	if (r < 0)
-		log_error("node %s: what was heard could not be kept: %s", node->name, strerror(-r));
+		log_error(
+			"node %s: what was heard could not be kept: %s", node->name, strerror(-r));
 	if (!node->quarantined)
 		return true;
 	(void)request_answer_error(request, 409, "quarantined",
-		"two machines speak with the key of this node; an administrator has to decide which one is right");
+		"two machines speak with the key of this node; an administrator has to decide "
+		"which one is right");
 	return false;
 }
 
 // ---- assignment
 
-static int build_assignment(struct region *region, const struct node *node, const char *generation, char **ret)
+static int build_assignment(
+	struct region *region, const struct node *node, const char *generation, char **ret)
 {
 	CLEANUP(cluster_freep) struct cluster *cluster = NULL;
 	CLEANUP(node_freep) struct node *first_server = NULL;
@@ -58,7 +62,8 @@ static int build_assignment(struct region *region, const struct node *node, cons
 		r = store_node_by_id(region->store, cluster->first_server, &first_server);
 	if (r < 0)
 		return r;
-	const struct assignment_input input = { region->config, cluster, node, first_server, region->ca_pin, generation };
+	const struct assignment_input input = { region->config, cluster, node, first_server,
+		region->ca_pin, generation };
 	r = assignment_build(&input, ret, &diag);
 	if (r < 0)
 		log_error("assignment of %s: %s", node->name, diag_text(&diag));
@@ -95,7 +100,8 @@ static bool etag_matches(const char *header, const char *generation)
 	if (str_starts(header, "W/"))
 		header += 2;
 	if (header[0] == '"')
-		return strncmp(header + 1, generation, n) == 0 && header[n + 1] == '"' && !header[n + 2];
+		return strncmp(header + 1, generation, n) == 0 && header[n + 1] == '"' &&
+		       !header[n + 2];
 	return str_equal(header, generation);
 }
 
@@ -108,7 +114,8 @@ int api_assignment(struct region *region, struct request *request)
 	int r = settle_generation(region, request);
 	if (r < 0)
 		return r;
-	(void)snprintf(generation, sizeof(generation), "%s.%lld", region->epoch, (long long)request->node->assignment_generation);
+	(void)snprintf(generation, sizeof(generation), "%s.%lld", region->epoch,
+		(long long)request->node->assignment_generation);
 	(void)snprintf(etag, sizeof(etag), "\"%s\"", generation);
 	if (etag_matches(request_header(request, "If-None-Match"), generation)) {
 		if (request_wait(request, "cluster"))
@@ -118,7 +125,8 @@ int api_assignment(struct region *region, struct request *request)
 		r = build_assignment(region, request->node, generation, &text);
 		if (r >= 0) {
 			size_t n = strlen(text);
-			r = request_answer_bytes(request, 200, "application/json", TAKE_PTR(text), n);
+			r = request_answer_bytes(
+				request, 200, "application/json", TAKE_PTR(text), n);
 		}
 	}
 	request_answer_header(request, "ETag", etag);
@@ -132,7 +140,8 @@ static int64_t since_generation(const struct region *region, const char *since, 
 {
 	size_t n = strlen(region->epoch);
 	char *end;
-	if (!since || strncmp(since, region->epoch, n) != 0 || since[n] != '.' || since[n + 1] < '0' || since[n + 1] > '9')
+	if (!since || strncmp(since, region->epoch, n) != 0 || since[n] != '.' ||
+		since[n + 1] < '0' || since[n + 1] > '9')
 		return -1;
 	long long generation = strtoll(since + n + 1, &end, 10);
 	return *end || generation > newest ? -1 : generation;
@@ -143,12 +152,14 @@ static unsigned own_keepalive(const struct region *region, const struct node *no
 	CLEANUP(value_freep) struct value *facts = NULL;
 	char endpoint[80];
 	if (node->facts)
-		(void)json_parse(node->facts, strlen(node->facts), 0, &facts, NULL); // stored facts were checked; none is fine
+		(void)json_parse(node->facts, strlen(node->facts), 0, &facts,
+			NULL); // stored facts were checked; none is fine
 	assign_endpoint(region->config, node, facts, endpoint);
 	return endpoint[0] ? 0 : 25;
 }
 
-static int put_peers(struct region *region, const struct request *request, int64_t since, struct json_out *out, size_t *ret_n)
+static int put_peers(struct region *region, const struct request *request, int64_t since,
+	struct json_out *out, size_t *ret_n)
 {
 	struct node **nodes;
 	size_t n;
@@ -214,15 +225,17 @@ int api_mesh(struct region *region, struct request *request)
 
 // ---- secrets
 
-static int put_k3s_token(struct region *region, const struct node *node, const struct cluster *cluster, const char *secret_name,
-	const char *member, const char *user, struct json_out *out)
+static int put_k3s_token(struct region *region, const struct node *node,
+	const struct cluster *cluster, const char *secret_name, const char *member,
+	const char *user, struct json_out *out)
 {
 	CLEANUP(secret_text_free) char *secret = NULL, *full = NULL;
 	int r = region_secret_get(region, secret_name, &secret);
 	if (r < 0)
 		return r;
 	bool short_form = !cluster->handed_over || str_equal(cluster->first_server, node->id);
-	full = short_form ? strdup(secret) : str_format("K10%s::%s:%s", cluster->ca_hash, user, secret);
+	full = short_form ? strdup(secret)
+			  : str_format("K10%s::%s:%s", cluster->ca_hash, user, secret);
 	json_out_member(out, member, full);
 	return full ? 0 : -ENOMEM;
 }
@@ -242,7 +255,8 @@ static int put_user_secrets(struct region *region, struct json_out *out)
 		CLEANUP(secret_text_free) char *text = NULL;
 		if (!str_starts(secrets[i]->id, prefix))
 			continue;
-		r = region_secret_get(region, secrets[i]->id + strlen(region->config->name) + 1, &text);
+		r = region_secret_get(
+			region, secrets[i]->id + strlen(region->config->name) + 1, &text);
 		json_out_member(out, secrets[i]->id + strlen(prefix), text);
 	}
 	json_out_object_end(out);
@@ -258,7 +272,8 @@ int api_secrets(struct region *region, struct request *request)
 	if (!api_node_heard(region, request))
 		return 0;
 	if (!node->durable && (node->is_server || !region->config->diskless))
-		return request_answer_error(request, 403, "not-durable", "secrets go to nodes that keep their key (durable) only");
+		return request_answer_error(request, 403, "not-durable",
+			"secrets go to nodes that keep their key (durable) only");
 	int r = region_cluster(region, &cluster);
 	if (r < 0)
 		return r;
@@ -285,9 +300,11 @@ int api_secrets(struct region *region, struct request *request)
 // ---- status
 
 // Is what @node reports its pod range, by the rule of pod-cidr.h? Then its peers learn it.
-static int settle_pod_cidr(struct region *region, struct node *const *nodes, size_t n, struct node *node, bool *ret_changed)
+static int settle_pod_cidr(struct region *region, struct node *const *nodes, size_t n,
+	struct node *node, bool *ret_changed)
 {
-	if (!node->reported_pod_cidr[0] || str_equal(node->reported_pod_cidr, node->pod_cidr) || node->state == NODE_REVOKED)
+	if (!node->reported_pod_cidr[0] || str_equal(node->reported_pod_cidr, node->pod_cidr) ||
+		node->state == NODE_REVOKED)
 		return 0;
 	AUTO_FREE const char **seen = calloc(n + 1, sizeof(*seen));
 	AUTO_FREE const char **others = calloc(n + 1, sizeof(*others));
@@ -301,15 +318,19 @@ static int settle_pod_cidr(struct region *region, struct node *const *nodes, siz
 		if (!str_equal(nodes[i]->id, node->id) && nodes[i]->pod_cidr[0])
 			others[n_others++] = nodes[i]->pod_cidr;
 		if (nodes[i]->is_server && nodes[i]->status &&
-		    json_parse(nodes[i]->status, strlen(nodes[i]->status), 0, &documents[i], NULL) >= 0)
-			seen[n_seen++] = value_text(value_path(documents[i], "podCidrsSeen", node->name, NULL));
+			json_parse(nodes[i]->status, strlen(nodes[i]->status), 0, &documents[i],
+				NULL) >= 0)
+			seen[n_seen++] = value_text(
+				value_path(documents[i], "podCidrsSeen", node->name, NULL));
 	}
-	enum pod_cidr_verdict verdict = pod_cidr_decide(&region->config->pod, node->reported_pod_cidr, seen, n_seen, others, n_others);
+	enum pod_cidr_verdict verdict = pod_cidr_decide(
+		&region->config->pod, node->reported_pod_cidr, seen, n_seen, others, n_others);
 	for (size_t i = 0; i < n; i++)
 		value_free(documents[i]);
 	if (verdict != POD_CIDR_ACCEPTED) {
 		if (verdict != POD_CIDR_UNCONFIRMED)
-			log_warning("node %s: pod range %s %s", node->name, node->reported_pod_cidr, pod_cidr_phrase(verdict));
+			log_warning("node %s: pod range %s %s", node->name, node->reported_pod_cidr,
+				pod_cidr_phrase(verdict));
 		return 0;
 	}
 	(void)snprintf(node->pod_cidr, sizeof(node->pod_cidr), "%s", node->reported_pod_cidr);
@@ -352,7 +373,8 @@ static int take_facts(struct region *region, struct node *node, const struct val
 		return 0;
 	}
 	if (node->facts)
-		(void)json_parse(node->facts, strlen(node->facts), 0, &before, NULL); // none before: as if empty
+		(void)json_parse(node->facts, strlen(node->facts), 0, &before,
+			NULL); // none before: as if empty
 	assign_endpoint(region->config, node, before, old_endpoint);
 	assign_endpoint(region->config, node, facts, new_endpoint);
 	bool same_nics = before && value_find(before, "nics") && value_find(facts, "nics") &&
@@ -377,10 +399,12 @@ static int note_ready(struct region *region, struct node *node, bool ready)
 	if (!node->ready_sec)
 		node->ready_sec = region_now_sec(region);
 	int r = region_cluster(region, &cluster);
-	if (r < 0 || !str_equal(cluster->first_server, node->id) || !cluster->handed_over || cluster->ever_ready)
+	if (r < 0 || !str_equal(cluster->first_server, node->id) || !cluster->handed_over ||
+		cluster->ever_ready)
 		return r;
 	cluster->ever_ready = 1;
-	region_audit(region, node->name, "cluster ready", cluster->name, "the first server is Ready");
+	region_audit(
+		region, node->name, "cluster ready", cluster->name, "the first server is Ready");
 	return store_cluster_put(region->store, cluster);
 }
 
@@ -396,22 +420,26 @@ int api_status(struct region *region, struct request *request)
 	if (status_body_decode(document, &body, &diag) < 0)
 		return request_answer_error(request, 400, "bad-body", "%s", diag_text(&diag));
 	bool quarantined = node->quarantined;
-	if (!api_node_heard(region, request) && !quarantined) // the status of a quarantined node is still worth reading
+	if (!api_node_heard(region, request) &&
+		!quarantined) // the status of a quarantined node is still worth reading
 		region_wake(region, "cluster");
 	bool seen_changed = body.pod_cidrs_seen != NULL;
 	if (node->status) {
 		CLEANUP(value_freep) struct value *old = NULL;
 		const struct value *old_seen;
-		if (seen_changed && json_parse(node->status, strlen(node->status), 0, &old, NULL) >= 0 &&
-		    (old_seen = value_find(old, "podCidrsSeen")))
+		if (seen_changed &&
+			json_parse(node->status, strlen(node->status), 0, &old, NULL) >= 0 &&
+			(old_seen = value_find(old, "podCidrsSeen")))
 			seen_changed = !value_equal(old_seen, body.pod_cidrs_seen);
 	}
 	free(node->status);
 	node->status = strdup(request->body);
 	if (body.pod_cidr)
-		(void)snprintf(node->reported_pod_cidr, sizeof(node->reported_pod_cidr), "%s", body.pod_cidr);
+		(void)snprintf(node->reported_pod_cidr, sizeof(node->reported_pod_cidr), "%s",
+			body.pod_cidr);
 	if (!node->status || (body.facts && (r = take_facts(region, node, body.facts)) < 0) ||
-	    (r = note_ready(region, node, body.ready)) < 0 || (r = store_node_put(region->store, node)) < 0)
+		(r = note_ready(region, node, body.ready)) < 0 ||
+		(r = store_node_put(region->store, node)) < 0)
 		return r < 0 ? r : -ENOMEM;
 	if ((r = settle_pod_cidrs(region, request, node->is_server && seen_changed)) < 0)
 		return r;
@@ -431,19 +459,22 @@ int api_renew(struct region *region, struct request *request)
 	int r = request_json(request, &document);
 	if (r < 0)
 		return r;
-	if (renew_body_decode(document, &csr, &diag) < 0 || csr_spki(csr, &spki, &n_spki, &diag) < 0)
+	if (renew_body_decode(document, &csr, &diag) < 0 ||
+		csr_spki(csr, &spki, &n_spki, &diag) < 0)
 		return request_answer_error(request, 400, "bad-csr", "%s", diag_text(&diag));
 	if (n_spki != request->n_spki || memcmp(spki, request->spki, n_spki) != 0)
-		return request_answer_error(request, 403, "other-key", "a certificate is renewed for the same key only");
+		return request_answer_error(request, 403, "other-key",
+			"a certificate is renewed for the same key only");
 	if (!api_node_heard(region, request))
 		return 0;
 	if ((r = region_check_clock(region, &diag)) < 0)
 		return request_answer_error(request, 503, "clock", "%s", diag_text(&diag));
 	if ((r = region_node_certificate(region, request->node, spki, n_spki, &diag)) < 0 ||
-	    (r = store_node_put(region->store, request->node)) < 0)
+		(r = store_node_put(region->store, request->node)) < 0)
 		return r;
 	region_audit(region, request->node->name, "renew", request->node->name, "%s",
-		request->peer.in_date ? "certificate renewed" : "certificate renewed after it had expired");
+		request->peer.in_date ? "certificate renewed"
+				      : "certificate renewed after it had expired");
 	json_out_object_begin(&out);
 	json_out_member(&out, "certificate", request->node->certificate);
 	json_out_object_end(&out);

@@ -28,7 +28,8 @@ static int answer_missing(struct request *request, const char *code, const char 
 
 static int open_blob(const struct region *region, const char *digest, uint64_t *ret_size)
 {
-	AUTO_FREE char *path = str_format("%s/blobs/sha256/%s", region->layout_dir, digest + strlen("sha256:"));
+	AUTO_FREE char *path =
+		str_format("%s/blobs/sha256/%s", region->layout_dir, digest + strlen("sha256:"));
 	struct stat st;
 	if (!path)
 		return -ENOMEM;
@@ -45,9 +46,11 @@ static int load_index(const struct region *region, struct value **ret)
 	return path ? json_load(path, MAX_INDEX, ret, NULL) : -ENOMEM;
 }
 
-static int load_manifest(const struct region *region, const char *digest, char **ret_text, size_t *ret_n, struct value **ret)
+static int load_manifest(const struct region *region, const char *digest, char **ret_text,
+	size_t *ret_n, struct value **ret)
 {
-	AUTO_FREE char *path = str_format("%s/blobs/sha256/%s", region->layout_dir, digest + strlen("sha256:"));
+	AUTO_FREE char *path =
+		str_format("%s/blobs/sha256/%s", region->layout_dir, digest + strlen("sha256:"));
 	AUTO_FREE char *text = NULL;
 	size_t n;
 	int r = path ? file_read(path, MAX_MANIFEST, &text, &n, NULL) : -ENOMEM;
@@ -59,7 +62,8 @@ static int load_manifest(const struct region *region, const char *digest, char *
 	return 0;
 }
 
-static int answer_manifest(struct region *region, struct request *request, const struct oci_path *path)
+static int answer_manifest(
+	struct region *region, struct request *request, const struct oci_path *path)
 {
 	CLEANUP(value_freep) struct value *index = NULL, *manifest = NULL;
 	AUTO_FREE char *text = NULL;
@@ -67,13 +71,15 @@ static int answer_manifest(struct region *region, struct request *request, const
 	size_t n;
 	if (!path->is_digest) {
 		if (load_index(region, &index) < 0)
-			return answer_missing(request, "NAME_UNKNOWN", "this region serves no content");
-		digest = value_text(value_find(oci_index_find(index, path->name, path->reference), "digest"));
+			return answer_missing(
+				request, "NAME_UNKNOWN", "this region serves no content");
+		digest = value_text(
+			value_find(oci_index_find(index, path->name, path->reference), "digest"));
 		if (!digest || !oci_digest_valid(digest))
 			return answer_missing(request, "MANIFEST_UNKNOWN", "there is no such tag");
 	}
-	if (load_manifest(region, digest, &text, &n, &manifest) < 0 || manifest->type != VALUE_OBJECT ||
-	    !value_find(manifest, "schemaVersion"))
+	if (load_manifest(region, digest, &text, &n, &manifest) < 0 ||
+		manifest->type != VALUE_OBJECT || !value_find(manifest, "schemaVersion"))
 		return answer_missing(request, "MANIFEST_UNKNOWN", "there is no such manifest");
 	int r = request_answer_bytes(request, 200, oci_manifest_type(manifest), TAKE_PTR(text), n);
 	request_answer_header(request, "Docker-Content-Digest", digest);
@@ -96,7 +102,8 @@ static int answer_tags(struct region *region, struct request *request, const str
 	CLEANUP(value_freep) struct value *index = NULL;
 	struct json_out out = { 0 };
 	size_t n = 0;
-	const struct value *manifests = load_index(region, &index) < 0 ? NULL : value_find(index, "manifests");
+	const struct value *manifests =
+		load_index(region, &index) < 0 ? NULL : value_find(index, "manifests");
 	json_out_object_begin(&out);
 	json_out_member(&out, "name", path->name);
 	json_out_key(&out, "tags");
@@ -116,20 +123,23 @@ static int answer_tags(struct region *region, struct request *request, const str
 	return answer_missing(request, "NAME_UNKNOWN", "there is no such repository");
 }
 
-static void put_referrer(const struct region *region, const struct value *descriptor, const char *subject, struct json_out *out)
+static void put_referrer(const struct region *region, const struct value *descriptor,
+	const char *subject, struct json_out *out)
 {
 	CLEANUP(value_freep) struct value *manifest = NULL;
 	const char *digest = value_text(value_find(descriptor, "digest"));
 	size_t n;
-	if (!digest || !oci_digest_valid(digest) || load_manifest(region, digest, NULL, &n, &manifest) < 0 ||
-	    !str_equal(value_text(value_path(manifest, "subject", "digest", NULL)), subject))
+	if (!digest || !oci_digest_valid(digest) ||
+		load_manifest(region, digest, NULL, &n, &manifest) < 0 ||
+		!str_equal(value_text(value_path(manifest, "subject", "digest", NULL)), subject))
 		return;
 	const char *type = value_text(value_find(manifest, "artifactType"));
 	json_out_object_begin(out);
 	json_out_member(out, "mediaType", oci_manifest_type(manifest));
 	json_out_member(out, "digest", digest);
 	json_out_member_int(out, "size", (int64_t)n);
-	json_out_member(out, "artifactType", type ? type : value_text(value_path(manifest, "config", "mediaType", NULL)));
+	json_out_member(out, "artifactType",
+		type ? type : value_text(value_path(manifest, "config", "mediaType", NULL)));
 	if (value_find(manifest, "annotations")) {
 		json_out_key(out, "annotations");
 		json_out_value(out, value_find(manifest, "annotations"));
@@ -137,11 +147,13 @@ static void put_referrer(const struct region *region, const struct value *descri
 	json_out_object_end(out);
 }
 
-static int answer_referrers(struct region *region, struct request *request, const struct oci_path *path)
+static int answer_referrers(
+	struct region *region, struct request *request, const struct oci_path *path)
 {
 	CLEANUP(value_freep) struct value *index = NULL;
 	struct json_out out = { 0 };
-	const struct value *manifests = load_index(region, &index) < 0 ? NULL : value_find(index, "manifests");
+	const struct value *manifests =
+		load_index(region, &index) < 0 ? NULL : value_find(index, "manifests");
 	json_out_object_begin(&out);
 	json_out_member_int(&out, "schemaVersion", 2);
 	json_out_member(&out, "mediaType", OCI_TYPE_INDEX);
@@ -162,13 +174,24 @@ int api_oci(struct region *region, struct request *request)
 	if (oci_path_parse(request->path + strlen("/v2/"), &path) < 0)
 		return answer_missing(request, "NAME_INVALID", "there is no such resource");
 	if (path.kind != OCI_ROOT && !region->layout_dir)
-		return answer_missing(request, "NAME_UNKNOWN", "this region serves no content (hearth-region serve --layout)");
+		return answer_missing(request, "NAME_UNKNOWN",
+			"this region serves no content (hearth-region serve --layout)");
 	switch (path.kind) {
-	case OCI_ROOT: r = request_answer_bytes(request, 200, "application/json", strdup("{}"), 2); break;
-	case OCI_MANIFEST: r = answer_manifest(region, request, &path); break;
-	case OCI_BLOB: r = answer_blob(region, request, &path); break;
-	case OCI_TAGS: r = answer_tags(region, request, &path); break;
-	case OCI_REFERRERS: r = answer_referrers(region, request, &path); break;
+	case OCI_ROOT:
+		r = request_answer_bytes(request, 200, "application/json", strdup("{}"), 2);
+		break;
+	case OCI_MANIFEST:
+		r = answer_manifest(region, request, &path);
+		break;
+	case OCI_BLOB:
+		r = answer_blob(region, request, &path);
+		break;
+	case OCI_TAGS:
+		r = answer_tags(region, request, &path);
+		break;
+	case OCI_REFERRERS:
+		r = answer_referrers(region, request, &path);
+		break;
 	}
 	request_answer_header(request, "Docker-Distribution-Api-Version", "registry/2.0");
 	return r;

@@ -27,6 +27,6 @@ int api_boot(struct region *region, struct request *request);
 int api_page(struct region *region, struct request *request);
 int api_page_post(struct region *region, struct request *request);
 
-/* A node spoke: remember when and from where, and watch for clones by the boot id (DESIGN 5). False when an answer
- * (409 quarantined) was given. */
+/* A node spoke: remember when and from where, and watch for clones by the boot id (DESIGN 5). False
+ * when an answer (409 quarantined) was given. */
 bool api_node_heard(struct region *region, struct request *request);

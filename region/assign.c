@@ -42,16 +42,19 @@ static bool is_lan_mac(const struct cluster_config *config, const char *mac)
 	return config->has_lan && str_starts(mac, config->lan_mac_prefix);
 }
 
-int assign_lan_mac(const struct cluster_config *config, const struct value *facts, char ret[static 18])
+int assign_lan_mac(
+	const struct cluster_config *config, const struct value *facts, char ret[static 18])
 {
 	const struct value *nics = value_find(facts, "nics");
 	for (size_t i = 0; nics && i < nics->n; i++)
-		if (lower_mac(value_text(value_find(&nics->items[i], "mac")), ret) && is_lan_mac(config, ret))
+		if (lower_mac(value_text(value_find(&nics->items[i], "mac")), ret) &&
+			is_lan_mac(config, ret))
 			return 0;
 	return -ENOENT;
 }
 
-// A global IPv4 or IPv6 address of @nic that is no user-mode uplink (10.0.2.0/24) and no link-local one.
+// A global IPv4 or IPv6 address of @nic that is no user-mode uplink (10.0.2.0/24) and no link-local
+// one.
 static bool nic_address(const struct value *nic, char ret[static 80])
 {
 	const struct value *addresses = value_find(nic, "addresses");
@@ -65,7 +68,8 @@ static bool nic_address(const struct value *nic, char ret[static 80])
 		memcpy(address, text, n);
 		address[n] = '\0';
 		if (inet_pton(AF_INET, address, v4) == 1) {
-			if ((v4[0] == 10 && v4[1] == 0 && v4[2] == 2) || v4[0] == 127 || (v4[0] == 169 && v4[1] == 254))
+			if ((v4[0] == 10 && v4[1] == 0 && v4[2] == 2) || v4[0] == 127 ||
+				(v4[0] == 169 && v4[1] == 254))
 				continue;
 			(void)snprintf(ret, 80, "%s:%d", address, MESH_PORT);
 			return true;
@@ -78,17 +82,19 @@ static bool nic_address(const struct value *nic, char ret[static 80])
 	return false;
 }
 
-void assign_endpoint(const struct cluster_config *config, const struct node *node, const struct value *facts,
-	char ret[static 80])
+void assign_endpoint(const struct cluster_config *config, const struct node *node,
+	const struct value *facts, char ret[static 80])
 {
 	char mac[18], address[CIDR_TEXT];
 	struct cidr lan;
 	ret[0] = '\0';
 	if (config->has_lan) {
-		if (assign_lan_mac(config, facts, mac) < 0 || assign_lan_address(config, node->number, &lan) < 0)
+		if (assign_lan_mac(config, facts, mac) < 0 ||
+			assign_lan_address(config, node->number, &lan) < 0)
 			return;
 		cidr_format_address(&lan, address);
-		(void)snprintf(ret, 80, lan.family == AF_INET6 ? "[%s]:%d" : "%s:%d", address, MESH_PORT);
+		(void)snprintf(
+			ret, 80, lan.family == AF_INET6 ? "[%s]:%d" : "%s:%d", address, MESH_PORT);
 		return;
 	}
 	const struct value *nics = value_find(facts, "nics");
@@ -117,8 +123,8 @@ static void put_match(struct json_out *out, const char *mac)
 	json_out_object_end(out);
 }
 
-static void put_ethernets(const struct cluster_config *config, const struct node *node, const struct value *facts,
-	struct json_out *out)
+static void put_ethernets(const struct cluster_config *config, const struct node *node,
+	const struct value *facts, struct json_out *out)
 {
 	const struct value *nics = value_find(facts, "nics");
 	struct cidr lan;
@@ -133,7 +139,8 @@ static void put_ethernets(const struct cluster_config *config, const struct node
 		bool is_lan = is_lan_mac(config, mac);
 		if (is_lan && lan_done)
 			continue;
-		(void)snprintf(id, sizeof(id), is_lan ? "lan%u" : "uplink%u", is_lan ? 0 : n_uplinks++);
+		(void)snprintf(
+			id, sizeof(id), is_lan ? "lan%u" : "uplink%u", is_lan ? 0 : n_uplinks++);
 		json_out_key(out, id);
 		json_out_object_begin(out);
 		put_match(out, mac);
@@ -150,8 +157,9 @@ static void put_ethernets(const struct cluster_config *config, const struct node
 	json_out_object_end(out);
 }
 
-static void put_network(const struct cluster_config *config, const struct node *node, const struct value *facts,
-	const struct cidr *mesh, const struct cidr *api, struct json_out *out)
+static void put_network(const struct cluster_config *config, const struct node *node,
+	const struct value *facts, const struct cidr *mesh, const struct cidr *api,
+	struct json_out *out)
 {
 	json_out_key(out, "network");
 	json_out_object_begin(out);
@@ -178,13 +186,15 @@ static void put_network(const struct cluster_config *config, const struct node *
 	json_out_object_end(out);
 }
 
-static void put_cluster(const struct cluster_config *config, const struct cidr *api, struct json_out *out)
+static void put_cluster(
+	const struct cluster_config *config, const struct cidr *api, struct json_out *out)
 {
 	const struct naming *naming = &config->naming;
 	const struct {
 		const char *key;
 		const struct cidr *cidr;
-	} ranges[] = { { "podCidr", &config->pod }, { "serviceCidr", &config->service }, { "meshCidr", &config->mesh } };
+	} ranges[] = { { "podCidr", &config->pod }, { "serviceCidr", &config->service },
+		{ "meshCidr", &config->mesh } };
 	char text[CIDR_TEXT];
 	json_out_key(out, "cluster");
 	json_out_object_begin(out);
@@ -216,8 +226,8 @@ static void put_labels(const struct cluster_config *config, struct json_out *out
 	json_out_object_end(out);
 }
 
-static void put_tls_sans(const struct assignment_input *input, const struct cidr *api, const struct cidr *mesh,
-	struct json_out *out)
+static void put_tls_sans(const struct assignment_input *input, const struct cidr *api,
+	const struct cidr *mesh, struct json_out *out)
 {
 	char text[CIDR_TEXT], location[5];
 	struct cidr lan;
@@ -241,17 +251,19 @@ static void put_tls_sans(const struct assignment_input *input, const struct cidr
 }
 
 // The address that K3s of node @number is reached at: mesh or LAN.
-static int k3s_address(const struct cluster_config *config, int64_t number, char ret[static CIDR_TEXT])
+static int k3s_address(
+	const struct cluster_config *config, int64_t number, char ret[static CIDR_TEXT])
 {
 	struct cidr address;
-	int r = config->over_lan ? assign_lan_address(config, number, &address) : assign_mesh_address(config, number, &address);
+	int r = config->over_lan ? assign_lan_address(config, number, &address)
+				 : assign_mesh_address(config, number, &address);
 	if (r >= 0)
 		cidr_format_address(&address, ret);
 	return r;
 }
 
-static int put_k3s(const struct assignment_input *input, const struct cidr *api, const struct cidr *mesh, struct json_out *out,
-	struct diag *reterr)
+static int put_k3s(const struct assignment_input *input, const struct cidr *api,
+	const struct cidr *mesh, struct json_out *out, struct diag *reterr)
 {
 	const struct cluster_config *config = input->config;
 	const struct node *node = input->node, *first_server = input->first_server;
@@ -260,10 +272,13 @@ static int put_k3s(const struct assignment_input *input, const struct cidr *api,
 	json_out_key(out, "k3s");
 	if (!first && (!first_server || !input->cluster->handed_over)) {
 		json_out_null(out);
-		AUTO_FREE char *sentence = first_server ?
-			str_format("the first server %s has not handed over the cluster yet; this node joins as soon as it has",
-				first_server->name) :
-			str_format("cluster %s has no server yet; approve a node as server first", config->name);
+		AUTO_FREE char *sentence =
+			first_server ? str_format("the first server %s has not handed over the "
+						  "cluster yet; this node joins as soon as it has",
+					       first_server->name)
+				     : str_format("cluster %s has no server yet; approve a node as "
+						  "server first",
+					       config->name);
 		json_out_member(out, "waitingFor", sentence);
 		return 0;
 	}
@@ -271,8 +286,10 @@ static int put_k3s(const struct assignment_input *input, const struct cidr *api,
 	if (r >= 0 && !first)
 		r = k3s_address(config, first_server->number, server);
 	if (r < 0)
-		return diag_set(reterr, r, "k3s", "no address is left in the range for node %s", node->name);
-	(void)snprintf(url, sizeof(url), strchr(server, ':') ? "https://[%s]:%d" : "https://%s:%d", server, API_PORT);
+		return diag_set(reterr, r, "k3s", "no address is left in the range for node %s",
+			node->name);
+	(void)snprintf(url, sizeof(url), strchr(server, ':') ? "https://[%s]:%d" : "https://%s:%d",
+		server, API_PORT);
 	json_out_object_begin(out);
 	json_out_member_bool(out, "first", first);
 	json_out_member(out, "server", first ? NULL : url);
@@ -293,7 +310,8 @@ static int put_k3s(const struct assignment_input *input, const struct cidr *api,
 	return 0;
 }
 
-static void put_variables(const struct cluster_config *config, const struct cidr *api, struct json_out *out)
+static void put_variables(
+	const struct cluster_config *config, const struct cidr *api, struct json_out *out)
 {
 	char api_text[CIDR_TEXT], pod[CIDR_TEXT], service[CIDR_TEXT];
 	cidr_format_address(api, api_text);
@@ -302,25 +320,31 @@ static void put_variables(const struct cluster_config *config, const struct cidr
 	const struct {
 		const char *name, *text;
 	} own[] = { { "SOVEREIGN_FQDN", config->domain }, { "CLUSTER_NAME", config->name },
-		{ "CLUSTER_API_ADDRESS", api_text }, { "CLUSTER_POD_CIDR", pod }, { "CLUSTER_SERVICE_CIDR", service } };
+		{ "CLUSTER_API_ADDRESS", api_text }, { "CLUSTER_POD_CIDR", pod },
+		{ "CLUSTER_SERVICE_CIDR", service } };
 	json_out_key(out, "variables");
 	json_out_object_begin(out);
 	for (size_t i = 0; i < N_ELEMENTS(own); i++)
 		if (!value_find(config->bootstrap_variables, own[i].name))
 			json_out_member(out, own[i].name, own[i].text);
 	for (size_t i = 0; config->bootstrap_variables && i < config->bootstrap_variables->n; i++)
-		json_out_member(out, config->bootstrap_variables->keys[i], value_text(&config->bootstrap_variables->items[i]));
+		json_out_member(out, config->bootstrap_variables->keys[i],
+			value_text(&config->bootstrap_variables->items[i]));
 	json_out_object_end(out);
 }
 
-static void put_artifacts(const struct assignment_input *input, const struct cidr *api, struct json_out *out)
+static void put_artifacts(
+	const struct assignment_input *input, const struct cidr *api, struct json_out *out)
 {
 	const struct cluster_config *config = input->config;
-	const char *digest = input->cluster->bootstrap_digest[0] ? input->cluster->bootstrap_digest : config->bootstrap_digest;
+	const char *digest = input->cluster->bootstrap_digest[0] ? input->cluster->bootstrap_digest
+								 : config->bootstrap_digest;
 	json_out_key(out, "bootstrap");
 	if (digest) {
 		json_out_object_begin(out);
-		json_out_member(out, "repository", config->bootstrap_repository ? config->bootstrap_repository : "hearth/bootstrap");
+		json_out_member(out, "repository",
+			config->bootstrap_repository ? config->bootstrap_repository
+						     : "hearth/bootstrap");
 		json_out_member(out, "digest", digest);
 		put_variables(config, api, out);
 		json_out_key(out, "signingKeys");
@@ -369,9 +393,11 @@ int assignment_build(const struct assignment_input *input, char **ret, struct di
 	char mesh_text[CIDR_TEXT];
 	int r = assign_mesh_address(config, node->number, &mesh);
 	if (r < 0 || (r = assign_api_address(config, &api)) < 0)
-		return diag_set(reterr, r, "ranges.mesh", "no address is left for node %s", node->name);
+		return diag_set(
+			reterr, r, "ranges.mesh", "no address is left for node %s", node->name);
 	if (node->facts)
-		(void)json_parse(node->facts, strlen(node->facts), 0, &facts, NULL); // stored facts were checked; none is fine
+		(void)json_parse(node->facts, strlen(node->facts), 0, &facts,
+			NULL); // stored facts were checked; none is fine
 	json_out_object_begin(&out);
 	json_out_member(&out, "generation", input->generation);
 	json_out_key(&out, "node");
@@ -406,8 +432,8 @@ int assignment_build(const struct assignment_input *input, char **ret, struct di
 	return *ret ? 0 : -ENOMEM;
 }
 
-int assign_mesh_peer(const struct cluster_config *config, const struct node *node, unsigned keepalive_sec,
-	struct json_out *out)
+int assign_mesh_peer(const struct cluster_config *config, const struct node *node,
+	unsigned keepalive_sec, struct json_out *out)
 {
 	CLEANUP(value_freep) struct value *facts = NULL;
 	char endpoint[80], text[CIDR_TEXT];
@@ -416,7 +442,8 @@ int assign_mesh_peer(const struct cluster_config *config, const struct node *nod
 	if (r < 0)
 		return r;
 	if (node->facts)
-		(void)json_parse(node->facts, strlen(node->facts), 0, &facts, NULL); // stored facts were checked; none is fine
+		(void)json_parse(node->facts, strlen(node->facts), 0, &facts,
+			NULL); // stored facts were checked; none is fine
 	assign_endpoint(config, node, facts, endpoint);
 	json_out_object_begin(out);
 	json_out_member(out, "name", node->name);

@@ -1,6 +1,6 @@
-// What a node is told to be: the assignment document and the mesh peer, from the rules of cluster.yaml and the node's
-// record. Pure: no store, no clock; the same input gives the same bytes (docs/contracts.md).
-// SPDX-License-Identifier: Apache-2.0
+// What a node is told to be: the assignment document and the mesh peer, from the rules of
+// cluster.yaml and the node's record. Pure: no store, no clock; the same input gives the same bytes
+// (docs/contracts.md). SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include "base/json.h"
@@ -9,31 +9,34 @@
 
 enum { MESH_PORT = 51820, MESH_MTU = 1420, API_PORT = 6443, ADDRESS_OFFSET = 10 };
 
-// Addresses of node @number: host 10 + number of the mesh and LAN range. -ERANGE: the range is full.
+// Addresses of node @number: host 10 + number of the mesh and LAN range. -ERANGE: the range is
+// full.
 int assign_mesh_address(const struct cluster_config *config, int64_t number, struct cidr *ret);
 int assign_lan_address(const struct cluster_config *config, int64_t number, struct cidr *ret);
 // The address of the API inside the cluster: the first host of the mesh range.
 int assign_api_address(const struct cluster_config *config, struct cidr *ret);
 // MAC of the NIC that the LAN template matches, lower case; -ENOENT: the node has none.
-int assign_lan_mac(const struct cluster_config *config, const struct value *facts, char ret[static 18]);
-/* Where peers reach the node: its LAN address, or without a LAN template its first global address that is no
- * user-mode uplink. "" when there is none (it keeps alive towards the others). */
-void assign_endpoint(const struct cluster_config *config, const struct node *node, const struct value *facts,
-	char ret[static 80]);
+int assign_lan_mac(
+	const struct cluster_config *config, const struct value *facts, char ret[static 18]);
+/* Where peers reach the node: its LAN address, or without a LAN template its first global address
+ * that is no user-mode uplink. "" when there is none (it keeps alive towards the others). */
+void assign_endpoint(const struct cluster_config *config, const struct node *node,
+	const struct value *facts, char ret[static 80]);
 
 struct assignment_input {
 	const struct cluster_config *config;
 	const struct cluster *cluster;
 	const struct node *node;
 	const struct node *first_server; // NULL while there is none
-	const char *ca_pin;              // "sha256:..."
-	const char *generation;          // "EPOCH.GEN"
+	const char *ca_pin;		 // "sha256:..."
+	const char *generation;		 // "EPOCH.GEN"
 };
 // The document as JSON text; the caller frees. -ERANGE when a range is full, -ENOMEM.
 int assignment_build(const struct assignment_input *input, char **ret, struct diag *reterr);
-/* One peer of GET /v1/mesh as a JSON object. @keepalive_sec: what the asking node sends (25 when nobody can reach it by
- * an endpoint, else 0). */
-int assign_mesh_peer(const struct cluster_config *config, const struct node *node, unsigned keepalive_sec,
-	struct json_out *out);
-/* The role of the next node: a server while @n_servers is below cluster.yaml's `servers` and the node may be one. */
+/* One peer of GET /v1/mesh as a JSON object. @keepalive_sec: what the asking node sends (25 when
+ * nobody can reach it by an endpoint, else 0). */
+int assign_mesh_peer(const struct cluster_config *config, const struct node *node,
+	unsigned keepalive_sec, struct json_out *out);
+/* The role of the next node: a server while @n_servers is below cluster.yaml's `servers` and the
+ * node may be one. */
 bool assign_is_server(const struct cluster_config *config, size_t n_servers, bool may_be_server);

@@ -19,7 +19,9 @@ char *boot_script(const char *root, const char *cmdline, const char *name)
 		fprintf(f, "initrd --name %s %s || goto failed\n", root, root);
 	fputs("initrd --name seed.img seed.img || goto failed\n", f);
 	fputs("boot || goto failed\n", f);
-	fputs(":failed\necho Hearth: the region does not serve what this machine needs; next try in 10 s\n", f);
+	fputs(":failed\necho Hearth: the region does not serve what this machine needs; next try "
+	      "in 10 s\n",
+		f);
 	fputs("sleep 10\nchain boot.ipxe\n", f);
 	if (fclose(f) != 0) {
 		free(text);
@@ -34,11 +36,12 @@ static void put_padding(FILE *f, size_t n, size_t multiple)
 		fputc('\0', f);
 }
 
-static void put_entry(FILE *f, unsigned inode, unsigned mode, const char *name, const char *bytes, size_t n)
+static void put_entry(
+	FILE *f, unsigned inode, unsigned mode, const char *name, const char *bytes, size_t n)
 {
 	size_t n_name = strlen(name) + 1;
-	fprintf(f, "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X", inode, mode, 0u, 0u, mode & 040000 ? 2u : 1u, 0u,
-		(unsigned)n, 0u, 0u, 0u, 0u, (unsigned)n_name, 0u);
+	fprintf(f, "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X", inode, mode, 0u,
+		0u, mode & 040000 ? 2u : 1u, 0u, (unsigned)n, 0u, 0u, 0u, 0u, (unsigned)n_name, 0u);
 	fwrite(name, 1, n_name, f);
 	put_padding(f, 110 + n_name, 4);
 	fwrite(bytes, 1, n, f);

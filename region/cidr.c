@@ -25,13 +25,15 @@ static bool has_host_bits(const struct cidr *cidr)
 	return false;
 }
 
-int cidr_parse(const char *text, const char *what, bool want_network, struct cidr *ret, struct diag *reterr)
+int cidr_parse(const char *text, const char *what, bool want_network, struct cidr *ret,
+	struct diag *reterr)
 {
 	struct cidr cidr = { 0 };
 	char address[CIDR_TEXT];
 	const char *slash = text ? strchr(text, '/') : NULL;
 	if (!slash || (size_t)(slash - text) >= sizeof(address))
-		return diag_set(reterr, -EINVAL, what, "must be a range like 10.64.0.0/16, not \"%s\"", text ? text : "");
+		return diag_set(reterr, -EINVAL, what,
+			"must be a range like 10.64.0.0/16, not \"%s\"", text ? text : "");
 	memcpy(address, text, (size_t)(slash - text));
 	address[slash - text] = '\0';
 	if (inet_pton(AF_INET, address, cidr.bytes) == 1)
@@ -39,16 +41,21 @@ int cidr_parse(const char *text, const char *what, bool want_network, struct cid
 	else if (inet_pton(AF_INET6, address, cidr.bytes) == 1)
 		cidr.family = AF_INET6;
 	else
-		return diag_set(reterr, -EINVAL, what, "must begin with an IPv4 or IPv6 address, not \"%s\"", text);
+		return diag_set(reterr, -EINVAL, what,
+			"must begin with an IPv4 or IPv6 address, not \"%s\"", text);
 	size_t n_digits = strspn(slash + 1, "0123456789");
-	if (n_digits == 0 || n_digits > 3 || slash[1 + n_digits] || (n_digits > 1 && slash[1] == '0'))
-		return diag_set(reterr, -EINVAL, what, "must end with a prefix length like /16, not \"%s\"", text);
+	if (n_digits == 0 || n_digits > 3 || slash[1 + n_digits] ||
+		(n_digits > 1 && slash[1] == '0'))
+		return diag_set(reterr, -EINVAL, what,
+			"must end with a prefix length like /16, not \"%s\"", text);
 	cidr.length = (unsigned)strtoul(slash + 1, NULL, 10);
 	if (cidr.length > family_bits(cidr.family))
-		return diag_set(reterr, -EINVAL, what, "the prefix length is at most %u, not \"%s\"",
-			family_bits(cidr.family), text);
+		return diag_set(reterr, -EINVAL, what,
+			"the prefix length is at most %u, not \"%s\"", family_bits(cidr.family),
+			text);
 	if (want_network && has_host_bits(&cidr))
-		return diag_set(reterr, -EINVAL, what, "must be the range itself with host bits zero, not \"%s\"", text);
+		return diag_set(reterr, -EINVAL, what,
+			"must be the range itself with host bits zero, not \"%s\"", text);
 	*ret = cidr;
 	return 0;
 }
@@ -69,7 +76,8 @@ void cidr_format(const struct cidr *cidr, char ret[static CIDR_TEXT])
 
 bool cidr_contains(const struct cidr *outer, const struct cidr *inner)
 {
-	return outer->family == inner->family && outer->family != 0 && inner->length >= outer->length &&
+	return outer->family == inner->family && outer->family != 0 &&
+	       inner->length >= outer->length &&
 	       same_prefix(outer->bytes, inner->bytes, outer->length);
 }
 

@@ -7,14 +7,15 @@
 enum { CIDR_TEXT = 50 };
 
 struct cidr {
-	int family;        // AF_INET or AF_INET6; 0: not set
+	int family;	   // AF_INET or AF_INET6; 0: not set
 	uint8_t bytes[16]; // network order; host bits are kept as written
 	unsigned length;   // prefix length
 };
 
 /* "10.64.0.0/16" or "fd00::/48". With @want_network the host bits must be zero.
  * 0; -EINVAL with the rule in @reterr (where = @what). */
-int cidr_parse(const char *text, const char *what, bool want_network, struct cidr *ret, struct diag *reterr);
+int cidr_parse(const char *text, const char *what, bool want_network, struct cidr *ret,
+	struct diag *reterr);
 void cidr_format(const struct cidr *cidr, char ret[static CIDR_TEXT]);
 bool cidr_contains(const struct cidr *outer, const struct cidr *inner);
 bool cidr_overlaps(const struct cidr *a, const struct cidr *b);

@@ -1,6 +1,5 @@
-// cluster.yaml (docs/cluster.md): the choices of one cluster, decoded and checked as a whole. What the region decides
-// from them is assign.h's business.
-// SPDX-License-Identifier: Apache-2.0
+// cluster.yaml (docs/cluster.md): the choices of one cluster, decoded and checked as a whole. What
+// the region decides from them is assign.h's business. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include "region/cidr.h"
@@ -16,7 +15,7 @@ struct cluster_config {
 	const char *urls[CONFIG_MAX_URLS]; // https://host[:port]
 	const char *ntp[CONFIG_MAX_TEXTS];
 	const char *tls_sans[CONFIG_MAX_TEXTS];
-	char *signing_keys[CONFIG_MAX_KEYS];           // PEM
+	char *signing_keys[CONFIG_MAX_KEYS];		// PEM
 	const char *signing_key_files[CONFIG_MAX_KEYS]; // as written
 	struct cidr mesh, pod, service;
 	bool has_lan;
@@ -24,22 +23,24 @@ struct cluster_config {
 	char lan_mac_prefix[18]; // lower case
 	int64_t n_servers;
 	bool over_lan;
-	const char *cni;               // "bridge" or "none"
+	const char *cni;	       // "bridge" or "none"
 	const struct value *overrides; // of K3s arguments; may be NULL
 	const char *bootstrap_repository, *bootstrap_digest;
 	const struct value *bootstrap_variables;
 	const char *payload_repository, *payload_digest; // may be NULL
-	bool diskless;                                   // workers without STATE get secrets
-	int64_t code_interval_sec, max_pending, max_pending_per_address, token_reserve_sec, takeover_silence_sec;
+	bool diskless;					 // workers without STATE get secrets
+	int64_t code_interval_sec, max_pending, max_pending_per_address, token_reserve_sec,
+		takeover_silence_sec;
 	struct value *document; // owns every borrowed text above
 };
 struct cluster_config *cluster_config_free(struct cluster_config *config);
 DEFINE_CLEANUP(cluster_config)
 
-/* Decode and check. Signing keys that are files are read from @folder (NULL: not read, their PEM stays NULL).
- * 0; -EINVAL with line, key, rule and value in @reterr; or what reading a key file gave. */
-int cluster_config_parse(const char *text, size_t n, const char *name, const char *folder, struct cluster_config **ret,
-	struct diag *reterr);
+/* Decode and check. Signing keys that are files are read from @folder (NULL: not read, their PEM
+ * stays NULL). 0; -EINVAL with line, key, rule and value in @reterr; or what reading a key file
+ * gave. */
+int cluster_config_parse(const char *text, size_t n, const char *name, const char *folder,
+	struct cluster_config **ret, struct diag *reterr);
 // What `--cluster-config defaults` stands for: a lab cluster, as cluster.yaml text.
 extern const char cluster_config_defaults[];
 // Host part of an URL of the configuration, without brackets and port.

@@ -1,5 +1,5 @@
-// hearth-region init: CA, keys, ranges, administrator, first token and seed; then the next commands to type.
-// SPDX-License-Identifier: Apache-2.0
+// hearth-region init: CA, keys, ranges, administrator, first token and seed; then the next commands
+// to type. SPDX-License-Identifier: Apache-2.0
 #include "region/admin.h"
 #include "region/command.h"
 #include "region/session.h"
@@ -13,13 +13,15 @@
 
 enum { CA_SEC = 20 * 365 * 86400, FIRST_TOKEN_SEC = 86400 };
 
-static int write_file(const char *dir, const char *name, const char *text, mode_t mode, struct diag *reterr)
+static int write_file(
+	const char *dir, const char *name, const char *text, mode_t mode, struct diag *reterr)
 {
 	AUTO_FREE char *path = str_format("%s/%s", dir, name);
 	return path ? file_write_atomic(path, text, strlen(text), mode, reterr) : -ENOMEM;
 }
 
-static int read_config(const char *path, char **ret_text, struct cluster_config **ret, struct diag *reterr)
+static int read_config(
+	const char *path, char **ret_text, struct cluster_config **ret, struct diag *reterr)
 {
 	AUTO_FREE char *folder = strdup(path);
 	char *slash = folder ? strrchr(folder, '/') : NULL;
@@ -30,21 +32,27 @@ static int read_config(const char *path, char **ret_text, struct cluster_config 
 		*slash = '\0';
 	if (str_equal(path, "defaults")) {
 		*ret_text = strdup(cluster_config_defaults);
-		return *ret_text ? cluster_config_parse(*ret_text, strlen(*ret_text), "defaults", NULL, ret, reterr) : -ENOMEM;
+		return *ret_text ? cluster_config_parse(*ret_text, strlen(*ret_text), "defaults",
+					   NULL, ret, reterr)
+				 : -ENOMEM;
 	}
 	int r = file_read(path, 256 << 10, ret_text, &n, reterr);
-	return r < 0 ? r : cluster_config_parse(*ret_text, n, path, slash ? folder : ".", ret, reterr);
+	return r < 0 ? r
+		     : cluster_config_parse(*ret_text, n, path, slash ? folder : ".", ret, reterr);
 }
 
-// Signing keys named by a relative path go beside the copy of cluster.yaml, so that it still finds them.
-static int copy_signing_keys(const char *dir, const struct cluster_config *config, struct diag *reterr)
+// Signing keys named by a relative path go beside the copy of cluster.yaml, so that it still finds
+// them.
+static int copy_signing_keys(
+	const char *dir, const struct cluster_config *config, struct diag *reterr)
 {
 	for (size_t i = 0; i < config->n_signing_keys; i++) {
 		const char *file = config->signing_key_files[i];
 		if (file[0] == '/' || str_starts(file, "-----BEGIN "))
 			continue;
 		if (strstr(file, ".."))
-			return diag_set(reterr, -EINVAL, "signingKeys", "a relative path may not contain .., not \"%s\"", file);
+			return diag_set(reterr, -EINVAL, "signingKeys",
+				"a relative path may not contain .., not \"%s\"", file);
 		AUTO_FREE char *path = str_format("%s/%s", dir, file);
 		char *slash = path ? strrchr(path, '/') : NULL;
 		if (!slash)
@@ -65,11 +73,13 @@ static int make_ca(struct region *region, struct diag *reterr)
 	int r = key_generate(&region->ca_key);
 	if (r < 0 || !name)
 		return r < 0 ? r : -ENOMEM;
-	const struct cert_request request = { .usage = CERT_USAGE_CA, .common_name = name, .not_before_sec = now_sec - 3600,
+	const struct cert_request request = { .usage = CERT_USAGE_CA,
+		.common_name = name,
+		.not_before_sec = now_sec - 3600,
 		.not_after_sec = now_sec + CA_SEC };
 	if ((r = cert_issue(&request, NULL, region->ca_key, &region->ca_pem, reterr)) < 0 ||
-	    (r = key_to_pem(region->ca_key, &key_pem)) < 0 ||
-	    (r = write_file(region->dir, "ca.key", key_pem, 0600, reterr)) < 0)
+		(r = key_to_pem(region->ca_key, &key_pem)) < 0 ||
+		(r = write_file(region->dir, "ca.key", key_pem, 0600, reterr)) < 0)
 		return r;
 	return write_file(region->dir, "ca.crt", region->ca_pem, 0644, reterr);
 }
@@ -125,9 +135,10 @@ static int fill_store(struct region *region, const char *password, struct diag *
 	random_hex(8, epoch);
 	int r = password_hash(password, hash);
 	if (r < 0 || (r = store_meta_set(region->store, "epoch", epoch)) < 0 ||
-	    (r = store_meta_set(region->store, "adminPassword", hash)) < 0 ||
-	    (r = store_meta_set_int(region->store, "lastTimeSec", region_now_sec(region))) < 0 ||
-	    (r = store_cluster_put(region->store, &cluster)) < 0)
+		(r = store_meta_set(region->store, "adminPassword", hash)) < 0 ||
+		(r = store_meta_set_int(region->store, "lastTimeSec", region_now_sec(region))) <
+			0 ||
+		(r = store_cluster_put(region->store, &cluster)) < 0)
 		return diag_set(reterr, r, "region.db", "cannot be filled: %s", strerror(-r));
 	return make_secrets(region, reterr);
 }
@@ -143,18 +154,20 @@ static int make_first_seed(struct region *region, struct diag *reterr)
 	pin_format(facts.spki_sha256, region->ca_pin);
 	cert_facts_done(&facts);
 	if ((r = token_make(region, "init", "server", "", 1, FIRST_TOKEN_SEC, token, reterr)) < 0 ||
-	    (r = seed_text(region, NULL, token, &text, reterr)) < 0)
+		(r = seed_text(region, NULL, token, &text, reterr)) < 0)
 		return r;
 	crypto_wipe(token, sizeof(token));
 	return write_file(region->dir, "seed.yaml", text, 0600, reterr);
 }
 
-static int init_region(struct region *region, const char *config_path, const char *password, struct diag *reterr)
+static int init_region(
+	struct region *region, const char *config_path, const char *password, struct diag *reterr)
 {
-	AUTO_FREE char *text = NULL, *db = str_format("%s/region.db", region->dir), *making = str_format("%s/region.db.new", region->dir);
+	AUTO_FREE char *text = NULL, *db = str_format("%s/region.db", region->dir),
+		       *making = str_format("%s/region.db.new", region->dir);
 	int r = db && making ? 0 : -ENOMEM;
 	if (r < 0 || (r = clock_check(region_now_sec(region), clock_build_sec, 0, 0, reterr)) < 0 ||
-	    (r = read_config(config_path, &text, &region->config, reterr)) < 0)
+		(r = read_config(config_path, &text, &region->config, reterr)) < 0)
 		return r;
 	if (file_exists(db))
 		return diag_set(reterr, -EEXIST, region->dir, "there is a region already");
@@ -162,14 +175,18 @@ static int init_region(struct region *region, const char *config_path, const cha
 		return diag_set(reterr, r, region->dir, "cannot be made: %s", strerror(-r));
 	(void)unlink(making); // of an init that was interrupted: nothing ever used it
 	if ((r = write_file(region->dir, "cluster.yaml", text, 0644, reterr)) < 0 ||
-	    (r = copy_signing_keys(region->dir, region->config, reterr)) < 0 || (r = make_ca(region, reterr)) < 0 ||
-	    (r = region_server_certificate(region, reterr)) < 0 || (r = make_seal_key(region, reterr)) < 0 ||
-	    (r = store_open(making, true, &region->store, reterr)) < 0 || (r = fill_store(region, password, reterr)) < 0 ||
-	    (r = make_first_seed(region, reterr)) < 0)
+		(r = copy_signing_keys(region->dir, region->config, reterr)) < 0 ||
+		(r = make_ca(region, reterr)) < 0 ||
+		(r = region_server_certificate(region, reterr)) < 0 ||
+		(r = make_seal_key(region, reterr)) < 0 ||
+		(r = store_open(making, true, &region->store, reterr)) < 0 ||
+		(r = fill_store(region, password, reterr)) < 0 ||
+		(r = make_first_seed(region, reterr)) < 0)
 		return r;
 	if ((r = store_commit(region->store)) < 0)
 		return diag_set(reterr, r, making, "cannot be written: %s", strerror(-r));
-	region->store = store_close(region->store); // folds the journal into the file: it can move now
+	region->store =
+		store_close(region->store); // folds the journal into the file: it can move now
 	if (rename(making, db) < 0)
 		return diag_set(reterr, -errno, db, "cannot be put in place: %s", strerror(errno));
 	return 0;
@@ -188,8 +205,12 @@ static void print_next(const struct region *region, const char *password)
 	printf("  first seed       %s/seed.yaml   (one node, role server, 24 hours)\n\n", dir);
 	printf("Next:\n");
 	printf("  hearth-region serve%s\n", option);
-	printf("  hearth-image seed IMAGE.iso %s/seed.yaml     then boot the first machine from it\n", dir);
-	printf("  hearth-region seed%s --no-token --out seed.yaml   a seed for machines approved by code\n", option);
+	printf("  hearth-image seed IMAGE.iso %s/seed.yaml     then boot the first machine from "
+	       "it\n",
+		dir);
+	printf("  hearth-region seed%s --no-token --out seed.yaml   a seed for machines approved "
+	       "by code\n",
+		option);
 	printf("  hearth-region list%s\n", option);
 	printf("  hearth-region approve%s NODE CODE\n", option);
 	printf("  hearth-region kubeconfig%s %s\n", option, region->config->name);

@@ -50,15 +50,20 @@ static long long seconds_since(const struct value *object, const char *key)
 static void print_machine(const struct value *machine)
 {
 	bool is_node = str_equal(text_of(machine, "kind", ""), "node");
-	printf("%-20s %-11s %-7s %-20s %5llds  %s\n", text_of(machine, is_node ? "name" : "id", "-"), text_of(machine, "state", "-"),
-		is_node ? text_of(machine, "role", "-") : "-", text_of(machine, "serial", text_of(machine, "uuid", "-")),
-		seconds_since(machine, "seenSec"), is_node ? text_of(machine, "phase", "no status yet") :
-		!str_equal(text_of(machine, "state", ""), "pending") ? "" : is_true(machine, "hasCode") ? "waits for its code" :
-		"starts its exchange");
+	printf("%-20s %-11s %-7s %-20s %5llds  %s\n",
+		text_of(machine, is_node ? "name" : "id", "-"), text_of(machine, "state", "-"),
+		is_node ? text_of(machine, "role", "-") : "-",
+		text_of(machine, "serial", text_of(machine, "uuid", "-")),
+		seconds_since(machine, "seenSec"),
+		is_node ? text_of(machine, "phase", "no status yet")
+		: !str_equal(text_of(machine, "state", ""), "pending") ? ""
+		: is_true(machine, "hasCode")			       ? "waits for its code"
+								       : "starts its exchange");
 	if (text_of(machine, "sentence", NULL))
 		printf("%20s %s\n", "", text_of(machine, "sentence", ""));
 	if (text_of(machine, "replaces", NULL))
-		printf("%20s WARNING: claims the hardware of %s; approving it revokes that node\n", "", text_of(machine, "replaces", ""));
+		printf("%20s WARNING: claims the hardware of %s; approving it revokes that node\n",
+			"", text_of(machine, "replaces", ""));
 	if (is_true(machine, "unauthenticatedBoot"))
 		printf("%20s WARNING: booted over plain HTTP without Secure Boot\n", "");
 }
@@ -81,7 +86,8 @@ int cmd_list(const struct command_options *options)
 		print_json(answer);
 		return 0;
 	}
-	printf("%-20s %-11s %-7s %-20s %6s  %s\n", "NAME", "STATE", "ROLE", "SERIAL", "SEEN", "PHASE");
+	printf("%-20s %-11s %-7s %-20s %6s  %s\n", "NAME", "STATE", "ROLE", "SERIAL", "SEEN",
+		"PHASE");
 	print_machines(value_find(answer, "nodes"));
 	print_machines(value_find(answer, "enrolments"));
 	return 0;
@@ -129,7 +135,8 @@ int cmd_approve(const struct command_options *options)
 	if (options->json)
 		print_json(machine);
 	else
-		printf("%s is approved as %s of the cluster\n", text_of(machine, "name", "?"), text_of(machine, "role", "?"));
+		printf("%s is approved as %s of the cluster\n", text_of(machine, "name", "?"),
+			text_of(machine, "role", "?"));
 	return 0;
 }
 

@@ -1,6 +1,5 @@
-// hearth-region serve: the region itself. One event loop for signals, the admin socket and time; the listeners have
-// threads of their own (http-server.h).
-// SPDX-License-Identifier: Apache-2.0
+// hearth-region serve: the region itself. One event loop for signals, the admin socket and time;
+// the listeners have threads of their own (http-server.h). SPDX-License-Identifier: Apache-2.0
 #include "region/admin-socket.h"
 #include "region/api.h"
 #include "region/command.h"
@@ -45,8 +44,9 @@ static void renew_server_certificate(struct service *service)
 	struct region *region = &service->region;
 	struct diag diag = { 0 };
 	pthread_mutex_lock(&region->lock);
-	bool due = region_now_sec(region) - region->server_not_before_sec > SERVER_LIFE_SEC / 3 * 2 &&
-		   region_check_clock(region, &diag) >= 0;
+	bool due =
+		region_now_sec(region) - region->server_not_before_sec > SERVER_LIFE_SEC / 3 * 2 &&
+		region_check_clock(region, &diag) >= 0;
 	int r = due ? region_server_certificate(region, &diag) : 0;
 	pthread_mutex_unlock(&region->lock);
 	if (due && r >= 0)
@@ -78,11 +78,14 @@ static int start_events(struct service *service, const char *socket_path, struct
 {
 	int r = sd_event_default(&service->event);
 	if (r < 0 || (r = sd_event_add_signal(service->event, NULL, SIGTERM, NULL, NULL)) < 0 ||
-	    (r = sd_event_add_signal(service->event, NULL, SIGINT, NULL, NULL)) < 0 ||
-	    (r = sd_event_add_io(service->event, &service->wake, service->region.wake_fd, EPOLLIN, on_wake, service)) < 0 ||
-	    (r = sd_event_add_time_relative(service->event, &service->timer, CLOCK_BOOTTIME, TICK_USEC, 10000, on_tick, service)) < 0)
+		(r = sd_event_add_signal(service->event, NULL, SIGINT, NULL, NULL)) < 0 ||
+		(r = sd_event_add_io(service->event, &service->wake, service->region.wake_fd,
+			 EPOLLIN, on_wake, service)) < 0 ||
+		(r = sd_event_add_time_relative(service->event, &service->timer, CLOCK_BOOTTIME,
+			 TICK_USEC, 10000, on_tick, service)) < 0)
 		return diag_set(reterr, r, "event loop", "cannot be set up: %s", strerror(-r));
-	return admin_socket_start(&service->region, service->event, socket_path, &service->socket, reterr);
+	return admin_socket_start(
+		&service->region, service->event, socket_path, &service->socket, reterr);
 }
 
 static int make_socket_folder(const char *path)
@@ -95,13 +98,17 @@ static int make_socket_folder(const char *path)
 	return file_make_folders(folder, 0755);
 }
 
-static int serve(struct service *service, const struct command_options *options, struct diag *reterr)
+static int serve(
+	struct service *service, const struct command_options *options, struct diag *reterr)
 {
 	AUTO_FREE char *socket_path = command_socket(options);
 	const struct http_server_config config = {
 		.listen = options->listen ? options->listen : "[::]:7443",
 		.boot_listen = options->boot_listen ? options->boot_listen : "[::]:7080",
-		.routes = api_routes, .n_routes = n_api_routes, .boot_routes = boot_routes, .n_boot_routes = n_boot_routes,
+		.routes = api_routes,
+		.n_routes = n_api_routes,
+		.boot_routes = boot_routes,
+		.n_boot_routes = n_boot_routes,
 	};
 	int r = region_load(&service->region, options->dir, reterr);
 	if (r < 0)
@@ -112,10 +119,10 @@ static int serve(struct service *service, const struct command_options *options,
 	if (!socket_path || !service->region.sessions || make_socket_folder(socket_path) < 0)
 		return -ENOMEM;
 	if ((r = http_server_start(&service->region, &config, &service->region.http, reterr)) < 0 ||
-	    (r = start_events(service, socket_path, reterr)) < 0)
+		(r = start_events(service, socket_path, reterr)) < 0)
 		return r;
-	log_notice("region of cluster %s serves %s, boot %s, admin socket %s", service->region.config->name, config.listen,
-		config.boot_listen, socket_path);
+	log_notice("region of cluster %s serves %s, boot %s, admin socket %s",
+		service->region.config->name, config.listen, config.boot_listen, socket_path);
 	(void)sd_notify(0, "READY=1"); // not under systemd: nobody listens
 	r = sd_event_loop(service->event);
 	(void)sd_notify(0, "STOPPING=1"); // the same
@@ -131,7 +138,8 @@ int cmd_serve(const struct command_options *options)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
-	pthread_sigmask(SIG_BLOCK, &signals, NULL); // before there are threads that would inherit it open
+	pthread_sigmask(
+		SIG_BLOCK, &signals, NULL); // before there are threads that would inherit it open
 	(void)signal(SIGPIPE, SIG_IGN); // MHD writes to sockets that the other end may have closed
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;

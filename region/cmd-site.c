@@ -11,7 +11,8 @@
 
 enum { MAX_SECRET = 64 << 10 };
 
-static int print_member(const struct command_options *options, const char *call, char *args_take, const char *member)
+static int print_member(const struct command_options *options, const char *call, char *args_take,
+	const char *member)
 {
 	CLEANUP(value_freep) struct value *answer = NULL;
 	struct diag diag = { 0 };
@@ -83,7 +84,8 @@ int cmd_secret(const struct command_options *options)
 	CLEANUP(value_freep) struct value *answer = NULL;
 	struct json_out out = { 0 };
 	if (options->n_arguments != 2 || !str_equal(options->arguments[0], "set"))
-		return command_wrong_use("secret set needs NAME; the value comes from standard input");
+		return command_wrong_use(
+			"secret set needs NAME; the value comes from standard input");
 	AUTO_FREE char *text = calloc(1, MAX_SECRET + 2);
 	if (!text)
 		return 1;
@@ -131,13 +133,16 @@ int cmd_audit(const struct command_options *options)
 	for (size_t i = 0; !code && entries && i < entries->n; i++) {
 		const struct value *entry = &entries->items[i];
 		const char *detail = value_text(value_find(entry, "detail"));
-		printf("%s  %-20s %-16s %-24s %s\n", value_text(value_find(entry, "time")), value_text(value_find(entry, "actor")),
-			value_text(value_find(entry, "action")), value_text(value_find(entry, "subject")), detail ? detail : "");
+		printf("%s  %-20s %-16s %-24s %s\n", value_text(value_find(entry, "time")),
+			value_text(value_find(entry, "actor")),
+			value_text(value_find(entry, "action")),
+			value_text(value_find(entry, "subject")), detail ? detail : "");
 	}
 	return code;
 }
 
-// A region that refuses its clock does not run, so this leaves a note for its next start instead of asking it.
+// A region that refuses its clock does not run, so this leaves a note for its next start instead of
+// asking it.
 int cmd_clock(const struct command_options *options)
 {
 	struct diag diag = { 0 };
@@ -150,6 +155,7 @@ int cmd_clock(const struct command_options *options)
 	int r = path ? file_write_atomic(path, text, strlen(text), 0600, &diag) : -ENOMEM;
 	if (r < 0)
 		return command_failed(&diag, r);
-	printf("%s is accepted as the time for a start within the next hour\n", time_format_utc(now_sec, when));
+	printf("%s is accepted as the time for a start within the next hour\n",
+		time_format_utc(now_sec, when));
 	return 0;
 }

@@ -7,7 +7,8 @@
 
 int command_failed(const struct diag *diag, int error)
 {
-	fprintf(stderr, "hearth-region: %s\n", diag->message[0] ? diag_text(diag) : strerror(-error));
+	fprintf(stderr, "hearth-region: %s\n",
+		diag->message[0] ? diag_text(diag) : strerror(-error));
 	return 1;
 }
 
@@ -26,7 +27,8 @@ char *command_socket(const struct command_options *options)
 	return str_format("%s/admin.sock", options->dir);
 }
 
-int command_ask(const struct command_options *options, const char *call, char *args_json_take, struct value **ret)
+int command_ask(const struct command_options *options, const char *call, char *args_json_take,
+	struct value **ret)
 {
 	CLEANUP(secret_text_free) char *args = args_json_take;
 	AUTO_FREE char *path = command_socket(options);

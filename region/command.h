@@ -37,7 +37,9 @@ int cmd_clock(const struct command_options *options);
 // "hearth-region: where: message" on stderr; returns 1.
 int command_failed(const struct diag *diag, int error);
 int command_wrong_use(const char *sentence); // returns 2
-// Path of admin.sock: --socket, else beside a --dir that is not the default, else /run/hearth-region/admin.sock.
+// Path of admin.sock: --socket, else beside a --dir that is not the default, else
+// /run/hearth-region/admin.sock.
 char *command_socket(const struct command_options *options);
 /* Ask the running region and show errors. 0 with *ret, or the exit code. */
-int command_ask(const struct command_options *options, const char *call, char *args_json_take, struct value **ret);
+int command_ask(const struct command_options *options, const char *call, char *args_json_take,
+	struct value **ret);

@@ -18,7 +18,8 @@ void id_generate(const char *prefix, char ret[static ID_TEXT])
 
 const char *enrolment_state_name(int64_t state)
 {
-	static const char *const names[] = { "pending", "reserved", "approved", "denied", "closed" };
+	static const char *const names[] = { "pending", "reserved", "approved", "denied",
+		"closed" };
 	return state >= 0 && (size_t)state < N_ELEMENTS(names) ? names[state] : "unknown";
 }
 
@@ -28,21 +29,25 @@ const char *node_state_name(int64_t state)
 	return state >= 0 && (size_t)state < N_ELEMENTS(names) ? names[state] : "unknown";
 }
 
-int enrolment_code(const struct region *region, const struct enrolment *enrolment, char ret[static 10])
+int enrolment_code(
+	const struct region *region, const struct enrolment *enrolment, char ret[static 10])
 {
 	AUTO_FREE uint8_t *spki = NULL, *node_nonce = NULL, *region_nonce = NULL;
 	size_t n_spki, n_node, n_region;
 	if (!enrolment->node_nonce[0])
 		return -EAGAIN;
 	if (base64_decode(enrolment->spki, &spki, &n_spki) < 0 ||
-	    base64_decode(enrolment->node_nonce, &node_nonce, &n_node) < 0 || n_node != NONCE_BYTES ||
-	    base64_decode(enrolment->region_nonce, &region_nonce, &n_region) < 0 || n_region != NONCE_BYTES)
+		base64_decode(enrolment->node_nonce, &node_nonce, &n_node) < 0 ||
+		n_node != NONCE_BYTES ||
+		base64_decode(enrolment->region_nonce, &region_nonce, &n_region) < 0 ||
+		n_region != NONCE_BYTES)
 		return -EBADMSG;
 	enrol_code(spki, n_spki, region->ca_spki, region->n_ca_spki, node_nonce, region_nonce, ret);
 	return 0;
 }
 
-int hardware_find(struct region *region, const char *key, const char *uuid, const char *serial, struct node **ret)
+int hardware_find(struct region *region, const char *key, const char *uuid, const char *serial,
+	struct node **ret)
 {
 	struct node **nodes;
 	size_t n;
@@ -56,7 +61,8 @@ int hardware_find(struct region *region, const char *key, const char *uuid, cons
 		const struct node *node = nodes[i];
 		if (node->state == NODE_REVOKED || !node->durable || str_equal(node->key, key))
 			continue;
-		if ((uuid[0] && strcasecmp(uuid, node->uuid) == 0) || (serial[0] && str_equal(serial, node->serial)))
+		if ((uuid[0] && strcasecmp(uuid, node->uuid) == 0) ||
+			(serial[0] && str_equal(serial, node->serial)))
 			*ret = TAKE_PTR(nodes[i]);
 	}
 	for (size_t i = 0; i < n; i++)
@@ -88,8 +94,8 @@ static int places_taken(struct region *region, struct places *ret)
 	return ret->numbers ? 0 : -ENOMEM;
 }
 
-static int choose_number(const struct region *region, const struct places *places, const char *wished, int64_t *ret,
-	struct diag *reterr)
+static int choose_number(const struct region *region, const struct places *places,
+	const char *wished, int64_t *ret, struct diag *reterr)
 {
 	if (!wished || !wished[0]) {
 		*ret = naming_lowest_free(places->numbers, places->n_numbers);
@@ -99,11 +105,14 @@ static int choose_number(const struct region *region, const struct places *place
 	if (number == 0) {
 		char example[NAME_TEXT];
 		naming_node(&region->config->naming, 1, example);
-		return diag_set(reterr, -EINVAL, "name", "must follow the naming of this cluster like %s, not \"%s\"", example, wished);
+		return diag_set(reterr, -EINVAL, "name",
+			"must follow the naming of this cluster like %s, not \"%s\"", example,
+			wished);
 	}
 	for (size_t i = 0; i < places->n_numbers; i++)
 		if (places->numbers[i] == number)
-			return diag_set(reterr, -EEXIST, "name", "%s is taken by another node", wished);
+			return diag_set(
+				reterr, -EEXIST, "name", "%s is taken by another node", wished);
 	*ret = number;
 	return 0;
 }
@@ -122,25 +131,30 @@ int node_revoke(struct region *region, struct node *node, const char *actor, con
 		r = store_cluster_put(region->store, cluster);
 	}
 	if (r < 0 || (r = region_mesh_remove(region, node->wg_public)) < 0 ||
-	    (r = store_node_put(region->store, node)) < 0 || (r = store_secret_list(region->store, &secrets, &n)) < 0)
+		(r = store_node_put(region->store, node)) < 0 ||
+		(r = store_secret_list(region->store, &secrets, &n)) < 0)
 		return r;
 	for (size_t i = 0; i < n && r >= 0; i++) {
 		secrets[i]->rotate = 1; // it may have seen every one of them
 		r = store_secret_put(region->store, secrets[i]);
 	}
 	secret_list_free(secrets, n);
-	region_audit(region, actor, "revoke", node->name, "%s; the secrets it received are to be rotated", why);
+	region_audit(region, actor, "revoke", node->name,
+		"%s; the secrets it received are to be rotated", why);
 	return r;
 }
 
-static int revoke_replaced(struct region *region, const struct enrolment *enrolment, const char *actor, char *ret_name)
+static int revoke_replaced(
+	struct region *region, const struct enrolment *enrolment, const char *actor, char *ret_name)
 {
 	CLEANUP(node_freep) struct node *old = NULL;
-	if (!enrolment->replaces[0] || store_node_by_id(region->store, enrolment->replaces, &old) < 0 ||
-	    old->state == NODE_REVOKED)
+	if (!enrolment->replaces[0] ||
+		store_node_by_id(region->store, enrolment->replaces, &old) < 0 ||
+		old->state == NODE_REVOKED)
 		return 0;
 	(void)snprintf(ret_name, NAME_TEXT, "%s", old->name);
-	return node_revoke(region, old, actor, "its machine came back with a new key and a person approved that");
+	return node_revoke(region, old, actor,
+		"its machine came back with a new key and a person approved that");
 }
 
 static int take_first_server(struct region *region, const struct node *node)
@@ -153,8 +167,9 @@ static int take_first_server(struct region *region, const struct node *node)
 	return store_cluster_put(region->store, cluster);
 }
 
-static int fill_node(struct region *region, const struct enrolment *enrolment, const struct admission *admission,
-	const char *wished, struct node *node, struct diag *reterr)
+static int fill_node(struct region *region, const struct enrolment *enrolment,
+	const struct admission *admission, const char *wished, struct node *node,
+	struct diag *reterr)
 {
 	struct places places = { 0 };
 	struct cidr address;
@@ -176,14 +191,16 @@ static int fill_node(struct region *region, const struct enrolment *enrolment, c
 	(void)snprintf(node->remote, sizeof(node->remote), "%s", enrolment->remote);
 	node->durable = admission->durable;
 	node->state = admission->by_token && !admission->durable ? NODE_RESERVED : NODE_APPROVED;
-	node->is_server = assign_is_server(region->config, places.n_servers, admission->may_be_server);
+	node->is_server =
+		assign_is_server(region->config, places.n_servers, admission->may_be_server);
 	node->approved_sec = node->seen_sec = region_now_sec(region);
 	if (enrolment_code(region, enrolment, node->code) < 0)
 		node->code[0] = '\0'; // by token before the exchange was opened: there is no code
 	return (node->facts = strdup(enrolment->facts ? enrolment->facts : "{}")) ? 0 : -ENOMEM;
 }
 
-int enrolment_admit(struct region *region, struct enrolment *enrolment, const struct admission *admission, struct diag *reterr)
+int enrolment_admit(struct region *region, struct enrolment *enrolment,
+	const struct admission *admission, struct diag *reterr)
 {
 	CLEANUP(node_freep) struct node *node = calloc(1, sizeof(*node));
 	AUTO_FREE uint8_t *spki = NULL;
@@ -192,11 +209,13 @@ int enrolment_admit(struct region *region, struct enrolment *enrolment, const st
 	if (!node || base64_decode(enrolment->spki, &spki, &n_spki) < 0)
 		return -ENOMEM;
 	int r = revoke_replaced(region, enrolment, admission->actor, replaced_name);
-	const char *wished = admission->node_name && admission->node_name[0] ? admission->node_name : replaced_name;
+	const char *wished = admission->node_name && admission->node_name[0] ? admission->node_name
+									     : replaced_name;
 	if (r < 0 || (r = fill_node(region, enrolment, admission, wished, node, reterr)) < 0 ||
-	    (r = region_node_certificate(region, node, spki, n_spki, reterr)) < 0 ||
-	    (r = region_mesh_changed(region, node)) < 0 || (r = store_node_put(region->store, node)) < 0 ||
-	    (r = take_first_server(region, node)) < 0)
+		(r = region_node_certificate(region, node, spki, n_spki, reterr)) < 0 ||
+		(r = region_mesh_changed(region, node)) < 0 ||
+		(r = store_node_put(region->store, node)) < 0 ||
+		(r = take_first_server(region, node)) < 0)
 		return r;
 	enrolment->state = node->state == NODE_RESERVED ? ENROLMENT_RESERVED : ENROLMENT_APPROVED;
 	enrolment->durable = admission->durable;
@@ -204,9 +223,11 @@ int enrolment_admit(struct region *region, struct enrolment *enrolment, const st
 	if ((r = store_enrolment_put(region->store, enrolment)) < 0)
 		return r;
 	region_wake(region, enrolment->id);
-	region_audit(region, admission->actor, "approve", node->name, "key %.16s, serial \"%s\", %s, %s%s%s", node->key,
-		node->serial, node->is_server ? "server" : "worker", enrolment_state_name(enrolment->state),
-		enrolment->unauthenticated ? ", booted without authentication" : "", replaced_name[0] ? ", replacement" : "");
+	region_audit(region, admission->actor, "approve", node->name,
+		"key %.16s, serial \"%s\", %s, %s%s%s", node->key, node->serial,
+		node->is_server ? "server" : "worker", enrolment_state_name(enrolment->state),
+		enrolment->unauthenticated ? ", booted without authentication" : "",
+		replaced_name[0] ? ", replacement" : "");
 	return 0;
 }
 
@@ -216,10 +237,12 @@ static int burn_token(struct region *region, const struct enrolment *enrolment)
 	struct token_use **uses;
 	const struct token_use *own;
 	size_t n;
-	const struct token_question question = { enrolment->key, enrolment->uuid, region_now_sec(region),
-		region->config->token_reserve_sec, region->config->takeover_silence_sec };
+	const struct token_question question = { enrolment->key, enrolment->uuid,
+		region_now_sec(region), region->config->token_reserve_sec,
+		region->config->takeover_silence_sec };
 	int r = store_token_by_hash(region->store, enrolment->token_hash, &token);
-	if (r < 0 || (r = store_token_use_list(region->store, enrolment->token_hash, &uses, &n)) < 0)
+	if (r < 0 ||
+		(r = store_token_use_list(region->store, enrolment->token_hash, &uses, &n)) < 0)
 		return r;
 	r = token_decide(token, uses, n, &question, &own) == TOKEN_OWN ? 0 : -EEXIST;
 	if (r >= 0) {
@@ -241,7 +264,8 @@ int enrolment_durable(struct region *region, struct enrolment *enrolment, struct
 	node->durable = enrolment->durable = 1;
 	node->state = NODE_APPROVED;
 	enrolment->state = ENROLMENT_APPROVED;
-	if ((r = store_node_put(region->store, node)) < 0 || (r = store_enrolment_put(region->store, enrolment)) < 0)
+	if ((r = store_node_put(region->store, node)) < 0 ||
+		(r = store_enrolment_put(region->store, enrolment)) < 0)
 		return r;
 	region_wake(region, enrolment->id);
 	region_audit(region, node->name, "durable", node->name, "the node keeps its key now%s",

@@ -1,5 +1,5 @@
-// From an enrolment to a node: names, roles, tokens, replacement, revocation. What API and admin calls share.
-// SPDX-License-Identifier: Apache-2.0
+// From an enrolment to a node: names, roles, tokens, replacement, revocation. What API and admin
+// calls share. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include "region/region.h"
@@ -9,21 +9,26 @@ enum { MAX_WRONG_CODES = 5, DENIED_SEC = 3600 };
 void id_generate(const char *prefix, char ret[static ID_TEXT]); // "e-" + 16 hex digits
 
 struct admission {
-	const char *actor;     // for the audit log
+	const char *actor; // for the audit log
 	bool may_be_server;
 	const char *node_name; // wished name, or "" for the lowest free number
 	bool durable;
-	bool by_token;         // reserved until durable; a person's approval is for good
+	bool by_token; // reserved until durable; a person's approval is for good
 };
-/* Make @enrolment's key a node: name, number, role, certificate, place in the mesh; a replaced node is revoked.
- * -EEXIST the wished name is taken; -EINVAL it does not fit the naming; -ERANGE no address left. */
-int enrolment_admit(struct region *region, struct enrolment *enrolment, const struct admission *admission, struct diag *reterr);
-// The node's key is kept across reboots now: burn its token, end the reservation. -EEXIST: the token is gone meanwhile.
+/* Make @enrolment's key a node: name, number, role, certificate, place in the mesh; a replaced node
+ * is revoked. -EEXIST the wished name is taken; -EINVAL it does not fit the naming; -ERANGE no
+ * address left. */
+int enrolment_admit(struct region *region, struct enrolment *enrolment,
+	const struct admission *admission, struct diag *reterr);
+// The node's key is kept across reboots now: burn its token, end the reservation. -EEXIST: the
+// token is gone meanwhile.
 int enrolment_durable(struct region *region, struct enrolment *enrolment, struct node *node);
 int node_revoke(struct region *region, struct node *node, const char *actor, const char *why);
 // A durable, unrevoked node with the same UUID or serial and another key, or NULL.
-int hardware_find(struct region *region, const char *key, const char *uuid, const char *serial, struct node **ret);
+int hardware_find(struct region *region, const char *key, const char *uuid, const char *serial,
+	struct node **ret);
 /* The code of an opened exchange. -EAGAIN: the node has not opened it yet. */
-int enrolment_code(const struct region *region, const struct enrolment *enrolment, char ret[static 10]);
+int enrolment_code(
+	const struct region *region, const struct enrolment *enrolment, char ret[static 10]);
 const char *enrolment_state_name(int64_t state);
 const char *node_state_name(int64_t state);

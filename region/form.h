@@ -4,5 +4,6 @@
 
 #include "base/util.h"
 
-/* The value of @name in @body, decoded; NULL when absent or not decodable (bad escapes, a NUL). The caller frees. */
+/* The value of @name in @body, decoded; NULL when absent or not decodable (bad escapes, a NUL). The
+ * caller frees. */
 char *form_value(const char *body, const char *name);

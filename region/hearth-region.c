@@ -11,21 +11,31 @@ static const struct {
 	int (*run)(const struct command_options *options);
 	const char *help;
 } commands[] = {
-	{ "init", cmd_init, "--cluster-config FILE|defaults     make a region: CA, keys, first token and seed" },
+	{ "init", cmd_init,
+		"--cluster-config FILE|defaults     make a region: CA, keys, first token and "
+		"seed" },
 	{ "serve", cmd_serve, "                                  run it" },
-	{ "list", cmd_list, "                                  nodes and machines waiting for approval" },
+	{ "list", cmd_list,
+		"                                  nodes and machines waiting for approval" },
 	{ "show", cmd_show, "NODE                              one of them, with its timeline" },
-	{ "approve", cmd_approve, "NODE CODE [--role R] [--name N]    approve a machine by the code on its screen" },
+	{ "approve", cmd_approve,
+		"NODE CODE [--role R] [--name N]    approve a machine by the code on its screen" },
 	{ "deny", cmd_deny, "NODE                              refuse a waiting machine" },
 	{ "revoke", cmd_revoke, "NODE                              decommission a node" },
 	{ "release", cmd_release, "NODE                              end a node's quarantine" },
 	{ "token", cmd_token, "[--node NAME] [--role R] [--count N] [--ttl SEC]   a join token" },
-	{ "seed", cmd_seed, "[--no-token] [--out FILE] [--url URL...]  a seed (with a token of its own)" },
-	{ "kubeconfig", cmd_kubeconfig, "CLUSTER [--server URL]            a working admin kubeconfig" },
-	{ "secret", cmd_secret, "set NAME                          store a secret from standard input, sealed" },
-	{ "bootstrap", cmd_bootstrap, "set DIGEST                        the bootstrap artifact nodes pull" },
+	{ "seed", cmd_seed,
+		"[--no-token] [--out FILE] [--url URL...]  a seed (with a token of its own)" },
+	{ "kubeconfig", cmd_kubeconfig,
+		"CLUSTER [--server URL]            a working admin kubeconfig" },
+	{ "secret", cmd_secret,
+		"set NAME                          store a secret from standard input, sealed" },
+	{ "bootstrap", cmd_bootstrap,
+		"set DIGEST                        the bootstrap artifact nodes pull" },
 	{ "audit", cmd_audit, "[--max N]                         who decided what" },
-	{ "clock", cmd_clock, "accept                            the clock is right: the next start may trust it" },
+	{ "clock", cmd_clock,
+		"accept                            the clock is right: the next start may trust "
+		"it" },
 };
 
 static void print_help(void)
@@ -35,7 +45,8 @@ static void print_help(void)
 		printf("  %-11s %s\n", commands[i].name, commands[i].help);
 	printf("\nOptions:\n"
 	       "  --dir DIR           database and keys (/var/lib/hearth-region)\n"
-	       "  --socket PATH       admin socket (/run/hearth-region/admin.sock; with --dir: DIR/admin.sock)\n"
+	       "  --socket PATH       admin socket (/run/hearth-region/admin.sock; with --dir: "
+	       "DIR/admin.sock)\n"
 	       "  --listen A:PORT     HTTPS ([::]:7443)\n"
 	       "  --boot-listen A:P   plain HTTP for firmware ([::]:7080), or none\n"
 	       "  --layout DIR        OCI layout served at /v2\n"
@@ -44,21 +55,48 @@ static void print_help(void)
 }
 
 enum {
-	OPT_DIR = 256, OPT_SOCKET, OPT_LISTEN, OPT_BOOT_LISTEN, OPT_LAYOUT, OPT_BOOT_DIR, OPT_CLUSTER_CONFIG, OPT_OUT, OPT_NODE,
-	OPT_ROLE, OPT_SERVER, OPT_NAME, OPT_URL, OPT_COUNT, OPT_TTL, OPT_MAX, OPT_NO_TOKEN, OPT_JSON, OPT_HELP,
+	OPT_DIR = 256,
+	OPT_SOCKET,
+	OPT_LISTEN,
+	OPT_BOOT_LISTEN,
+	OPT_LAYOUT,
+	OPT_BOOT_DIR,
+	OPT_CLUSTER_CONFIG,
+	OPT_OUT,
+	OPT_NODE,
+	OPT_ROLE,
+	OPT_SERVER,
+	OPT_NAME,
+	OPT_URL,
+	OPT_COUNT,
+	OPT_TTL,
+	OPT_MAX,
+	OPT_NO_TOKEN,
+	OPT_JSON,
+	OPT_HELP,
 };
 
 static const struct option long_options[] = {
-	{ "dir", required_argument, NULL, OPT_DIR }, { "socket", required_argument, NULL, OPT_SOCKET },
-	{ "listen", required_argument, NULL, OPT_LISTEN }, { "boot-listen", required_argument, NULL, OPT_BOOT_LISTEN },
-	{ "layout", required_argument, NULL, OPT_LAYOUT }, { "boot-dir", required_argument, NULL, OPT_BOOT_DIR },
-	{ "cluster-config", required_argument, NULL, OPT_CLUSTER_CONFIG }, { "out", required_argument, NULL, OPT_OUT },
-	{ "node", required_argument, NULL, OPT_NODE }, { "role", required_argument, NULL, OPT_ROLE },
-	{ "server", required_argument, NULL, OPT_SERVER }, { "name", required_argument, NULL, OPT_NAME },
-	{ "url", required_argument, NULL, OPT_URL }, { "count", required_argument, NULL, OPT_COUNT },
-	{ "ttl", required_argument, NULL, OPT_TTL }, { "max", required_argument, NULL, OPT_MAX },
-	{ "no-token", no_argument, NULL, OPT_NO_TOKEN }, { "json", no_argument, NULL, OPT_JSON },
-	{ "help", no_argument, NULL, OPT_HELP }, { NULL, 0, NULL, 0 },
+	{ "dir", required_argument, NULL, OPT_DIR },
+	{ "socket", required_argument, NULL, OPT_SOCKET },
+	{ "listen", required_argument, NULL, OPT_LISTEN },
+	{ "boot-listen", required_argument, NULL, OPT_BOOT_LISTEN },
+	{ "layout", required_argument, NULL, OPT_LAYOUT },
+	{ "boot-dir", required_argument, NULL, OPT_BOOT_DIR },
+	{ "cluster-config", required_argument, NULL, OPT_CLUSTER_CONFIG },
+	{ "out", required_argument, NULL, OPT_OUT },
+	{ "node", required_argument, NULL, OPT_NODE },
+	{ "role", required_argument, NULL, OPT_ROLE },
+	{ "server", required_argument, NULL, OPT_SERVER },
+	{ "name", required_argument, NULL, OPT_NAME },
+	{ "url", required_argument, NULL, OPT_URL },
+	{ "count", required_argument, NULL, OPT_COUNT },
+	{ "ttl", required_argument, NULL, OPT_TTL },
+	{ "max", required_argument, NULL, OPT_MAX },
+	{ "no-token", no_argument, NULL, OPT_NO_TOKEN },
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ NULL, 0, NULL, 0 },
 };
 
 static bool parse_count(const char *text, int64_t *ret)
@@ -74,21 +112,25 @@ static int parse_options(int argc, char *argv[], struct command_options *options
 	const struct {
 		int option;
 		const char **text;
-	} texts[] = { { OPT_DIR, &options->dir }, { OPT_SOCKET, &options->socket }, { OPT_LISTEN, &options->listen },
-		{ OPT_BOOT_LISTEN, &options->boot_listen }, { OPT_LAYOUT, &options->layout }, { OPT_BOOT_DIR, &options->boot_dir },
-		{ OPT_CLUSTER_CONFIG, &options->cluster_config }, { OPT_OUT, &options->out }, { OPT_NODE, &options->node },
-		{ OPT_ROLE, &options->role }, { OPT_SERVER, &options->server }, { OPT_NAME, &options->name } };
+	} texts[] = { { OPT_DIR, &options->dir }, { OPT_SOCKET, &options->socket },
+		{ OPT_LISTEN, &options->listen }, { OPT_BOOT_LISTEN, &options->boot_listen },
+		{ OPT_LAYOUT, &options->layout }, { OPT_BOOT_DIR, &options->boot_dir },
+		{ OPT_CLUSTER_CONFIG, &options->cluster_config }, { OPT_OUT, &options->out },
+		{ OPT_NODE, &options->node }, { OPT_ROLE, &options->role },
+		{ OPT_SERVER, &options->server }, { OPT_NAME, &options->name } };
 	const struct {
 		int option;
 		int64_t *number;
-	} numbers[] = { { OPT_COUNT, &options->count }, { OPT_TTL, &options->ttl_sec }, { OPT_MAX, &options->max } };
+	} numbers[] = { { OPT_COUNT, &options->count }, { OPT_TTL, &options->ttl_sec },
+		{ OPT_MAX, &options->max } };
 	for (int option; (option = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
 		for (size_t i = 0; i < N_ELEMENTS(texts); i++)
 			if (texts[i].option == option)
 				*texts[i].text = optarg;
 		for (size_t i = 0; i < N_ELEMENTS(numbers); i++)
 			if (numbers[i].option == option && !parse_count(optarg, numbers[i].number))
-				return command_wrong_use("--count, --ttl and --max take a number from 1");
+				return command_wrong_use(
+					"--count, --ttl and --max take a number from 1");
 		if (option == OPT_URL && options->n_urls < N_ELEMENTS(options->urls))
 			options->urls[options->n_urls++] = optarg;
 		options->no_token |= option == OPT_NO_TOKEN;
@@ -121,7 +163,8 @@ int main(int argc, char *argv[])
 	for (size_t i = 0; i < N_ELEMENTS(commands); i++)
 		if (str_equal(commands[i].name, name)) {
 			options.n_arguments--;
-			memmove(options.arguments, options.arguments + 1, options.n_arguments * sizeof(options.arguments[0]));
+			memmove(options.arguments, options.arguments + 1,
+				options.n_arguments * sizeof(options.arguments[0]));
 			return commands[i].run(&options);
 		}
 	fprintf(stderr, "hearth-region: no command \"%s\" (see hearth-region --help)\n", name);

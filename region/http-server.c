@@ -48,15 +48,18 @@ static int request_answer(struct request *request, unsigned status, struct MHD_R
 	return 0;
 }
 
-int request_answer_bytes(struct request *request, unsigned status, const char *type, char *bytes_take, size_t n)
+int request_answer_bytes(
+	struct request *request, unsigned status, const char *type, char *bytes_take, size_t n)
 {
-	struct MHD_Response *response = bytes_take ?
-		MHD_create_response_from_buffer_with_free_callback(n, bytes_take, free) : NULL;
+	struct MHD_Response *response =
+		bytes_take ? MHD_create_response_from_buffer_with_free_callback(n, bytes_take, free)
+			   : NULL;
 	if (!response) {
 		free(bytes_take);
 		return -ENOMEM;
 	}
-	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type); // fails only without memory
+	(void)MHD_add_response_header(
+		response, MHD_HTTP_HEADER_CONTENT_TYPE, type); // fails only without memory
 	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 	return request_answer(request, status, response);
 }
@@ -64,10 +67,12 @@ int request_answer_bytes(struct request *request, unsigned status, const char *t
 int request_answer_json(struct request *request, unsigned status, struct json_out *out_take)
 {
 	char *text = json_out_take(out_take);
-	return request_answer_bytes(request, status, "application/json", text, text ? strlen(text) : 0);
+	return request_answer_bytes(
+		request, status, "application/json", text, text ? strlen(text) : 0);
 }
 
-int request_answer_error(struct request *request, unsigned status, const char *code, const char *format, ...)
+int request_answer_error(
+	struct request *request, unsigned status, const char *code, const char *format, ...)
 {
 	struct json_out out = { 0 };
 	AUTO_FREE char *sentence = NULL;
@@ -91,10 +96,12 @@ int request_answer_empty(struct request *request, unsigned status)
 void request_answer_header(struct request *request, const char *name, const char *value)
 {
 	if (request->response)
-		(void)MHD_add_response_header(request->response, name, value); // fails only for malformed names
+		(void)MHD_add_response_header(
+			request->response, name, value); // fails only for malformed names
 }
 
-// "bytes=A-B", "bytes=A-", "bytes=-N" of a body of @size bytes. 0 none or not understood, 1 a range, -ERANGE.
+// "bytes=A-B", "bytes=A-", "bytes=-N" of a body of @size bytes. 0 none or not understood, 1 a
+// range, -ERANGE.
 static int parse_range(const char *header, uint64_t size, uint64_t *ret_first, uint64_t *ret_last)
 {
 	unsigned long long first = 0, last = 0;
@@ -113,7 +120,8 @@ static int parse_range(const char *header, uint64_t size, uint64_t *ret_first, u
 		return 0;
 	if (!spec[n])
 		last = size ? size - 1 : 0;
-	else if (spec[n] < '0' || spec[n] > '9' || sscanf(spec + n, "%llu", &last) != 1 || last < first)
+	else if (spec[n] < '0' || spec[n] > '9' || sscanf(spec + n, "%llu", &last) != 1 ||
+		 last < first)
 		return 0;
 	if (first >= size)
 		return -ERANGE;
@@ -129,7 +137,8 @@ int request_answer_file(struct request *request, int fd_take, uint64_t size, con
 	int range = parse_range(request_header(request, "Range"), size, &first, &last);
 	char text[96];
 	if (range < 0) {
-		int r = request_answer_error(request, 416, "range", "the range lies outside the %llu bytes", (unsigned long long)size);
+		int r = request_answer_error(request, 416, "range",
+			"the range lies outside the %llu bytes", (unsigned long long)size);
 		(void)snprintf(text, sizeof(text), "bytes */%llu", (unsigned long long)size);
 		request_answer_header(request, "Content-Range", text);
 		return r;
@@ -142,7 +151,8 @@ int request_answer_file(struct request *request, int fd_take, uint64_t size, con
 	(void)MHD_add_response_header(response, "Content-Type", type);
 	(void)MHD_add_response_header(response, "Accept-Ranges", "bytes");
 	if (range) {
-		(void)snprintf(text, sizeof(text), "bytes %llu-%llu/%llu", (unsigned long long)first, (unsigned long long)last,
+		(void)snprintf(text, sizeof(text), "bytes %llu-%llu/%llu",
+			(unsigned long long)first, (unsigned long long)last,
 			(unsigned long long)size);
 		(void)MHD_add_response_header(response, "Content-Range", text);
 	}
@@ -154,7 +164,8 @@ int request_json(struct request *request, struct value **ret)
 	struct diag diag = { 0 };
 	int r = json_parse(request->body ? request->body : "", request->n_body, 0, ret, &diag);
 	if (r < 0)
-		(void)request_answer_error(request, 400, "bad-json", "%s", diag_text(&diag)); // -EBADMSG says it was answered
+		(void)request_answer_error(request, 400, "bad-json", "%s",
+			diag_text(&diag)); // -EBADMSG says it was answered
 	return r < 0 ? -EBADMSG : 0;
 }
 
@@ -162,7 +173,8 @@ bool request_wait(struct request *request, const char *topic)
 {
 	if (request->deadline_usec == 0) {
 		const char *text = request_query(request, "waitSec");
-		unsigned long seconds = text && text[0] >= '0' && text[0] <= '9' ? strtoul(text, NULL, 10) : 0;
+		unsigned long seconds =
+			text && text[0] >= '0' && text[0] <= '9' ? strtoul(text, NULL, 10) : 0;
 		if (seconds > MAX_WAIT_SEC)
 			seconds = MAX_WAIT_SEC;
 		request->deadline_usec = request->started_usec + seconds * USEC_PER_SEC;
@@ -231,7 +243,8 @@ static void look_at_node(struct region *region, struct request *request)
 
 static void look_at_peer(struct region *region, struct request *request)
 {
-	// Each answer lives in the same union of the connection: take it before asking for the next one.
+	// Each answer lives in the same union of the connection: take it before asking for the next
+	// one.
 	const union MHD_ConnectionInfo *info;
 	request->peer = (struct peer_facts){ 0 };
 	info = MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
@@ -248,33 +261,41 @@ static void look_at_peer(struct region *region, struct request *request)
 		request->peer.is_p256 = tls->is_p256;
 		request->peer.self_signed = tls->self_signed;
 		request->peer.ours = tls->ours;
-		request->peer.in_date = now_sec >= tls->facts.not_before_sec && now_sec <= tls->facts.not_after_sec;
+		request->peer.in_date =
+			now_sec >= tls->facts.not_before_sec && now_sec <= tls->facts.not_after_sec;
 		(void)snprintf(request->key, sizeof(request->key), "%s", tls->key);
 		request->spki = tls->facts.spki;
 		request->n_spki = tls->facts.n_spki;
 		look_at_node(region, request);
 	}
-	request->peer.has_pull_credential = pull_credential_fits(region, request_header(request, "Authorization"));
-	request->peer.has_session = session_of_cookie(region->sessions, request_header(request, "Cookie")) != NULL;
+	request->peer.has_pull_credential =
+		pull_credential_fits(region, request_header(request, "Authorization"));
+	request->peer.has_session =
+		session_of_cookie(region->sessions, request_header(request, "Cookie")) != NULL;
 }
 
 static void remote_text(struct MHD_Connection *connection, char *ret, size_t n)
 {
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	ret[0] = '\0';
 	if (info && info->client_addr &&
-	    getnameinfo(info->client_addr, info->client_addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) :
-		    sizeof(struct sockaddr_in), ret, (socklen_t)n, NULL, 0, NI_NUMERICHOST) == 0 &&
-	    str_starts(ret, "::ffff:"))
+		getnameinfo(info->client_addr,
+			info->client_addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+								 : sizeof(struct sockaddr_in),
+			ret, (socklen_t)n, NULL, 0, NI_NUMERICHOST) == 0 &&
+		str_starts(ret, "::ffff:"))
 		memmove(ret, ret + 7, strlen(ret + 7) + 1);
 }
 
 // ---- one request through its life
 
-static void request_refuse(struct region *region, struct request *request, enum peer_verdict verdict)
+static void request_refuse(
+	struct region *region, struct request *request, enum peer_verdict verdict)
 {
 	region->n_refused++;
-	(void)request_answer_error(request, peer_verdict_status(verdict), peer_verdict_code(verdict), "%s",
+	(void)request_answer_error(request, peer_verdict_status(verdict),
+		peer_verdict_code(verdict), "%s",
 		peer_verdict_sentence(verdict)); // without memory the connection ends
 	if (request->route->peer == PEER_NODE_OR_PULL)
 		request_answer_header(request, "WWW-Authenticate", "Basic realm=\"hearth\"");
@@ -286,21 +307,24 @@ static void request_handle(struct region *region, struct request *request)
 	int r = writes ? store_mark(region->store) : 0;
 	if (r >= 0) {
 		r = request->route->handle(region, request);
-		bool undo = r < 0 || (request->status >= 400 && !request->keep); // a refusal leaves nothing behind
+		bool undo = r < 0 || (request->status >= 400 &&
+					     !request->keep); // a refusal leaves nothing behind
 		if (writes && (undo ? store_undo(region->store) : store_release(region->store)) < 0)
 			r = r < 0 ? r : -EIO;
 	}
 	if (r < 0 && r != -EBADMSG)
 		log_error("%s %s: %s", request->method, request->path, strerror(-r));
 	if (r < 0 && !request->response)
-		(void)request_answer_error(request, 500, "internal", "the region could not do this: %s", strerror(-r));
+		(void)request_answer_error(
+			request, 500, "internal", "the region could not do this: %s", strerror(-r));
 }
 
 static void request_run(struct region *region, struct request *request)
 {
 	request->wants_wait = false;
 	if (region->stopping) {
-		(void)request_answer_error(request, 503, "stopping", "the region is stopping; ask again soon");
+		(void)request_answer_error(
+			request, 503, "stopping", "the region is stopping; ask again soon");
 		return;
 	}
 	look_at_peer(region, request);
@@ -308,7 +332,8 @@ static void request_run(struct region *region, struct request *request)
 	if (verdict != PEER_ADMITTED)
 		request_refuse(region, request, verdict);
 	else if (request->body_too_big)
-		(void)request_answer_error(request, 413, "too-big", "the body must be at most %zu bytes", request->route->max_body);
+		(void)request_answer_error(request, 413, "too-big",
+			"the body must be at most %zu bytes", request->route->max_body);
 	else
 		request_handle(region, request);
 }
@@ -336,7 +361,8 @@ static enum MHD_Result request_step(struct region *region, struct request *reque
 	return MHD_queue_response(request->connection, request->status, request->response);
 }
 
-static struct request *request_new(struct MHD_Connection *connection, const char *method, const char *path)
+static struct request *request_new(
+	struct MHD_Connection *connection, const char *method, const char *path)
 {
 	struct request *request = calloc(1, sizeof(*request));
 	if (!request || strlen(path) > MAX_PATH || !(request->path = strdup(path))) {
@@ -385,9 +411,9 @@ static void request_add_body(struct request *request, const char *bytes, size_t 
 	request->body[request->n_body] = '\0';
 }
 
-static enum MHD_Result on_request(struct http_server *server, const struct route *routes, size_t n_routes,
-	struct MHD_Connection *connection, const char *path, const char *method, const char *upload, size_t *n_upload,
-	void **context)
+static enum MHD_Result on_request(struct http_server *server, const struct route *routes,
+	size_t n_routes, struct MHD_Connection *connection, const char *path, const char *method,
+	const char *upload, size_t *n_upload, void **context)
 {
 	struct region *region = server->region;
 	struct request *request = *context;
@@ -399,8 +425,10 @@ static enum MHD_Result on_request(struct http_server *server, const struct route
 		*context = request;
 		request->route = route_find(routes, n_routes, method, path, &status);
 		if (!request->route)
-			(void)request_answer_error(request, status, status == 404 ? "not-found" : "method",
-				status == 404 ? "there is no such resource" : "the resource does not take this method");
+			(void)request_answer_error(request, status,
+				status == 404 ? "not-found" : "method",
+				status == 404 ? "there is no such resource"
+					      : "the resource does not take this method");
 		return MHD_YES;
 	}
 	if (*n_upload) {
@@ -415,22 +443,26 @@ static enum MHD_Result on_request(struct http_server *server, const struct route
 	return result;
 }
 
-static enum MHD_Result on_tls_request(void *user, struct MHD_Connection *connection, const char *path, const char *method,
-	const char *version, const char *upload, size_t *n_upload, void **context)
+static enum MHD_Result on_tls_request(void *user, struct MHD_Connection *connection,
+	const char *path, const char *method, const char *version, const char *upload,
+	size_t *n_upload, void **context)
 {
 	struct http_server *server = user;
-	return on_request(server, server->config.routes, server->config.n_routes, connection, path, method, upload, n_upload, context);
+	return on_request(server, server->config.routes, server->config.n_routes, connection, path,
+		method, upload, n_upload, context);
 }
 
-static enum MHD_Result on_boot_request(void *user, struct MHD_Connection *connection, const char *path, const char *method,
-	const char *version, const char *upload, size_t *n_upload, void **context)
+static enum MHD_Result on_boot_request(void *user, struct MHD_Connection *connection,
+	const char *path, const char *method, const char *version, const char *upload,
+	size_t *n_upload, void **context)
 {
 	struct http_server *server = user;
-	return on_request(server, server->config.boot_routes, server->config.n_boot_routes, connection, path, method, upload,
-		n_upload, context);
+	return on_request(server, server->config.boot_routes, server->config.n_boot_routes,
+		connection, path, method, upload, n_upload, context);
 }
 
-static void on_completed(void *user, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode why)
+static void on_completed(void *user, struct MHD_Connection *connection, void **context,
+	enum MHD_RequestTerminationCode why)
 {
 	struct http_server *server = user;
 	if (!*context)
@@ -441,14 +473,17 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
 	*context = NULL;
 }
 
-static void on_connection(void *user, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode what)
+static void on_connection(void *user, struct MHD_Connection *connection, void **context,
+	enum MHD_ConnectionNotificationCode what)
 {
 	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
 		*context = tls_peer_free(*context);
 		return;
 	}
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-	*context = calloc(1, sizeof(struct tls_peer)); // without memory: a peer without a certificate
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	*context =
+		calloc(1, sizeof(struct tls_peer)); // without memory: a peer without a certificate
 	if (info && info->tls_session)
 		tls_peer_prepare(info->tls_session);
 }
@@ -459,7 +494,9 @@ static int listen_on(const char *address, struct diag *reterr)
 {
 	char host[256];
 	const char *colon = strrchr(address, ':');
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICHOST }, *found = NULL;
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_PASSIVE | AI_NUMERICHOST },
+			*found = NULL;
 	size_t n = colon ? (size_t)(colon - address) : 0;
 	if (!colon || n >= sizeof(host))
 		return diag_set(reterr, -EINVAL, address, "must be ADDRESS:PORT");
@@ -468,13 +505,15 @@ static int listen_on(const char *address, struct diag *reterr)
 	else
 		(void)snprintf(host, sizeof(host), "%.*s", (int)n, address);
 	if (getaddrinfo(host[0] ? host : NULL, colon + 1, &hints, &found) != 0)
-		return diag_set(reterr, -EINVAL, address, "must be ADDRESS:PORT with a numeric address");
+		return diag_set(
+			reterr, -EINVAL, address, "must be ADDRESS:PORT with a numeric address");
 	AUTO_CLOSE int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int one = 1, zero = 0, r = fd < 0 ? -errno : 0;
 	if (r >= 0) {
 		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 		if (found->ai_family == AF_INET6)
-			(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero)); // [::] takes IPv4 too
+			(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero,
+				sizeof(zero)); // [::] takes IPv4 too
 		if (bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, 4096) < 0)
 			r = -errno;
 	}
@@ -491,16 +530,21 @@ static int start_tls(struct http_server *server, struct diag *reterr)
 	if (fd < 0)
 		return fd;
 	AUTO_FREE char *chain = str_format("%s%s", region->server_pem, region->ca_pem);
-	server->tls = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TLS | MHD_ALLOW_SUSPEND_RESUME,
-		0, NULL, NULL, on_tls_request, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE,
-		server->config.n_threads, MHD_OPTION_HTTPS_MEM_KEY, region->server_key_pem, MHD_OPTION_HTTPS_MEM_CERT, chain,
-		MHD_OPTION_HTTPS_MEM_TRUST, region->ca_pem, MHD_OPTION_HTTPS_PRIORITIES, "NORMAL:-VERS-ALL:+VERS-TLS1.3",
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)MAX_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SEC, MHD_OPTION_NOTIFY_COMPLETED,
-		on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
+	server->tls = MHD_start_daemon(
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TLS | MHD_ALLOW_SUSPEND_RESUME, 0, NULL,
+		NULL, on_tls_request, server, MHD_OPTION_LISTEN_SOCKET, fd,
+		MHD_OPTION_THREAD_POOL_SIZE, server->config.n_threads, MHD_OPTION_HTTPS_MEM_KEY,
+		region->server_key_pem, MHD_OPTION_HTTPS_MEM_CERT, chain,
+		MHD_OPTION_HTTPS_MEM_TRUST, region->ca_pem, MHD_OPTION_HTTPS_PRIORITIES,
+		"NORMAL:-VERS-ALL:+VERS-TLS1.3", MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT, (unsigned)MAX_CONNECTIONS,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SEC, MHD_OPTION_NOTIFY_COMPLETED,
+		on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+		MHD_OPTION_END);
 	if (!server->tls) {
 		(void)close(fd);
-		return diag_set(reterr, -EIO, server->config.listen, "the HTTPS server could not be started");
+		return diag_set(reterr, -EIO, server->config.listen,
+			"the HTTPS server could not be started");
 	}
 	return 0;
 }
@@ -512,18 +556,21 @@ static int start_boot(struct http_server *server, struct diag *reterr)
 	int fd = listen_on(server->config.boot_listen, reterr);
 	if (fd < 0)
 		return fd;
-	server->boot = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_boot_request,
-		server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, 4096u, MHD_OPTION_CONNECTION_TIMEOUT,
-		(unsigned)IDLE_SEC, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_END);
+	server->boot = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0,
+		NULL, NULL, on_boot_request, server, MHD_OPTION_LISTEN_SOCKET, fd,
+		MHD_OPTION_CONNECTION_LIMIT, 4096u, MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned)IDLE_SEC, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+		MHD_OPTION_END);
 	if (!server->boot) {
 		(void)close(fd);
-		return diag_set(reterr, -EIO, server->config.boot_listen, "the boot server could not be started");
+		return diag_set(reterr, -EIO, server->config.boot_listen,
+			"the boot server could not be started");
 	}
 	return 0;
 }
 
-int http_server_start(struct region *region, const struct http_server_config *config, struct http_server **ret,
-	struct diag *reterr)
+int http_server_start(struct region *region, const struct http_server_config *config,
+	struct http_server **ret, struct diag *reterr)
 {
 	struct http_server *server = calloc(1, sizeof(*server));
 	if (!server)
@@ -532,7 +579,9 @@ int http_server_start(struct region *region, const struct http_server_config *co
 	server->config = *config;
 	long n_processors = sysconf(_SC_NPROCESSORS_ONLN);
 	if (server->config.n_threads == 0)
-		server->config.n_threads = n_processors < 2 ? 2 : n_processors > 8 ? 8 : (unsigned)n_processors;
+		server->config.n_threads = n_processors < 2   ? 2
+					   : n_processors > 8 ? 8
+							      : (unsigned)n_processors;
 	int r = start_tls(server, reterr);
 	if (r >= 0)
 		r = start_boot(server, reterr);

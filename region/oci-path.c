@@ -6,7 +6,8 @@
 static const struct {
 	const char *word;
 	enum oci_kind kind;
-} kinds[] = { { "/manifests/", OCI_MANIFEST }, { "/blobs/", OCI_BLOB }, { "/referrers/", OCI_REFERRERS }, { "/tags/list", OCI_TAGS } };
+} kinds[] = { { "/manifests/", OCI_MANIFEST }, { "/blobs/", OCI_BLOB },
+	{ "/referrers/", OCI_REFERRERS }, { "/tags/list", OCI_TAGS } };
 
 // The last occurrence: a repository may be called a/blobs/b.
 static const char *find_last(const char *text, const char *word)
@@ -33,15 +34,17 @@ int oci_path_parse(const char *text, struct oci_path *ret)
 			path.kind = kinds[i].kind;
 		}
 	}
-	if (!at || (size_t)(at - text) >= sizeof(path.name) || strlen(rest) >= sizeof(path.reference))
+	if (!at || (size_t)(at - text) >= sizeof(path.name) ||
+		strlen(rest) >= sizeof(path.reference))
 		return -EINVAL;
 	memcpy(path.name, text, (size_t)(at - text));
 	memcpy(path.reference, rest, strlen(rest));
 	path.is_digest = oci_digest_valid(path.reference);
 	if (!oci_name_valid(path.name))
 		return -EINVAL;
-	if (path.kind == OCI_TAGS ? path.reference[0] != '\0' :
-	    path.kind == OCI_MANIFEST ? !path.is_digest && !oci_tag_valid(path.reference) : !path.is_digest)
+	if (path.kind == OCI_TAGS	    ? path.reference[0] != '\0'
+		: path.kind == OCI_MANIFEST ? !path.is_digest && !oci_tag_valid(path.reference)
+					    : !path.is_digest)
 		return -EINVAL;
 	*ret = path;
 	return 0;
@@ -49,9 +52,12 @@ int oci_path_parse(const char *text, struct oci_path *ret)
 
 const char *oci_index_tag(const struct value *descriptor, const char *name)
 {
-	const char *ref = value_text(value_path(descriptor, "annotations", "org.opencontainers.image.ref.name", NULL));
+	const char *ref = value_text(
+		value_path(descriptor, "annotations", "org.opencontainers.image.ref.name", NULL));
 	size_t n = strlen(name);
-	return ref && strncmp(ref, name, n) == 0 && ref[n] == ':' && oci_tag_valid(ref + n + 1) ? ref + n + 1 : NULL;
+	return ref && strncmp(ref, name, n) == 0 && ref[n] == ':' && oci_tag_valid(ref + n + 1)
+		       ? ref + n + 1
+		       : NULL;
 }
 
 const struct value *oci_index_find(const struct value *index, const char *name, const char *tag)

@@ -1,5 +1,5 @@
-// What a request to /v2 names (OCI distribution spec 1.1, read-only part), and where it is in an index. Pure.
-// SPDX-License-Identifier: Apache-2.0
+// What a request to /v2 names (OCI distribution spec 1.1, read-only part), and where it is in an
+// index. Pure. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include "base/oci.h"

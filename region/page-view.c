@@ -9,12 +9,23 @@ void html_escape(FILE *f, const char *text)
 {
 	for (const char *c = text ? text : ""; *c; c++)
 		switch (*c) {
-		case '<': fputs("&lt;", f); break;
-		case '>': fputs("&gt;", f); break;
-		case '&': fputs("&amp;", f); break;
-		case '"': fputs("&quot;", f); break;
-		case '\'': fputs("&#39;", f); break;
-		default: fputc(*c, f);
+		case '<':
+			fputs("&lt;", f);
+			break;
+		case '>':
+			fputs("&gt;", f);
+			break;
+		case '&':
+			fputs("&amp;", f);
+			break;
+		case '"':
+			fputs("&quot;", f);
+			break;
+		case '\'':
+			fputs("&#39;", f);
+			break;
+		default:
+			fputc(*c, f);
 		}
 }
 
@@ -47,20 +58,28 @@ void page_begin(FILE *f, const struct page_frame *frame)
 {
 	fputs("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
 	      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
-	      "<meta name=\"color-scheme\" content=\"light dark\"><title>", f);
+	      "<meta name=\"color-scheme\" content=\"light dark\"><title>",
+		f);
 	html_escape(f, frame->title);
 	fputs("</title><link rel=\"stylesheet\" href=\"/page/style.css\">"
-	      "<script src=\"/page/page.js\" defer></script></head><body>\n<header><div class=\"brand\">"
-	      "<svg viewBox=\"0 0 24 24\" aria-hidden=\"true\"><path d=\"M12 2c1 4 6 6 6 12a6 6 0 0 1-12 0c0-3 2-4 2-7 2 1 3 2 3 4"
-	      " 1-2 2-5 1-9z\"/></svg><strong>Hearth</strong>", f);
+	      "<script src=\"/page/page.js\" defer></script></head><body>\n<header><div "
+	      "class=\"brand\">"
+	      "<svg viewBox=\"0 0 24 24\" aria-hidden=\"true\"><path d=\"M12 2c1 4 6 6 6 12a6 6 0 "
+	      "0 1-12 0c0-3 2-4 2-7 2 1 3 2 3 4"
+	      " 1-2 2-5 1-9z\"/></svg><strong>Hearth</strong>",
+		f);
 	element(f, "<span class=\"cluster\">", frame->cluster, "</span></div>");
 	if (frame->csrf) {
-		element(f, "<form method=\"post\" action=\"/page/logout\"><input type=\"hidden\" name=\"csrf\" value=\"", frame->csrf,
-			"\"><button class=\"quiet\">Log out</button></form>");
+		element(f,
+			"<form method=\"post\" action=\"/page/logout\"><input type=\"hidden\" "
+			"name=\"csrf\" value=\"",
+			frame->csrf, "\"><button class=\"quiet\">Log out</button></form>");
 	}
 	fputs("</header>\n<main>\n", f);
 	if (frame->said && frame->said[0])
-		element(f, frame->said_is_error ? "<p class=\"said bad\" role=\"alert\">" : "<p class=\"said\" role=\"status\">",
+		element(f,
+			frame->said_is_error ? "<p class=\"said bad\" role=\"alert\">"
+					     : "<p class=\"said\" role=\"status\">",
 			frame->said, "</p>\n");
 }
 
@@ -71,12 +90,16 @@ void page_end(FILE *f)
 
 void page_login(FILE *f)
 {
-	fputs("<section class=\"login\"><h1>Log in</h1><form method=\"post\" action=\"/page/login\">"
+	fputs("<section class=\"login\"><h1>Log in</h1><form method=\"post\" "
+	      "action=\"/page/login\">"
 	      "<input type=\"hidden\" name=\"user\" value=\"admin\" autocomplete=\"username\">"
 	      "<label for=\"password\">Password of the administrator</label>"
-	      "<input id=\"password\" name=\"password\" type=\"password\" autocomplete=\"current-password\" autofocus required>"
+	      "<input id=\"password\" name=\"password\" type=\"password\" "
+	      "autocomplete=\"current-password\" autofocus required>"
 	      "<button>Log in</button></form>"
-	      "<p class=\"hint\">It was shown once by <code>hearth-region init</code>.</p></section>\n", f);
+	      "<p class=\"hint\">It was shown once by <code>hearth-region "
+	      "init</code>.</p></section>\n",
+		f);
 }
 
 // ---- timeline
@@ -90,11 +113,14 @@ static size_t timeline_segments(const struct value *timeline, struct segment *re
 {
 	size_t n = 0;
 	double last = 0;
-	for (size_t i = 0; timeline && timeline->type == VALUE_ARRAY && i < timeline->n && n < MAX_RUNGS; i++) {
+	for (size_t i = 0;
+		timeline && timeline->type == VALUE_ARRAY && i < timeline->n && n < MAX_RUNGS;
+		i++) {
 		double sec = (double)number_of(&timeline->items[i], "firstUsec") / 1e6;
 		if (!text_of(&timeline->items[i], "rung") || sec <= 0)
 			continue;
-		ret[n++] = (struct segment){ text_of(&timeline->items[i], "rung"), last, sec > last ? sec : last };
+		ret[n++] = (struct segment){ text_of(&timeline->items[i], "rung"), last,
+			sec > last ? sec : last };
 		last = sec > last ? sec : last;
 	}
 	return n;
@@ -107,13 +133,18 @@ static void page_timeline(FILE *f, const struct value *timeline)
 	double total = n ? segments[n - 1].to_sec : 0;
 	if (total <= 0)
 		return;
-	fprintf(f, "<figure class=\"timeline\"><svg viewBox=\"0 0 %d %d\" preserveAspectRatio=\"none\" role=\"img\" "
-		   "aria-label=\"timeline since kernel start\">", TIMELINE_WIDTH, TIMELINE_HEIGHT);
+	fprintf(f,
+		"<figure class=\"timeline\"><svg viewBox=\"0 0 %d %d\" "
+		"preserveAspectRatio=\"none\" role=\"img\" "
+		"aria-label=\"timeline since kernel start\">",
+		TIMELINE_WIDTH, TIMELINE_HEIGHT);
 	for (size_t i = 0; i < n; i++) {
 		double x = segments[i].from_sec / total * TIMELINE_WIDTH;
 		double width = (segments[i].to_sec - segments[i].from_sec) / total * TIMELINE_WIDTH;
-		fprintf(f, "<rect class=\"r%zu\" x=\"%.1f\" y=\"0\" width=\"%.1f\" height=\"%d\"><title>", i % 6, x,
-			width < 1.5 ? 1.5 : width, TIMELINE_HEIGHT);
+		fprintf(f,
+			"<rect class=\"r%zu\" x=\"%.1f\" y=\"0\" width=\"%.1f\" "
+			"height=\"%d\"><title>",
+			i % 6, x, width < 1.5 ? 1.5 : width, TIMELINE_HEIGHT);
 		html_escape(f, segments[i].rung);
 		fprintf(f, " %.2f s</title></rect>", segments[i].to_sec);
 	}
@@ -144,9 +175,12 @@ static void page_hardware(FILE *f, const struct value *machine)
 	if (text_of(machine, "product"))
 		element(f, "<div><dt>Product</dt><dd>", text_of(machine, "product"), "</dd></div>");
 	if (text_of(machine, "remote"))
-		element(f, "<div><dt>Speaks from</dt><dd>", text_of(machine, "remote"), "</dd></div>");
+		element(f, "<div><dt>Speaks from</dt><dd>", text_of(machine, "remote"),
+			"</dd></div>");
 	for (size_t i = 0; macs && i < macs->n && i < 4; i++)
-		element(f, i ? " <span class=\"mac\">" : "<div><dt>MAC</dt><dd><span class=\"mac\">", value_text(&macs->items[i]), "</span>");
+		element(f,
+			i ? " <span class=\"mac\">" : "<div><dt>MAC</dt><dd><span class=\"mac\">",
+			value_text(&macs->items[i]), "</span>");
 	if (macs && macs->n)
 		fputs("</dd></div>", f);
 	for (size_t i = 0; lldp && lldp->type == VALUE_ARRAY && i < lldp->n && i < 2; i++) {
@@ -160,26 +194,34 @@ static void page_seen(FILE *f, const struct value *machine, int64_t now_sec)
 {
 	int64_t ago_sec = now_sec - number_of(machine, "seenSec");
 	if (ago_sec < 120)
-		fprintf(f, "<span class=\"seen\">heard %lld s ago</span>", (long long)(ago_sec < 0 ? 0 : ago_sec));
+		fprintf(f, "<span class=\"seen\">heard %lld s ago</span>",
+			(long long)(ago_sec < 0 ? 0 : ago_sec));
 	else
-		fprintf(f, "<span class=\"seen late\">silent for %lld min</span>", (long long)(ago_sec / 60));
+		fprintf(f, "<span class=\"seen late\">silent for %lld min</span>",
+			(long long)(ago_sec / 60));
 }
 
 static void page_pending(FILE *f, const struct value *entry, const char *csrf, int64_t now_sec)
 {
 	const char *id = text_of(entry, "id"), *state = text_of(entry, "state");
 	bool waits = str_equal(state, "pending");
-	fputs(waits ? "<article class=\"pending\"><div class=\"head\">" : "<article class=\"gone\"><div class=\"head\">", f);
+	fputs(waits ? "<article class=\"pending\"><div class=\"head\">"
+		    : "<article class=\"gone\"><div class=\"head\">",
+		f);
 	element(f, "<h3>", text_of(entry, "serial") ? text_of(entry, "serial") : id, "</h3>");
-	element(f, waits ? "<span class=\"chip wait\">" : "<span class=\"chip bad\">", state, "</span>");
+	element(f, waits ? "<span class=\"chip wait\">" : "<span class=\"chip bad\">", state,
+		"</span>");
 	page_seen(f, entry, now_sec);
 	fputs("</div>", f);
 	if (text_of(entry, "replaces"))
-		element(f, "<p class=\"warning\">Claims the hardware of ", text_of(entry, "replaces"),
+		element(f, "<p class=\"warning\">Claims the hardware of ",
+			text_of(entry, "replaces"),
 			", which has another key. Approving it revokes that node.</p>");
 	if (is_true(entry, "unauthenticatedBoot"))
-		fputs("<p class=\"warning\">Booted over plain HTTP without Secure Boot: its pin and its code are only as good as the "
-		      "boot network.</p>", f);
+		fputs("<p class=\"warning\">Booted over plain HTTP without Secure Boot: its pin "
+		      "and its code are only as good as the "
+		      "boot network.</p>",
+			f);
 	if (!waits || text_of(entry, "tokenProblem"))
 		element(f, "<p class=\"sentence\">", text_of(entry, "sentence"), "</p>");
 	page_hardware(f, entry);
@@ -190,14 +232,20 @@ static void page_pending(FILE *f, const struct value *entry, const char *csrf, i
 	fputs("<div class=\"actions\">", f);
 	page_form(f, "approve", id, csrf);
 	element(f, "<label for=\"code-", id, "\">Code on the machine&#39;s screen</label>");
-	element(f, "<input class=\"code\" id=\"code-", id, "\" name=\"code\" placeholder=\"XXXX-XXXX\" maxlength=\"16\" autocomplete=\"off\" "
+	element(f, "<input class=\"code\" id=\"code-", id,
+		"\" name=\"code\" placeholder=\"XXXX-XXXX\" maxlength=\"16\" autocomplete=\"off\" "
 		"autocapitalize=\"characters\" spellcheck=\"false\" required>");
-	fputs("<select name=\"role\" aria-label=\"role\"><option value=\"\">server if one is missing</option>"
-	      "<option value=\"worker\">worker</option></select><button>Approve</button></form>", f);
+	fputs("<select name=\"role\" aria-label=\"role\"><option value=\"\">server if one is "
+	      "missing</option>"
+	      "<option value=\"worker\">worker</option></select><button>Approve</button></form>",
+		f);
 	page_form(f, "deny", id, csrf);
 	fputs("<button class=\"danger\">Deny</button></form></div>", f);
 	if (number_of(entry, "wrongCodes") > 0)
-		fprintf(f, "<p class=\"warning\">%lld of 5 wrong codes were typed for this machine.</p>", (long long)number_of(entry, "wrongCodes"));
+		fprintf(f,
+			"<p class=\"warning\">%lld of 5 wrong codes were typed for this "
+			"machine.</p>",
+			(long long)number_of(entry, "wrongCodes"));
 	fputs("</article>\n", f);
 }
 
@@ -214,16 +262,24 @@ static void page_node(FILE *f, const struct value *node, const char *csrf, int64
 	const char *state = text_of(node, "state");
 	bool revoked = str_equal(state, "revoked"), ready = is_true(node, "ready") && !revoked;
 	const struct value *warnings = value_find(node, "warnings");
-	fputs(revoked ? "<article class=\"node gone\"><div class=\"head\">" : "<article class=\"node\"><div class=\"head\">", f);
+	fputs(revoked ? "<article class=\"node gone\"><div class=\"head\">"
+		      : "<article class=\"node\"><div class=\"head\">",
+		f);
 	element(f, "<h3>", text_of(node, "name"), "</h3>");
-	element(f, node_chip(node), ready ? "Ready" : revoked || str_equal(state, "quarantined") ? state :
-		text_of(node, "phase") ? text_of(node, "phase") : state, "</span>");
+	element(f, node_chip(node),
+		ready					     ? "Ready"
+		: revoked || str_equal(state, "quarantined") ? state
+		: text_of(node, "phase")		     ? text_of(node, "phase")
+							     : state,
+		"</span>");
 	element(f, "<span class=\"role\">", text_of(node, "role"), "</span>");
 	page_seen(f, node, now_sec);
 	fputs("</div>", f);
 	if (!revoked && text_of(node, "sentence"))
 		element(f, "<p class=\"sentence\">", text_of(node, "sentence"), "</p>");
-	for (size_t i = 0; !revoked && warnings && warnings->type == VALUE_ARRAY && i < warnings->n && i < 8; i++)
+	for (size_t i = 0;
+		!revoked && warnings && warnings->type == VALUE_ARRAY && i < warnings->n && i < 8;
+		i++)
 		element(f, "<p class=\"warning\">", value_text(&warnings->items[i]), "</p>");
 	if (!revoked)
 		page_timeline(f, value_find(node, "timeline"));
@@ -233,8 +289,11 @@ static void page_node(FILE *f, const struct value *node, const char *csrf, int64
 		element(f, "<p>Code at enrolment: <code>", text_of(node, "code"), "</code></p>");
 	if (!revoked) {
 		page_form(f, "revoke", text_of(node, "id"), csrf);
-		fputs("<label class=\"sure\"><input type=\"checkbox\" name=\"sure\" value=\"yes\" required> decommission this node: its key "
-		      "is refused from now on</label><button class=\"danger\">Revoke</button></form>", f);
+		fputs("<label class=\"sure\"><input type=\"checkbox\" name=\"sure\" value=\"yes\" "
+		      "required> decommission this node: its key "
+		      "is refused from now on</label><button "
+		      "class=\"danger\">Revoke</button></form>",
+			f);
 	}
 	if (str_equal(state, "quarantined")) {
 		page_form(f, "release", text_of(node, "id"), csrf);
@@ -253,13 +312,17 @@ static void page_counts(FILE *f, const struct value *nodes, const struct value *
 	}
 	for (size_t i = 0; entries && i < entries->n; i++)
 		n_waiting += str_equal(text_of(&entries->items[i], "state"), "pending");
-	fprintf(f, "<ul class=\"counts\"><li><b>%zu</b> nodes</li><li class=\"good\"><b>%zu</b> Ready</li>"
-		   "<li class=\"%s\"><b>%zu</b> waiting for approval</li></ul>\n", n_nodes, n_ready, n_waiting ? "wait" : "", n_waiting);
+	fprintf(f,
+		"<ul class=\"counts\"><li><b>%zu</b> nodes</li><li class=\"good\"><b>%zu</b> "
+		"Ready</li>"
+		"<li class=\"%s\"><b>%zu</b> waiting for approval</li></ul>\n",
+		n_nodes, n_ready, n_waiting ? "wait" : "", n_waiting);
 }
 
 void page_machines(FILE *f, const struct value *list, const char *csrf, int64_t now_sec)
 {
-	const struct value *nodes = value_find(list, "nodes"), *entries = value_find(list, "enrolments");
+	const struct value *nodes = value_find(list, "nodes"),
+			   *entries = value_find(list, "enrolments");
 	page_counts(f, nodes, entries);
 	if (entries && entries->n)
 		fputs("<h2>Waiting for approval</h2>\n", f);
@@ -267,7 +330,9 @@ void page_machines(FILE *f, const struct value *list, const char *csrf, int64_t 
 		page_pending(f, &entries->items[i], csrf, now_sec);
 	fputs("<h2>Nodes</h2>\n", f);
 	if (!nodes || nodes->n == 0)
-		fputs("<p class=\"empty\">No node yet. Boot a machine from the Hearth image with this region&#39;s seed.</p>\n", f);
+		fputs("<p class=\"empty\">No node yet. Boot a machine from the Hearth image with "
+		      "this region&#39;s seed.</p>\n",
+			f);
 	for (int revoked = 0; revoked < 2; revoked++) // those that are gone come last
 		for (size_t i = 0; nodes && i < nodes->n; i++)
 			if (str_equal(text_of(&nodes->items[i], "state"), "revoked") == revoked)

@@ -1,6 +1,5 @@
-// The page as HTML: what a person sees. Writes only; what is shown is decided by page.c. Everything from outside is
-// escaped here.
-// SPDX-License-Identifier: Apache-2.0
+// The page as HTML: what a person sees. Writes only; what is shown is decided by page.c. Everything
+// from outside is escaped here. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include "base/value.h"

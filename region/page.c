@@ -1,6 +1,6 @@
-// The page: login, list of machines, and the forms that approve, deny, revoke. Server-rendered; every form repeats the
-// session's CSRF token. Also /v1/admin, the same calls for programs that have logged in.
-// SPDX-License-Identifier: Apache-2.0
+// The page: login, list of machines, and the forms that approve, deny, revoke. Server-rendered;
+// every form repeats the session's CSRF token. Also /v1/admin, the same calls for programs that
+// have logged in. SPDX-License-Identifier: Apache-2.0
 #include "region/admin.h"
 #include "region/api.h"
 #include "region/form.h"
@@ -13,7 +13,8 @@
 
 static void add_page_headers(struct request *request)
 {
-	request_answer_header(request, "Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; "
+	request_answer_header(request, "Content-Security-Policy",
+		"default-src 'none'; style-src 'self'; script-src 'self'; "
 		"connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'");
 	request_answer_header(request, "X-Content-Type-Options", "nosniff");
 	request_answer_header(request, "Referrer-Policy", "no-referrer");
@@ -45,9 +46,11 @@ static int list_machines(struct region *region, struct value **ret)
 	return r < 0 ? r : !text ? -ENOMEM : json_parse(text, strlen(text), 256 << 20, ret, NULL);
 }
 
-static int answer_page(struct region *region, struct request *request, unsigned status, const char *said)
+static int answer_page(
+	struct region *region, struct request *request, unsigned status, const char *said)
 {
-	const struct session *session = session_of_cookie(region->sessions, request_header(request, "Cookie"));
+	const struct session *session =
+		session_of_cookie(region->sessions, request_header(request, "Cookie"));
 	CLEANUP(value_freep) struct value *list = NULL;
 	char kept[512] = "", *text = NULL;
 	bool is_error = said != NULL;
@@ -60,9 +63,12 @@ static int answer_page(struct region *region, struct request *request, unsigned 
 	FILE *f = open_memstream(&text, &n);
 	if (!f)
 		return -ENOMEM;
-	page_begin(f, &(struct page_frame){ .title = session ? "Hearth region" : "Hearth region: log in",
-			      .cluster = region->config->name, .said = said ? said : kept, .said_is_error = is_error,
-			      .csrf = session ? session->csrf : NULL });
+	page_begin(f,
+		&(struct page_frame){ .title = session ? "Hearth region" : "Hearth region: log in",
+			.cluster = region->config->name,
+			.said = said ? said : kept,
+			.said_is_error = is_error,
+			.csrf = session ? session->csrf : NULL });
 	if (session)
 		page_machines(f, list, session->csrf, region_now_sec(region));
 	else
@@ -93,7 +99,8 @@ static int login(struct region *region, struct request *request)
 	AUTO_FREE char *password = form_value(request->body, "password"), *hash = NULL;
 	char cookie[128];
 	if (!session_may_try(region->sessions, request->remote))
-		return answer_page(region, request, 429, "A wrong password costs two seconds: wait a moment.");
+		return answer_page(
+			region, request, 429, "A wrong password costs two seconds: wait a moment.");
 	int r = store_meta_get(region->store, "adminPassword", &hash);
 	if (r < 0)
 		return r;
@@ -108,7 +115,8 @@ static int login(struct region *region, struct request *request)
 	if (!session)
 		return -ENOMEM;
 	r = answer_redirect(request);
-	(void)snprintf(cookie, sizeof(cookie), "hearth-session=%s; Path=/; Secure; HttpOnly; SameSite=Strict", session->id);
+	(void)snprintf(cookie, sizeof(cookie),
+		"hearth-session=%s; Path=/; Secure; HttpOnly; SameSite=Strict", session->id);
 	request_answer_header(request, "Set-Cookie", cookie);
 	region_audit(region, "admin", "login", request->remote, "at the page");
 	return r;
@@ -129,7 +137,8 @@ static char *call_arguments(const struct request *request)
 }
 
 // Do @call with the form's fields and leave a sentence for the next page.
-static int do_call(struct region *region, struct request *request, const struct session *session, const char *call, const char *done)
+static int do_call(struct region *region, struct request *request, const struct session *session,
+	const char *call, const char *done)
 {
 	CLEANUP(value_freep) struct value *args = NULL;
 	AUTO_FREE char *text = call_arguments(request);
@@ -140,7 +149,8 @@ static int do_call(struct region *region, struct request *request, const struct 
 	json_out_object_begin(&out);
 	int r = admin_call(region, "admin (page)", call, args, &out, &diag);
 	json_out_done(&out);
-	session_say(region->sessions, session, r < 0, r < 0 ? (diag.message[0] ? diag_text(&diag) : strerror(-r)) : done);
+	session_say(region->sessions, session, r < 0,
+		r < 0 ? (diag.message[0] ? diag_text(&diag) : strerror(-r)) : done);
 	request->commit = true;
 	return answer_redirect(request);
 }
@@ -152,17 +162,21 @@ int api_page_post(struct region *region, struct request *request)
 	} forms[] = {
 		{ "/page/approve", "approve", "Approved: the machine gets its certificate now." },
 		{ "/page/deny", "deny", "Denied." },
-		{ "/page/revoke", "revoke", "Revoked: its key is refused from now on. Rotate the secrets it received." },
+		{ "/page/revoke", "revoke",
+			"Revoked: its key is refused from now on. Rotate the secrets it "
+			"received." },
 		{ "/page/release", "release", "The quarantine is over." },
 	};
-	const struct session *session = session_of_cookie(region->sessions, request_header(request, "Cookie"));
+	const struct session *session =
+		session_of_cookie(region->sessions, request_header(request, "Cookie"));
 	AUTO_FREE char *csrf = form_value(request->body, "csrf");
 	if (str_equal(request->path, "/page/login"))
 		return login(region, request);
 	if (!session)
 		return answer_page(region, request, 401, "The session is over: log in again.");
 	if (!session_csrf_fits(session, csrf))
-		return request_answer_error(request, 403, "csrf", "the form was not made by this page");
+		return request_answer_error(
+			request, 403, "csrf", "the form was not made by this page");
 	if (str_equal(request->path, "/page/logout")) {
 		session_end(region->sessions, session);
 		return answer_redirect(request);
@@ -175,22 +189,28 @@ int api_page_post(struct region *region, struct request *request)
 
 int api_admin(struct region *region, struct request *request)
 {
-	const struct session *session = session_of_cookie(region->sessions, request_header(request, "Cookie"));
+	const struct session *session =
+		session_of_cookie(region->sessions, request_header(request, "Cookie"));
 	CLEANUP(value_freep) struct value *args = NULL;
 	struct json_out out = { 0 };
 	struct diag diag = { 0 };
 	if (!session || !session_csrf_fits(session, request_header(request, "Hearth-Csrf")))
-		return request_answer_error(request, 403, "csrf", "the header Hearth-Csrf must repeat the token of the session");
+		return request_answer_error(request, 403, "csrf",
+			"the header Hearth-Csrf must repeat the token of the session");
 	int r = request_json(request, &args);
 	if (r < 0)
 		return r;
 	json_out_object_begin(&out);
-	r = admin_call(region, "admin (api)", request->path + strlen("/v1/admin/"), args, &out, &diag);
+	r = admin_call(
+		region, "admin (api)", request->path + strlen("/v1/admin/"), args, &out, &diag);
 	json_out_object_end(&out);
 	request->commit = request->keep = true;
 	if (r >= 0)
 		return request_answer_json(request, 200, &out);
 	json_out_done(&out);
-	return request_answer_error(request, r == -ENOSYS || r == -ENOENT ? 404 : r == -EPERM ? 403 : 400, "refused", "%s",
-		diag.message[0] ? diag_text(&diag) : strerror(-r));
+	return request_answer_error(request,
+		r == -ENOSYS || r == -ENOENT ? 404
+		: r == -EPERM		     ? 403
+					     : 400,
+		"refused", "%s", diag.message[0] ? diag_text(&diag) : strerror(-r));
 }

@@ -1,6 +1,6 @@
-// Who is at the other end of a TLS connection: reads and verifies the client certificate once per connection. The HTTP
-// library asks for it and believes anything; all verifying is here (GnuTLS, DESIGN 5).
-// SPDX-License-Identifier: Apache-2.0
+// Who is at the other end of a TLS connection: reads and verifies the client certificate once per
+// connection. The HTTP library asks for it and believes anything; all verifying is here (GnuTLS,
+// DESIGN 5). SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include "base/crypto.h"

@@ -16,6 +16,6 @@ enum pod_cidr_verdict {
  *   reported   what the node says
  *   seen       what servers say they read from that Node object (NULL entries are fine)
  *   others     accepted ranges of all other nodes */
-enum pod_cidr_verdict pod_cidr_decide(const struct cidr *range, const char *reported, const char *const *seen, size_t n_seen,
-	const char *const *others, size_t n_others);
+enum pod_cidr_verdict pod_cidr_decide(const struct cidr *range, const char *reported,
+	const char *const *seen, size_t n_seen, const char *const *others, size_t n_others);
 const char *pod_cidr_phrase(enum pod_cidr_verdict verdict);

@@ -10,7 +10,13 @@
 #include <stdarg.h>
 #include <sys/eventfd.h>
 
-enum { FORGET_SEC = 86400, MAX_PEM = 64 << 10, NODE_CERT_SEC = 30 * 86400, SERVER_CERT_SEC = 90 * 86400, BACKDATE_SEC = 3600 };
+enum {
+	FORGET_SEC = 86400,
+	MAX_PEM = 64 << 10,
+	NODE_CERT_SEC = 30 * 86400,
+	SERVER_CERT_SEC = 90 * 86400,
+	BACKDATE_SEC = 3600
+};
 
 static int load_file(const char *dir, const char *name, char **ret, struct diag *reterr)
 {
@@ -18,7 +24,8 @@ static int load_file(const char *dir, const char *name, char **ret, struct diag 
 	return path ? file_read(path, MAX_PEM, ret, NULL, reterr) : -ENOMEM;
 }
 
-static int load_key(const char *dir, const char *name, struct key **ret, char **ret_pem, struct diag *reterr)
+static int load_key(
+	const char *dir, const char *name, struct key **ret, char **ret_pem, struct diag *reterr)
 {
 	CLEANUP(secret_text_free) char *pem = NULL;
 	int r = load_file(dir, name, &pem, reterr);
@@ -50,17 +57,20 @@ static int load_keys(struct region *region, struct diag *reterr)
 	size_t n = 0;
 	int r = load_file(region->dir, "ca.crt", &region->ca_pem, reterr);
 	if (r < 0 || (r = load_key(region->dir, "ca.key", &region->ca_key, NULL, reterr)) < 0 ||
-	    (r = load_file(region->dir, "server.crt", &region->server_pem, reterr)) < 0 ||
-	    (r = load_key(region->dir, "server.key", &region->server_key, &region->server_key_pem, reterr)) < 0)
+		(r = load_file(region->dir, "server.crt", &region->server_pem, reterr)) < 0 ||
+		(r = load_key(region->dir, "server.key", &region->server_key,
+			 &region->server_key_pem, reterr)) < 0)
 		return r;
 	r = seal_path ? file_read(seal_path, 256, &seal, &n, reterr) : -ENOMEM;
 	if (r < 0)
 		return r;
 	if (n != 65 || seal[64] != '\n')
-		return diag_set(reterr, -EBADMSG, seal_path, "must hold 64 hex digits and a newline");
+		return diag_set(
+			reterr, -EBADMSG, seal_path, "must hold 64 hex digits and a newline");
 	seal[64] = '\0';
 	if (hex_decode(seal, region->seal_key, sizeof(region->seal_key)) < 0)
-		return diag_set(reterr, -EBADMSG, seal_path, "must hold 64 hex digits and a newline");
+		return diag_set(
+			reterr, -EBADMSG, seal_path, "must hold 64 hex digits and a newline");
 	if ((r = cert_facts_from_pem(region->ca_pem, &facts, reterr)) < 0)
 		return r;
 	memcpy(region->ca_sha256, facts.sha256, sizeof(facts.sha256));
@@ -76,7 +86,9 @@ static int load_config(struct region *region, struct diag *reterr)
 	AUTO_FREE char *path = str_format("%s/cluster.yaml", region->dir), *text = NULL;
 	size_t n;
 	int r = path ? file_read(path, 256 << 10, &text, &n, reterr) : -ENOMEM;
-	return r < 0 ? r : cluster_config_parse(text, n, "cluster.yaml", region->dir, &region->config, reterr);
+	return r < 0 ? r
+		     : cluster_config_parse(
+			       text, n, "cluster.yaml", region->dir, &region->config, reterr);
 }
 
 // What nodes already live by may not change under them.
@@ -87,13 +99,16 @@ static int check_same_cluster(struct region *region, struct diag *reterr)
 	cidr_format(&region->config->mesh, mesh);
 	cidr_format(&region->config->pod, pod);
 	cidr_format(&region->config->service, service);
-	(void)snprintf(now, sizeof(now), "%s mesh %s pod %s service %s", region->config->name, mesh, pod, service);
+	(void)snprintf(now, sizeof(now), "%s mesh %s pod %s service %s", region->config->name, mesh,
+		pod, service);
 	int r = store_meta_get(region->store, "cluster", &before);
 	if (r == -ENOENT)
 		return store_meta_set(region->store, "cluster", now);
 	if (r >= 0 && !str_equal(before, now))
-		return diag_set(reterr, -EINVAL, "cluster.yaml", "name and ranges may not change once nodes live by them: \"%s\", "
-			"but this region was made with \"%s\"", now, before);
+		return diag_set(reterr, -EINVAL, "cluster.yaml",
+			"name and ranges may not change once nodes live by them: \"%s\", "
+			"but this region was made with \"%s\"",
+			now, before);
 	return r;
 }
 
@@ -105,7 +120,8 @@ static int load_clock(struct region *region, struct diag *reterr)
 		return -ENOMEM;
 	if (file_read(path, 64, &text, NULL, NULL) >= 0)
 		accepted_sec = strtoll(text, NULL, 10);
-	int r = clock_check(now_sec, clock_build_sec, store_meta_int(region->store, "lastTimeSec", 0), accepted_sec, reterr);
+	int r = clock_check(now_sec, clock_build_sec,
+		store_meta_int(region->store, "lastTimeSec", 0), accepted_sec, reterr);
 	if (r < 0)
 		return r;
 	if (accepted_sec) {
@@ -124,20 +140,24 @@ int region_load(struct region *region, const char *dir, struct diag *reterr)
 		return -ENOMEM;
 	int r = store_open(db, false, &region->store, reterr);
 	if (r < 0 || (r = load_config(region, reterr)) < 0 || (r = load_keys(region, reterr)) < 0 ||
-	    (r = load_clock(region, reterr)) < 0 || (r = check_same_cluster(region, reterr)) < 0)
+		(r = load_clock(region, reterr)) < 0 ||
+		(r = check_same_cluster(region, reterr)) < 0)
 		return r;
 	if ((r = store_meta_get(region->store, "epoch", &epoch)) < 0)
 		return diag_set(reterr, r, db, "holds no epoch: init did not end");
 	(void)snprintf(region->epoch, sizeof(region->epoch), "%s", epoch);
 	region->pull_user = str_format("pull-%s", region->config->name);
 	if ((r = region_secret_get(region, "pull", &region->pull_password)) < 0)
-		return diag_set(reterr, r, db, "the pull credential cannot be unsealed: seal.key does not fit this database");
+		return diag_set(reterr, r, db,
+			"the pull credential cannot be unsealed: seal.key does not fit this "
+			"database");
 	region->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (region->wake_fd < 0 || !region->pull_user)
 		return -ENOMEM;
 	int64_t age = region->last_time_sec - region->server_not_before_sec;
-	if ((age > SERVER_CERT_SEC / 3 * 2 || region->last_time_sec < region->server_not_before_sec) &&
-	    (r = region_server_certificate(region, reterr)) < 0)
+	if ((age > SERVER_CERT_SEC / 3 * 2 ||
+		    region->last_time_sec < region->server_not_before_sec) &&
+		(r = region_server_certificate(region, reterr)) < 0)
 		return r;
 	return store_commit(region->store);
 }
@@ -156,7 +176,8 @@ void region_unload(struct region *region)
 	free(region->server_pem);
 	free(region->ca_spki);
 	if (region->wake_fd >= 0)
-		(void)close(region->wake_fd); // nothing to be done about a failing close of an eventfd
+		(void)close(
+			region->wake_fd); // nothing to be done about a failing close of an eventfd
 	region->wake_fd = -1;
 }
 
@@ -171,7 +192,8 @@ void region_wake(struct region *region, const char *topic)
 		(void)eventfd_write(region->wake_fd, 1); // full counter: it is readable already
 }
 
-void region_audit(struct region *region, const char *actor, const char *action, const char *subject, const char *format, ...)
+void region_audit(struct region *region, const char *actor, const char *action, const char *subject,
+	const char *format, ...)
 {
 	struct audit audit = { .time_sec = region_now_sec(region) };
 	AUTO_FREE char *detail = NULL;
@@ -192,13 +214,15 @@ void region_audit(struct region *region, const char *actor, const char *action, 
 
 int64_t region_now_sec(const struct region *region)
 {
-	(void)region; // one clock for all; the parameter keeps callers honest about whose time it is
+	(void)region; // one clock for all; the parameter keeps callers honest about whose time it
+		      // is
 	return time_wall_msec() / 1000;
 }
 
 int region_check_clock(struct region *region, struct diag *reterr)
 {
-	return clock_check(region_now_sec(region), clock_build_sec, region->last_time_sec, 0, reterr);
+	return clock_check(
+		region_now_sec(region), clock_build_sec, region->last_time_sec, 0, reterr);
 }
 
 void region_tick(struct region *region)
@@ -266,14 +290,20 @@ int region_secret_get(struct region *region, const char *name, char **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
-int region_node_certificate(struct region *region, struct node *node, const uint8_t *spki, size_t n_spki, struct diag *reterr)
+int region_node_certificate(struct region *region, struct node *node, const uint8_t *spki,
+	size_t n_spki, struct diag *reterr)
 {
 	int r = region_check_clock(region, reterr);
 	if (r < 0)
 		return r;
 	int64_t now_sec = region_now_sec(region);
-	struct cert_request request = { .usage = CERT_USAGE_CLIENT, .common_name = node->name, .organisation = node->id,
-		.spki = spki, .n_spki = n_spki, .not_before_sec = now_sec - BACKDATE_SEC, .not_after_sec = now_sec + NODE_CERT_SEC };
+	struct cert_request request = { .usage = CERT_USAGE_CLIENT,
+		.common_name = node->name,
+		.organisation = node->id,
+		.spki = spki,
+		.n_spki = n_spki,
+		.not_before_sec = now_sec - BACKDATE_SEC,
+		.not_after_sec = now_sec + NODE_CERT_SEC };
 	char *pem;
 	if ((r = cert_issue(&request, region->ca_pem, region->ca_key, &pem, reterr)) < 0)
 		return r;
@@ -282,15 +312,17 @@ int region_node_certificate(struct region *region, struct node *node, const uint
 	return 0;
 }
 
-static int server_certificate_save(struct region *region, const char *cert, const struct key *key, struct diag *reterr)
+static int server_certificate_save(
+	struct region *region, const char *cert, const struct key *key, struct diag *reterr)
 {
 	CLEANUP(secret_text_free) char *key_pem = NULL;
-	AUTO_FREE char *key_path = str_format("%s/server.key", region->dir), *cert_path = str_format("%s/server.crt", region->dir);
+	AUTO_FREE char *key_path = str_format("%s/server.key", region->dir),
+		       *cert_path = str_format("%s/server.crt", region->dir);
 	int r = key_to_pem(key, &key_pem);
 	if (r < 0 || !key_path || !cert_path)
 		return -ENOMEM;
 	if ((r = file_write_atomic(key_path, key_pem, strlen(key_pem), 0600, reterr)) < 0 ||
-	    (r = file_write_atomic(cert_path, cert, strlen(cert), 0644, reterr)) < 0)
+		(r = file_write_atomic(cert_path, cert, strlen(cert), 0644, reterr)) < 0)
 		return r;
 	secret_text_free(&region->server_key_pem);
 	region->server_key_pem = TAKE_PTR(key_pem);
@@ -315,8 +347,11 @@ int region_server_certificate(struct region *region, struct diag *reterr)
 	sans[n++] = "127.0.0.1";
 	sans[n++] = "localhost";
 	int64_t now_sec = region_now_sec(region);
-	struct cert_request request = { .usage = CERT_USAGE_SERVER, .common_name = hosts[0], .sans = sans,
-		.not_before_sec = now_sec - BACKDATE_SEC, .not_after_sec = now_sec + SERVER_CERT_SEC };
+	struct cert_request request = { .usage = CERT_USAGE_SERVER,
+		.common_name = hosts[0],
+		.sans = sans,
+		.not_before_sec = now_sec - BACKDATE_SEC,
+		.not_after_sec = now_sec + SERVER_CERT_SEC };
 	AUTO_FREE uint8_t *spki = NULL;
 	size_t n_spki;
 	if ((r = key_spki(key, &spki, &n_spki)) < 0)
@@ -324,7 +359,7 @@ int region_server_certificate(struct region *region, struct diag *reterr)
 	request.spki = spki;
 	request.n_spki = n_spki;
 	if ((r = cert_issue(&request, region->ca_pem, region->ca_key, &pem, reterr)) < 0 ||
-	    (r = server_certificate_save(region, pem, key, reterr)) < 0)
+		(r = server_certificate_save(region, pem, key, reterr)) < 0)
 		return r;
 	free(region->server_pem);
 	region->server_pem = TAKE_PTR(pem);

@@ -1,6 +1,6 @@
-// The running region: its keys, store and rules, and the people waiting for changes. One lock guards all of it; handlers
-// of every listener take it. Answers that depend on a write leave after the commit (http-server.c).
-// SPDX-License-Identifier: Apache-2.0
+// The running region: its keys, store and rules, and the people waiting for changes. One lock
+// guards all of it; handlers of every listener take it. Answers that depend on a write leave after
+// the commit (http-server.c). SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include "base/crypto.h"
@@ -28,7 +28,7 @@ struct region {
 	uint8_t seal_key[32];
 	char epoch[17];
 	char *pull_user, *pull_password;
-	int64_t last_time_sec;   // last sane wall time, also in the store
+	int64_t last_time_sec; // last sane wall time, also in the store
 	uint64_t started_usec;
 	struct http_server *http;
 	struct session_table *sessions;
@@ -45,20 +45,26 @@ void region_unload(struct region *region);
 
 // Let those waiting for @topic ("cluster" or an enrolment id) look again after the next commit.
 void region_wake(struct region *region, const char *topic);
-void region_audit(struct region *region, const char *actor, const char *action, const char *subject, const char *format, ...)
-	PRINTF_LIKE(5, 6);
+void region_audit(struct region *region, const char *actor, const char *action, const char *subject,
+	const char *format, ...) PRINTF_LIKE(5, 6);
 int64_t region_now_sec(const struct region *region);
-// 0; -ESTALE when the wall clock left what it can be since the last tick: then no time and no certificate is signed.
+// 0; -ESTALE when the wall clock left what it can be since the last tick: then no time and no
+// certificate is signed.
 int region_check_clock(struct region *region, struct diag *reterr);
-void region_tick(struct region *region); // every few seconds: remember the time, forget machines unheard for a day
+void region_tick(struct region
+		*region); // every few seconds: remember the time, forget machines unheard for a day
 
-// Secrets, sealed. Names: "token", "agent-token", "pull", "kubeconfig", "server-token", "user/NAME".
+// Secrets, sealed. Names: "token", "agent-token", "pull", "kubeconfig", "server-token",
+// "user/NAME".
 int region_secret_put(struct region *region, const char *name, const char *text);
-int region_secret_get(struct region *region, const char *name, char **ret); // -ENOENT; the caller wipes and frees
-void secret_text_free(char **text); // wipes; for CLEANUP
+int region_secret_get(
+	struct region *region, const char *name, char **ret); // -ENOENT; the caller wipes and frees
+void secret_text_free(char **text);			      // wipes; for CLEANUP
 
-int region_node_certificate(struct region *region, struct node *node, const uint8_t *spki, size_t n_spki, struct diag *reterr);
-// Issue a new server certificate into the folder and this struct. Used by init and when the old one is two thirds old.
+int region_node_certificate(struct region *region, struct node *node, const uint8_t *spki,
+	size_t n_spki, struct diag *reterr);
+// Issue a new server certificate into the folder and this struct. Used by init and when the old one
+// is two thirds old.
 int region_server_certificate(struct region *region, struct diag *reterr);
 int region_cluster(struct region *region, struct cluster **ret); // the cluster's record
 // A node's place in the mesh changed: new generation, everybody is told.

@@ -22,7 +22,8 @@ enum peer_verdict peer_admit(enum peer_class required, const struct peer_facts *
 {
 	enum peer_verdict node;
 	switch (required) {
-	case PEER_ANY: return PEER_ADMITTED;
+	case PEER_ANY:
+		return PEER_ADMITTED;
 	case PEER_KEY:
 		if (!peer->has_certificate)
 			return PEER_NO_CERTIFICATE;
@@ -31,8 +32,10 @@ enum peer_verdict peer_admit(enum peer_class required, const struct peer_facts *
 		if (peer->revoked)
 			return PEER_REVOKED;
 		return peer->self_signed || peer->ours ? PEER_ADMITTED : PEER_FOREIGN;
-	case PEER_NODE: return admit_node(peer, true);
-	case PEER_NODE_OR_EXPIRED: return admit_node(peer, false);
+	case PEER_NODE:
+		return admit_node(peer, true);
+	case PEER_NODE_OR_EXPIRED:
+		return admit_node(peer, false);
 	case PEER_FIRST_SERVER:
 		node = admit_node(peer, true);
 		return node != PEER_ADMITTED || peer->first_server ? node : PEER_NOT_FIRST_SERVER;
@@ -41,7 +44,8 @@ enum peer_verdict peer_admit(enum peer_class required, const struct peer_facts *
 			return PEER_ADMITTED;
 		node = admit_node(peer, true);
 		return node == PEER_NO_CERTIFICATE ? PEER_NO_CREDENTIAL : node;
-	case PEER_ADMIN: return peer->has_session ? PEER_ADMITTED : PEER_NO_SESSION;
+	case PEER_ADMIN:
+		return peer->has_session ? PEER_ADMITTED : PEER_NO_SESSION;
 	}
 	return PEER_NO_CERTIFICATE;
 }
@@ -51,15 +55,24 @@ static const struct {
 	unsigned status;
 } verdicts[] = {
 	[PEER_ADMITTED] = { "admitted", "admitted", 200 },
-	[PEER_NO_CERTIFICATE] = { "no-certificate", "this needs a client certificate; the request had none", 401 },
-	[PEER_WRONG_KEY_KIND] = { "wrong-key-kind", "the client certificate must hold a P-256 key", 403 },
-	[PEER_FOREIGN] = { "foreign-certificate", "the client certificate was not issued by this region", 403 },
-	[PEER_EXPIRED] = { "expired-certificate", "the node certificate is out of date; renew it at /v1/renew", 403 },
-	[PEER_UNKNOWN] = { "unknown-key", "this region knows no node with this key; enrol again", 403 },
+	[PEER_NO_CERTIFICATE] = { "no-certificate",
+		"this needs a client certificate; the request had none", 401 },
+	[PEER_WRONG_KEY_KIND] = { "wrong-key-kind", "the client certificate must hold a P-256 key",
+		403 },
+	[PEER_FOREIGN] = { "foreign-certificate",
+		"the client certificate was not issued by this region", 403 },
+	[PEER_EXPIRED] = { "expired-certificate",
+		"the node certificate is out of date; renew it at /v1/renew", 403 },
+	[PEER_UNKNOWN] = { "unknown-key", "this region knows no node with this key; enrol again",
+		403 },
 	[PEER_NOT_APPROVED] = { "not-approved", "this node is not approved", 403 },
-	[PEER_REVOKED] = { "revoked", "this key was revoked; an administrator has to clear the node and enrol it anew", 403 },
-	[PEER_NOT_FIRST_SERVER] = { "not-first-server", "only the node assigned as first server may do this", 403 },
-	[PEER_NO_CREDENTIAL] = { "no-credential", "this needs the certificate of an approved node or the pull credential", 401 },
+	[PEER_REVOKED] = { "revoked",
+		"this key was revoked; an administrator has to clear the node and enrol it anew",
+		403 },
+	[PEER_NOT_FIRST_SERVER] = { "not-first-server",
+		"only the node assigned as first server may do this", 403 },
+	[PEER_NO_CREDENTIAL] = { "no-credential",
+		"this needs the certificate of an approved node or the pull credential", 401 },
 	[PEER_NO_SESSION] = { "no-session", "this needs a login at the page", 401 },
 };
 
@@ -81,7 +94,8 @@ unsigned peer_verdict_status(enum peer_verdict verdict)
 static bool path_matches(const char *pattern, const char *path)
 {
 	size_t n = strlen(pattern);
-	return pattern[n - 1] == '*' ? strncmp(pattern, path, n - 1) == 0 : str_equal(pattern, path);
+	return pattern[n - 1] == '*' ? strncmp(pattern, path, n - 1) == 0
+				     : str_equal(pattern, path);
 }
 
 static bool method_matches(const char *methods, const char *method)
@@ -93,8 +107,8 @@ static bool method_matches(const char *methods, const char *method)
 	return false;
 }
 
-const struct route *route_find(const struct route *routes, size_t n_routes, const char *method, const char *path,
-	unsigned *ret_status)
+const struct route *route_find(const struct route *routes, size_t n_routes, const char *method,
+	const char *path, unsigned *ret_status)
 {
 	*ret_status = 404;
 	for (size_t i = 0; i < n_routes; i++) {

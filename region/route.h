@@ -1,29 +1,29 @@
-// Who may ask for what: the one table of routes, and the decision whether a peer is admitted. Default deny: a path that
-// is in no row is answered 404 before anything of the request is looked at. Pure.
-// SPDX-License-Identifier: Apache-2.0
+// Who may ask for what: the one table of routes, and the decision whether a peer is admitted.
+// Default deny: a path that is in no row is answered 404 before anything of the request is looked
+// at. Pure. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include "base/util.h"
 
 enum peer_class {
-	PEER_ANY,             // TLS only
-	PEER_KEY,             // self-signed client certificate (or one of ours): proof of possession of a key
-	PEER_NODE,            // certificate of our CA, approved, not revoked
+	PEER_ANY,  // TLS only
+	PEER_KEY,  // self-signed client certificate (or one of ours): proof of possession of a key
+	PEER_NODE, // certificate of our CA, approved, not revoked
 	PEER_NODE_OR_EXPIRED, // the same, its dates aside
 	PEER_FIRST_SERVER,    // node, and the cluster's first server
 	PEER_NODE_OR_PULL,    // node, or the pull credential
-	PEER_ADMIN,           // session of the page
+	PEER_ADMIN,	      // session of the page
 };
 
 // What is known of the peer of one request.
 struct peer_facts {
 	bool has_certificate;
-	bool is_p256;       // the only kind of key we take
-	bool self_signed;   // and its signature verifies
-	bool ours;          // chain to our CA, clientAuth, CA:false; dates aside
+	bool is_p256;	  // the only kind of key we take
+	bool self_signed; // and its signature verifies
+	bool ours;	  // chain to our CA, clientAuth, CA:false; dates aside
 	bool in_date;
-	bool known;         // a node record for this key
-	bool approved;      // reserved or approved
+	bool known;    // a node record for this key
+	bool approved; // reserved or approved
 	bool revoked;
 	bool quarantined;
 	bool first_server;
@@ -57,6 +57,7 @@ struct route {
 	size_t max_body;
 	int (*handle)(struct region *region, struct request *request);
 };
-/* The row for @method and @path. NULL with *ret_status 404 (no such path) or 405 (not with this method). */
-const struct route *route_find(const struct route *routes, size_t n_routes, const char *method, const char *path,
-	unsigned *ret_status);
+/* The row for @method and @path. NULL with *ret_status 404 (no such path) or 405 (not with this
+ * method). */
+const struct route *route_find(const struct route *routes, size_t n_routes, const char *method,
+	const char *path, unsigned *ret_status);

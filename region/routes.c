@@ -1,5 +1,5 @@
-// The table of routes: who may ask for what (docs/region-api.yaml). What is not here does not exist.
-// SPDX-License-Identifier: Apache-2.0
+// The table of routes: who may ask for what (docs/region-api.yaml). What is not here does not
+// exist. SPDX-License-Identifier: Apache-2.0
 #include "region/api.h"
 
 enum { SMALL = 64 << 10, LARGE = 2 << 20 };

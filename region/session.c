@@ -11,7 +11,8 @@ enum { PASSWORD_ROUNDS = 300000, SALT_BYTES = 16, TRY_BUCKETS = 256 };
 
 struct session_table {
 	struct session sessions[SESSION_MAX]; // id "" is free
-	uint64_t failed_usec[TRY_BUCKETS];    // by address; addresses may share one, which only makes both wait
+	uint64_t failed_usec[TRY_BUCKETS]; // by address; addresses may share one, which only makes
+					   // both wait
 };
 
 struct session_table *session_table_new(void)
@@ -68,7 +69,8 @@ const struct session *session_of_cookie(struct session_table *table, const char 
 	size_t n = strcspn(id, "; ");
 	for (size_t i = 0; i < SESSION_MAX; i++) {
 		struct session *session = &table->sessions[i];
-		if (!session->id[0] || n != strlen(session->id) || !crypto_equal(session->id, id, n))
+		if (!session->id[0] || n != strlen(session->id) ||
+			!crypto_equal(session->id, id, n))
 			continue;
 		if (now_usec - session->used_usec > SESSION_IDLE_SEC * USEC_PER_SEC) {
 			session_end(table, session);
@@ -85,14 +87,16 @@ static struct session *session_own(struct session_table *table, const struct ses
 	return &table->sessions[session - table->sessions];
 }
 
-void session_say(struct session_table *table, const struct session *session, bool is_error, const char *sentence)
+void session_say(struct session_table *table, const struct session *session, bool is_error,
+	const char *sentence)
 {
 	struct session *own = session_own(table, session);
 	own->said_is_error = is_error;
 	(void)snprintf(own->said, sizeof(own->said), "%s", sentence);
 }
 
-void session_take_said(struct session_table *table, const struct session *session, char ret[static 512], bool *ret_is_error)
+void session_take_said(struct session_table *table, const struct session *session,
+	char ret[static 512], bool *ret_is_error)
 {
 	struct session *own = session_own(table, session);
 	memcpy(ret, own->said, sizeof(own->said));
@@ -124,11 +128,14 @@ bool session_csrf_fits(const struct session *session, const char *token)
 	return token && strlen(token) == n && crypto_equal(session->csrf, token, n);
 }
 
-static int derive(const char *password, const uint8_t *salt, unsigned rounds, uint8_t ret[static SHA256_BYTES])
+static int derive(const char *password, const uint8_t *salt, unsigned rounds,
+	uint8_t ret[static SHA256_BYTES])
 {
 	gnutls_datum_t key = { (unsigned char *)password, (unsigned)strlen(password) };
 	gnutls_datum_t salt_datum = { (unsigned char *)salt, SALT_BYTES };
-	return gnutls_pbkdf2(GNUTLS_MAC_SHA256, &key, &salt_datum, rounds, ret, SHA256_BYTES) < 0 ? -ENOMEM : 0;
+	return gnutls_pbkdf2(GNUTLS_MAC_SHA256, &key, &salt_datum, rounds, ret, SHA256_BYTES) < 0
+		       ? -ENOMEM
+		       : 0;
 }
 
 int password_hash(const char *password, char ret[static PASSWORD_HASH_TEXT])
@@ -141,7 +148,8 @@ int password_hash(const char *password, char ret[static PASSWORD_HASH_TEXT])
 		return r;
 	hex_encode(salt, sizeof(salt), salt_hex);
 	hex_encode(hash, sizeof(hash), hash_hex);
-	(void)snprintf(ret, PASSWORD_HASH_TEXT, "pbkdf2-sha256$%d$%s$%s", PASSWORD_ROUNDS, salt_hex, hash_hex);
+	(void)snprintf(ret, PASSWORD_HASH_TEXT, "pbkdf2-sha256$%d$%s$%s", PASSWORD_ROUNDS, salt_hex,
+		hash_hex);
 	return 0;
 }
 
@@ -150,9 +158,12 @@ bool password_fits(const char *password, const char *hash)
 	unsigned rounds = 0;
 	char salt_hex[2 * SALT_BYTES + 1], hash_hex[SHA256_HEX + 1];
 	uint8_t salt[SALT_BYTES], wanted[SHA256_BYTES], given[SHA256_BYTES];
-	if (!password || sscanf(hash, "pbkdf2-sha256$%u$%32[0-9a-f]$%64[0-9a-f]", &rounds, salt_hex, hash_hex) != 3 ||
-	    rounds == 0 || hex_decode(salt_hex, salt, sizeof(salt)) < 0 || hex_decode(hash_hex, wanted, sizeof(wanted)) < 0 ||
-	    derive(password, salt, rounds, given) < 0)
+	if (!password ||
+		sscanf(hash, "pbkdf2-sha256$%u$%32[0-9a-f]$%64[0-9a-f]", &rounds, salt_hex,
+			hash_hex) != 3 ||
+		rounds == 0 || hex_decode(salt_hex, salt, sizeof(salt)) < 0 ||
+		hex_decode(hash_hex, wanted, sizeof(wanted)) < 0 ||
+		derive(password, salt, rounds, given) < 0)
 		return false;
 	return crypto_equal(wanted, given, sizeof(wanted));
 }

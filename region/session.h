@@ -1,5 +1,5 @@
-// Logins at the page: the administrator's password, sessions in memory, the token that forms repeat (CSRF).
-// SPDX-License-Identifier: Apache-2.0
+// Logins at the page: the administrator's password, sessions in memory, the token that forms repeat
+// (CSRF). SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include "base/util.h"
@@ -21,9 +21,11 @@ void session_end(struct session_table *table, const struct session *session);
 // The live session that a Cookie header names, or NULL. Borrowed.
 const struct session *session_of_cookie(struct session_table *table, const char *cookie);
 // Leave a sentence for the next page of this session.
-void session_say(struct session_table *table, const struct session *session, bool is_error, const char *sentence);
+void session_say(struct session_table *table, const struct session *session, bool is_error,
+	const char *sentence);
 // Take it: *ret_is_error, and the sentence (""  for none) into @ret.
-void session_take_said(struct session_table *table, const struct session *session, char ret[static 512], bool *ret_is_error);
+void session_take_said(struct session_table *table, const struct session *session,
+	char ret[static 512], bool *ret_is_error);
 /* May this address try a password now? After a wrong one it waits two seconds (login_failed). */
 bool session_may_try(const struct session_table *table, const char *remote);
 void session_login_failed(struct session_table *table, const char *remote);

@@ -1,6 +1,5 @@
-// store.h on SQLite: WAL, synchronous=FULL. Each record type is one table of columns; put, get and list are made from
-// it, so that a column is written down once.
-// SPDX-License-Identifier: Apache-2.0
+// store.h on SQLite: WAL, synchronous=FULL. Each record type is one table of columns; put, get and
+// list are made from it, so that a column is written down once. SPDX-License-Identifier: Apache-2.0
 #include "region/store.h"
 
 #include <errno.h>
@@ -13,7 +12,8 @@ enum column_kind { COLUMN_TEXT, COLUMN_STRING, COLUMN_INT };
 
 struct column {
 	const char *name;
-	enum column_kind kind; // TEXT: char array inside the record; STRING: owned char *, may be NULL
+	enum column_kind
+		kind; // TEXT: char array inside the record; STRING: owned char *, may be NULL
 	size_t offset, size;
 };
 
@@ -38,59 +38,123 @@ struct store {
 };
 
 #define FIELD(type, name) sizeof(((struct type *)0)->name)
-#define TEXT_COLUMN(type, name) { #name, COLUMN_TEXT, offsetof(struct type, name), FIELD(type, name) }
-#define STRING_COLUMN(type, name) { #name, COLUMN_STRING, offsetof(struct type, name), FIELD(type, name) }
+#define TEXT_COLUMN(type, name)                                                                    \
+	{ #name, COLUMN_TEXT, offsetof(struct type, name), FIELD(type, name) }
+#define STRING_COLUMN(type, name)                                                                  \
+	{ #name, COLUMN_STRING, offsetof(struct type, name), FIELD(type, name) }
 #define INT_COLUMN(type, name) { #name, COLUMN_INT, offsetof(struct type, name), FIELD(type, name) }
 
 static const struct column node_columns[] = {
-	TEXT_COLUMN(node, id), TEXT_COLUMN(node, key), TEXT_COLUMN(node, cluster), TEXT_COLUMN(node, name),
-	INT_COLUMN(node, number), INT_COLUMN(node, state), INT_COLUMN(node, durable), INT_COLUMN(node, is_server),
-	INT_COLUMN(node, quarantined), TEXT_COLUMN(node, uuid), TEXT_COLUMN(node, serial), STRING_COLUMN(node, facts),
-	TEXT_COLUMN(node, wg_public), STRING_COLUMN(node, certificate), TEXT_COLUMN(node, pod_cidr),
-	TEXT_COLUMN(node, reported_pod_cidr), STRING_COLUMN(node, status), TEXT_COLUMN(node, boot_id),
-	TEXT_COLUMN(node, older_boot_ids), INT_COLUMN(node, n_clone_hints), INT_COLUMN(node, ready),
-	INT_COLUMN(node, assignment_generation), TEXT_COLUMN(node, assignment_hash), INT_COLUMN(node, mesh_generation),
-	TEXT_COLUMN(node, code), TEXT_COLUMN(node, remote), INT_COLUMN(node, approved_sec), INT_COLUMN(node, seen_sec),
+	TEXT_COLUMN(node, id),
+	TEXT_COLUMN(node, key),
+	TEXT_COLUMN(node, cluster),
+	TEXT_COLUMN(node, name),
+	INT_COLUMN(node, number),
+	INT_COLUMN(node, state),
+	INT_COLUMN(node, durable),
+	INT_COLUMN(node, is_server),
+	INT_COLUMN(node, quarantined),
+	TEXT_COLUMN(node, uuid),
+	TEXT_COLUMN(node, serial),
+	STRING_COLUMN(node, facts),
+	TEXT_COLUMN(node, wg_public),
+	STRING_COLUMN(node, certificate),
+	TEXT_COLUMN(node, pod_cidr),
+	TEXT_COLUMN(node, reported_pod_cidr),
+	STRING_COLUMN(node, status),
+	TEXT_COLUMN(node, boot_id),
+	TEXT_COLUMN(node, older_boot_ids),
+	INT_COLUMN(node, n_clone_hints),
+	INT_COLUMN(node, ready),
+	INT_COLUMN(node, assignment_generation),
+	TEXT_COLUMN(node, assignment_hash),
+	INT_COLUMN(node, mesh_generation),
+	TEXT_COLUMN(node, code),
+	TEXT_COLUMN(node, remote),
+	INT_COLUMN(node, approved_sec),
+	INT_COLUMN(node, seen_sec),
 	INT_COLUMN(node, ready_sec),
 };
 static const struct column enrolment_columns[] = {
-	TEXT_COLUMN(enrolment, id), TEXT_COLUMN(enrolment, key), INT_COLUMN(enrolment, state),
-	STRING_COLUMN(enrolment, spki), TEXT_COLUMN(enrolment, commitment), TEXT_COLUMN(enrolment, node_nonce),
-	TEXT_COLUMN(enrolment, region_nonce), INT_COLUMN(enrolment, wrong_codes), TEXT_COLUMN(enrolment, token_hash),
-	TEXT_COLUMN(enrolment, token_problem), STRING_COLUMN(enrolment, token_sentence), STRING_COLUMN(enrolment, facts),
-	TEXT_COLUMN(enrolment, wg_public), INT_COLUMN(enrolment, durable), INT_COLUMN(enrolment, unauthenticated),
-	TEXT_COLUMN(enrolment, uuid), TEXT_COLUMN(enrolment, serial), TEXT_COLUMN(enrolment, replaces),
-	TEXT_COLUMN(enrolment, node_id), TEXT_COLUMN(enrolment, remote), TEXT_COLUMN(enrolment, remote_group),
-	INT_COLUMN(enrolment, created_sec), INT_COLUMN(enrolment, heard_sec), INT_COLUMN(enrolment, code_sec),
+	TEXT_COLUMN(enrolment, id),
+	TEXT_COLUMN(enrolment, key),
+	INT_COLUMN(enrolment, state),
+	STRING_COLUMN(enrolment, spki),
+	TEXT_COLUMN(enrolment, commitment),
+	TEXT_COLUMN(enrolment, node_nonce),
+	TEXT_COLUMN(enrolment, region_nonce),
+	INT_COLUMN(enrolment, wrong_codes),
+	TEXT_COLUMN(enrolment, token_hash),
+	TEXT_COLUMN(enrolment, token_problem),
+	STRING_COLUMN(enrolment, token_sentence),
+	STRING_COLUMN(enrolment, facts),
+	TEXT_COLUMN(enrolment, wg_public),
+	INT_COLUMN(enrolment, durable),
+	INT_COLUMN(enrolment, unauthenticated),
+	TEXT_COLUMN(enrolment, uuid),
+	TEXT_COLUMN(enrolment, serial),
+	TEXT_COLUMN(enrolment, replaces),
+	TEXT_COLUMN(enrolment, node_id),
+	TEXT_COLUMN(enrolment, remote),
+	TEXT_COLUMN(enrolment, remote_group),
+	INT_COLUMN(enrolment, created_sec),
+	INT_COLUMN(enrolment, heard_sec),
+	INT_COLUMN(enrolment, code_sec),
 };
 static const struct column token_columns[] = {
-	TEXT_COLUMN(token, hash), TEXT_COLUMN(token, cluster), TEXT_COLUMN(token, role), TEXT_COLUMN(token, node),
-	INT_COLUMN(token, count), INT_COLUMN(token, expires_sec), INT_COLUMN(token, created_sec),
+	TEXT_COLUMN(token, hash),
+	TEXT_COLUMN(token, cluster),
+	TEXT_COLUMN(token, role),
+	TEXT_COLUMN(token, node),
+	INT_COLUMN(token, count),
+	INT_COLUMN(token, expires_sec),
+	INT_COLUMN(token, created_sec),
 };
 static const struct column token_use_columns[] = {
-	TEXT_COLUMN(token_use, id), TEXT_COLUMN(token_use, hash), TEXT_COLUMN(token_use, key), INT_COLUMN(token_use, burned),
-	INT_COLUMN(token_use, reserved_sec), INT_COLUMN(token_use, heard_sec), TEXT_COLUMN(token_use, uuid),
+	TEXT_COLUMN(token_use, id),
+	TEXT_COLUMN(token_use, hash),
+	TEXT_COLUMN(token_use, key),
+	INT_COLUMN(token_use, burned),
+	INT_COLUMN(token_use, reserved_sec),
+	INT_COLUMN(token_use, heard_sec),
+	TEXT_COLUMN(token_use, uuid),
 	TEXT_COLUMN(token_use, name),
 };
 static const struct column cluster_columns[] = {
-	TEXT_COLUMN(cluster, name), TEXT_COLUMN(cluster, first_server), STRING_COLUMN(cluster, ca_cert),
-	STRING_COLUMN(cluster, ca_hash), STRING_COLUMN(cluster, endpoints), STRING_COLUMN(cluster, identity_hash),
-	INT_COLUMN(cluster, ever_ready), INT_COLUMN(cluster, handed_over), TEXT_COLUMN(cluster, bootstrap_digest),
+	TEXT_COLUMN(cluster, name),
+	TEXT_COLUMN(cluster, first_server),
+	STRING_COLUMN(cluster, ca_cert),
+	STRING_COLUMN(cluster, ca_hash),
+	STRING_COLUMN(cluster, endpoints),
+	STRING_COLUMN(cluster, identity_hash),
+	INT_COLUMN(cluster, ever_ready),
+	INT_COLUMN(cluster, handed_over),
+	TEXT_COLUMN(cluster, bootstrap_digest),
 };
 static const struct column secret_columns[] = {
-	TEXT_COLUMN(secret, id), STRING_COLUMN(secret, sealed), INT_COLUMN(secret, rotate),
+	TEXT_COLUMN(secret, id),
+	STRING_COLUMN(secret, sealed),
+	INT_COLUMN(secret, rotate),
 };
 static const struct column removal_columns[] = {
-	TEXT_COLUMN(mesh_removal, public_key), TEXT_COLUMN(mesh_removal, cluster), INT_COLUMN(mesh_removal, generation),
+	TEXT_COLUMN(mesh_removal, public_key),
+	TEXT_COLUMN(mesh_removal, cluster),
+	INT_COLUMN(mesh_removal, generation),
 };
 static const struct column audit_columns[] = {
-	INT_COLUMN(audit, id), INT_COLUMN(audit, time_sec), TEXT_COLUMN(audit, actor), TEXT_COLUMN(audit, action),
-	TEXT_COLUMN(audit, subject), STRING_COLUMN(audit, detail),
+	INT_COLUMN(audit, id),
+	INT_COLUMN(audit, time_sec),
+	TEXT_COLUMN(audit, actor),
+	TEXT_COLUMN(audit, action),
+	TEXT_COLUMN(audit, subject),
+	STRING_COLUMN(audit, detail),
 };
 
-#define RECORD(type, table, columns, indexes) { table, indexes, sizeof(struct type), columns, N_ELEMENTS(columns) }
+#define RECORD(type, table, columns, indexes)                                                      \
+	{ table, indexes, sizeof(struct type), columns, N_ELEMENTS(columns) }
 static const struct record node_record = RECORD(node, "nodes", node_columns,
-	"CREATE UNIQUE INDEX nodes_key ON nodes(key); CREATE INDEX nodes_mesh ON nodes(mesh_generation);"
+	"CREATE UNIQUE INDEX nodes_key ON nodes(key); CREATE INDEX nodes_mesh ON "
+	"nodes(mesh_generation);"
 	"CREATE INDEX nodes_name ON nodes(name);");
 static const struct record enrolment_record = RECORD(enrolment, "enrolments", enrolment_columns,
 	"CREATE UNIQUE INDEX enrolments_key ON enrolments(key);"
@@ -104,26 +168,35 @@ static const struct record secret_record = RECORD(secret, "secrets", secret_colu
 static const struct record removal_record = RECORD(mesh_removal, "mesh_removals", removal_columns,
 	"CREATE INDEX mesh_removals_generation ON mesh_removals(generation);");
 static const struct record audit_record = RECORD(audit, "audit", audit_columns, "");
-static const struct record *const records[] = { &node_record, &enrolment_record, &token_record, &token_use_record,
-	&cluster_record, &secret_record, &removal_record, &audit_record };
+static const struct record *const records[] = { &node_record, &enrolment_record, &token_record,
+	&token_use_record, &cluster_record, &secret_record, &removal_record, &audit_record };
 
 static int sqlite_errno(int code)
 {
 	switch (code & 0xff) {
 	case SQLITE_OK:
 	case SQLITE_ROW:
-	case SQLITE_DONE: return 0;
+	case SQLITE_DONE:
+		return 0;
 	case SQLITE_BUSY:
-	case SQLITE_LOCKED: return -EBUSY;
-	case SQLITE_NOMEM: return -ENOMEM;
-	case SQLITE_FULL: return -ENOSPC;
+	case SQLITE_LOCKED:
+		return -EBUSY;
+	case SQLITE_NOMEM:
+		return -ENOMEM;
+	case SQLITE_FULL:
+		return -ENOSPC;
 	case SQLITE_READONLY:
-	case SQLITE_PERM: return -EACCES;
-	case SQLITE_CANTOPEN: return -ENOENT;
-	case SQLITE_CONSTRAINT: return -EEXIST;
+	case SQLITE_PERM:
+		return -EACCES;
+	case SQLITE_CANTOPEN:
+		return -ENOENT;
+	case SQLITE_CONSTRAINT:
+		return -EEXIST;
 	case SQLITE_CORRUPT:
-	case SQLITE_NOTADB: return -EBADMSG;
-	default: return -EIO;
+	case SQLITE_NOTADB:
+		return -EBADMSG;
+	default:
+		return -EIO;
 	}
 }
 
@@ -138,8 +211,9 @@ static int store_statement(struct store *store, const char *sql, sqlite3_stmt **
 	if (store->n_statements == MAX_STATEMENTS)
 		return -ENOSPC;
 	struct statement statement = { strdup(sql), NULL };
-	int r = statement.sql ? sqlite_errno(sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT,
-					&statement.stmt, NULL)) : -ENOMEM;
+	int r = statement.sql ? sqlite_errno(sqlite3_prepare_v3(store->db, sql, -1,
+					SQLITE_PREPARE_PERSISTENT, &statement.stmt, NULL))
+			      : -ENOMEM;
 	if (r < 0) {
 		free(statement.sql);
 		return r;
@@ -203,7 +277,8 @@ static void sql_add(char *sql, const char *text)
 
 static int schema_create(struct store *store)
 {
-	int r = store_run(store, "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID");
+	int r = store_run(store,
+		"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID");
 	for (size_t i = 0; r >= 0 && i < N_ELEMENTS(records); i++) {
 		const struct record *record = records[i];
 		char sql[SQL_TEXT] = "CREATE TABLE ";
@@ -228,23 +303,31 @@ int store_open(const char *path, bool create, struct store **ret, struct diag *r
 	if (create && exists)
 		return diag_set(reterr, -EEXIST, path, "there is a region already");
 	if (!create && !exists)
-		return diag_set(reterr, -ENOENT, path, "there is no region yet: run hearth-region init");
+		return diag_set(
+			reterr, -ENOENT, path, "there is no region yet: run hearth-region init");
 	CLEANUP(store_freep) struct store *store = calloc(1, sizeof(*store));
 	if (!store)
 		return -ENOMEM;
-	int code = sqlite3_open_v2(path, &store->db, SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0) |
-		SQLITE_OPEN_NOMUTEX, NULL);
+	int code = sqlite3_open_v2(path, &store->db,
+		SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0) | SQLITE_OPEN_NOMUTEX,
+		NULL);
 	if (code != SQLITE_OK)
-		return diag_set(reterr, sqlite_errno(code), path, "cannot be opened: %s", sqlite3_errmsg(store->db));
+		return diag_set(reterr, sqlite_errno(code), path, "cannot be opened: %s",
+			sqlite3_errmsg(store->db));
 	(void)sqlite3_busy_timeout(store->db, 2000);
-	int r = store_run(store, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-				 "PRAGMA trusted_schema=OFF; BEGIN IMMEDIATE; COMMIT;");
+	int r = store_run(store,
+		"PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+		"PRAGMA trusted_schema=OFF; BEGIN IMMEDIATE; COMMIT;");
 	if (r < 0)
-		return diag_set(reterr, r, path, r == -EBUSY ? "another hearth-region runs on it" : "%s", sqlite3_errmsg(store->db));
-	if (create && ((r = store_begin(store)) < 0 || (r = schema_create(store)) < 0 || (r = store_commit(store)) < 0))
+		return diag_set(reterr, r, path,
+			r == -EBUSY ? "another hearth-region runs on it" : "%s",
+			sqlite3_errmsg(store->db));
+	if (create && ((r = store_begin(store)) < 0 || (r = schema_create(store)) < 0 ||
+			      (r = store_commit(store)) < 0))
 		return diag_set(reterr, r, path, "cannot be set up: %s", sqlite3_errmsg(store->db));
 	if (store_meta_int(store, "schema", 0) != SCHEMA_VERSION)
-		return diag_set(reterr, -EPROTO, path, "was made by another version of hearth-region");
+		return diag_set(
+			reterr, -EPROTO, path, "was made by another version of hearth-region");
 	*ret = TAKE_PTR(store);
 	return 0;
 }
@@ -254,7 +337,8 @@ struct store *store_close(struct store *store)
 	if (!store)
 		return NULL;
 	if (store->db)
-		(void)store_commit(store); // a failure was reported by the commit that the caller did before
+		(void)store_commit(
+			store); // a failure was reported by the commit that the caller did before
 	for (size_t i = 0; i < store->n_statements; i++) {
 		sqlite3_finalize(store->statements[i].stmt);
 		free(store->statements[i].sql);
@@ -282,7 +366,8 @@ static int store_execute(struct store *store, const char *sql, const char *a, co
 
 int store_meta_set(struct store *store, const char *key, const char *value)
 {
-	return store_execute(store, "INSERT OR REPLACE INTO meta(key, value) VALUES(?, ?)", key, value);
+	return store_execute(
+		store, "INSERT OR REPLACE INTO meta(key, value) VALUES(?, ?)", key, value);
 }
 
 int store_meta_get(struct store *store, const char *key, char **ret)
@@ -336,11 +421,14 @@ static int record_put(struct store *store, const struct record *record, const vo
 		const struct column *column = &record->columns[c];
 		const char *field = (const char *)from + column->offset;
 		switch (column->kind) {
-		case COLUMN_TEXT: sqlite3_bind_text(stmt, (int)c + 1, field, -1, SQLITE_STATIC); break;
+		case COLUMN_TEXT:
+			sqlite3_bind_text(stmt, (int)c + 1, field, -1, SQLITE_STATIC);
+			break;
 		case COLUMN_STRING: {
 			char *text;
 			memcpy(&text, field, sizeof(text));
-			sqlite3_bind_text(stmt, (int)c + 1, text, -1, SQLITE_STATIC); // NULL binds NULL
+			sqlite3_bind_text(
+				stmt, (int)c + 1, text, -1, SQLITE_STATIC); // NULL binds NULL
 			break;
 		}
 		case COLUMN_INT: {
@@ -378,7 +466,9 @@ static void *record_read(const struct record *record, sqlite3_stmt *stmt)
 		const struct column *column = &record->columns[c];
 		const char *text = (const char *)sqlite3_column_text(stmt, (int)c);
 		switch (column->kind) {
-		case COLUMN_TEXT: (void)snprintf(into + column->offset, column->size, "%s", text ? text : ""); break;
+		case COLUMN_TEXT:
+			(void)snprintf(into + column->offset, column->size, "%s", text ? text : "");
+			break;
 		case COLUMN_STRING: {
 			char *copy = text ? strdup(text) : NULL;
 			if (text && !copy)
@@ -398,8 +488,8 @@ static void *record_read(const struct record *record, sqlite3_stmt *stmt)
 
 /* All records of "SELECT * FROM table @rest" with one parameter, text (@text) or integer.
  * *ret: array of owned records. */
-static int record_list(struct store *store, const struct record *record, const char *rest, const char *text, int64_t number,
-	void ***ret, size_t *ret_n)
+static int record_list(struct store *store, const struct record *record, const char *rest,
+	const char *text, int64_t number, void ***ret, size_t *ret_n)
 {
 	char sql[SQL_TEXT] = "SELECT * FROM ";
 	sql_add(sql, record->table);
@@ -447,7 +537,8 @@ static int record_list(struct store *store, const struct record *record, const c
 	return 0;
 }
 
-static int record_get(struct store *store, const struct record *record, const char *rest, const char *text, void **ret)
+static int record_get(struct store *store, const struct record *record, const char *rest,
+	const char *text, void **ret)
 {
 	AUTO_FREE void **list = NULL;
 	size_t n;
@@ -519,12 +610,14 @@ DEFINE_LIST_FREE(node, node_record)
 
 int store_node_list(struct store *store, struct node ***ret, size_t *ret_n)
 {
-	return record_list(store, &node_record, " ORDER BY number, approved_sec", NULL, 0, (void ***)ret, ret_n);
+	return record_list(store, &node_record, " ORDER BY number, approved_sec", NULL, 0,
+		(void ***)ret, ret_n);
 }
 
 int store_node_list_mesh(struct store *store, int64_t since, struct node ***ret, size_t *ret_n)
 {
-	return record_list(store, &node_record, " WHERE mesh_generation > ? AND state <> 2 ORDER BY number", NULL, since,
+	return record_list(store, &node_record,
+		" WHERE mesh_generation > ? AND state <> 2 ORDER BY number", NULL, since,
 		(void ***)ret, ret_n);
 }
 
@@ -543,13 +636,17 @@ DEFINE_LIST_FREE(enrolment, enrolment_record)
 
 int store_enrolment_list(struct store *store, struct enrolment ***ret, size_t *ret_n)
 {
-	return record_list(store, &enrolment_record, " ORDER BY heard_sec", NULL, 0, (void ***)ret, ret_n);
+	return record_list(
+		store, &enrolment_record, " ORDER BY heard_sec", NULL, 0, (void ***)ret, ret_n);
 }
 
 int store_enrolment_count(struct store *store, const char *remote_group, int64_t *ret)
 {
-	return store_count(store, remote_group ? "SELECT count(*) FROM enrolments WHERE state = 0 AND remote_group = ?" :
-		"SELECT count(*) FROM enrolments WHERE state = 0", remote_group, ret);
+	return store_count(store,
+		remote_group
+			? "SELECT count(*) FROM enrolments WHERE state = 0 AND remote_group = ?"
+			: "SELECT count(*) FROM enrolments WHERE state = 0",
+		remote_group, ret);
 }
 
 int store_enrolment_remove(struct store *store, const char *id)
@@ -561,7 +658,9 @@ int store_enrolment_prune(struct store *store, int64_t heard_before_sec)
 {
 	char text[24];
 	(void)snprintf(text, sizeof(text), "%lld", (long long)heard_before_sec);
-	return store_execute(store, "DELETE FROM enrolments WHERE node_id = '' AND heard_sec < CAST(? AS INTEGER)", text, NULL);
+	return store_execute(store,
+		"DELETE FROM enrolments WHERE node_id = '' AND heard_sec < CAST(? AS INTEGER)",
+		text, NULL);
 }
 
 DEFINE_PUT(store_token_put, token, token_record)
@@ -575,9 +674,11 @@ int store_token_use_remove(struct store *store, const char *id)
 	return store_execute(store, "DELETE FROM token_uses WHERE id = ?", id, NULL);
 }
 
-int store_token_use_list(struct store *store, const char *hash, struct token_use ***ret, size_t *ret_n)
+int store_token_use_list(
+	struct store *store, const char *hash, struct token_use ***ret, size_t *ret_n)
 {
-	return record_list(store, &token_use_record, " WHERE hash = ? ORDER BY reserved_sec", hash, 0, (void ***)ret, ret_n);
+	return record_list(store, &token_use_record, " WHERE hash = ? ORDER BY reserved_sec", hash,
+		0, (void ***)ret, ret_n);
 }
 
 DEFINE_PUT(store_cluster_put, cluster, cluster_record)
@@ -595,15 +696,18 @@ int store_secret_list(struct store *store, struct secret ***ret, size_t *ret_n)
 
 int store_removal_forget(struct store *store, const char *public_key)
 {
-	return store_execute(store, "DELETE FROM mesh_removals WHERE public_key = ?", public_key, NULL);
+	return store_execute(
+		store, "DELETE FROM mesh_removals WHERE public_key = ?", public_key, NULL);
 }
 
 DEFINE_PUT(store_removal_put, mesh_removal, removal_record)
 DEFINE_LIST_FREE(mesh_removal, removal_record)
 
-int store_removal_list(struct store *store, int64_t since, struct mesh_removal ***ret, size_t *ret_n)
+int store_removal_list(
+	struct store *store, int64_t since, struct mesh_removal ***ret, size_t *ret_n)
 {
-	return record_list(store, &removal_record, " WHERE generation > ?", NULL, since, (void ***)ret, ret_n);
+	return record_list(
+		store, &removal_record, " WHERE generation > ?", NULL, since, (void ***)ret, ret_n);
 }
 
 DEFINE_LIST_FREE(audit, audit_record)
@@ -619,5 +723,6 @@ int store_audit_add(struct store *store, const struct audit *audit)
 
 int store_audit_list(struct store *store, int64_t max, struct audit ***ret, size_t *ret_n)
 {
-	return record_list(store, &audit_record, " ORDER BY id DESC LIMIT ?", NULL, max, (void ***)ret, ret_n);
+	return record_list(
+		store, &audit_record, " ORDER BY id DESC LIMIT ?", NULL, max, (void ***)ret, ret_n);
 }

@@ -1,7 +1,7 @@
-// Everything the region remembers: records and how to put and get them. The only door to the database; SQL lives in
-// store-sqlite.c alone. Not thread-safe: callers hold the region's lock.
-// Writes collect in one transaction until store_commit() (group commit); what was put is visible to gets at once.
-// SPDX-License-Identifier: Apache-2.0
+// Everything the region remembers: records and how to put and get them. The only door to the
+// database; SQL lives in store-sqlite.c alone. Not thread-safe: callers hold the region's lock.
+// Writes collect in one transaction until store_commit() (group commit); what was put is visible to
+// gets at once. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include "base/diag.h"
@@ -11,38 +11,45 @@ enum { ID_TEXT = 24, KEY_TEXT = 65, STORE_NAME_TEXT = 64, WG_TEXT = 45, CIDR_STO
 enum node_state { NODE_RESERVED, NODE_APPROVED, NODE_REVOKED };
 
 struct node {
-	char id[ID_TEXT];     // "n-" + 16 hex digits
-	char key[KEY_TEXT];   // SHA-256 of the SPKI, hex
+	char id[ID_TEXT];   // "n-" + 16 hex digits
+	char key[KEY_TEXT]; // SHA-256 of the SPKI, hex
 	char cluster[STORE_NAME_TEXT], name[STORE_NAME_TEXT];
-	int64_t number;       // of the name; addresses follow from it
-	int64_t state;        // enum node_state
-	int64_t durable;      // the key is kept across reboots
+	int64_t number;	 // of the name; addresses follow from it
+	int64_t state;	 // enum node_state
+	int64_t durable; // the key is kept across reboots
 	int64_t is_server;
 	int64_t quarantined;
 	char uuid[64], serial[128];
-	char *facts;          // JSON
+	char *facts; // JSON
 	char wg_public[WG_TEXT];
-	char *certificate;    // PEM, the last one issued
-	char pod_cidr[CIDR_STORE_TEXT], reported_pod_cidr[CIDR_STORE_TEXT]; // accepted; as the node says
-	char *status;         // JSON of the last PUT /v1/status
+	char *certificate; // PEM, the last one issued
+	char pod_cidr[CIDR_STORE_TEXT],
+		reported_pod_cidr[CIDR_STORE_TEXT]; // accepted; as the node says
+	char *status;				    // JSON of the last PUT /v1/status
 	char boot_id[33], older_boot_ids[4 * 33];
 	int64_t n_clone_hints;
 	int64_t ready;
 	int64_t assignment_generation;
 	char assignment_hash[KEY_TEXT];
 	int64_t mesh_generation;
-	char code[16];        // of the enrolment, known after approval
+	char code[16]; // of the enrolment, known after approval
 	char remote[64];
 	int64_t approved_sec, seen_sec, ready_sec;
 };
 
-enum enrolment_state { ENROLMENT_PENDING, ENROLMENT_RESERVED, ENROLMENT_APPROVED, ENROLMENT_DENIED, ENROLMENT_CLOSED };
+enum enrolment_state {
+	ENROLMENT_PENDING,
+	ENROLMENT_RESERVED,
+	ENROLMENT_APPROVED,
+	ENROLMENT_DENIED,
+	ENROLMENT_CLOSED
+};
 
 struct enrolment {
-	char id[ID_TEXT];   // "e-" + 16 hex digits
-	char key[KEY_TEXT]; // one live exchange per key
-	int64_t state;      // enum enrolment_state
-	char *spki;         // base64
+	char id[ID_TEXT];				       // "e-" + 16 hex digits
+	char key[KEY_TEXT];				       // one live exchange per key
+	int64_t state;					       // enum enrolment_state
+	char *spki;					       // base64
 	char commitment[64], node_nonce[64], region_nonce[64]; // base64; node_nonce "" until opened
 	int64_t wrong_codes;
 	char token_hash[KEY_TEXT];
@@ -61,8 +68,8 @@ struct enrolment {
 struct token {
 	char hash[KEY_TEXT];
 	char cluster[STORE_NAME_TEXT];
-	char role[8];       // server or worker
-	char node[128];     // bound to this node name, serial or UUID; "" for any
+	char role[8];	// server or worker
+	char node[128]; // bound to this node name, serial or UUID; "" for any
 	int64_t count, expires_sec, created_sec;
 };
 
@@ -77,9 +84,9 @@ struct cluster {
 	char name[STORE_NAME_TEXT];
 	char first_server[ID_TEXT]; // node id, "" while there is none
 	char *ca_cert, *ca_hash, *endpoints;
-	char *identity_hash;        // of what may not change after ever_ready
+	char *identity_hash; // of what may not change after ever_ready
 	int64_t ever_ready, handed_over;
-	char bootstrap_digest[80];  // set by a person; "" = as in cluster.yaml
+	char bootstrap_digest[80]; // set by a person; "" = as in cluster.yaml
 };
 
 struct secret {
@@ -101,8 +108,8 @@ struct audit {
 };
 
 struct store;
-/* Open @path; with @create it must not exist, without it must. -EEXIST, -ENOENT, -EBUSY (another region runs on it),
- * -EPROTO (made by another version), -EIO. */
+/* Open @path; with @create it must not exist, without it must. -EEXIST, -ENOENT, -EBUSY (another
+ * region runs on it), -EPROTO (made by another version), -EIO. */
 int store_open(const char *path, bool create, struct store **ret, struct diag *reterr);
 struct store *store_close(struct store *store); // commits first
 #define store_free store_close
@@ -118,15 +125,19 @@ int store_meta_set(struct store *store, const char *key, const char *value);
 int store_meta_get(struct store *store, const char *key, char **ret); // -ENOENT
 int store_meta_set_int(struct store *store, const char *key, int64_t value);
 int64_t store_meta_int(struct store *store, const char *key, int64_t fallback);
-int64_t store_next_generation(struct store *store); // counter of every assignment and mesh change; negative errno
+int64_t store_next_generation(
+	struct store *store); // counter of every assignment and mesh change; negative errno
 
-// put: insert or replace by the primary key. get: -ENOENT; *ret is the caller's. list: array of owned records.
+// put: insert or replace by the primary key. get: -ENOENT; *ret is the caller's. list: array of
+// owned records.
 int store_node_put(struct store *store, const struct node *node);
 int store_node_by_id(struct store *store, const char *id, struct node **ret);
 int store_node_by_key(struct store *store, const char *key, struct node **ret);
-int store_node_by_name(struct store *store, const char *name, struct node **ret); // not revoked ones
-int store_node_list(struct store *store, struct node ***ret, size_t *ret_n);      // by number
-int store_node_list_mesh(struct store *store, int64_t since, struct node ***ret, size_t *ret_n); // generation > since
+int store_node_by_name(
+	struct store *store, const char *name, struct node **ret);	     // not revoked ones
+int store_node_list(struct store *store, struct node ***ret, size_t *ret_n); // by number
+int store_node_list_mesh(struct store *store, int64_t since, struct node ***ret,
+	size_t *ret_n);			       // generation > since
 int64_t store_node_count(struct store *store); // not revoked
 struct node *node_free(struct node *node);
 DEFINE_CLEANUP(node)
@@ -135,10 +146,13 @@ void node_list_free(struct node **nodes, size_t n);
 int store_enrolment_put(struct store *store, const struct enrolment *enrolment);
 int store_enrolment_by_id(struct store *store, const char *id, struct enrolment **ret);
 int store_enrolment_by_key(struct store *store, const char *key, struct enrolment **ret);
-int store_enrolment_list(struct store *store, struct enrolment ***ret, size_t *ret_n); // oldest heard first
-int store_enrolment_count(struct store *store, const char *remote_group, int64_t *ret); // pending; NULL: all
+int store_enrolment_list(
+	struct store *store, struct enrolment ***ret, size_t *ret_n); // oldest heard first
+int store_enrolment_count(
+	struct store *store, const char *remote_group, int64_t *ret); // pending; NULL: all
 int store_enrolment_remove(struct store *store, const char *id);
-int store_enrolment_prune(struct store *store, int64_t heard_before_sec); // entries that never became nodes
+int store_enrolment_prune(
+	struct store *store, int64_t heard_before_sec); // entries that never became nodes
 struct enrolment *enrolment_free(struct enrolment *enrolment);
 DEFINE_CLEANUP(enrolment)
 void enrolment_list_free(struct enrolment **enrolments, size_t n);
@@ -149,7 +163,8 @@ struct token *token_free(struct token *token);
 DEFINE_CLEANUP(token)
 int store_token_use_put(struct store *store, const struct token_use *use);
 int store_token_use_remove(struct store *store, const char *id);
-int store_token_use_list(struct store *store, const char *hash, struct token_use ***ret, size_t *ret_n);
+int store_token_use_list(
+	struct store *store, const char *hash, struct token_use ***ret, size_t *ret_n);
 void token_use_list_free(struct token_use **uses, size_t n);
 
 int store_cluster_put(struct store *store, const struct cluster *cluster);
@@ -166,9 +181,11 @@ void secret_list_free(struct secret **secrets, size_t n);
 
 int store_removal_put(struct store *store, const struct mesh_removal *removal);
 int store_removal_forget(struct store *store, const char *public_key); // the key is a peer's again
-int store_removal_list(struct store *store, int64_t since, struct mesh_removal ***ret, size_t *ret_n);
+int store_removal_list(
+	struct store *store, int64_t since, struct mesh_removal ***ret, size_t *ret_n);
 void mesh_removal_list_free(struct mesh_removal **removals, size_t n);
 
 int store_audit_add(struct store *store, const struct audit *audit); // id is given by the store
-int store_audit_list(struct store *store, int64_t max, struct audit ***ret, size_t *ret_n); // newest first
+int store_audit_list(
+	struct store *store, int64_t max, struct audit ***ret, size_t *ret_n); // newest first
 void audit_list_free(struct audit **audits, size_t n);

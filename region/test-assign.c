@@ -1,5 +1,5 @@
-// The assignment and the mesh peer from cluster.yaml and a node's record: pure, so that every rule has its case here.
-// SPDX-License-Identifier: Apache-2.0
+// The assignment and the mesh peer from cluster.yaml and a node's record: pure, so that every rule
+// has its case here. SPDX-License-Identifier: Apache-2.0
 #include "region/assign.h"
 
 #include <errno.h>
@@ -7,8 +7,10 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-static char facts[] = "{\"nics\":[{\"name\":\"eth0\",\"mac\":\"52:54:00:AA:00:01\",\"addresses\":[\"10.0.2.15/24\",\"192.0.2.7/24\"]},"
-		      "{\"name\":\"eth1\",\"mac\":\"52:54:77:00:00:0B\",\"addresses\":[]},{\"name\":\"eth2\",\"mac\":\"52:54:77:00:00:0C\"},"
+static char facts[] = "{\"nics\":[{\"name\":\"eth0\",\"mac\":\"52:54:00:AA:00:01\",\"addresses\":["
+		      "\"10.0.2.15/24\",\"192.0.2.7/24\"]},"
+		      "{\"name\":\"eth1\",\"mac\":\"52:54:77:00:00:0B\",\"addresses\":[]},{"
+		      "\"name\":\"eth2\",\"mac\":\"52:54:77:00:00:0C\"},"
 		      "{\"name\":\"bad\",\"mac\":\"zz\"}]}";
 
 struct site {
@@ -19,11 +21,22 @@ struct site {
 
 static struct site site_of(const char *more)
 {
-	struct site site = { .first = { .id = "n-1", .name = "hzfsnr-k8s-1p", .number = 1, .is_server = 1, .facts = facts, .wg_public = "A=" },
-		.second = { .id = "n-2", .name = "hzfsnr-k8s-2p", .number = 2, .facts = facts, .wg_public = "B=" },
+	struct site site = { .first = { .id = "n-1",
+				     .name = "hzfsnr-k8s-1p",
+				     .number = 1,
+				     .is_server = 1,
+				     .facts = facts,
+				     .wg_public = "A=" },
+		.second = { .id = "n-2",
+			.name = "hzfsnr-k8s-2p",
+			.number = 2,
+			.facts = facts,
+			.wg_public = "B=" },
 		.cluster = { .name = "hz-fsn-rtz-prod", .first_server = "n-1" } };
-	AUTO_FREE char *text = str_format("{provider: hetzner, region: fsn, buildingBlock: rtz, envType: prod, domain: example.org, "
-					  "urls: ['https://10.0.2.2:7443'], %s}", more);
+	AUTO_FREE char *text = str_format("{provider: hetzner, region: fsn, buildingBlock: rtz, "
+					  "envType: prod, domain: example.org, "
+					  "urls: ['https://10.0.2.2:7443'], %s}",
+		more);
 	struct diag diag = { 0 };
 	if (cluster_config_parse(text, strlen(text), "test", NULL, &site.config, &diag) < 0)
 		fail_msg("%s", diag_text(&diag));
@@ -32,18 +45,22 @@ static struct site site_of(const char *more)
 
 #define LAN "lan: {prefix: 10.77.0.0/24, macPrefix: '52:54:77'}"
 
-static struct value *build(const struct site *site, const struct node *node, const struct node *first)
+static struct value *build(
+	const struct site *site, const struct node *node, const struct node *first)
 {
-	const struct assignment_input input = { site->config, &site->cluster, node, first, "sha256:00", "e.7" };
+	const struct assignment_input input = { site->config, &site->cluster, node, first,
+		"sha256:00", "e.7" };
 	AUTO_FREE char *text = NULL;
 	struct value *document;
 	struct diag diag = { 0 };
-	if (assignment_build(&input, &text, &diag) < 0 || json_parse(text, strlen(text), 0, &document, &diag) < 0)
+	if (assignment_build(&input, &text, &diag) < 0 ||
+		json_parse(text, strlen(text), 0, &document, &diag) < 0)
 		fail_msg("%s", diag_text(&diag));
 	return document;
 }
 
-#define assert_text(document, expected, ...) assert_string_equal(value_text(value_path(document, __VA_ARGS__, NULL)), expected)
+#define assert_text(document, expected, ...)                                                       \
+	assert_string_equal(value_text(value_path(document, __VA_ARGS__, NULL)), expected)
 
 static void the_first_server_makes_the_cluster(void **state)
 {
@@ -98,7 +115,8 @@ static void one_nic_is_the_lan_the_others_ask_for_addresses(void **state)
 	assert_text(ethernets, "52:54:00:aa:00:01", "uplink0", "match", "macaddress");
 	assert_true(value_path(ethernets, "uplink0", "dhcp4", NULL)->boolean);
 	assert_text(ethernets, "52:54:77:00:00:0b", "lan0", "match", "macaddress");
-	assert_string_equal(value_text(&value_path(ethernets, "lan0", "addresses", NULL)->items[0]), "10.77.0.11/24");
+	assert_string_equal(value_text(&value_path(ethernets, "lan0", "addresses", NULL)->items[0]),
+		"10.77.0.11/24");
 	const struct value *tunnel = value_path(document, "network", "tunnels", "hearth0", NULL);
 	assert_text(tunnel, "/state/hearth/identity/wg.key", "key");
 	assert_null(value_find(tunnel, "peers"));
@@ -107,8 +125,10 @@ static void one_nic_is_the_lan_the_others_ask_for_addresses(void **state)
 
 static void the_bootstrap_needs_a_digest(void **state)
 {
-	struct site site = site_of("bootstrap: {repository: a/b, variables: {TEAM: blue, CLUSTER_NAME: mine}}");
-	(void)snprintf(site.cluster.bootstrap_digest, sizeof(site.cluster.bootstrap_digest), "sha256:%064d", 7);
+	struct site site = site_of(
+		"bootstrap: {repository: a/b, variables: {TEAM: blue, CLUSTER_NAME: mine}}");
+	(void)snprintf(site.cluster.bootstrap_digest, sizeof(site.cluster.bootstrap_digest),
+		"sha256:%064d", 7);
 	CLEANUP(value_freep) struct value *document = build(&site, &site.first, &site.first);
 	assert_text(document, "a/b", "bootstrap", "repository");
 	assert_text(document, "blue", "bootstrap", "variables", "TEAM");
@@ -133,9 +153,13 @@ static void check_endpoint(const char *more, const char *facts_text, const char 
 static void the_endpoint_is_the_template_first(void **state)
 {
 	check_endpoint(LAN, facts, "10.77.0.12:51820");
-	check_endpoint(LAN, "{\"nics\":[{\"mac\":\"52:54:00:00:00:01\",\"addresses\":[\"192.0.2.7/24\"]}]}", "");
+	check_endpoint(LAN,
+		"{\"nics\":[{\"mac\":\"52:54:00:00:00:01\",\"addresses\":[\"192.0.2.7/24\"]}]}",
+		"");
 	check_endpoint("servers: 1", facts, "192.0.2.7:51820");
-	check_endpoint("servers: 1", "{\"nics\":[{\"mac\":\"52:54:00:00:00:01\",\"addresses\":[\"10.0.2.15/24\",\"fe80::1/64\",\"2001:db8::7/64\"]}]}",
+	check_endpoint("servers: 1",
+		"{\"nics\":[{\"mac\":\"52:54:00:00:00:01\",\"addresses\":[\"10.0.2.15/"
+		"24\",\"fe80::1/64\",\"2001:db8::7/64\"]}]}",
 		"[2001:db8::7]:51820");
 	check_endpoint("servers: 1", "{}", "");
 }
@@ -147,8 +171,10 @@ static void a_peer_is_its_address_and_its_pods(void **state)
 	(void)snprintf(site.second.pod_cidr, sizeof(site.second.pod_cidr), "10.64.1.0/24");
 	assert_int_equal(assign_mesh_peer(site.config, &site.second, 25, &out), 0);
 	AUTO_FREE char *text = json_out_take(&out);
-	assert_string_equal(text, "{\"name\":\"hzfsnr-k8s-2p\",\"publicKey\":\"B=\",\"endpoint\":\"10.77.0.12:51820\","
-				  "\"allowedIps\":[\"10.66.0.12/32\",\"10.64.1.0/24\"],\"keepaliveSec\":25}");
+	assert_string_equal(text,
+		"{\"name\":\"hzfsnr-k8s-2p\",\"publicKey\":\"B=\",\"endpoint\":\"10.77.0.12:"
+		"51820\","
+		"\"allowedIps\":[\"10.66.0.12/32\",\"10.64.1.0/24\"],\"keepaliveSec\":25}");
 	cluster_config_free(site.config);
 }
 
@@ -161,7 +187,8 @@ static void a_full_range_is_said(void **state)
 	site.second.number = 5;
 	assert_int_equal(assign_mesh_address(site.config, 4, &address), 0);
 	assert_int_equal(assign_mesh_address(site.config, 5, &address), -ERANGE);
-	const struct assignment_input input = { site.config, &site.cluster, &site.second, NULL, "", "" };
+	const struct assignment_input input = { site.config, &site.cluster, &site.second, NULL, "",
+		"" };
 	assert_int_equal(assignment_build(&input, &text, &diag), -ERANGE);
 	assert_non_null(strstr(diag_text(&diag), "no address is left"));
 	cluster_config_free(site.config);

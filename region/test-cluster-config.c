@@ -7,7 +7,8 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-#define HEAD "provider: hetzner\nregion: fsn\nbuildingBlock: rtz\nenvType: prod\ndomain: example.org\n"
+#define HEAD                                                                                       \
+	"provider: hetzner\nregion: fsn\nbuildingBlock: rtz\nenvType: prod\ndomain: example.org\n"
 #define URLS "urls: ['https://10.0.2.2:7443']\n"
 
 static int parse(const char *text, struct cluster_config **ret, struct diag *diag)
@@ -56,8 +57,10 @@ static void what_is_wrong_is_refused(void **state)
 		{ HEAD URLS "ranges: {mesh: 10.64.0.0/16}\n", "overlap" },
 		{ HEAD URLS "ranges: {mesh: 10.66.0.1/16}\n", "host bits" },
 		{ HEAD URLS "ranges: {mesh: 10.66.0.0/30}\n", "too small" },
-		{ HEAD URLS "lan: {prefix: 10.66.0.0/24, macPrefix: '52:54:77'}\n", "must not overlap" },
-		{ HEAD URLS "lan: {prefix: 10.77.0.0/24, macPrefix: '52:5'}\n", "first bytes of a MAC" },
+		{ HEAD URLS "lan: {prefix: 10.66.0.0/24, macPrefix: '52:54:77'}\n",
+			"must not overlap" },
+		{ HEAD URLS "lan: {prefix: 10.77.0.0/24, macPrefix: '52:5'}\n",
+			"first bytes of a MAC" },
 		{ HEAD URLS "lan: {prefix: 10.77.0.0/24}\n", "macPrefix" },
 		{ HEAD URLS "k3s: {over: wire}\n", "mesh or lan" },
 		{ HEAD URLS "k3s: {over: lan}\n", "needs lan.prefix" },
@@ -66,10 +69,13 @@ static void what_is_wrong_is_refused(void **state)
 		{ HEAD URLS "bootstrap: {repository: Hearth}\n", "OCI name" },
 		{ HEAD URLS "bootstrap: {repository: a, digest: latest}\n", "sha256:" },
 		{ HEAD URLS "bootstrap: {repository: a, variables: {A: [1]}}\n", "must be a text" },
-		{ HEAD URLS "signingKeys: ['-----BEGIN PUBLIC KEY-----\\nx\\n']\n", "P-256 public key" },
+		{ HEAD URLS "signingKeys: ['-----BEGIN PUBLIC KEY-----\\nx\\n']\n",
+			"P-256 public key" },
 		{ HEAD URLS "enrolment: {codeIntervalSec: -1}\n", "codeIntervalSec" },
 		{ HEAD URLS "enrolment: {diskless: yes}\n", "diskless" },
-		{ "provider: hetzner\nregion: fsn\nbuildingBlock: rtz\nenvType: prod\ndomain: 'a b'\n" URLS, "DNS domain" },
+		{ "provider: hetzner\nregion: fsn\nbuildingBlock: rtz\nenvType: prod\ndomain: 'a "
+		  "b'\n" URLS,
+			"DNS domain" },
 		{ "[]", "map" },
 	};
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {

@@ -20,14 +20,19 @@ static void documented_names(void **state)
 	struct naming naming;
 	struct diag diag = { 0 };
 	char name[NAME_TEXT], location[5];
-	assert_int_equal(decode("{provider: hetzner, region: fsn, buildingBlock: rtz, envType: prod, app: k8s}", &naming, &diag), 0);
+	assert_int_equal(decode("{provider: hetzner, region: fsn, buildingBlock: rtz, envType: "
+				"prod, app: k8s}",
+				 &naming, &diag),
+		0);
 	naming_cluster(&naming, name);
 	assert_string_equal(name, "hz-fsn-rtz-prod");
 	naming_node(&naming, 1, name);
 	assert_string_equal(name, "hzfsnr-k8s-1p");
 	naming_location(&naming, location);
 	assert_string_equal(location, "hfrp");
-	assert_int_equal(decode("{provider: hw, region: apse, buildingBlock: mgt, envType: poc}", &naming, &diag), 0);
+	assert_int_equal(decode("{provider: hw, region: apse, buildingBlock: mgt, envType: poc}",
+				 &naming, &diag),
+		0);
 	naming_node(&naming, 12, name);
 	assert_string_equal(name, "hwapsem-k8s-12c");
 	assert_string_equal(naming.provider, "huawei");
@@ -38,8 +43,11 @@ static void a_site_of_ones_own(void **state)
 	struct naming naming;
 	struct diag diag = { 0 };
 	char name[NAME_TEXT];
-	assert_int_equal(decode("{provider: {name: acme, code: ac, letter: q}, region: {code: muc, letter: u}, buildingBlock: dmz, "
-				"envType: stg}", &naming, &diag), 0);
+	assert_int_equal(decode("{provider: {name: acme, code: ac, letter: q}, region: {code: muc, "
+				"letter: u}, buildingBlock: dmz, "
+				"envType: stg}",
+				 &naming, &diag),
+		0);
 	naming_cluster(&naming, name);
 	assert_string_equal(name, "ac-muc-dmz-stg");
 	naming_node(&naming, 3, name);
@@ -51,18 +59,35 @@ static void what_collides_is_refused_with_the_rule(void **state)
 	static const struct {
 		const char *yaml, *says;
 	} rows[] = {
-		{ "{provider: digitalocean, region: fsn, buildingBlock: rtz, envType: prod}", "must be one of hetzner" },
-		{ "{provider: hetzner, region: eu, buildingBlock: rtz, envType: prod}", "region of hetzner" },
-		{ "{provider: aws, region: fsn, buildingBlock: rtz, envType: prod}", "region of aws" },
-		{ "{provider: hetzner, region: fsn, buildingBlock: xyz, envType: prod}", "rtz, dmz, mgt" },
-		{ "{provider: hetzner, region: fsn, buildingBlock: rtz, envType: test}", "prod, stg, uat, dev, poc" },
-		{ "{provider: hetzner, region: fsn, buildingBlock: rtz, envType: prod, app: flux}", "not reserved" },
-		{ "{provider: hetzner, region: fsn, buildingBlock: rtz, envType: prod, app: K8S}", "a-z" },
-		{ "{provider: {name: acme, code: hz, letter: q}, region: {code: muc, letter: u}, buildingBlock: rtz, envType: prod}", "collides" },
-		{ "{provider: {name: acme, code: ac, letter: h}, region: {code: muc, letter: u}, buildingBlock: rtz, envType: prod}", "collides" },
-		{ "{provider: {name: acme, code: ac, letter: q}, region: {code: muc, letter: q}, buildingBlock: rtz, envType: prod}", "precedence" },
-		{ "{provider: hetzner, region: {code: muc, letter: f}, buildingBlock: rtz, envType: prod}", "collides with fsn" },
-		{ "{provider: {name: kube-acme, code: ac, letter: q}, region: {code: muc, letter: u}, buildingBlock: rtz, envType: prod}", "a-z" },
+		{ "{provider: digitalocean, region: fsn, buildingBlock: rtz, envType: prod}",
+			"must be one of hetzner" },
+		{ "{provider: hetzner, region: eu, buildingBlock: rtz, envType: prod}",
+			"region of hetzner" },
+		{ "{provider: aws, region: fsn, buildingBlock: rtz, envType: prod}",
+			"region of aws" },
+		{ "{provider: hetzner, region: fsn, buildingBlock: xyz, envType: prod}",
+			"rtz, dmz, mgt" },
+		{ "{provider: hetzner, region: fsn, buildingBlock: rtz, envType: test}",
+			"prod, stg, uat, dev, poc" },
+		{ "{provider: hetzner, region: fsn, buildingBlock: rtz, envType: prod, app: flux}",
+			"not reserved" },
+		{ "{provider: hetzner, region: fsn, buildingBlock: rtz, envType: prod, app: K8S}",
+			"a-z" },
+		{ "{provider: {name: acme, code: hz, letter: q}, region: {code: muc, letter: u}, "
+		  "buildingBlock: rtz, envType: prod}",
+			"collides" },
+		{ "{provider: {name: acme, code: ac, letter: h}, region: {code: muc, letter: u}, "
+		  "buildingBlock: rtz, envType: prod}",
+			"collides" },
+		{ "{provider: {name: acme, code: ac, letter: q}, region: {code: muc, letter: q}, "
+		  "buildingBlock: rtz, envType: prod}",
+			"precedence" },
+		{ "{provider: hetzner, region: {code: muc, letter: f}, buildingBlock: rtz, "
+		  "envType: prod}",
+			"collides with fsn" },
+		{ "{provider: {name: kube-acme, code: ac, letter: q}, region: {code: muc, letter: "
+		  "u}, buildingBlock: rtz, envType: prod}",
+			"a-z" },
 		{ "{region: fsn, buildingBlock: rtz, envType: prod}", "provider" },
 	};
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
@@ -70,7 +95,8 @@ static void what_collides_is_refused_with_the_rule(void **state)
 		struct diag diag = { 0 };
 		assert_int_equal(decode(rows[i].yaml, &naming, &diag), -EINVAL);
 		if (!strstr(diag_text(&diag), rows[i].says))
-			fail_msg("%s: \"%s\" does not say \"%s\"", rows[i].yaml, diag_text(&diag), rows[i].says);
+			fail_msg("%s: \"%s\" does not say \"%s\"", rows[i].yaml, diag_text(&diag),
+				rows[i].says);
 	}
 }
 
@@ -78,10 +104,14 @@ static void a_name_gives_its_number_back(void **state)
 {
 	struct naming naming;
 	struct diag diag = { 0 };
-	assert_int_equal(decode("{provider: hetzner, region: fsn, buildingBlock: rtz, envType: prod}", &naming, &diag), 0);
+	assert_int_equal(
+		decode("{provider: hetzner, region: fsn, buildingBlock: rtz, envType: prod}",
+			&naming, &diag),
+		0);
 	assert_int_equal(naming_node_number(&naming, "hzfsnr-k8s-17p"), 17);
-	static const char *const others[] = { "hzfsnr-k8s-0p", "hzfsnr-k8s-01p", "hzfsnr-k8s-1", "hzfsnr-k8s-1d", "hzfsnr-k8s--1p",
-		"hznbgr-k8s-1p", "hzfsnr-k8s-1px", "", "hzfsnr-k8s-9999999999999999999p" };
+	static const char *const others[] = { "hzfsnr-k8s-0p", "hzfsnr-k8s-01p", "hzfsnr-k8s-1",
+		"hzfsnr-k8s-1d", "hzfsnr-k8s--1p", "hznbgr-k8s-1p", "hzfsnr-k8s-1px", "",
+		"hzfsnr-k8s-9999999999999999999p" };
 	for (size_t i = 0; i < N_ELEMENTS(others); i++)
 		assert_int_equal(naming_node_number(&naming, others[i]), 0);
 	assert_int_equal(naming_node_number(&naming, NULL), 0);

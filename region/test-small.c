@@ -20,20 +20,25 @@ static void a_clock_that_cannot_be_right_is_refused(void **state)
 	const struct {
 		int64_t now, last, accepted;
 		int expected;
-	} rows[] = { { BUILD, 0, 0, 0 }, { BUILD - 1, 0, 0, -ESTALE }, { 0, 0, 0, -ESTALE }, { BUILD + 30 * DAY, BUILD, 0, 0 },
-		{ BUILD + 30 * DAY + 1, BUILD, 0, -ESTALE }, { BUILD + DAY, BUILD + 40 * DAY, 0, -ESTALE },
-		{ BUILD + 99 * DAY, BUILD, BUILD + 99 * DAY - 5, 0 }, { BUILD + 99 * DAY, BUILD, BUILD + 99 * DAY - 3601, -ESTALE },
-		{ BUILD + 99 * DAY, BUILD, BUILD + 200 * DAY, -ESTALE }, { BUILD - 1, 0, BUILD - 1, -ESTALE } };
+	} rows[] = { { BUILD, 0, 0, 0 }, { BUILD - 1, 0, 0, -ESTALE }, { 0, 0, 0, -ESTALE },
+		{ BUILD + 30 * DAY, BUILD, 0, 0 }, { BUILD + 30 * DAY + 1, BUILD, 0, -ESTALE },
+		{ BUILD + DAY, BUILD + 40 * DAY, 0, -ESTALE },
+		{ BUILD + 99 * DAY, BUILD, BUILD + 99 * DAY - 5, 0 },
+		{ BUILD + 99 * DAY, BUILD, BUILD + 99 * DAY - 3601, -ESTALE },
+		{ BUILD + 99 * DAY, BUILD, BUILD + 200 * DAY, -ESTALE },
+		{ BUILD - 1, 0, BUILD - 1, -ESTALE } };
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++)
-		if (clock_check(rows[i].now, BUILD, rows[i].last, rows[i].accepted, NULL) != rows[i].expected)
+		if (clock_check(rows[i].now, BUILD, rows[i].last, rows[i].accepted, NULL) !=
+			rows[i].expected)
 			fail_msg("row %zu", i);
 	assert_true(clock_build_sec > BUILD);
 }
 
 static void forms_are_decoded(void **state)
 {
-	AUTO_FREE char *code = form_value("node=e-1&code=7K3M%2d9QXD&x=a+b", "code"), *x = form_value("node=e-1&x=a+b", "x"),
-		       *last = form_value("a=%41", "a"), *empty = form_value("a=&b=1", "a");
+	AUTO_FREE char *code = form_value("node=e-1&code=7K3M%2d9QXD&x=a+b", "code"),
+		       *x = form_value("node=e-1&x=a+b", "x"), *last = form_value("a=%41", "a"),
+		       *empty = form_value("a=&b=1", "a");
 	assert_string_equal(code, "7K3M-9QXD");
 	assert_string_equal(x, "a b");
 	assert_string_equal(last, "A");
@@ -58,7 +63,8 @@ static void registry_paths(void **state)
 		{ "hearth/bootstrap/manifests/v1", 0, OCI_MANIFEST, "hearth/bootstrap", "v1" },
 		{ "a/blobs/b/tags/list", 0, OCI_TAGS, "a/blobs/b", "" },
 		{ "a/tags/list/manifests/x", 0, OCI_MANIFEST, "a/tags/list", "x" },
-		{ "a/blobs/sha256:0000000000000000000000000000000000000000000000000000000000000000", 0, OCI_BLOB, "a",
+		{ "a/blobs/sha256:0000000000000000000000000000000000000000000000000000000000000000",
+			0, OCI_BLOB, "a",
 			"sha256:0000000000000000000000000000000000000000000000000000000000000000" },
 		{ "a/blobs/v1", -EINVAL, OCI_ROOT, NULL, NULL },
 		{ "a/manifests/../x", -EINVAL, OCI_ROOT, NULL, NULL },
@@ -82,8 +88,10 @@ static void registry_paths(void **state)
 
 static void the_boot_script_names_its_initrds(void **state)
 {
-	AUTO_FREE char *text = boot_script("root.img", NULL, "hzfsnr-k8s-1p "), *bare = boot_script(NULL, "quiet", NULL);
-	assert_non_null(strstr(text, "kernel vmlinuz initrd=stage1.img initrd=root.img initrd=seed.img " BOOT_CMDLINE));
+	AUTO_FREE char *text = boot_script("root.img", NULL, "hzfsnr-k8s-1p "),
+		       *bare = boot_script(NULL, "quiet", NULL);
+	assert_non_null(strstr(text,
+		"kernel vmlinuz initrd=stage1.img initrd=root.img initrd=seed.img " BOOT_CMDLINE));
 	assert_non_null(strstr(text, "initrd --name seed.img seed.img"));
 	assert_non_null(strstr(text, "hzfsnr-k8s-1p"));
 	assert_null(strstr(bare, "root"));
@@ -110,21 +118,32 @@ static void enrolment_bodies(void **state)
 		bool good;
 	} rows[] = {
 		{ "{\"commitment\":\"" B32 "\",\"wgPublicKey\":\"" B32 "\",\"facts\":{}}", true },
-		{ "{\"commitment\":\"" B32 "\",\"wgPublicKey\":\"" B32 "\",\"facts\":{\"nics\":[{\"mac\":\"52:54:00:00:00:0b\"}]},\"durable\":true}", true },
+		{ "{\"commitment\":\"" B32 "\",\"wgPublicKey\":\"" B32
+		  "\",\"facts\":{\"nics\":[{\"mac\":\"52:54:00:00:00:0b\"}]},\"durable\":true}",
+			true },
 		{ "{\"commitment\":\"AAAA\",\"wgPublicKey\":\"" B32 "\",\"facts\":{}}", false },
 		{ "{\"commitment\":\"" B32 "\",\"facts\":{}}", false },
 		{ "{\"commitment\":\"" B32 "\",\"wgPublicKey\":\"" B32 "\"}", false },
-		{ "{\"commitment\":\"" B32 "\",\"wgPublicKey\":\"" B32 "\",\"facts\":{},\"role\":\"server\"}", false },
-		{ "{\"commitment\":\"" B32 "\",\"wgPublicKey\":\"" B32 "\",\"facts\":{\"nics\":[{\"mac\":\"<script>\"}]}}", false },
-		{ "{\"commitment\":\"" B32 "\",\"wgPublicKey\":\"" B32 "\",\"facts\":{\"nics\":{}}}", false },
-		{ "{\"commitment\":\"" B32 "\",\"wgPublicKey\":\"" B32 "\",\"facts\":{},\"durable\":\"yes\"}", false },
+		{ "{\"commitment\":\"" B32 "\",\"wgPublicKey\":\"" B32
+		  "\",\"facts\":{},\"role\":\"server\"}",
+			false },
+		{ "{\"commitment\":\"" B32 "\",\"wgPublicKey\":\"" B32
+		  "\",\"facts\":{\"nics\":[{\"mac\":\"<script>\"}]}}",
+			false },
+		{ "{\"commitment\":\"" B32 "\",\"wgPublicKey\":\"" B32
+		  "\",\"facts\":{\"nics\":{}}}",
+			false },
+		{ "{\"commitment\":\"" B32 "\",\"wgPublicKey\":\"" B32
+		  "\",\"facts\":{},\"durable\":\"yes\"}",
+			false },
 		{ "[]", false },
 	};
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
 		CLEANUP(value_freep) struct value *document = NULL;
 		struct enrolment_body body;
 		struct diag diag = { 0 };
-		assert_int_equal(json_parse(rows[i].text, strlen(rows[i].text), 0, &document, NULL), 0);
+		assert_int_equal(
+			json_parse(rows[i].text, strlen(rows[i].text), 0, &document, NULL), 0);
 		if ((enrolment_body_decode(document, &body, &diag) == 0) != rows[i].good)
 			fail_msg("row %zu: %s", i, diag_text(&diag));
 	}
@@ -132,7 +151,8 @@ static void enrolment_bodies(void **state)
 
 static void placeholders_name_no_machine(void **state)
 {
-	static const char text[] = "{\"commitment\":\"" B32 "\",\"wgPublicKey\":\"" B32 "\",\"facts\":{\"serial\":\"Not Specified\","
+	static const char text[] = "{\"commitment\":\"" B32 "\",\"wgPublicKey\":\"" B32
+				   "\",\"facts\":{\"serial\":\"Not Specified\","
 				   "\"uuid\":\"00000000-0000-0000-0000-000000000000\"}}";
 	CLEANUP(value_freep) struct value *document = NULL;
 	struct enrolment_body body;

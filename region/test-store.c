@@ -1,5 +1,5 @@
-// The store on a real SQLite file: what was committed is there after opening again, what was undone is not.
-// SPDX-License-Identifier: Apache-2.0
+// The store on a real SQLite file: what was committed is there after opening again, what was undone
+// is not. SPDX-License-Identifier: Apache-2.0
 #include "region/store.h"
 
 #include <errno.h>
@@ -42,7 +42,13 @@ static void records_survive(void **state)
 {
 	struct store *store = opened(true);
 	char facts[] = "{\"a\":\"ä\"}";
-	struct node node = { .id = "n-1", .key = "k1", .name = "one", .number = 1, .facts = facts, .mesh_generation = 5 }, *found;
+	struct node node = { .id = "n-1",
+		.key = "k1",
+		.name = "one",
+		.number = 1,
+		.facts = facts,
+		.mesh_generation = 5 },
+		    *found;
 	assert_int_equal(store_node_put(store, &node), 0);
 	assert_int_equal(store_meta_set(store, "epoch", "e"), 0);
 	assert_int_equal(store_next_generation(store), 1);
@@ -103,8 +109,12 @@ static void lists_are_in_order(void **state)
 	size_t n;
 	int64_t count;
 	for (int i = 0; i < 20; i++) {
-		struct node node = { .number = 20 - i, .mesh_generation = i, .state = i == 3 ? NODE_REVOKED : NODE_APPROVED };
-		struct enrolment entry = { .heard_sec = 100 - i, .remote_group = "a", .state = i % 2 ? ENROLMENT_PENDING : ENROLMENT_CLOSED };
+		struct node node = { .number = 20 - i,
+			.mesh_generation = i,
+			.state = i == 3 ? NODE_REVOKED : NODE_APPROVED };
+		struct enrolment entry = { .heard_sec = 100 - i,
+			.remote_group = "a",
+			.state = i % 2 ? ENROLMENT_PENDING : ENROLMENT_CLOSED };
 		(void)snprintf(node.id, sizeof(node.id), "n-%d", i);
 		(void)snprintf(node.key, sizeof(node.key), "k%d", i);
 		(void)snprintf(entry.id, sizeof(entry.id), "e-%d", i);
@@ -153,7 +163,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(records_survive, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(two_regions_do_not_share_a_database, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			two_regions_do_not_share_a_database, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_undone_was_never_there, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lists_are_in_order, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_audit_log_grows, set_up, tear_down),

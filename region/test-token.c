@@ -8,7 +8,8 @@
 
 enum { NOW = 1000000, RESERVE = 3600, SILENCE = 120 };
 
-static enum token_verdict ask(const struct token *token, struct token_use *uses, size_t n, const char *key, const char *uuid)
+static enum token_verdict ask(const struct token *token, struct token_use *uses, size_t n,
+	const char *key, const char *uuid)
 {
 	struct token_use *list[4] = { &uses[0], &uses[1], &uses[2], &uses[3] };
 	const struct token_question question = { key, uuid, NOW, RESERVE, SILENCE };
@@ -18,9 +19,13 @@ static enum token_verdict ask(const struct token *token, struct token_use *uses,
 
 static const struct token single = { .count = 1, .expires_sec = NOW + 10 };
 
-static struct token_use use_of(const char *key, bool burned, int64_t reserved_ago_sec, int64_t heard_ago_sec)
+static struct token_use use_of(
+	const char *key, bool burned, int64_t reserved_ago_sec, int64_t heard_ago_sec)
 {
-	struct token_use use = { .burned = burned, .reserved_sec = NOW - reserved_ago_sec, .heard_sec = NOW - heard_ago_sec, .uuid = "u1" };
+	struct token_use use = { .burned = burned,
+		.reserved_sec = NOW - reserved_ago_sec,
+		.heard_sec = NOW - heard_ago_sec,
+		.uuid = "u1" };
 	(void)snprintf(use.key, sizeof(use.key), "%s", key);
 	return use;
 }
@@ -73,7 +78,8 @@ static void burned_is_for_good(void **state)
 static void a_token_for_three_has_three_uses(void **state)
 {
 	const struct token three = { .count = 3, .expires_sec = NOW + 10 };
-	struct token_use uses[4] = { use_of("a", true, 10, 10), use_of("b", true, 10, 10), use_of("c", true, 10, 10) };
+	struct token_use uses[4] = { use_of("a", true, 10, 10), use_of("b", true, 10, 10),
+		use_of("c", true, 10, 10) };
 	assert_int_equal(ask(&three, uses, 2, "d", ""), TOKEN_FREE);
 	assert_int_equal(ask(&three, uses, 3, "d", ""), TOKEN_USED);
 }
@@ -84,9 +90,11 @@ static void tokens_are_random_and_stored_hashed(void **state)
 	token_generate(a);
 	token_generate(b);
 	assert_string_not_equal(a, b);
-	assert_true(str_starts(a, "hjt_") && strspn(a + 4, "abcdefghijklmnopqrstuvwxyz234567") == 32);
+	assert_true(
+		str_starts(a, "hjt_") && strspn(a + 4, "abcdefghijklmnopqrstuvwxyz234567") == 32);
 	token_hash("hjt_test", hash);
-	assert_string_equal(hash, "98e625879c4ad6997df1b0786c793c897b441a1ce0c495e95dddecbfcf61fc1d");
+	assert_string_equal(
+		hash, "98e625879c4ad6997df1b0786c793c897b441a1ce0c495e95dddecbfcf61fc1d");
 	assert_null(token_problem(TOKEN_FREE));
 	assert_string_equal(token_problem(TOKEN_EXPIRED), "expired");
 }

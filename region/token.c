@@ -27,8 +27,8 @@ static bool use_holds(const struct token_use *use, const struct token_question *
 	return use->burned || use->reserved_sec + question->reserve_sec > question->now_sec;
 }
 
-enum token_verdict token_decide(const struct token *token, struct token_use *const *uses, size_t n_uses,
-	const struct token_question *question, const struct token_use **ret_use)
+enum token_verdict token_decide(const struct token *token, struct token_use *const *uses,
+	size_t n_uses, const struct token_question *question, const struct token_use **ret_use)
 {
 	const struct token_use *last = NULL, *given_up = NULL;
 	int64_t n_held = 0;
@@ -44,8 +44,9 @@ enum token_verdict token_decide(const struct token *token, struct token_use *con
 		}
 		n_held++;
 		last = uses[i];
-		if (!uses[i]->burned && uses[i]->uuid[0] && str_equal(uses[i]->uuid, question->uuid) &&
-		    uses[i]->heard_sec + question->takeover_silence_sec <= question->now_sec)
+		if (!uses[i]->burned && uses[i]->uuid[0] &&
+			str_equal(uses[i]->uuid, question->uuid) &&
+			uses[i]->heard_sec + question->takeover_silence_sec <= question->now_sec)
 			given_up = uses[i];
 	}
 	if (token->expires_sec <= question->now_sec)
@@ -61,10 +62,14 @@ const char *token_problem(enum token_verdict verdict)
 	switch (verdict) {
 	case TOKEN_FREE:
 	case TOKEN_OWN:
-	case TOKEN_TAKEOVER: return NULL;
-	case TOKEN_USED: return "used";
-	case TOKEN_EXPIRED: return "expired";
-	case TOKEN_UNKNOWN: return "unknown";
+	case TOKEN_TAKEOVER:
+		return NULL;
+	case TOKEN_USED:
+		return "used";
+	case TOKEN_EXPIRED:
+		return "expired";
+	case TOKEN_UNKNOWN:
+		return "unknown";
 	}
 	return "unknown";
 }
