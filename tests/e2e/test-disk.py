@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+# Foreign disks in a real machine: each is refused by name on the console and stays as it is, byte for byte; a blank one
+# beside them becomes STATE.
+# SPDX-License-Identifier: Apache-2.0
+import hashlib
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + "/integration")
+import checks  # noqa: E402
+import disks  # noqa: E402
+import lab as labs  # noqa: E402
+import parts  # noqa: E402
+
+# the same disks that the unit test of hearth-state makes by the real tools
+KINDS = {"ext4": (disks.ext4, "ext4"), "lvm": (disks.lvm, "LVM2_member"), "md": (disks.md, "linux_raid_member"),
+         "luks": (disks.luks, "crypto_LUKS"), "backup-gpt": (disks.backup_gpt, "gpt")}
+
+
+def sum_of(path):
+    with open(path, "rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def test(c, bin_folder, cache, folder):
+    image = parts.image(bin_folder, cache, None, c.say)
+    with labs.Site(bin_folder, cache, folder, image) as site:
+        site.region.init()
+        site.region.start()
+        with open(site.region.seed_path()) as f:
+            seed = f.read()
+        paths = {}
+        for name, (maker, _) in KINDS.items():
+            paths[name] = "%s/%s.raw" % (folder, name)
+            with open(paths[name], "wb") as f:
+                f.truncate(disks.SIZE)
+            maker(paths[name])
+        before = {name: sum_of(path) for name, path in paths.items()}
+
+        def attach(*more):
+            return list(more) + ["%s,serial=%s" % (path, name.upper()) for name, path in paths.items()]
+        machine = site.guest("foreign", 11, seed, disk=attach())
+        machine.start()
+        c.claim("without a blank disk the machine says it cannot keep an identity",
+                lambda: machine.wait_said("cannot keep an identity|no disk that", 240), lambda: machine.last())
+        said = machine.sh("cat /run/hearth/state.json")
+        for name, (_, pattern) in KINDS.items():
+            c.claim("%s is refused by name" % name, re.search(name.upper(), said) and re.search(pattern, said), said)
+        c.claim("there is no STATE", '"state":"none"' in said.replace(" ", ""), said)
+        machine.power("cut")
+        for name, path in paths.items():
+            c.claim("%s is untouched" % name, sum_of(path) == before[name])
+
+        machine = site.guest("foreign", 11, seed, disk=attach("1G,serial=BLANK"))
+        machine.start()
+        c.claim("with a blank disk beside them the machine enrols",
+                lambda: labs.wait_for("enrolment", 240, lambda: machine.last()["phase"] in ("mesh", "k3s")), lambda: machine.last())
+        c.claim("the blank disk is STATE", "BLANK" in machine.sh(
+            "cat /sys/class/block/$(basename $(findmnt -no SOURCE /state) | sed 's/p\\?[0-9]*$//')/serial"))
+        machine.power("cut")
+        for name, path in paths.items():
+            c.claim("%s is untouched beside a blank disk" % name, sum_of(path) == before[name])
+
+
+checks.main("disk", test)
