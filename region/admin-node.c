@@ -104,6 +104,17 @@ static const char *node_name_of(struct node *const *nodes, size_t n, const char 
 	return NULL;
 }
 
+static int put_first_server(
+	const struct admin_request *request, struct node *const *nodes, size_t n_nodes)
+{
+	CLEANUP(cluster_freep) struct cluster *cluster = NULL;
+	int r = region_cluster(request->region, &cluster);
+	if (r >= 0)
+		json_out_member(request->out, "firstServer",
+			node_name_of(nodes, n_nodes, cluster->first_server));
+	return r;
+}
+
 int admin_list(const struct admin_request *request, struct diag *reterr)
 {
 	struct node **nodes;
@@ -113,12 +124,14 @@ int admin_list(const struct admin_request *request, struct diag *reterr)
 	if (r < 0)
 		return r;
 	json_out_member(request->out, "cluster", request->region->config->name);
+	r = put_first_server(request, nodes, n_nodes);
 	json_out_key(request->out, "nodes");
 	json_out_array_begin(request->out);
 	for (size_t i = 0; i < n_nodes; i++)
 		put_node(request->out, nodes[i], false);
 	json_out_array_end(request->out);
-	r = store_enrolment_list(request->region->store, &entries, &n_entries);
+	if (r >= 0)
+		r = store_enrolment_list(request->region->store, &entries, &n_entries);
 	if (r >= 0) {
 		json_out_key(request->out, "enrolments");
 		json_out_array_begin(request->out);
@@ -267,11 +280,24 @@ static int wrong_code(
 static int decode_may_be_server(const struct admin_request *request, bool *ret, struct diag *reterr)
 {
 	const char *role = value_text(value_find(request->args, "role"));
-	*ret = !role || str_equal(role, "server");
+	*ret = str_equal(role, "server"); // a person says so, or it is a worker
 	if (role && !str_equal(role, "server") && !str_equal(role, "worker"))
 		return diag_set(
 			reterr, -EINVAL, "role", "must be server or worker, not \"%s\"", role);
 	return 0;
+}
+
+// Nobody joins a cluster without a server: say so while it is easy to mend.
+static int put_server_hint(const struct admin_request *request)
+{
+	CLEANUP(cluster_freep) struct cluster *cluster = NULL;
+	int r = region_cluster(request->region, &cluster);
+	if (r >= 0 && !cluster->first_server[0])
+		json_out_member(request->out, "hint",
+			"the cluster has no server yet: approve one with --role server, or boot "
+			"one with the "
+			"seed that init made");
+	return r;
 }
 
 int admin_approve(const struct admin_request *request, struct diag *reterr)
@@ -305,7 +331,7 @@ int admin_approve(const struct admin_request *request, struct diag *reterr)
 		return r;
 	json_out_key(request->out, "machine");
 	put_node(request->out, node, false);
-	return 0;
+	return put_server_hint(request);
 }
 
 int admin_deny(const struct admin_request *request, struct diag *reterr)

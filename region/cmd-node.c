@@ -137,6 +137,8 @@ int cmd_approve(const struct command_options *options)
 	else
 		printf("%s is approved as %s of the cluster\n", text_of(machine, "name", "?"),
 			text_of(machine, "role", "?"));
+	if (!options->json && text_of(answer, "hint", NULL))
+		printf("%s\n", text_of(answer, "hint", ""));
 	return 0;
 }
 

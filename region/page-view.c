@@ -235,9 +235,8 @@ static void page_pending(FILE *f, const struct value *entry, const char *csrf, i
 	element(f, "<input class=\"code\" id=\"code-", id,
 		"\" name=\"code\" placeholder=\"XXXX-XXXX\" maxlength=\"16\" autocomplete=\"off\" "
 		"autocapitalize=\"characters\" spellcheck=\"false\" required>");
-	fputs("<select name=\"role\" aria-label=\"role\"><option value=\"\">server if one is "
-	      "missing</option>"
-	      "<option value=\"worker\">worker</option></select><button>Approve</button></form>",
+	fputs("<select name=\"role\" aria-label=\"role\"><option value=\"worker\">worker</option>"
+	      "<option value=\"server\">server</option></select><button>Approve</button></form>",
 		f);
 	page_form(f, "deny", id, csrf);
 	fputs("<button class=\"danger\">Deny</button></form></div>", f);
@@ -324,6 +323,11 @@ void page_machines(FILE *f, const struct value *list, const char *csrf, int64_t 
 	const struct value *nodes = value_find(list, "nodes"),
 			   *entries = value_find(list, "enrolments");
 	page_counts(f, nodes, entries);
+	if (value_find(list, "firstServer") && !text_of(list, "firstServer"))
+		fputs("<p class=\"warning\">The cluster has no server yet: approve a machine as "
+		      "server, "
+		      "or boot one with the seed that init made.</p>\n",
+			f);
 	if (entries && entries->n)
 		fputs("<h2>Waiting for approval</h2>\n", f);
 	for (size_t i = 0; entries && i < entries->n; i++)
