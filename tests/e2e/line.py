@@ -25,8 +25,8 @@ class Line:
         self.kubectl = labs.Kubectl(self.site, self.payload_folder, self.api_port)
         self.seen = {}
 
-    def start(self):
-        """Region, seeded ISO, both machines on."""
+    def prepare(self):
+        """The region, and the first machine with its seeded ISO; nothing is on yet."""
         site = self.site
         site.publish()
         site.region.start()
@@ -34,6 +34,19 @@ class Line:
         iso = site.seeded_iso()
         self.first = site.lab.add("first", 11, boot="iso", firmware=self.firmware[0], iso=iso, memory=3072, cpus=2,
                                   disk="4G,serial=STATE-first", forward="%d:6443" % self.api_port)
+
+    def start_alone(self):
+        """Only the first machine on: returns it."""
+        self.prepare()
+        self.machines = [self.first]
+        self.powered = time.monotonic()
+        self.first.start()
+        return self.first
+
+    def start(self):
+        """Region, seeded ISO, both machines on."""
+        self.prepare()
+        site = self.site
         self.second = site.lab.add("second", 12, boot="pxe", firmware=self.firmware[1], pxe_url=site.region.boot_url(),
                                    memory=2048, cpus=1, disk="4G,serial=STATE-second")
         self.machines = [self.first, self.second]
