@@ -54,7 +54,7 @@ static void give_up(const char *format, ...) __attribute__((format(printf, 1, 2)
 static void say_text(const char *text)
 {
 	char line[2 * MAX_TEXT];
-	int n = snprintf(line, sizeof(line), "hearth: %s\r\n", text);
+	int n = snprintf(line, sizeof(line), "hearth: %s\n", text);
 
 	if (n >= (int)sizeof(line))
 		n = sizeof(line) - 1;
@@ -311,34 +311,34 @@ static void modules_load_alias(const char *modalias)
 	}
 }
 
-// Load drivers for every device on every bus that was not looked at before.
-static void modules_coldplug(void)
+// Load drivers for every device of @bus that was not looked at before; was there any?
+static bool modules_coldplug(const char *bus)
 {
 	static char *seen[1024]; // a rack server has some 300 distinct modaliases
 	static size_t n_seen;
-	static const char *const buses[] = { "pci", "virtio", "usb", "scsi", "platform", "vmbus", "xen", NULL };
+	char folder[MAX_TEXT];
+	bool any = false;
 
-	for (size_t b = 0; buses[b]; b++) {
-		char folder[MAX_TEXT];
-		snprintf(folder, sizeof(folder), "/sys/bus/%s/devices", buses[b]);
-		DIR *dir = opendir(folder);
-		for (struct dirent *entry; dir && (entry = readdir(dir));) {
-			char path[2 * MAX_TEXT], modalias[MAX_TEXT];
-			bool known = false;
-			if (entry->d_name[0] == '.')
-				continue;
-			snprintf(path, sizeof(path), "%s/%s/modalias", folder, entry->d_name);
-			read_line(path, modalias, sizeof(modalias));
-			for (size_t i = 0; i < n_seen && !known; i++)
-				known = strcmp(seen[i], modalias) == 0;
-			if (!modalias[0] || known || n_seen == sizeof(seen) / sizeof(seen[0]))
-				continue;
-			seen[n_seen++] = strdup(modalias);
-			modules_load_alias(modalias);
-		}
-		if (dir)
-			closedir(dir);
+	snprintf(folder, sizeof(folder), "/sys/bus/%s/devices", bus);
+	DIR *dir = opendir(folder);
+	for (struct dirent *entry; dir && (entry = readdir(dir));) {
+		char path[2 * MAX_TEXT], modalias[MAX_TEXT];
+		bool known = false;
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/%s/modalias", folder, entry->d_name);
+		read_line(path, modalias, sizeof(modalias));
+		for (size_t i = 0; i < n_seen && !known; i++)
+			known = strcmp(seen[i], modalias) == 0;
+		if (!modalias[0] || known || n_seen == sizeof(seen) / sizeof(seen[0]))
+			continue;
+		seen[n_seen++] = strdup(modalias);
+		modules_load_alias(modalias);
+		any = true;
 	}
+	if (dir)
+		closedir(dir);
+	return any;
 }
 
 // --- the root file
@@ -359,13 +359,18 @@ static bool medium_is_ours(const char *device)
 
 static bool medium_try(const char *name, char ret_device[static MAX_TEXT])
 {
+	static char complained[MAX_TEXT]; // the device that was complained of last: it is looked at ten times a second
 	char path[2 * MAX_TEXT], device[MAX_TEXT];
+	bool again;
 
 	snprintf(device, sizeof(device), "/dev/%s", name);
 	if (!medium_is_ours(device))
 		return false;
+	again = strcmp(complained, device) == 0;
 	if (mount(device, "/run/hearth/medium", "iso9660", MS_RDONLY, NULL) < 0) {
-		say("%s has our volume %s but cannot be mounted: %s", device, conf.volume, strerror(errno));
+		if (!again)
+			say("%s has our volume %s but cannot be mounted: %s", device, conf.volume, strerror(errno));
+		snprintf(complained, sizeof(complained), "%s", device);
 		return false;
 	}
 	snprintf(path, sizeof(path), "/run/hearth/medium/%s", conf.root_name);
@@ -373,7 +378,9 @@ static bool medium_try(const char *name, char ret_device[static MAX_TEXT])
 		snprintf(ret_device, MAX_TEXT, "%s", device);
 		return true;
 	}
-	say("%s has our volume %s but not the file %s of this build: passed over", device, conf.volume, conf.root_name);
+	if (!again)
+		say("%s has our volume %s but not the file %s of this build: passed over", device, conf.volume, conf.root_name);
+	snprintf(complained, sizeof(complained), "%s", device);
 	umount2("/run/hearth/medium", MNT_DETACH);
 	return false;
 }
@@ -401,15 +408,19 @@ static bool medium_find(char ret_device[static MAX_TEXT], char *ret_seen, size_t
 
 static void medium_wait(char ret_device[static MAX_TEXT])
 {
-	char seen[MAX_TEXT];
+	// The quick ones first: a virtual disk is found before the drivers of every other controller are loaded.
+	static const char *const buses[] = { "virtio", "scsi", "pci", "usb", "vmbus", "platform" };
+	char seen[MAX_TEXT] = "";
 
 	module_want("isofs");
 	mkdir("/run/hearth/medium", 0755);
 	for (int tenths = 0; tenths < 10 * MEDIUM_WAIT_SEC; tenths++) {
-		modules_coldplug();
+		for (size_t i = 0; i < sizeof(buses) / sizeof(buses[0]); i++)
+			if (modules_coldplug(buses[i]) && medium_find(ret_device, seen, sizeof(seen)))
+				return;
 		if (medium_find(ret_device, seen, sizeof(seen)))
 			return;
-		if (tenths % 50 == 30)
+		if (tenths % 50 == 20)
 			say("waiting for the boot medium with volume %s; seen so far: %s", conf.volume,
 				seen[0] ? seen : "no block device at all");
 		usleep(100 * 1000);
