@@ -1,0 +1,159 @@
+# Long runs of the same kind of round, resumable: the report in docs/proof/NAME.json is also the state. Rounds of slices
+# count together only when they ran the same image.
+# SPDX-License-Identifier: Apache-2.0
+import argparse
+import json
+import os
+import platform
+import random
+import shutil
+import subprocess
+import sys
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, TOP + "/tests/e2e")
+import lab as labs  # noqa: E402
+import line as lines  # noqa: E402
+import parts  # noqa: E402
+from parts import Problem  # noqa: E402
+
+SLICE_SEC = 100 * 60
+READY_EVERY = 10
+UP = ("k3s", "cluster-network", "node-ready", "bootstrap", "steady")
+
+
+def commit():
+    done = subprocess.run(["git", "-c", "safe.directory=*", "-C", TOP, "rev-parse", "--short", "HEAD"], capture_output=True,
+                          text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def image_hash(folder):
+    with open(folder + "/image.json") as f:
+        return json.load(f)["rootSha256"]
+
+
+class Round:
+    """One region and one machine with a blank disk and a token for one use."""
+
+    def __init__(self, soak, number):
+        self.rng, self.number, self.ready = random.Random("%s-%d" % (soak.seed, number)), number, number % READY_EVERY == 0
+        self.folder = lines.folder_of(soak.cache, soak.name)
+        self.site = labs.Site(soak.bin, soak.cache, self.folder, soak.full if self.ready else soak.plain)
+        self.region, self.notes = self.site.region, []
+        if self.ready:
+            self.site.publish()
+        else:
+            self.region.init()
+        self.region.start()
+        options = dict(memory=3072, cpus=2) if self.ready else {}
+        with open(self.region.seed_path()) as f:
+            self.machine = self.site.guest("node", 11, f.read(), disk="4G", **options)
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def entries(self):
+        listed = self.region.list()
+        return listed["nodes"], listed["enrolments"]
+
+    def identity(self):
+        """The key the region knows for the machine; None before it is durable. Two identities are a failure."""
+        nodes, _ = self.entries()
+        durable = [n for n in nodes if n["serial"] == self.machine.serial and n["durable"]]
+        if len(durable) > 1:
+            raise Problem("the machine has %d durable identities" % len(durable))
+        if not durable:
+            return None
+        return json.loads(self.region.admin("show", durable[0]["name"], "--json")).get("keySha256")
+
+    def wait_up(self, timeout_sec=300):
+        """Enrolled by its token, mesh up, in this start of the machine."""
+        def up():
+            last = self.machine.last()
+            if last["code"]:
+                raise RuntimeError("the token is wasted: the machine shows a code: " + last["sentence"])
+            return last["phase"] in UP
+        try:
+            labs.wait_for("the machine to be enrolled with its mesh up", timeout_sec, up, 0.2)
+        except RuntimeError as e:
+            raise Problem(str(e)) from None
+
+    def finish(self, identity):
+        """Up again with the same identity; every tenth round goes on to Ready and steady."""
+        self.wait_up()
+        last = labs.wait_for("a durable identity", 60, self.identity)
+        if identity and last != identity:
+            raise Problem("the machine has another identity than before")
+        nodes, _ = self.entries()
+        if len(nodes) != 1 or nodes[0]["state"] != "approved":
+            raise Problem("the region knows %s" % [(n["name"], n["state"]) for n in nodes])
+        if self.ready:
+            labs.wait_for("the machine to be steady", lines.BOOT_TIMEOUT_SEC, lambda: self.machine.last()["phase"] == "steady")
+
+    def end(self, keep):
+        self.site.tear_down()
+        if not keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Soak:
+    def __init__(self, name, play):
+        parser = argparse.ArgumentParser(prog="hearth soak " + name)
+        parser.add_argument("--build", required=True, help=argparse.SUPPRESS)
+        parser.add_argument("--cache", required=True, help=argparse.SUPPRESS)
+        parser.add_argument("--rounds", type=int, default=50, help="rounds in all, those of earlier slices included")
+        parser.add_argument("--seed", default="1", help="of the random moments")
+        parser.add_argument("--report", default="%s/docs/proof/%s.json" % (TOP, name))
+        options = parser.parse_args()
+        self.name, self.play, self.seed, self.rounds, self.report_path = name, play, options.seed, options.rounds, options.report
+        self.bin, self.cache, self.begun = options.build + "/bin", options.cache, time.monotonic()
+        payload_folder, self.kubernetes = parts.payload(self.bin, self.cache, None, self.say)
+        self.full = parts.image(self.bin, self.cache, payload_folder, self.say)
+        self.plain = parts.image(self.bin, self.cache, None, self.say)
+        self.report = self.load()
+
+    def say(self, text):
+        print("[%6.0f s] %s" % (time.monotonic() - self.begun, text), flush=True)
+
+    def load(self):
+        fresh = {"soak": self.name, "machine": "%s, %d CPUs" % (platform.machine(), os.cpu_count()), "image": image_hash(self.full),
+                 "kubernetes": self.kubernetes, "seed": self.seed, "commit": commit(), "rounds": 0, "failures": []}
+        try:
+            with open(self.report_path) as f:
+                old = json.load(f)
+        except (OSError, ValueError):
+            return fresh
+        if (old.get("image"), old.get("seed")) == (fresh["image"], self.seed):
+            self.say("going on after round %d of an earlier slice" % old["rounds"])
+            return old
+        self.say("the earlier report is of another image or seed: starting anew")
+        return fresh
+
+    def save(self):
+        self.report["date"] = time.strftime("%Y-%m-%d", time.gmtime())
+        os.makedirs(os.path.dirname(self.report_path), exist_ok=True)
+        with open(self.report_path + ".new", "w") as f:
+            json.dump(self.report, f, indent=1)
+            f.write("\n")
+        os.rename(self.report_path + ".new", self.report_path)
+
+    def run(self):
+        while self.report["rounds"] < self.rounds and time.monotonic() - self.begun < SLICE_SEC:
+            number, failure = self.report["rounds"] + 1, None
+            one = Round(self, number)
+            try:
+                self.play(one)
+            except Problem as e:
+                failure = str(e)
+            finally:
+                one.end(keep=failure is not None)
+            self.report["rounds"] = number
+            self.say("round %d%s: %s" % (number, " (to Ready)" if one.ready else "", failure or "good") + "; " + ", ".join(one.notes))
+            if failure:
+                self.report["failures"].append({"round": number, "what": failure, "notes": one.notes})
+                self.say("kept: " + one.folder)
+            self.save()
+        self.say("%d rounds, %d failures; report: %s" % (self.report["rounds"], len(self.report["failures"]), self.report_path))
+        return 1 if self.report["failures"] else 0
