@@ -92,7 +92,8 @@ static void on_certificate(void *user)
 	save_record(a);
 }
 
-// Where the client looks: the record of STATE, and URLs of a seed that shares a pin with it; else the seed.
+// Where the client looks: the record of STATE, and URLs of a seed that shares a pin with it; else the seed. The token of
+// another region's seed stays here.
 static void aim(struct agent *a)
 {
 	const struct seed *trust = a->seed.trust;
@@ -110,7 +111,7 @@ static void aim(struct agent *a)
 			(const uint8_t(*)[32])trust->pins, record->n_urls ? 0 : trust->n_pins) < 0)
 		return;
 	if (region_client_set_region(a->region, (const char *const *)target.urls, target.n_urls,
-		    (const uint8_t(*)[32])target.pins, target.n_pins, a->seed.token) < 0)
+		    (const uint8_t(*)[32])target.pins, target.n_pins, record->n_urls == 0 || shares ? a->seed.token : NULL) < 0)
 		log_warning("out of memory");
 }
 

@@ -35,6 +35,12 @@ bool disk_is_blank(const struct disk_facts *disk, char sentence[static BLANK_SEN
 	return sentence[0] == '\0';
 }
 
+bool disk_is_half_made(const struct disk_facts *disk)
+{
+	return disk->making && !disk->open_error && !disk->read_error && !disk->n_holders && !disk->n_partitions &&
+	       !disk->has_volume;
+}
+
 // --- probing ---
 
 static void add_found(struct disk_facts *disk, const char *format, const char *what, const char *label)
@@ -67,13 +73,15 @@ static void look_for_signatures(int fd, struct disk_facts *disk)
 						       BLKID_SUBLKS_BADCSUM);
 	(void)blkid_probe_enable_partitions(probe, 1);
 	(void)blkid_probe_set_partitions_flags(probe, BLKID_PARTS_MAGIC | BLKID_PARTS_FORCE_GPT);
-	for (int i = 0; i < 16 && blkid_do_probe(probe) == 0; i++) {
+	int r = 0;
+	for (int i = 0; i < 16 && (r = blkid_do_probe(probe)) == 0; i++) {
 		const char *type = probe_value(probe, "TYPE"), *usage = probe_value(probe, "USAGE");
 		const char *table = probe_value(probe, "PTTYPE");
 		if (table)
 			add_found(disk, "a partition table (%s)", table, NULL);
 		if (!type)
 			continue;
+		disk->has_volume = true;
 		if (str_equal(usage, "filesystem"))
 			add_found(disk, "a file system (%s)", type, probe_value(probe, "LABEL"));
 		else if (str_equal(usage, "raid"))
@@ -83,6 +91,8 @@ static void look_for_signatures(int fd, struct disk_facts *disk)
 		else
 			add_found(disk, "a volume (%s)", type, probe_value(probe, "LABEL"));
 	}
+	if (r < 0 && !disk->read_error)
+		disk->read_error = EIO; // not looked at everywhere: not blank
 	blkid_free_probe(probe);
 }
 

@@ -14,6 +14,7 @@ struct disk_facts {
 	int open_error;                // 0, or errno of opening it exclusively (EBUSY: in use)
 	unsigned n_holders, n_partitions; // as the kernel sees them
 	char found[BLANK_FOUND_MAX];   // what libblkid found: "ext4 file system, label \"data\"", "" nothing
+	bool has_volume;               // among that: a file system, RAID, volume group or encrypted volume
 	int read_error;                // errno of reading the edges, 0 none
 	bool has_data;                 // a byte that is not zero in the first or last 4 MiB, or in a sample between
 	uint64_t data_offset;          // where the first one is
@@ -21,6 +22,9 @@ struct disk_facts {
 };
 /* True when @disk may be made STATE. Else @sentence names the disk and what is on it. */
 bool disk_is_blank(const struct disk_facts *disk, char sentence[static BLANK_SENTENCE_MAX]);
+/* True when @disk carries our mark and nothing beside it but what systemd-repart leaves of a table that it did not end: it
+ * may be made again. Somebody may have put a RAID behind the mark since. */
+bool disk_is_half_made(const struct disk_facts *disk);
 // Fill @ret. @path: block device or file. Never fails: what cannot be done is in *ret.
 void disk_probe(const char *path, struct disk_facts *ret);
 

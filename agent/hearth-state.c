@@ -117,11 +117,11 @@ static int make_state(const struct state_disk *disk, struct diag *reterr)
 	struct disk_facts again;
 	char sentence[BLANK_SENTENCE_MAX];
 	int r = 0;
-	if (disk->facts.making) {
+	disk_probe(path, &again); // a last look: nothing may have come in between
+	if (disk_is_half_made(&again)) {
 		log_notice("%s: STATE was being made here when the power went; starting over", path);
 		r = disk_clear_making(path, reterr);
 	} else {
-		disk_probe(path, &again); // a last look: nothing may have come in between
 		if (!disk_is_blank(&again, sentence))
 			return diag_set(reterr, -EBUSY, "", "%s", sentence);
 		r = disk_mark_making(path, reterr);

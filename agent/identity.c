@@ -74,6 +74,8 @@ static int open_wg(struct identity *identity, struct diag *reterr)
 	if (!path)
 		return -ENOMEM;
 	int r = file_read(path, 256, &text, &n, NULL);
+	if (r == -EIO)
+		return r; // an I/O error is not a reason for a new key
 	if (r >= 0) {
 		text[strcspn(text, "\n")] = '\0';
 		r = base64_decode(text, &bytes, &n_bytes);

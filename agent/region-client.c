@@ -146,6 +146,13 @@ static void on_refused_identity(struct region_client *c, const char *code, const
 	set_text(&c->enrol_sentence, error);
 }
 
+void region_client_heard(struct region_client *c, uint64_t now_usec)
+{
+	c->heard_usec = now_usec;
+	if (c->has_hello)
+		c->heard_msec = c->hello.region_msec + (int64_t)((now_usec - c->hello_ended_usec) / USEC_PER_MSEC);
+}
+
 /* Every answer passes here. True: 2xx or 304, the op may read it. Else the refusal is noted and the op backs off. */
 static bool op_answered(struct region_op_state *op, const struct http_response *response)
 {
@@ -155,8 +162,7 @@ static bool op_answered(struct region_op_state *op, const struct http_response *
 		on_no_answer(c, op, response);
 		return false;
 	}
-	c->heard_msec = time_wall_msec();
-	c->heard_usec = time_boot_usec();
+	region_client_heard(c, time_boot_usec());
 	if (c->contact != REGION_FOUND && c->has_hello) {
 		c->contact = REGION_FOUND;
 		set_text(&c->error, NULL);
@@ -207,6 +213,8 @@ static void on_hello(const struct http_response *response, void *user)
 	set_text(&c->error, NULL);
 	hello_done(&c->hello);
 	c->hello = hello;
+	c->hello_ended_usec = time_boot_usec();
+	region_exchange_check_ca(c);
 	c->clients_stale = true;
 	c->has_hello = c->events.on_hello(hello.region_msec, c->events.user) >= 0;
 	if (!c->has_hello)

@@ -58,7 +58,7 @@ struct region_client {
 	char code[CODE_TEXT];    // "" when there is none
 	char *enrol_sentence, *token_sentence, *name;
 	bool has_secrets, cluster_accepted;
-	int64_t heard_msec;      // wall time of the last answer, 0: none in this start
+	int64_t heard_msec;      // the region's time at its last answer, 0: none in this start
 	uint64_t heard_usec;     // the same on CLOCK_BOOTTIME
 
 	// Ours.
@@ -74,10 +74,11 @@ struct region_client {
 	char *exchange_path;     // the exchange under way, for a restarted hearthd
 	char *exchange_id;
 	uint8_t node_nonce[32], region_nonce[32], hello_nonce[32];
+	uint8_t code_pin[32];    // the CA that the code was made with
 	bool nonce_sent, durable_sent;
 	char *etag, *mesh_since;
 	char *status, *cluster;  // bodies to send, NULL: nothing to say
-	uint64_t hello_started_usec;
+	uint64_t hello_started_usec, hello_ended_usec;
 	struct http_client *hello_client, *key_client, *node_client;
 	bool clients_stale;
 	sd_event_source *kick;
@@ -102,6 +103,9 @@ int region_client_confirm(struct region_client *client, const char *code);
 void region_client_send_status(struct region_client *client, char *json_take);
 // Body of PUT /v1/cluster (consumed and wiped).
 void region_client_send_cluster(struct region_client *client, char *json_take);
+/* An answer came. The region's time goes on from its signed hello, never from our own clock: it becomes part of the clock's
+ * floor, and until the hello is taken our clock may be in 2100. */
+void region_client_heard(struct region_client *client, uint64_t now_usec);
 /* Our own addresses changed: what is under way may wait on a connection that is dead. Every call starts anew. */
 void region_client_reconnect(struct region_client *client);
 // Network changed or a key was pressed: every backoff ends now.

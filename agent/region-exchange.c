@@ -21,6 +21,16 @@ static void exchange_forget(struct region_client *c)
 	(void)file_remove(c->exchange_path); // in /run; a leftover is found out by the region's 404
 }
 
+void region_exchange_check_ca(struct region_client *c)
+{
+	if (!c->code[0] || memcmp(c->code_pin, c->hello.ca_pin, sizeof(c->code_pin)) == 0)
+		return;
+	exchange_forget(c);
+	c->confirmed = false;
+	if (c->enrol != ENROL_REVOKED && c->enrol != ENROL_QUARANTINED)
+		c->enrol = ENROL_NONE;
+}
+
 static char *post_body(struct region_client *c)
 {
 	uint8_t commitment[32];
@@ -195,9 +205,11 @@ int region_exchange_answer(struct region_client *c, const char *json, size_t n, 
 	enum enrol_state state = state_from(state_text);
 	if (state == ENROL_NONE)
 		return diag_set(reterr, -EBADMSG, "state", "must be a known state, not \"%s\"", state_text);
-	if (c->nonce_sent && !c->code[0])
+	if (c->nonce_sent && !c->code[0]) {
 		enrol_code(c->identity->spki, c->identity->n_spki, c->hello.ca_spki, c->hello.n_ca_spki, c->node_nonce,
 			c->region_nonce, c->code);
+		memcpy(c->code_pin, c->hello.ca_pin, sizeof(c->code_pin));
+	}
 	// Approved counts with the certificate in hand, waiting with the code on the screen.
 	c->enrol = state == ENROL_APPROVED || !c->nonce_sent ? ENROL_ASKING : state;
 	set_text(&c->enrol_sentence, value_text(value_find(document, "sentence")));

@@ -13,5 +13,8 @@ int region_exchange_next(struct region_client *client, unsigned wait_sec, char *
 int region_exchange_answer(struct region_client *client, const char *json, size_t n, struct diag *reterr);
 // The region said no (HTTP status >= 300).
 void region_exchange_refused(struct region_client *client, int status, const char *code, const char *problem);
+/* After every hello: an exchange and a person's confirmation hold only for the CA they were made with, so another one
+ * (there may be no pin) starts a new exchange with a new code. */
+void region_exchange_check_ca(struct region_client *client);
 // The exchange of a hearthd that was killed in this boot, from client->exchange_path; none is fine.
 void region_exchange_load(struct region_client *client);

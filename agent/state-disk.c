@@ -55,7 +55,7 @@ static enum state_verdict choose_blank(const struct state_disk *disks, size_t n_
 		const struct state_disk *disk = &disks[i];
 		if (disk->excluded || (wish->serial && !str_equal(disk->serial, wish->serial)))
 			continue;
-		if (!disk->facts.making && !disk_is_blank(&disk->facts, why)) {
+		if (!disk_is_half_made(&disk->facts) && !disk_is_blank(&disk->facts, why)) {
 			*ret_code = "foreign-disk";
 			append(sentence, why);
 		} else if (disk->facts.size_bytes < state_min_bytes) {

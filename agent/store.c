@@ -252,9 +252,9 @@ struct secret_file {
 };
 static const struct secret_file secret_files[] = {
 	{ STATE_SECRETS "/token", offsetof(struct secrets, token) },
-	{ STATE_SECRETS "/agent-token", offsetof(struct secrets, agent_token) },
 	{ STATE_SECRETS "/pull-username", offsetof(struct secrets, pull_username) },
 	{ STATE_SECRETS "/pull-password", offsetof(struct secrets, pull_password) },
+	{ STATE_SECRETS "/agent-token", offsetof(struct secrets, agent_token) }, // last: it says "all there"
 };
 
 static char **secret_field(struct secrets *secrets, const struct secret_file *file)
@@ -279,7 +279,7 @@ int secrets_save(const char *root, const struct secrets *secrets, struct diag *r
 {
 	int r = file_make_folders(root_path(root, STATE_SECRETS).text, 0700);
 	struct secrets borrowed = *secrets;
-	for (size_t i = N_ELEMENTS(secret_files); i-- > 0 && r >= 0;) { // the token last: agent-token says "all there"
+	for (size_t i = 0; i < N_ELEMENTS(secret_files) && r >= 0; i++) {
 		char *text = *secret_field(&borrowed, &secret_files[i]);
 		const char *path = secret_files[i].name;
 		r = text ? save_text(root, path, text, 0600, reterr) : file_remove(root_path(root, path).text);

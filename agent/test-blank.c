@@ -141,6 +141,31 @@ static void mark_tells_our_half_made_disk_from_foreign_data(void **state)
 	(void)unlink(path);
 }
 
+static void volume_behind_the_mark_is_foreign(void **state)
+{
+	struct state_disk disks[] = { disk("/dev/vda", 10) };
+	char path[] = "/tmp/hearth-test-blank-XXXXXX", sentence[STATE_SENTENCE_MAX];
+	const uint32_t swap[] = { 1, 1000 }; // version, last page
+	size_t chosen = 9;
+	int fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 32 << 20), 0);
+	assert_int_equal(disk_mark_making(path, NULL), 0);
+	disk_probe(path, &disks[0].facts);
+	assert_true(disk_is_half_made(&disks[0].facts));
+	assert_int_equal(pwrite(fd, swap, sizeof(swap), 1024), sizeof(swap));
+	assert_int_equal(pwrite(fd, "SWAPSPACE2", 10, 4086), 10);
+	disk_probe(path, &disks[0].facts);
+	assert_true(disks[0].facts.making);
+	assert_false(disk_is_half_made(&disks[0].facts));
+	assert_int_equal(choose(disks, 1, (struct state_wish){ .blank_allowed = true }, &chosen, sentence), STATE_NONE);
+	assert_non_null(strstr(sentence, "swap"));
+	disks[0].facts = (struct disk_facts){ .making = true, .n_holders = 1 };
+	assert_false(disk_is_half_made(&disks[0].facts));
+	(void)close(fd);
+	(void)unlink(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +177,7 @@ int main(void)
 		cmocka_unit_test(serial_of_the_seed_picks_one_disk_that_must_be_blank),
 		cmocka_unit_test(half_made_state_is_taken_up_again),
 		cmocka_unit_test(mark_tells_our_half_made_disk_from_foreign_data),
+		cmocka_unit_test(volume_behind_the_mark_is_foreign),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
