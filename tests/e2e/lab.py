@@ -257,20 +257,16 @@ class Site:
         self.region.init(self.bootstrap_digest, payload_digest, [key])
 
     def guest(self, name, number, seed, disk="1G", **options):
-        """A cheap machine: kernel and root straight into memory, the seed as an SMBIOS credential."""
-        initrd = os.path.join(self.folder, "initrd.img")
-        if not os.path.exists(initrd):
-            with open(initrd, "wb") as out:
-                for part in ("stage1.img", "pxe/root.img"):
-                    with open(os.path.join(self.image_folder, part), "rb") as f:
-                        shutil.copyfileobj(f, out)
+        """A cheap machine: no firmware to wait for; kernel and stage 1 straight into memory, the root on the ISO in its drive
+        (a root that came with the kernel may have come over any wire, and such a machine's token is not used). The seed is
+        an SMBIOS credential."""
         path = os.path.join(self.folder, name + ".seed.yaml")
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
             f.write(seed)
         with open(self.image_folder + "/cmdline") as f:
             cmdline = f.read().strip()
-        given = dict(boot="kernel", kernel=self.image_folder + "/vmlinuz", initrd=initrd, cmdline=cmdline, memory=1024, cpus=1,
-                     smbios_seed=path)
+        given = dict(boot="kernel", kernel=self.image_folder + "/vmlinuz", initrd=self.image_folder + "/stage1.img",
+                     cmdline=cmdline, iso=self.image_folder + "/hearth.iso", memory=1024, cpus=1, smbios_seed=path)
         if disk:
             given["disk"] = disk
         given.update(options)
