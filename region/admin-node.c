@@ -172,6 +172,8 @@ static int find_node(
 {
 	struct node **nodes;
 	size_t n, n_found = 0;
+	if (store_node_by_id(region->store, word, ret) >= 0)
+		return 0; // a serial that looks like an id of another machine hides nothing
 	int r = store_node_list(region->store, &nodes, &n);
 	if (r < 0)
 		return r;
@@ -206,6 +208,11 @@ static int find_enrolment(
 {
 	struct enrolment **entries;
 	size_t n, n_found = 0;
+	if (store_enrolment_by_id(region->store, word, ret) >= 0) {
+		if (!(*ret)->node_id[0])
+			return 0;
+		*ret = enrolment_free(*ret);
+	}
 	int r = store_enrolment_list(region->store, &entries, &n);
 	if (r < 0)
 		return r;

@@ -286,13 +286,22 @@ static int post_again(struct region *region, struct request *request,
 	const struct enrolment_body *body, struct enrolment *old, struct enrolment *enrolment)
 {
 	struct node *node = request->node;
+	char holder[STORE_NAME_TEXT];
+	if (node->quarantined)
+		return request_answer_error(request, 409, "quarantined",
+			"two machines speak with the key of this node; an administrator has to decide which one is right");
+	int r = wg_key_holder(region, body->wg_public, node->key, holder);
+	if (r < 0)
+		return r;
+	if (holder[0])
+		return request_answer_error(request, 409, "wg-key-taken", "wgPublicKey is the key of another node");
 	(void)snprintf(enrolment->node_id, sizeof(enrolment->node_id), "%s", node->id);
 	enrolment->state = node->state == NODE_RESERVED ? ENROLMENT_RESERVED : ENROLMENT_APPROVED;
 	enrolment->durable = node->durable;
 	if (old)
 		(void)snprintf(enrolment->token_hash, sizeof(enrolment->token_hash), "%s",
 			old->token_hash);
-	int r = old ? store_enrolment_remove(region->store, old->id) : 0;
+	r = old ? store_enrolment_remove(region->store, old->id) : 0;
 	if (r < 0 || (r = store_enrolment_put(region->store, enrolment)) < 0)
 		return r;
 	free(node->facts);
@@ -420,6 +429,8 @@ static const char *state_sentence(const struct enrolment *enrolment)
 static int fresh_certificate(struct region *region, struct request *request, struct node *node)
 {
 	struct cert_facts facts;
+	if (node->quarantined)
+		return 0; // no renewal until a person decides
 	if (node->certificate && cert_facts_from_pem(node->certificate, &facts, NULL) >= 0) {
 		int64_t half_sec = (facts.not_after_sec - facts.not_before_sec) / 2;
 		bool fresh = region_now_sec(region) >= facts.not_before_sec &&

@@ -43,6 +43,7 @@ bool api_node_heard(struct region *region, struct request *request)
 			"node %s: what was heard could not be kept: %s", node->name, strerror(-r));
 	if (!node->quarantined)
 		return true;
+	request->keep = true; // that it is quarantined, and when it was heard
 	(void)request_answer_error(request, 409, "quarantined",
 		"two machines speak with the key of this node; an administrator has to decide "
 		"which one is right");
@@ -434,6 +435,8 @@ int api_status(struct region *region, struct request *request)
 	}
 	free(node->status);
 	node->status = strdup(request->body);
+	if (node->quarantined) // told to people, but it changes nothing
+		return node->status ? store_node_put(region->store, node) : -ENOMEM;
 	if (body.pod_cidr)
 		(void)snprintf(node->reported_pod_cidr, sizeof(node->reported_pod_cidr), "%s",
 			body.pod_cidr);

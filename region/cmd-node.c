@@ -21,6 +21,27 @@ static char *arguments_of(const struct command_options *options)
 	return json_out_take(&out);
 }
 
+// What machines say of themselves goes to a terminal: no control characters, also not those of U+0080-U+009F.
+static void make_printable(struct value *value)
+{
+	for (char *c = value->type == VALUE_STRING ? value->text : NULL; c && *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+		else if ((unsigned char)*c == 0xc2 && (unsigned char)c[1] < 0xa0)
+			c[0] = c[1] = '?';
+	for (size_t i = 0; i < value->n; i++)
+		make_printable(&value->items[i]);
+}
+
+// For people; --json escapes by itself.
+static int ask(const struct command_options *options, const char *call, struct value **ret)
+{
+	int code = command_ask(options, call, arguments_of(options), ret);
+	if (!code && !options->json)
+		make_printable(*ret);
+	return code;
+}
+
 static void print_json(const struct value *value)
 {
 	struct json_out out = { 0 };
@@ -79,7 +100,7 @@ int cmd_list(const struct command_options *options)
 	CLEANUP(value_freep) struct value *answer = NULL;
 	if (options->n_arguments)
 		return command_wrong_use("list takes no arguments");
-	int code = command_ask(options, "list", arguments_of(options), &answer);
+	int code = ask(options, "list", &answer);
 	if (code)
 		return code;
 	if (options->json) {
@@ -110,7 +131,7 @@ int cmd_show(const struct command_options *options)
 	CLEANUP(value_freep) struct value *answer = NULL;
 	if (options->n_arguments != 1)
 		return command_wrong_use("show needs one NODE: a name, id, serial, UUID or MAC");
-	int code = command_ask(options, "show", arguments_of(options), &answer);
+	int code = ask(options, "show", &answer);
 	if (code)
 		return code;
 	const struct value *machine = value_find(answer, "machine");
@@ -128,7 +149,7 @@ int cmd_approve(const struct command_options *options)
 	CLEANUP(value_freep) struct value *answer = NULL;
 	if (options->n_arguments != 2)
 		return command_wrong_use("approve needs NODE and the CODE on its screen");
-	int code = command_ask(options, "approve", arguments_of(options), &answer);
+	int code = ask(options, "approve", &answer);
 	if (code)
 		return code;
 	const struct value *machine = value_find(answer, "machine");

@@ -71,6 +71,21 @@ int hardware_find(struct region *region, const char *key, const char *uuid, cons
 	return 0;
 }
 
+int wg_key_holder(struct region *region, const char *wg_public, const char *key, char ret[static STORE_NAME_TEXT])
+{
+	struct node **nodes;
+	size_t n;
+	ret[0] = '\0';
+	int r = store_node_list(region->store, &nodes, &n);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n && !ret[0]; i++)
+		if (nodes[i]->state != NODE_REVOKED && str_equal(nodes[i]->wg_public, wg_public) && !str_equal(nodes[i]->key, key))
+			(void)snprintf(ret, STORE_NAME_TEXT, "%s", nodes[i]->name);
+	node_list_free(nodes, n);
+	return 0;
+}
+
 struct places {
 	unsigned *numbers;
 	size_t n_numbers, n_servers;
@@ -204,11 +219,16 @@ int enrolment_admit(struct region *region, struct enrolment *enrolment,
 {
 	CLEANUP(node_freep) struct node *node = calloc(1, sizeof(*node));
 	AUTO_FREE uint8_t *spki = NULL;
-	char replaced_name[NAME_TEXT] = "";
+	char replaced_name[NAME_TEXT] = "", holder[STORE_NAME_TEXT];
 	size_t n_spki;
 	if (!node || base64_decode(enrolment->spki, &spki, &n_spki) < 0)
 		return -ENOMEM;
 	int r = revoke_replaced(region, enrolment, admission->actor, replaced_name);
+	if (r >= 0)
+		r = wg_key_holder(region, enrolment->wg_public, enrolment->key, holder);
+	if (r >= 0 && holder[0])
+		return diag_set(reterr, -EEXIST, "wgPublicKey",
+			"is the WireGuard key of %s; if this is the same machine, revoke that node first", holder);
 	const char *wished = admission->node_name && admission->node_name[0] ? admission->node_name
 									     : replaced_name;
 	if (r < 0 || (r = fill_node(region, enrolment, admission, wished, node, reterr)) < 0 ||

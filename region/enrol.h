@@ -16,7 +16,7 @@ struct admission {
 	bool by_token; // reserved until durable; a person's approval is for good
 };
 /* Make @enrolment's key a node: name, number, role, certificate, place in the mesh; a replaced node
- * is revoked. -EEXIST the wished name is taken; -EINVAL it does not fit the naming; -ERANGE no
+ * is revoked. -EEXIST the wished name or the WireGuard key is taken; -EINVAL it does not fit the naming; -ERANGE no
  * address left. */
 int enrolment_admit(struct region *region, struct enrolment *enrolment,
 	const struct admission *admission, struct diag *reterr);
@@ -24,6 +24,9 @@ int enrolment_admit(struct region *region, struct enrolment *enrolment,
 // token is gone meanwhile.
 int enrolment_durable(struct region *region, struct enrolment *enrolment, struct node *node);
 int node_revoke(struct region *region, struct node *node, const char *actor, const char *why);
+/* The name of a live node with another key that has this WireGuard key, or "". One key of the mesh is one node: a second
+ * claim would turn the first one's packets away, and its end would end the first. */
+int wg_key_holder(struct region *region, const char *wg_public, const char *key, char ret[static STORE_NAME_TEXT]);
 // A durable, unrevoked node with the same UUID or serial and another key, or NULL.
 int hardware_find(struct region *region, const char *key, const char *uuid, const char *serial,
 	struct node **ret);

@@ -238,7 +238,8 @@ static void look_at_node(struct region *region, struct request *request)
 	request->peer.quarantined = node->quarantined;
 	CLEANUP(cluster_freep) struct cluster *cluster = NULL;
 	if (node->is_server && region_cluster(region, &cluster) >= 0)
-		request->peer.first_server = str_equal(cluster->first_server, node->id);
+		request->peer.first_server =
+			node->durable && str_equal(cluster->first_server, node->id);
 }
 
 static void look_at_peer(struct region *region, struct request *request)
@@ -392,12 +393,16 @@ static void request_end(struct request *request)
 static void request_add_body(struct request *request, const char *bytes, size_t n)
 {
 	size_t max = request->route ? request->route->max_body : 0;
+	if (request->response)
+		return; // refused already: nothing of it is kept
 	if (request->body_too_big || n > max - request->n_body || request->n_body > max) {
 		request->body_too_big = true;
 		return;
 	}
 	if (request->n_body + n + 1 > request->n_body_alloc) {
 		size_t want = (request->n_body + n + 1) * 2;
+		if (want > max + 1)
+			want = max + 1;
 		char *more = realloc(request->body, want);
 		if (!more) {
 			request->body_too_big = true;
@@ -409,6 +414,17 @@ static void request_add_body(struct request *request, const char *bytes, size_t 
 	memcpy(request->body + request->n_body, bytes, n);
 	request->n_body += n;
 	request->body[request->n_body] = '\0';
+}
+
+// Before a body is taken: strangers do not fill our memory.
+static void request_admit_early(struct region *region, struct request *request)
+{
+	pthread_mutex_lock(&region->lock);
+	look_at_peer(region, request);
+	enum peer_verdict verdict = peer_admit(request->route->peer, &request->peer);
+	if (verdict != PEER_ADMITTED)
+		request_refuse(region, request, verdict);
+	pthread_mutex_unlock(&region->lock);
 }
 
 static enum MHD_Result on_request(struct http_server *server, const struct route *routes,
@@ -429,6 +445,8 @@ static enum MHD_Result on_request(struct http_server *server, const struct route
 				status == 404 ? "not-found" : "method",
 				status == 404 ? "there is no such resource"
 					      : "the resource does not take this method");
+		else if (request->route->max_body > 0 && request->route->peer != PEER_ANY)
+			request_admit_early(region, request);
 		return MHD_YES;
 	}
 	if (*n_upload) {
@@ -601,6 +619,18 @@ static void resume_all(struct region *region)
 		request_resume(region->committing);
 }
 
+// What these answers say was not kept.
+static void answers_take_back(struct region *region)
+{
+	for (struct request *request = region->committing; request; request = request->next) {
+		if (request->response)
+			MHD_destroy_response(request->response);
+		request->response = NULL;
+		(void)request_answer_error(request, 503, "not-kept",
+			"the region could not write this down; ask again"); // without memory it is done again
+	}
+}
+
 static void stop_listeners(struct http_server *server)
 {
 	struct region *region = server->region;
@@ -610,6 +640,8 @@ static void stop_listeners(struct http_server *server)
 	int r = store_commit(region->store);
 	if (r < 0)
 		log_error("the last changes could not be written: %s", strerror(-r));
+	if (store_take_lost(region->store) || r < 0)
+		answers_take_back(region);
 	resume_all(region);
 	pthread_mutex_unlock(&region->lock);
 	if (server->tls)
@@ -638,12 +670,13 @@ int http_server_restart(struct http_server *server, struct diag *reterr)
 void http_server_pump(struct http_server *server)
 {
 	struct region *region = server->region;
-	if (region->commit_pending || region->wake_all) {
-		int r = store_commit(region->store);
-		if (r < 0) {
-			log_error("changes could not be written; answers wait: %s", strerror(-r));
-			return; // tried again at the next tick
-		}
+	int r = region->commit_pending || region->wake_all ? store_commit(region->store) : 0;
+	if (store_take_lost(region->store)) {
+		log_error("changes could not be written and are undone; those who asked are told");
+		answers_take_back(region);
+	} else if (r < 0) {
+		log_error("changes could not be written; answers wait: %s", strerror(-r));
+		return; // tried again at the next tick
 	}
 	region->commit_pending = false;
 	while (region->committing)

@@ -2,14 +2,15 @@
 // exist. SPDX-License-Identifier: Apache-2.0
 #include "region/api.h"
 
-enum { SMALL = 64 << 10, LARGE = 2 << 20 };
+// Anybody with TLS may send FORM, anybody with a key of its own making FACTS: small, they come from strangers.
+enum { FORM = 4 << 10, FACTS = 32 << 10, SMALL = 64 << 10, LARGE = 2 << 20 };
 
 const struct route api_routes[] = {
 	{ "GET", "/healthz", PEER_ANY, 0, api_healthz },
 	{ "GET", "/metrics", PEER_ANY, 0, api_metrics },
 	{ "GET", "/v1/hello", PEER_ANY, 0, api_hello },
-	{ "POST", "/v1/enrolments", PEER_KEY, SMALL * 4, api_enrolment_post },
-	{ "PUT", "/v1/enrolments/*", PEER_KEY, SMALL, api_enrolment_put },
+	{ "POST", "/v1/enrolments", PEER_KEY, FACTS, api_enrolment_post },
+	{ "PUT", "/v1/enrolments/*", PEER_KEY, FORM, api_enrolment_put },
 	{ "GET", "/v1/enrolments/*", PEER_KEY, 0, api_enrolment_get },
 	{ "GET", "/v1/assignment", PEER_NODE, 0, api_assignment },
 	{ "GET", "/v1/mesh", PEER_NODE, 0, api_mesh },
@@ -21,7 +22,7 @@ const struct route api_routes[] = {
 	{ "POST", "/v1/admin/*", PEER_ADMIN, SMALL, api_admin },
 	{ "GET", "/", PEER_ANY, 0, api_page },
 	{ "GET", "/page/*", PEER_ANY, 0, api_page },
-	{ "POST", "/page/*", PEER_ANY, SMALL, api_page_post },
+	{ "POST", "/page/*", PEER_ANY, FORM, api_page_post },
 };
 const size_t n_api_routes = N_ELEMENTS(api_routes);
 

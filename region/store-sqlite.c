@@ -32,7 +32,7 @@ struct statement {
 
 struct store {
 	sqlite3 *db;
-	bool in_transaction;
+	bool in_transaction, lost;
 	size_t n_statements;
 	struct statement statements[MAX_STATEMENTS];
 };
@@ -230,8 +230,8 @@ static int store_run(struct store *store, const char *sql)
 
 static int store_begin(struct store *store)
 {
-	if (store->in_transaction)
-		return 0;
+	if (store->in_transaction) // a full or failing disk makes SQLite undo the whole transaction
+		return sqlite3_get_autocommit(store->db) ? -EIO : 0;
 	int r = store_run(store, "BEGIN IMMEDIATE");
 	store->in_transaction = r >= 0;
 	return r;
@@ -242,9 +242,17 @@ int store_commit(struct store *store)
 	if (!store->in_transaction)
 		return 0;
 	int r = store_run(store, "COMMIT");
-	if (r >= 0)
+	store->lost |= r < 0 && sqlite3_get_autocommit(store->db);
+	if (r >= 0 || store->lost)
 		store->in_transaction = false;
 	return r;
+}
+
+bool store_take_lost(struct store *store)
+{
+	bool lost = store->lost;
+	store->lost = false;
+	return lost;
 }
 
 bool store_dirty(const struct store *store)

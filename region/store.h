@@ -116,6 +116,9 @@ struct store *store_close(struct store *store); // commits first
 DEFINE_CLEANUP(store)
 int store_commit(struct store *store); // durable after return; nothing to do is fine
 bool store_dirty(const struct store *store);
+/* Were changes undone by a commit that failed (a full disk) since the last time this was asked? What was
+ * said about them does not hold; the store goes on with what was there before. */
+bool store_take_lost(struct store *store);
 // A request's writes as one step: undo takes back what was put since mark.
 int store_mark(struct store *store);
 int store_release(struct store *store);

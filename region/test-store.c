@@ -4,7 +4,10 @@
 
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <cmocka.h>
 
 static char folder[64], path[96];
@@ -159,6 +162,38 @@ static void the_audit_log_grows(void **state)
 	store_close(store);
 }
 
+static void failing_disk_undoes_what_was_not_committed(void **state)
+{
+	struct store *store = opened(true);
+	struct rlimit before, full;
+	struct stat st;
+	char wal[112], facts[8192];
+	AUTO_FREE char *text = NULL;
+	memset(facts, 'x', sizeof(facts) - 1);
+	facts[sizeof(facts) - 1] = '\0';
+	assert_int_equal(store_meta_set(store, "kept", "yes"), 0);
+	assert_int_equal(store_commit(store), 0);
+	assert_false(store_take_lost(store));
+	(void)snprintf(wal, sizeof(wal), "%s-wal", path);
+	assert_int_equal(stat(wal, &st), 0);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	full = (struct rlimit){ (rlim_t)st.st_size, before.rlim_max };
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(store_meta_set(store, "lost", facts), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &full), 0);
+	int r = store_commit(store);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_true(r < 0);
+	assert_true(store_take_lost(store));
+	assert_false(store_take_lost(store));
+	assert_false(store_dirty(store));
+	assert_int_equal(store_meta_get(store, "lost", &text), -ENOENT);
+	assert_int_equal(store_meta_set(store, "after", "yes"), 0); // and it goes on
+	assert_int_equal(store_commit(store), 0);
+	assert_int_equal(store_meta_get(store, "after", &text), 0);
+	assert_null(store_close(store));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +203,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_undone_was_never_there, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lists_are_in_order, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_audit_log_grows, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			failing_disk_undoes_what_was_not_committed, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
