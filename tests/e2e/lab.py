@@ -247,14 +247,14 @@ class Site:
         self.lab_off = set()  # machines that a test has switched off on purpose
         self.bootstrap_digest = None
 
-    def publish(self):
-        """Workload, payload and signed bootstrap into the layout; the region made with them."""
+    def publish(self, folder=None, **cluster):
+        """Workload, payload and signed bootstrap (of another folder) into the layout; the region made with them."""
         parts.workload(self.layout, self.folder)
         key = parts.signing_key(self.keys)
-        self.bootstrap_digest = parts.bootstrap(self.bin, self.layout)
+        self.bootstrap_digest = parts.bootstrap(self.bin, self.layout, folder)
         parts.sign(self.layout, "hearth/bootstrap", "demo", self.bootstrap_digest, self.keys)
         payload_digest = parts.payload_artifact(self.bin, self.layout, self.image_folder)
-        self.region.init(self.bootstrap_digest, payload_digest, [key])
+        self.region.init(self.bootstrap_digest, payload_digest, [key], **cluster)
 
     def guest(self, name, number, seed, disk="1G", **options):
         """A cheap machine: no firmware to wait for; kernel and stage 1 straight into memory, the root on the ISO in its drive

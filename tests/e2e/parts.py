@@ -300,10 +300,12 @@ def sign(layout, name, tag, digest, key_folder):
 
 # ---- bootstrap -----------------------------------------------------------------------------------------------------
 
-def workload(layout, folder):
-    program = os.path.join(folder, "web")
-    run(["gcc", "-O2", "-static", "-s", "-Wall", "-Wextra", "-Werror", "-o", program, TOP + "/tests/e2e/workload/web.c"])
-    return layout.add_container("hearth/web", "demo", program)
+def workload(layout, folder, name="web", user="65534:65534"):
+    """One of our own static programs as a container image hearth/NAME:demo."""
+    program = os.path.join(folder, name)
+    run(["gcc", "-O2", "-static", "-s", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-o", program,
+         TOP + "/tests/e2e/workload/" + name + ".c"])
+    return layout.add_container("hearth/" + name, "demo", program, user)
 
 
 def bootstrap(bin_folder, layout, folder=None, tag="demo"):

@@ -46,8 +46,12 @@ def test(c, bin_folder, cache, folder):
         c.claim("without a blank disk the machine says it cannot keep an identity",
                 lambda: machine.wait_said("cannot keep an identity|no disk that", 240), lambda: machine.last())
         said = machine.sh("cat /run/hearth/state.json")
-        for name, (_, pattern) in KINDS.items():
-            c.claim("%s is refused by name" % name, re.search(name.upper(), said) and re.search(pattern, said), said)
+        devices = dict(reversed(text.split()) for text in machine.sh(
+            "cd /sys/block; for d in vd*; do echo $d $(cat $d/serial); done").splitlines())
+        for name, (_, kind) in KINDS.items():
+            pattern = r"/dev/%s holds [^;]*\(%s\)" % (devices[name.upper()], kind)
+            c.claim("%s is refused by name" % name, re.search(pattern, said), said)
+            c.claim("%s is named on the console" % name, re.search(pattern, machine.console()), machine.last())
         c.claim("there is no STATE", '"state":"none"' in said.replace(" ", ""), said)
         machine.power("cut")
         for name, path in paths.items():

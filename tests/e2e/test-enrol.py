@@ -86,9 +86,9 @@ def enrolled(machine, timeout_sec=240):
     return labs.wait_for("%s to be enrolled" % machine.name, timeout_sec, lambda: past_enrolment(machine.last()))
 
 
-def refused(c, region, folder, key=None, cert=None):
+def refused(c, region, folder, key=None, cert=None, path="/v1/assignment"):
     """What the region answers on a node's route: status and sentence."""
-    argv = ["curl", "-sk", "-o", folder + "/answer", "-w", "%{http_code}", "https://127.0.0.1:%d/v1/assignment" % region.port]
+    argv = ["curl", "-sk", "-o", folder + "/answer", "-w", "%{http_code}", "https://127.0.0.1:%d%s" % (region.port, path)]
     if key:
         argv += ["--key", key, "--cert", cert]
     with open(folder + "/answer", "w"):
@@ -146,8 +146,11 @@ def test(c, bin_folder, cache, folder):
         c.claim("used token: the machine goes on with a code", code is not None)
         c.claim("the region does not show the code before approval", code not in region.admin("list", "--json"))
         key, cert = self_signed(folder, "late", pem_of(late, "node.key"))
-        status, sentence = refused(c, region, folder, key, cert)
-        c.claim("an unapproved machine gets no assignment", status == "403" and "approve" in sentence, (status, sentence))
+        # all it has is its own key: the region signs nothing before a person has said yes
+        for path in ("/v1/assignment", "/v1/secrets", "/v1/mesh", "/v2/"):
+            status, sentence = refused(c, region, folder, key, cert, path)
+            c.claim("an unapproved machine gets nothing at " + path, status == "403" and "not issued by this region" in sentence,
+                    (status, sentence))
         status, sentence = refused(c, region, folder)
         c.claim("no certificate: refused", status in ("401", "403") and "certificate" in sentence, (status, sentence))
         status, sentence = refused(c, region, folder, *self_signed(folder, "foreign"))
