@@ -31,7 +31,7 @@ type joiner struct {
 // joinerNew fetches the CA unverified, compares it with the token, and from then on trusts nothing else.
 func joinerNew(ctx context.Context, url string, secret token, caPath string) (*joiner, error) {
 	url = strings.TrimRight(url, "/")
-	open := &http.Client{Timeout: 20 * time.Second,
+	open := &http.Client{Timeout: 5 * time.Second, // a server that is just starting may hold the first call
 		Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	first := &joiner{url: url, client: open}
 	var fatal error
@@ -96,6 +96,8 @@ func (n *node) agentRun(ctx context.Context) error {
 		return err
 	}
 	n.hostPrepare()
+	runtimeReady := make(chan error, 1)
+	go func() { runtimeReady <- n.runtimeStart(ctx) }()
 	j, err := joinerNew(ctx, url, secret, n.agent("server-ca.crt"))
 	if err != nil {
 		return err
@@ -105,7 +107,7 @@ func (n *node) agentRun(ctx context.Context) error {
 	}
 	notify("READY=1")
 	log.Printf("k3s: joined %s as %s", url, n.name)
-	if err := n.runtimeStart(ctx); err != nil {
+	if err := <-runtimeReady; err != nil {
 		return err
 	}
 	n.kubeletStart(j.url)
