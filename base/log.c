@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include "base/log.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <sys/stat.h>
@@ -43,6 +44,7 @@ void log_write(int priority, const char *format, ...)
 	va_start(args, format);
 	(void)vsnprintf(text, sizeof(text), format, args); // a line that is too long is cut
 	va_end(args);
+	utf8_make_printable(text); // one line per entry, whatever machines call themselves
 	if (log_to_journal && sd_journal_send("MESSAGE=%s", text, "PRIORITY=%i", priority, "SYSLOG_IDENTIFIER=%s",
 				      log_program, NULL) >= 0)
 		return;

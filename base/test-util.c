@@ -20,6 +20,14 @@ static void diag_shows_control_characters_as_question_marks(void **state)
 	assert_int_equal(diag_set(NULL, -EIO, "", "nobody listens"), -EIO);
 }
 
+static void control_characters_of_strangers_become_question_marks(void **state)
+{
+	char text[] = "a\x1b[2J\n\x7f\xc2\x9b" "ä\xc2\xa0";
+
+	utf8_make_printable(text);
+	assert_string_equal(text, "a?[2J????ä\xc2\xa0");
+}
+
 static void diag_cuts_long_text_at_a_character(void **state)
 {
 	struct diag diag = { 0 };
@@ -172,6 +180,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(diag_shows_control_characters_as_question_marks),
+		cmocka_unit_test(control_characters_of_strangers_become_question_marks),
 		cmocka_unit_test(diag_cuts_long_text_at_a_character),
 		cmocka_unit_test(diag_prefix_joins_paths_keys_and_indexes),
 		cmocka_unit_test(utf8_takes_only_shortest_forms_of_scalar_values),

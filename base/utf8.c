@@ -72,3 +72,15 @@ bool utf8_valid(const char *text, size_t n, size_t *ret_at)
 	}
 	return true;
 }
+
+void utf8_make_printable(char *text)
+{
+	for (char *c = text; *c; c++) {
+		unsigned char byte = (unsigned char)*c, next = (unsigned char)c[1];
+
+		if (byte < ' ' || byte == 0x7f)
+			*c = '?';
+		else if (byte == 0xc2 && next >= 0x80 && next < 0xa0)
+			c[0] = c[1] = '?';
+	}
+}

@@ -11,3 +11,5 @@ size_t utf8_sequence(const char *text, size_t n, uint32_t *ret_code);
 size_t utf8_encode(uint32_t code, char ret[static 4]);
 // Is all of it valid? *ret_at, may be NULL, gets the offset of the first bad byte.
 bool utf8_valid(const char *text, size_t n, size_t *ret_at);
+// Control characters (C0, DEL, and C1 as UTF-8) become '?': texts of strangers are shown on terminals and in logs.
+void utf8_make_printable(char *text);

@@ -50,13 +50,12 @@ static int make_room(struct region *region, const char *group)
 	bool group_full = n_group >= region->config->max_pending_per_address;
 	if (!group_full && n_all < region->config->max_pending)
 		return 0;
-	if ((r = store_enrolment_list(region->store, &entries, &n)) < 0)
+	r = store_enrolment_list_unheard(region->store, group_full ? group : "", &entries, &n);
+	if (r < 0)
 		return r;
 	r = -EAGAIN;
 	for (size_t i = 0; i < n && r == -EAGAIN; i++)
-		if (entries[i]->state == ENROLMENT_PENDING &&
-			(!group_full || str_equal(entries[i]->remote_group, group)) &&
-			!has_open_connection(region, entries[i]))
+		if (!has_open_connection(region, entries[i]))
 			r = store_enrolment_remove(region->store, entries[i]->id);
 	enrolment_list_free(entries, n);
 	return r;

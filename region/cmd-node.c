@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/time.h"
+#include "base/utf8.h"
 
 static char *arguments_of(const struct command_options *options)
 {
@@ -21,14 +22,11 @@ static char *arguments_of(const struct command_options *options)
 	return json_out_take(&out);
 }
 
-// What machines say of themselves goes to a terminal: no control characters, also not those of U+0080-U+009F.
+// What machines say of themselves goes to a terminal.
 static void make_printable(struct value *value)
 {
-	for (char *c = value->type == VALUE_STRING ? value->text : NULL; c && *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
-		else if ((unsigned char)*c == 0xc2 && (unsigned char)c[1] < 0xa0)
-			c[0] = c[1] = '?';
+	if (value->type == VALUE_STRING)
+		utf8_make_printable(value->text);
 	for (size_t i = 0; i < value->n; i++)
 		make_printable(&value->items[i]);
 }

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "base/utf8.h"
 #include "region/clock.h"
 
 #include <errno.h>
@@ -202,6 +203,8 @@ void region_audit(struct region *region, const char *actor, const char *action, 
 	if (vasprintf(&detail, format, arguments) < 0)
 		detail = NULL;
 	va_end(arguments);
+	if (detail)
+		utf8_make_printable(detail); // it may repeat what a machine calls itself
 	(void)snprintf(audit.actor, sizeof(audit.actor), "%s", actor);
 	(void)snprintf(audit.action, sizeof(audit.action), "%s", action);
 	(void)snprintf(audit.subject, sizeof(audit.subject), "%s", subject);

@@ -648,6 +648,14 @@ int store_enrolment_list(struct store *store, struct enrolment ***ret, size_t *r
 		store, &enrolment_record, " ORDER BY heard_sec", NULL, 0, (void ***)ret, ret_n);
 }
 
+int store_enrolment_list_unheard(struct store *store, const char *remote_group,
+	struct enrolment ***ret, size_t *ret_n)
+{
+	return record_list(store, &enrolment_record,
+		" WHERE state = 0 AND ?1 IN ('', remote_group) ORDER BY heard_sec LIMIT 64",
+		remote_group, 0, (void ***)ret, ret_n);
+}
+
 int store_enrolment_count(struct store *store, const char *remote_group, int64_t *ret)
 {
 	return store_count(store,

@@ -151,6 +151,9 @@ int store_enrolment_by_id(struct store *store, const char *id, struct enrolment 
 int store_enrolment_by_key(struct store *store, const char *key, struct enrolment **ret);
 int store_enrolment_list(
 	struct store *store, struct enrolment ***ret, size_t *ret_n); // oldest heard first
+/* Up to 64 pending entries, those longest unheard first; @remote_group "": of all. */
+int store_enrolment_list_unheard(struct store *store, const char *remote_group,
+	struct enrolment ***ret, size_t *ret_n);
 int store_enrolment_count(
 	struct store *store, const char *remote_group, int64_t *ret); // pending; NULL: all
 int store_enrolment_remove(struct store *store, const char *id);

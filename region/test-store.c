@@ -136,6 +136,16 @@ static void lists_are_in_order(void **state)
 	assert_int_equal(store_enrolment_list(store, &entries, &n), 0);
 	assert_string_equal(entries[0]->id, "e-19");
 	enrolment_list_free(entries, n);
+	assert_int_equal(store_enrolment_list_unheard(store, "a", &entries, &n), 0);
+	assert_int_equal(n, 10);
+	assert_string_equal(entries[0]->id, "e-19");
+	enrolment_list_free(entries, n);
+	assert_int_equal(store_enrolment_list_unheard(store, "", &entries, &n), 0);
+	assert_int_equal(n, 10);
+	enrolment_list_free(entries, n);
+	assert_int_equal(store_enrolment_list_unheard(store, "b", &entries, &n), 0);
+	assert_int_equal(n, 0);
+	enrolment_list_free(entries, n);
 	assert_int_equal(store_enrolment_count(store, "a", &count), 0);
 	assert_int_equal(count, 10);
 	assert_int_equal(store_enrolment_count(store, "b", &count), 0);
