@@ -77,10 +77,15 @@ static int on_hello(int64_t region_msec, void *user)
 static void on_certificate(void *user)
 {
 	struct agent *a = user;
-	const struct region_client *c = a->region;
-	log_notice("this node has a certificate of region %s", region_client_url(c));
+	log_notice("this node has a certificate of region %s", region_client_url(a->region));
 	a->content_stale = true;
-	// The region that admitted us is ours from now on.
+}
+
+// The region that admitted us is ours from now on.
+static void on_admitted(void *user)
+{
+	struct agent *a = user;
+	const struct region_client *c = a->region;
 	if (region_record_add(&a->region_record, (const char *const *)c->urls, c->n_urls, (const uint8_t(*)[32])c->pins,
 		    c->n_pins) < 0)
 		return;
@@ -226,6 +231,7 @@ int agent_region_start(struct agent *a)
 	struct diag diag = { 0 };
 	struct region_events events = {
 		.on_hello = on_hello,
+		.on_admitted = on_admitted,
 		.on_certificate = on_certificate,
 		.on_assignment = on_assignment,
 		.on_mesh = on_mesh,

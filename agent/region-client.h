@@ -26,6 +26,9 @@ struct region_events {
 	/* The region's time; the owner may step the clock here: nothing else was sent yet. Negative: not acceptable, ask
 	 * again later and send nothing. */
 	int (*on_hello)(int64_t region_msec, void *user);
+	/* This region admitted us: keep it. Comes before the certificate is stored, so that no power cut leaves a certificate
+	 * without the pins and signing keys that belong to it. */
+	void (*on_admitted)(void *user);
 	void (*on_certificate)(void *user);
 	// Accept (0) or refuse (negative, with a diag) an answer; a refused assignment is asked for again only when it changes.
 	int (*on_assignment)(const char *json, size_t n, struct diag *reterr, void *user);

@@ -173,6 +173,7 @@ static int take_certificate(struct region_client *c, const char *pem, struct dia
 		c->enrol = ENROL_UNCONFIRMED;
 		return 0;
 	}
+	c->events.on_admitted(c->events.user);
 	int r = identity_set_certificate(c->identity, pem, reterr);
 	if (r < 0)
 		return r;

@@ -1,6 +1,7 @@
 // What an exchange and the region's time hold on to: one CA, one hello.
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/region-exchange.h"
+#include "base/json.h"
 #include "base/time.h"
 #include <errno.h>
 #include <setjmp.h>
@@ -39,11 +40,85 @@ static void time_heard_is_the_regions_not_ours(void **state)
 	assert_int_equal(c.heard_msec, INT64_C(1795392060000));
 }
 
+struct admission_log {
+	char order[64];
+	struct identity *identity;
+};
+
+static void on_admitted(void *user)
+{
+	struct admission_log *log = user;
+	strcat(log->order, log->identity->cert_pem ? "too late;" : "admitted;");
+}
+
+static void on_certificate(void *user)
+{
+	struct admission_log *log = user;
+	strcat(log->order, log->identity->cert_pem ? "certificate;" : "too early;");
+}
+
+static char *certificate_for(const struct identity *identity)
+{
+	struct key *key CLEANUP(key_freep) = NULL;
+	char *ca AUTO_FREE = NULL, *pem = NULL;
+	struct cert_request request = { .usage = CERT_USAGE_CA, .common_name = "ca", .not_after_sec = INT64_C(4102444800) };
+	assert_int_equal(key_generate(&key), 0);
+	assert_int_equal(cert_issue(&request, NULL, key, &ca, NULL), 0);
+	request.usage = CERT_USAGE_CLIENT;
+	request.common_name = "n-1";
+	request.spki = identity->spki;
+	request.n_spki = identity->n_spki;
+	assert_int_equal(cert_issue(&request, ca, key, &pem, NULL), 0);
+	return pem;
+}
+
+static void region_is_kept_before_its_certificate(void **state)
+{
+	char folder[] = "/tmp/hearth-test-exchange-XXXXXX";
+	static const char *const files[] = { "node.key", "node.crt", "wg.key" };
+	struct identity *identity CLEANUP(identity_freep) = NULL;
+	struct json_out out = { 0 };
+	assert_non_null(mkdtemp(folder));
+	assert_int_equal(identity_open(folder, &identity, NULL), 0);
+	struct admission_log log = { .identity = identity };
+	struct region_client c = { .exchange_path = (char *)"/tmp/hearth-test-exchange-of-nobody", .nonce_sent = true,
+		.identity = identity, .n_pins = 1, .enrol = ENROL_PENDING, .code = "7K3M-9QXD",
+		.events = { .on_admitted = on_admitted, .on_certificate = on_certificate, .user = &log } };
+	c.exchange_id = strdup("e-1");
+	char *pem AUTO_FREE = certificate_for(identity);
+	json_out_object_begin(&out);
+	json_out_member(&out, "state", "approved");
+	json_out_member(&out, "certificate", pem);
+	json_out_object_end(&out);
+	char *json AUTO_FREE = json_out_take(&out);
+	assert_int_equal(region_exchange_answer(&c, json, strlen(json), NULL), 0);
+	assert_string_equal(log.order, "admitted;certificate;");
+	assert_int_equal(c.enrol, ENROL_APPROVED);
+	c.n_pins = 0; // nobody has confirmed an unpinned region
+	log.order[0] = '\0';
+	c.exchange_id = strdup("e-2");
+	c.nonce_sent = true;
+	c.enrol = ENROL_PENDING;
+	assert_int_equal(region_exchange_answer(&c, json, strlen(json), NULL), 0);
+	assert_string_equal(log.order, "");
+	assert_int_equal(c.enrol, ENROL_UNCONFIRMED);
+	free(c.exchange_id);
+	free(c.name);
+	free(c.enrol_sentence);
+	for (size_t i = 0; i < N_ELEMENTS(files); i++) {
+		char path[128];
+		(void)snprintf(path, sizeof(path), "%s/%s", folder, files[i]); // fits
+		(void)unlink(path);
+	}
+	(void)rmdir(folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(code_and_confirmation_hold_for_one_ca_only),
 		cmocka_unit_test(time_heard_is_the_regions_not_ours),
+		cmocka_unit_test(region_is_kept_before_its_certificate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
