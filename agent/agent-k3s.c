@@ -209,6 +209,10 @@ static void remove_cluster_data(struct agent *a)
 		log_warning("the data of the K3s that never came up cannot be removed: %s", strerror(-r));
 	a->k3s_starts_over = false;
 	a->k3s_start_asked = false;
+	// The next one has another CA: the region and our own clients have to learn it.
+	agent_cluster_done(a);
+	a->kube_asking_node = a->kube_asking_nodes = a->has_node = false;
+	a->handed_over = a->handed_over_ready = false;
 }
 
 static void keep_service(struct agent *a)

@@ -162,7 +162,8 @@ static bool op_answered(struct region_op_state *op, const struct http_response *
 		on_no_answer(c, op, response);
 		return false;
 	}
-	region_client_heard(c, time_boot_usec());
+	if (op->op != REGION_OP_HELLO) // anybody may answer that; it counts when it was checked
+		region_client_heard(c, time_boot_usec());
 	if (c->contact != REGION_FOUND && c->has_hello) {
 		c->contact = REGION_FOUND;
 		set_text(&c->error, NULL);
@@ -217,7 +218,9 @@ static void on_hello(const struct http_response *response, void *user)
 	region_exchange_check_ca(c);
 	c->clients_stale = true;
 	c->has_hello = c->events.on_hello(hello.region_msec, c->events.user) >= 0;
-	if (!c->has_hello)
+	if (c->has_hello)
+		region_client_heard(c, time_boot_usec());
+	else
 		op_failed(op, "the region's time is not acceptable", NULL);
 	changed(c);
 }

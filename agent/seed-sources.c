@@ -189,13 +189,15 @@ static void add_cmdline(struct seed_sources *sources, const struct image_facts *
 static void add_stick(struct seed_sources *sources, const struct image_facts *image)
 {
 	static const char device[] = "/dev/disk/by-label/HEARTHSEED";
-	static const char *const types[] = { "vfat", "iso9660", "ext4" };
+	static const struct {
+		const char *name, *options;
+	} types[] = { { "vfat", NULL }, { "iso9660", NULL }, { "ext4", "noload" } }; // else read-only still replays the journal
 	char folder[64], path[128];
 	(void)snprintf(folder, sizeof(folder), "/run/hearth/stick-%d", (int)getpid()); // fits; hearth-state looks too
 	if (!file_exists(device) || (mkdir(folder, 0700) < 0 && errno != EEXIST))
 		return;
 	for (size_t i = 0; i < N_ELEMENTS(types); i++) {
-		if (mount(device, folder, types[i], MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+		if (mount(device, folder, types[i].name, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, types[i].options) < 0)
 			continue;
 		(void)snprintf(path, sizeof(path), "%s/hearth/seed.yaml", folder); // fits
 		add_file(sources, image, "stick", path);

@@ -51,8 +51,12 @@ static void renew_server_certificate(struct service *service)
 	pthread_mutex_unlock(&region->lock);
 	if (due && r >= 0)
 		r = http_server_restart(region->http, &diag);
+	else
+		due = false;
 	if (r < 0)
 		log_error("server certificate: %s", diag_text(&diag));
+	if (due && r < 0)
+		(void)sd_event_exit(service->event, r); // nobody listens any more: start anew
 }
 
 static int on_tick(sd_event_source *source, uint64_t usec, void *user)
