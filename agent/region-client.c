@@ -146,11 +146,13 @@ static void on_refused_identity(struct region_client *c, const char *code, const
 	set_text(&c->enrol_sentence, error);
 }
 
-void region_client_heard(struct region_client *c, uint64_t now_usec)
+void region_client_heard(struct region_client *c, uint64_t now_usec, int64_t wall_msec)
 {
 	c->heard_usec = now_usec;
-	if (c->has_hello)
-		c->heard_msec = c->hello.region_msec + (int64_t)((now_usec - c->hello_ended_usec) / USEC_PER_MSEC);
+	if (!c->has_hello)
+		return;
+	int64_t region_msec = c->hello.region_msec + (int64_t)((now_usec - c->hello_ended_usec) / USEC_PER_MSEC);
+	c->heard_msec = region_msec < wall_msec ? region_msec : wall_msec;
 }
 
 /* Every answer passes here. True: 2xx or 304, the op may read it. Else the refusal is noted and the op backs off. */
@@ -163,7 +165,7 @@ static bool op_answered(struct region_op_state *op, const struct http_response *
 		return false;
 	}
 	if (op->op != REGION_OP_HELLO) // anybody may answer that; it counts when it was checked
-		region_client_heard(c, time_boot_usec());
+		region_client_heard(c, time_boot_usec(), time_wall_msec());
 	if (c->contact != REGION_FOUND && c->has_hello) {
 		c->contact = REGION_FOUND;
 		set_text(&c->error, NULL);
@@ -219,7 +221,7 @@ static void on_hello(const struct http_response *response, void *user)
 	c->clients_stale = true;
 	c->has_hello = c->events.on_hello(hello.region_msec, c->events.user) >= 0;
 	if (c->has_hello)
-		region_client_heard(c, time_boot_usec());
+		region_client_heard(c, time_boot_usec(), time_wall_msec());
 	else
 		op_failed(op, "the region's time is not acceptable", NULL);
 	changed(c);

@@ -106,9 +106,9 @@ int region_client_confirm(struct region_client *client, const char *code);
 void region_client_send_status(struct region_client *client, char *json_take);
 // Body of PUT /v1/cluster (consumed and wiped).
 void region_client_send_cluster(struct region_client *client, char *json_take);
-/* An answer came. The region's time goes on from its signed hello, never from our own clock: it becomes part of the clock's
- * floor, and until the hello is taken our clock may be in 2100. */
-void region_client_heard(struct region_client *client, uint64_t now_usec);
+/* An answer came. heard_msec becomes part of the clock's floor, so it is the earlier of our clock, which may be in 2100, and
+ * of the signed hello's time gone on by CLOCK_BOOTTIME, which drifts in months. */
+void region_client_heard(struct region_client *client, uint64_t now_usec, int64_t wall_msec);
 /* Our own addresses changed: what is under way may wait on a connection that is dead. Every call starts anew. */
 void region_client_reconnect(struct region_client *client);
 // Network changed or a key was pressed: every backoff ends now.

@@ -30,14 +30,16 @@ static void code_and_confirmation_hold_for_one_ca_only(void **state)
 static void time_heard_is_the_regions_not_ours(void **state)
 {
 	struct region_client c = { .heard_msec = 0 };
-	region_client_heard(&c, 5 * USEC_PER_SEC); // an answer that is no hello yet says nothing about the time
+	region_client_heard(&c, 5 * USEC_PER_SEC, INT64_C(4102444800000)); // an answer that is no hello yet says nothing about the time
 	assert_int_equal(c.heard_msec, 0);
 	assert_int_equal(c.heard_usec, 5 * USEC_PER_SEC);
 	c.has_hello = true;
 	c.hello.region_msec = INT64_C(1795392000000);
 	c.hello_ended_usec = 6 * USEC_PER_SEC;
-	region_client_heard(&c, 66 * USEC_PER_SEC);
+	region_client_heard(&c, 66 * USEC_PER_SEC, INT64_C(4102444800000)); // our clock is in 2100
 	assert_int_equal(c.heard_msec, INT64_C(1795392060000));
+	region_client_heard(&c, 67 * USEC_PER_SEC, INT64_C(1795392060500)); // our oscillator is fast, NTP holds the clock
+	assert_int_equal(c.heard_msec, INT64_C(1795392060500));
 }
 
 struct admission_log {
