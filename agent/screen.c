@@ -146,7 +146,8 @@ char *screen_dashboard(const struct value *status, unsigned columns, unsigned ro
 		fputs("\n  warning:\n", out);
 		put_wrapped(out, value_text(&warnings->items[i]) ? value_text(&warnings->items[i]) : "", columns);
 	}
-	fprintf(out, "\n  kubernetes  %s\n  seed        %s\n", text_of(status, "kubernetes"), text_of(status, "seedSource"));
+	fprintf(out, "\n  seed     %s\n\n", text_of(status, "seedSource"));
+	put_wrapped(out, text_of(status, "kubernetes"), columns);
 	if (fclose(out) != 0) {
 		free(text);
 		return NULL;
