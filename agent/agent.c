@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include <errno.h>
+#include <malloc.h>
 #include <sys/inotify.h>
 #include <systemd/sd-daemon.h>
 
@@ -174,6 +175,8 @@ static int on_tick(sd_event_source *source, void *user)
 	publish(a, now_usec);
 	if (a->action.rung != old.rung)
 		agent_kick(a); // act on the new rung at once
+	else if (a->action.rung == RUNG_STEADY)
+		(void)malloc_trim(0); // what the way up took goes back to the machine
 	arm(a);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include <errno.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <systemd/sd-daemon.h>
 
@@ -88,6 +89,8 @@ int main(int argc, char *argv[])
 {
 	struct agent_options options;
 	log_open("hearthd");
+	(void)mallopt(M_ARENA_MAX, 1); // curl's resolver threads would bring arenas of their own; refused, it only costs memory
+	(void)mallopt(M_MMAP_THRESHOLD, 64 << 10);
 	int r = parse_options(argc, argv, &options);
 	if (r >= 0)
 		r = run(&options);

@@ -157,6 +157,20 @@ static void put_ethernets(const struct cluster_config *config, const struct node
 	json_out_object_end(out);
 }
 
+// Pods of other nodes are behind the mesh; each peer's allowed-ips say which are whose.
+static void put_pod_route(const struct cluster_config *config, struct json_out *out)
+{
+	char text[CIDR_TEXT];
+	cidr_format(&config->pod, text);
+	json_out_key(out, "routes");
+	json_out_array_begin(out);
+	json_out_object_begin(out);
+	json_out_member(out, "to", text);
+	json_out_member(out, "scope", "link");
+	json_out_object_end(out);
+	json_out_array_end(out);
+}
+
 static void put_network(const struct cluster_config *config, const struct node *node,
 	const struct value *facts, const struct cidr *mesh, const struct cidr *api,
 	struct json_out *out)
@@ -174,6 +188,8 @@ static void put_network(const struct cluster_config *config, const struct node *
 	json_out_member_int(out, "port", MESH_PORT);
 	put_addresses(out, mesh, config->mesh.length);
 	json_out_member_int(out, "mtu", MESH_MTU);
+	if (str_equal(config->cni, "bridge"))
+		put_pod_route(config, out);
 	json_out_object_end(out);
 	json_out_object_end(out);
 	json_out_key(out, "dummy-devices");

@@ -123,6 +123,25 @@ static void one_nic_is_the_lan_the_others_ask_for_addresses(void **state)
 	cluster_config_free(site.config);
 }
 
+static void pods_of_other_nodes_are_reached_through_the_mesh(void **state)
+{
+	struct site site = site_of(LAN);
+	CLEANUP(value_freep) struct value *document = build(&site, &site.first, &site.first);
+	const struct value *routes = value_path(document, "network", "tunnels", "hearth0", "routes", NULL);
+	assert_int_equal(routes->n, 1);
+	assert_text(&routes->items[0], "10.64.0.0/16", "to");
+	assert_text(&routes->items[0], "link", "scope");
+	cluster_config_free(site.config);
+}
+
+static void a_cni_of_ones_own_brings_its_own_routes(void **state)
+{
+	struct site site = site_of("k3s: {cni: none}");
+	CLEANUP(value_freep) struct value *document = build(&site, &site.first, &site.first);
+	assert_null(value_path(document, "network", "tunnels", "hearth0", "routes", NULL));
+	cluster_config_free(site.config);
+}
+
 static void the_bootstrap_needs_a_digest(void **state)
 {
 	struct site site = site_of(
@@ -211,6 +230,8 @@ int main(void)
 		cmocka_unit_test(a_worker_waits_until_it_handed_over),
 		cmocka_unit_test(over_the_lan_everything_is_a_lan_address),
 		cmocka_unit_test(one_nic_is_the_lan_the_others_ask_for_addresses),
+		cmocka_unit_test(pods_of_other_nodes_are_reached_through_the_mesh),
+		cmocka_unit_test(a_cni_of_ones_own_brings_its_own_routes),
 		cmocka_unit_test(the_bootstrap_needs_a_digest),
 		cmocka_unit_test(the_endpoint_is_the_template_first),
 		cmocka_unit_test(a_peer_is_its_address_and_its_pods),
