@@ -125,7 +125,7 @@ static void one_nic_is_the_lan_the_others_ask_for_addresses(void **state)
 
 static void pods_of_other_nodes_are_reached_through_the_mesh(void **state)
 {
-	struct site site = site_of(LAN);
+	struct site site = site_of(LAN ", k3s: {cni: bridge}");
 	CLEANUP(value_freep) struct value *document = build(&site, &site.first, &site.first);
 	const struct value *routes = value_path(document, "network", "tunnels", "hearth0", "routes", NULL);
 	assert_int_equal(routes->n, 1);
