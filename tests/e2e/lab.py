@@ -1,13 +1,17 @@
 # A lab from Python: machines (hearth-lab), their region (hearth-region) and what a person would do at them. Shared by
 # the demo, the e2e tests and the soak runs.
 # SPDX-License-Identifier: Apache-2.0
+import http.server
 import json
 import os
 import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
+import urllib.error
+import urllib.request
 
 import parts
 from parts import Problem, run
@@ -128,6 +132,43 @@ class Region:
         """What list says of a machine: its node, else its enrolment, else None."""
         listed = self.list()
         return next((e for e in listed["nodes"] + listed["enrolments"] if e.get("serial") == serial), None)
+
+
+class BootCache:
+    """A site's HTTP cache in front of the region's boot server: machines boot from the network also while the region is off."""
+
+    def __init__(self, region):
+        cache, outer = {}, self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                try:
+                    with urllib.request.urlopen("http://127.0.0.1:%d%s" % (region.boot_port, self.path), timeout=30) as answer:
+                        cache[self.path] = answer.read()
+                except urllib.error.HTTPError as e:
+                    self.send_error(e.code)
+                    return
+                except OSError:
+                    outer.n_served_alone += self.path in cache
+                if self.path not in cache:
+                    self.send_error(502)
+                    return
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(cache[self.path])))
+                self.end_headers()
+                self.wfile.write(cache[self.path])
+
+            def log_message(self, *_):
+                pass
+
+        self.n_served_alone = 0
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = "http://10.0.2.2:%d/boot/boot.ipxe" % self.server.server_port
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 class Node:

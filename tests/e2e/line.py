@@ -43,11 +43,11 @@ class Line:
         self.first.start()
         return self.first
 
-    def start(self):
+    def start(self, boot_url=None):
         """Region, seeded ISO, both machines on."""
         self.prepare()
         site = self.site
-        self.second = site.lab.add("second", 12, boot="pxe", firmware=self.firmware[1], pxe_url=site.region.boot_url(),
+        self.second = site.lab.add("second", 12, boot="pxe", firmware=self.firmware[1], pxe_url=boot_url or site.region.boot_url(),
                                    memory=2048, cpus=1, disk="4G,serial=STATE-second")
         self.machines = [self.first, self.second]
         self.say("power on: first (ISO, %s, token in its seed), second (PXE, %s, pin and code)" % self.firmware)

@@ -186,8 +186,9 @@ def check_kills(c, line):
 
 def test(c, bin_folder, cache, folder):
     line = lines.Line(bin_folder, cache, folder, c.say)
+    boot_cache = labs.BootCache(line.site.region)
     try:
-        line.start()
+        line.start(boot_cache.url)
         line.approve_second()
         line.wait_ready()
         report = line.report()
@@ -199,6 +200,7 @@ def test(c, bin_folder, cache, folder):
         check_secrets(c, line)
         check_kills(c, line)
         check_region_away(c, line)
+        c.claim("the second machine booted from the site's cache meanwhile", boot_cache.n_served_alone > 0)
         c.claim("pods reach each other after that", lambda: labs.wait_for("pods", 180, lambda: len(
             [p for p in line.pods() if p["status"].get("podIP") and p["status"]["phase"] == "Running"]) == 2))
         check_pods(c, line)
@@ -207,6 +209,7 @@ def test(c, bin_folder, cache, folder):
         raise
     finally:
         line.tear_down()
+        boot_cache.stop()
 
 
 checks.main("line", test)
