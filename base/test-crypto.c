@@ -296,10 +296,11 @@ static void csr_is_taken_when_its_key_signed_it(void **state)
 	assert_int_equal(n, n_expected);
 	assert_memory_equal(spki, expected, n);
 	assert_int_equal(csr_spki("", &der, &n, &diag), -EINVAL);
-	// Another letter in the body: another signature, another name or no DER any more.
+	// Another letter in the body: another signature, another name or no DER any more. The letter before the padding
+	// has bits that mean nothing.
 	for (char *p = strchr(pem, '\n') + 1; *p != '-'; p++) {
 		char was = *p;
-		if (was == '\n' || was == '=')
+		if (was == '\n' || was == '=' || p[1] == '=')
 			continue;
 		*p = was == 'A' ? 'B' : 'A';
 		assert_true(csr_spki(pem, &der, &n, &diag) < 0);
