@@ -11,10 +11,13 @@
 #include "qemu/qmp.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 
+enum { CUT_TIMEOUT_SEC = 30 };
 #define OVMF_CODE "/usr/share/OVMF/OVMF_CODE_4M.fd"
 #define OVMF_VARS "/usr/share/OVMF/OVMF_VARS_4M.fd"
 
@@ -140,14 +143,17 @@ int lab_node_cut(const struct lab *lab, const char *name, struct diag *reterr)
 	pid_t pid = lab_node_pid(lab, name);
 	if (pid == 0)
 		return 0;
-	if (kill(pid, SIGKILL) < 0 && errno != ESRCH)
+	AUTO_CLOSE int pidfd = pidfd_open(pid, 0);
+	if (pidfd < 0)
+		return errno == ESRCH ? 0 : diag_set(reterr, -errno, name, "QEMU %d cannot be reached: %s", (int)pid,
+							strerror(errno));
+	if (pidfd_send_signal(pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
 		return diag_set(reterr, -errno, name, "QEMU %d cannot be killed: %s", (int)pid, strerror(errno));
-	uint64_t deadline_usec = time_boot_usec() + 10 * USEC_PER_SEC;
-	while (lab_node_pid(lab, name) == pid) {
-		if (time_boot_usec() > deadline_usec)
-			return diag_set(reterr, -ETIMEDOUT, name, "QEMU %d does not end", (int)pid);
-		(void)usleep(20000);
-	}
+	// Readable once its last thread is gone: only then are its files, and the locks on them, free for the next start.
+	struct pollfd gone = {.fd = pidfd, .events = POLLIN};
+	int n = poll(&gone, 1, CUT_TIMEOUT_SEC * 1000);
+	if (n <= 0)
+		return diag_set(reterr, n < 0 ? -errno : -ETIMEDOUT, name, "QEMU %d does not end", (int)pid);
 	return 0;
 }
 
