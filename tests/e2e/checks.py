@@ -25,13 +25,14 @@ class Checks:
         try:
             good = holds() if callable(holds) else holds
         except Problem as e:
-            good, otherwise = False, str(e)
+            good, why = False, otherwise
+            otherwise = str(e) + (": " + str(why()) if callable(why) else "")
         if good:
             self.n_good += 1
             self.say("ok      " + text)
         else:
             self.failed.append(text)
-            self.say("FAILED  %s%s" % (text, ": " + str(otherwise() if callable(otherwise) else otherwise)[:1500] if otherwise else ""))
+            self.say("FAILED  %s%s" % (text, ": " + str(otherwise() if callable(otherwise) else otherwise)[:6000] if otherwise else ""))
         return bool(good)
 
     def end(self):

@@ -201,9 +201,10 @@ def test(c, bin_folder, cache, folder):
         check_kills(c, line)
         check_region_away(c, line)
         c.claim("the second machine booted from the site's cache meanwhile", boot_cache.n_served_alone > 0)
-        c.claim("pods reach each other after that", lambda: labs.wait_for("pods", 180, lambda: len(
-            [p for p in line.pods() if p["status"].get("podIP") and p["status"]["phase"] == "Running"]) == 2))
-        check_pods(c, line)
+        if c.claim("the workload runs on both again", lambda: labs.wait_for("pods", 180, lambda: len(
+                [p for p in line.pods() if p["status"].get("podIP") and p["status"]["phase"] == "Running"]) == 2),
+                lambda: line.kubectl("get", "events", "-n", "hearth-demo") + json.dumps([p["status"] for p in line.pods()])):
+            check_pods(c, line)
     except Problem:
         line.explain_failure()
         raise
