@@ -59,7 +59,7 @@ def check_pods(c, line):
                 continue
             def reach():
                 said = line.kubectl("exec", "-n", "hearth-demo", source["metadata"]["name"], "--", "/web", "get",
-                                    target["status"]["podIP"], "8080")
+                                    target["status"].get("podIP", "no-address"), "8080")
                 return target["spec"]["nodeName"] in said and "sovereign.example.org" in said
             c.claim("the pod on %s reaches the pod on %s" % (source["spec"]["nodeName"], target["spec"]["nodeName"]), reach)
 
