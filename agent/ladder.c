@@ -281,6 +281,12 @@ static bool k3s_holds(const struct facts *f, uint64_t now_usec, struct ladder_ac
 		seconds_since(f->k3s_since_usec, now_usec));
 }
 
+static bool bootstrap_refused(const struct facts *f, struct ladder_action *a)
+{
+	return waits(a, "the bootstrap is not applied: %s; the platform team can mend the artifact or the registry",
+		or_text(f->bootstrap_problem, "unknown reason"));
+}
+
 static bool cluster_network_holds(const struct facts *f, uint64_t now_usec, struct ladder_action *a)
 {
 	if (f->cluster_network || !f->k3s_wanted)
@@ -292,6 +298,8 @@ static bool cluster_network_holds(const struct facts *f, uint64_t now_usec, stru
 			or_text(f->node_problem, ""));
 	if (f->cni_bridge)
 		return waits(a, "registered; waiting for the controller manager to give this node its pod range");
+	if (f->bootstrap == STEP_FAILED)
+		return bootstrap_refused(f, a);
 	if (f->bootstrap_ours)
 		return waits(a, "bringing up the cluster network by the bootstrap, stage %s%s%s",
 			or_text(f->bootstrap_stage, "10-crds"), f->bootstrap_problem ? ": " : "",
@@ -312,8 +320,7 @@ static bool bootstrap_holds(const struct facts *f, uint64_t now_usec, struct lad
 	if (!f->bootstrap_wanted || f->bootstrap == STEP_DONE)
 		return true;
 	if (f->bootstrap == STEP_FAILED)
-		return waits(a, "the bootstrap is not applied: %s; the platform team can mend the artifact or the registry",
-			or_text(f->bootstrap_problem, "unknown reason"));
+		return bootstrap_refused(f, a);
 	if (!f->bootstrap_ours)
 		return waits(a, "watching the bootstrap that another server lays%s%s", f->bootstrap_stage ? ", stage " : "",
 			or_text(f->bootstrap_stage, ""));

@@ -268,6 +268,11 @@ static void cluster_rungs_wait(void **state)
 	expect(&f, RUNG_CLUSTER_NETWORK, "pod range");
 	f.cni_bridge = false;
 	expect(&f, RUNG_CLUSTER_NETWORK, "by the bootstrap, stage");
+	f.bootstrap = STEP_FAILED;
+	f.bootstrap_problem = "not signed";
+	expect(&f, RUNG_CLUSTER_NETWORK, "the bootstrap is not applied: not signed");
+	f.bootstrap = STEP_RUNNING;
+	f.bootstrap_problem = NULL;
 	f.bootstrap_ours = false;
 	expect(&f, RUNG_CLUSTER_NETWORK, "a server lays it");
 	f = steady();
