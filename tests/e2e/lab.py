@@ -133,6 +133,13 @@ class Region:
         listed = self.list()
         return next((e for e in listed["nodes"] + listed["enrolments"] if e.get("serial") == serial), None)
 
+    def identity(self, serial):
+        """The key this region knows for a machine; None before it is durable. Two identities are a Problem."""
+        durable = [n for n in self.list()["nodes"] if n["serial"] == serial and n["durable"]]
+        if len(durable) > 1:
+            raise Problem("the machine has %d durable identities" % len(durable))
+        return json.loads(self.admin("show", durable[0]["name"], "--json")).get("keySha256") if durable else None
+
 
 class BootCache:
     """A site's HTTP cache in front of the region's boot server: machines boot from the network also while the region is off."""

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # Bootstraps that must not run: signed by another key, not signed, tampered with, not there, registry away. Each is refused
 # with its own sentence on the console, nothing of it is applied, and the node goes on by itself when the cause is mended.
-# One machine: the first server of a cluster.
+# hearthd's own bridge is off: the CNI comes only through stage 20-cni, the way Cilium will. One machine: the first server.
 # SPDX-License-Identifier: Apache-2.0
 import json
 import os
@@ -15,11 +15,17 @@ import line as lines  # noqa: E402
 import parts  # noqa: E402
 
 
-def variant(site, name):
-    """Another artifact with the same stages: its digest."""
-    folder = os.path.join(site.folder, "bootstrap-" + name)
+def stages_with_cni(folder):
+    """The demo's stages and the lab's CNI among them."""
     shutil.copytree(parts.TOP + "/tests/e2e/bootstrap", folder)
-    with open(folder + "/50-sync/only-%s.yaml" % name, "w") as f:
+    shutil.copytree(parts.TOP + "/tests/e2e/bootstrap-cni", folder, dirs_exist_ok=True)
+    return folder
+
+
+def variant(site, name):
+    """Another artifact with the same stages and a namespace of its own: its digest."""
+    folder = stages_with_cni(os.path.join(site.folder, "bootstrap-" + name))
+    with open(folder + "/10-crds/only-%s.yaml" % name, "w") as f:
         f.write("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: only-%s\n" % name)
     return parts.bootstrap(site.bin, site.layout, folder, name)
 
@@ -35,59 +41,78 @@ def tamper(layout, digest):
         f.write(bytes([byte[0] ^ 1]))
 
 
+def refusals(c, site, machine, kubectl):
+    """The machine is up and its bootstrap is signed by another key; then worse ones, the last of them: no registry."""
+    region = site.region
+    unsigned, bent = variant(site, "unsigned"), variant(site, "bent")
+    parts.sign(site.layout, "hearth/bootstrap", "bent", bent, site.keys)
+    tamper(site.layout, bent)
+
+    def untouched():
+        spaces = kubectl("get", "namespaces", "-o", "name")
+        return "hearth-demo" not in spaces and "lab-cni" not in spaces and "only-" not in spaces
+
+    c.claim("signed by another key: said so on the console", lambda: machine.wait_said(
+        "bootstrap is not applied.*signed, but not by a key this node trusts", lines.BOOT_TIMEOUT_SEC), machine.last)
+    c.claim("signed by another key: nothing is applied", untouched)
+    for name, digest, pattern in (
+            ("not signed", unsigned, "is not signed"),
+            ("tampered with", bent, "digest|SHA-256|another"),
+            ("missing", "sha256:" + "0" * 64, "not there|has no|404|unknown|missing|does not")):
+        region.admin("bootstrap", "set", digest)
+        c.claim("%s: said so on the console" % name, lambda: machine.wait_said(
+            "bootstrap is not applied.*(%s)" % pattern, 180), machine.last)
+        c.claim("%s: nothing is applied" % name, untouched)
+    os.rename(site.layout.folder, site.layout.folder + ".away")
+    region.admin("bootstrap", "set", site.bootstrap_digest)
+    c.claim("registry emptied: said so on the console", lambda: machine.wait_said(
+        "bootstrap is not applied.*%s" % site.bootstrap_digest[:20], 180), machine.last)
+    region.stop()
+    c.claim("registry away: said so on the console", lambda: machine.wait_said(
+        "bootstrap is not applied.*(answer|refused|reach|connect)", 180), machine.last)
+    c.claim("registry away: nothing is applied", untouched)
+    os.rename(site.layout.folder + ".away", site.layout.folder)
+    region.start()
+
+
+def mended(c, machine, kubectl):
+    c.claim("mended: the machine becomes steady by itself, its network by stage 20-cni",
+            lambda: machine.wait_phase("steady", lines.BOOT_TIMEOUT_SEC), machine.last)
+    files = machine.exec("ls", "/etc/cni/net.d").split()
+    c.claim("the only network configuration is the bootstrap's", files == ["10-lab.conflist"], files)
+
+    def workload():
+        pods = kubectl.json("get", "pods", "-n", "hearth-demo")["items"]
+        return pods and all(p["status"]["phase"] == "Running" and p["status"].get("podIP", "").startswith("10.64.200.") for p in pods)
+    c.claim("the workload runs and has an address of that network", lambda: labs.wait_for("the workload", 120, workload),
+            lambda: kubectl("get", "pods", "-A", "-o", "wide"))
+
+
 def test(c, bin_folder, cache, folder):
-    payload_folder, kubernetes = parts.payload(bin_folder, cache, None, c.say)
+    payload_folder, _ = parts.payload(bin_folder, cache, None, c.say)
     image = parts.image(bin_folder, cache, payload_folder, c.say)
     with labs.Site(bin_folder, cache, folder, image) as site:
-        site.publish()
+        parts.workload(site.layout, folder, "cni", "0:0")
+        site.publish(stages_with_cni(folder + "/stages"), k3s={"over": "mesh", "cni": "none"})
         region, kubectl = site.region, labs.Kubectl(site, payload_folder, parts.free_port())
-        other, unsigned, bent = variant(site, "other"), variant(site, "unsigned"), variant(site, "bent")
+        other = variant(site, "other")
         parts.signing_key(folder + "/other-keys")
         parts.sign(site.layout, "hearth/bootstrap", "other", other, folder + "/other-keys")
-        parts.sign(site.layout, "hearth/bootstrap", "bent", bent, site.keys)
-        tamper(site.layout, bent)
         region.start()
         region.admin("bootstrap", "set", other)
         machine = site.lab.add("server", 11, boot="iso", iso=site.seeded_iso(), memory=3072, cpus=2, disk="4G",
                                forward="%d:6443" % kubectl.port)
         machine.start()
-
-        def untouched(name):
-            spaces = kubectl("get", "namespaces", "-o", "name")
-            return "hearth-demo" not in spaces and "only-" not in spaces
-        c.claim("signed by another key: said so on the console",
-                lambda: machine.wait_said("signed, but not by a key this node trusts", lines.BOOT_TIMEOUT_SEC),
-                lambda: machine.last())
-        c.claim("signed by another key: nothing is applied", lambda: untouched("other"))
-        for name, digest, pattern in (
-                ("not signed", unsigned, "is not signed"),
-                ("tampered with", bent, "digest|SHA-256|another"),
-                ("missing", "sha256:" + "0" * 64, "not there|has no|404|unknown|missing|does not")):
-            region.admin("bootstrap", "set", digest)
-            c.claim("%s: said so on the console" % name, lambda: machine.wait_said(
-                "bootstrap is not applied.*(%s)" % pattern, 180), lambda: machine.last())
-            c.claim("%s: nothing is applied" % name, lambda: untouched(name))
-        os.rename(site.layout.folder, site.layout.folder + ".away")
-        region.admin("bootstrap", "set", site.bootstrap_digest)
-        c.claim("registry emptied: said so on the console", lambda: machine.wait_said(
-            "bootstrap is not applied.*%s" % site.bootstrap_digest[:20], 180), lambda: machine.last())
-        region.stop()
-        c.claim("registry away: said so on the console", lambda: machine.wait_said(
-            "bootstrap is not applied.*(answer|refused|reach|connect)", 180), lambda: machine.last())
-        c.claim("registry away: nothing is applied", lambda: untouched("away"))
-        os.rename(site.layout.folder + ".away", site.layout.folder)
-        region.start()
-        c.claim("mended: the node goes on by itself", lambda: machine.wait_phase("steady", 300), lambda: machine.last())
-        c.claim("mended: the workload runs", lambda: labs.wait_for("the workload", 120, lambda: all(
-            p["status"]["phase"] == "Running" for p in kubectl.json("get", "pods", "-n", "hearth-demo")["items"])))
+        refusals(c, site, machine, kubectl)
+        mended(c, machine, kubectl)
 
         # a steady cluster keeps what it has when a bad one is named
         region.admin("bootstrap", "set", other)
         c.claim("a bad one later: said so on the console", lambda: machine.wait_said(
-            "bootstrap.*signed, but not by a key", 180), lambda: machine.last())
+            "bootstrap.*signed, but not by a key", 180), machine.last)
         c.claim("a bad one later: what runs stays", lambda: "hearth-demo" in kubectl("get", "namespaces", "-o", "name"))
         region.admin("bootstrap", "set", site.bootstrap_digest)
-        c.claim("and it is steady again", lambda: machine.wait_phase("steady", 180), lambda: machine.last())
+        c.claim("and it is steady again", lambda: machine.wait_phase("steady", 180), machine.last)
 
 
 checks.main("bootstrap", test)

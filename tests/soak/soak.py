@@ -59,14 +59,7 @@ class Round:
         return listed["nodes"], listed["enrolments"]
 
     def identity(self):
-        """The key the region knows for the machine; None before it is durable. Two identities are a failure."""
-        nodes, _ = self.entries()
-        durable = [n for n in nodes if n["serial"] == self.machine.serial and n["durable"]]
-        if len(durable) > 1:
-            raise Problem("the machine has %d durable identities" % len(durable))
-        if not durable:
-            return None
-        return json.loads(self.region.admin("show", durable[0]["name"], "--json")).get("keySha256")
+        return self.region.identity(self.machine.serial)
 
     def wait_up(self, timeout_sec=300):
         """Enrolled by its token, mesh up, in this start of the machine."""
