@@ -38,11 +38,10 @@ static int open_key(struct identity *identity, struct diag *reterr)
 	if (!path)
 		return -ENOMEM;
 	int r = file_load_checked(path, KEY_FILE_MAX, &identity->key_pem, NULL, reterr);
-	if (r == 0 && key_from_pem(identity->key_pem, &identity->key, reterr) == 0)
-		return 0;
-	if (r < 0 && r != -ENOENT && r != -EBADMSG)
+	if (r == 0) // whole, but no key: out of memory, or made by a newer version; nothing is put over it
+		return key_from_pem(identity->key_pem, &identity->key, reterr);
+	if (r != -ENOENT && r != -EBADMSG)
 		return r; // an I/O error is not a reason for a new identity
-	wipe_free(TAKE_PTR(identity->key_pem));
 	r = key_generate(&identity->key);
 	if (r < 0)
 		return diag_set(reterr, r, "", "no key could be made");
@@ -73,9 +72,9 @@ static int open_wg(struct identity *identity, struct diag *reterr)
 	size_t n = 0, n_bytes = 0;
 	if (!path)
 		return -ENOMEM;
-	int r = file_read(path, 256, &text, &n, NULL);
-	if (r == -EIO)
-		return r; // an I/O error is not a reason for a new key
+	int r = file_read(path, 256, &text, &n, reterr);
+	if (r < 0 && r != -ENOENT && r != -E2BIG)
+		return r; // that it cannot be read now is not a reason for a new key
 	if (r >= 0) {
 		text[strcspn(text, "\n")] = '\0';
 		r = base64_decode(text, &bytes, &n_bytes);
@@ -102,8 +101,9 @@ static int open_wg(struct identity *identity, struct diag *reterr)
 	return identity->wg_public ? 0 : -ENOMEM;
 }
 
-// Does @pem certify our key as a client? Takes the dates.
-static int check_certificate(struct identity *identity, const char *pem, struct diag *reterr)
+// Does @pem certify our key as a client?
+static int check_certificate(const struct identity *identity, const char *pem, int64_t *ret_from_sec, int64_t *ret_to_sec,
+	struct diag *reterr)
 {
 	struct cert_facts facts = { 0 };
 	int r = cert_facts_from_pem(pem, &facts, reterr);
@@ -114,8 +114,8 @@ static int check_certificate(struct identity *identity, const char *pem, struct 
 	else if (!facts.client_auth || facts.is_ca)
 		r = diag_set(reterr, -EKEYREJECTED, "", "the certificate is not a client certificate");
 	if (r == 0) {
-		identity->cert_from_sec = facts.not_before_sec;
-		identity->cert_to_sec = facts.not_after_sec;
+		*ret_from_sec = facts.not_before_sec;
+		*ret_to_sec = facts.not_after_sec;
 	}
 	cert_facts_done(&facts);
 	return r;
@@ -129,7 +129,7 @@ static int open_certificate(struct identity *identity)
 		return -ENOMEM;
 	if (file_load_checked(path, KEY_FILE_MAX, &pem, NULL, NULL) < 0)
 		return 0; // none, or damaged and set aside: enrol again with the same key
-	if (check_certificate(identity, pem, NULL) < 0) {
+	if (check_certificate(identity, pem, &identity->cert_from_sec, &identity->cert_to_sec, NULL) < 0) {
 		free(pem);
 		return 0;
 	}
@@ -166,11 +166,14 @@ int identity_set_certificate(struct identity *identity, const char *pem, struct 
 	char *copy AUTO_FREE = strdup(pem);
 	if (!path || !copy)
 		return -ENOMEM;
-	int r = check_certificate(identity, pem, reterr);
+	int64_t from_sec = 0, to_sec = 0;
+	int r = check_certificate(identity, pem, &from_sec, &to_sec, reterr);
 	if (r == 0)
 		r = file_save_checked(path, pem, strlen(pem), 0600, reterr);
 	if (r < 0)
-		return r;
+		return r; // the old one stays, with its dates: its renewal is tried again
+	identity->cert_from_sec = from_sec;
+	identity->cert_to_sec = to_sec;
 	free(identity->cert_pem);
 	identity->cert_pem = TAKE_PTR(copy);
 	return 0;

@@ -17,12 +17,13 @@ struct identity {
 	char *wg_public;     // base64
 };
 /* Load the keys from @folder, or make and save them there (0600). A damaged key file is set aside by base/file.h and a
- * new key is made: the region then sees a replacement. 0 or -errno. */
+ * new key is made: the region then sees a replacement. A file that is whole but holds no key that we know, or that cannot
+ * be read now, is left alone. 0 or -errno. */
 int identity_open(const char *folder, struct identity **ret, struct diag *reterr);
 struct identity *identity_free(struct identity *identity);
 DEFINE_CLEANUP(identity)
 /* Take a certificate: it must be for our key and a client certificate. Saved before it counts.
- * -EKEYREJECTED with the reason. */
+ * -EKEYREJECTED with the reason. After a failure the old one stays, with its dates. */
 int identity_set_certificate(struct identity *identity, const char *pem, struct diag *reterr);
 // Forget the certificate (the region no longer knows it).
 void identity_drop_certificate(struct identity *identity);
