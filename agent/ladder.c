@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/ladder.h"
 #include "base/time.h"
+#include "base/utf8.h"
 #include <stdarg.h>
 
 static const char *const rung_names[N_RUNGS] = {
@@ -25,12 +26,23 @@ const char *rung_name(enum rung rung)
 	return rung < N_RUNGS ? rung_names[rung] : "unknown";
 }
 
+// Parts of a sentence come from the region and from strangers that answer in its place; it goes to terminals and to D-Bus,
+// which takes only UTF-8: no control characters, and none that was cut in two.
+static void PRINTF_LIKE(2, 0) put_sentence(char ret[static LADDER_SENTENCE_MAX], const char *format, va_list args)
+{
+	size_t bad;
+	(void)vsnprintf(ret, LADDER_SENTENCE_MAX, format, args); // a cut sentence is still one
+	while (!utf8_valid(ret, strlen(ret), &bad))
+		ret[bad] = '?';
+	utf8_make_printable(ret);
+}
+
 // A rung that waits: false and its sentence.
 static bool PRINTF_LIKE(2, 3) waits(struct ladder_action *action, const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
-	(void)vsnprintf(action->sentence, sizeof(action->sentence), format, args); // a cut sentence is still one
+	put_sentence(action->sentence, format, args);
 	va_end(args);
 	return false;
 }
@@ -41,7 +53,7 @@ static void PRINTF_LIKE(2, 3) warn(struct ladder_action *action, const char *for
 		return;
 	va_list args;
 	va_start(args, format);
-	(void)vsnprintf(action->warnings[action->n_warnings++], LADDER_SENTENCE_MAX, format, args); // as above
+	put_sentence(action->warnings[action->n_warnings++], format, args);
 	va_end(args);
 }
 

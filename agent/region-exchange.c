@@ -2,6 +2,7 @@
 #include "agent/region-exchange.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/utf8.h"
 #include <errno.h>
 
 enum { EXCHANGE_MAX_BYTES = 64 << 10 };
@@ -215,6 +216,8 @@ int region_exchange_answer(struct region_client *c, const char *json, size_t n, 
 	c->enrol = state == ENROL_APPROVED || !c->nonce_sent ? ENROL_ASKING : state;
 	set_text(&c->enrol_sentence, value_text(value_find(document, "sentence")));
 	set_text(&c->name, value_text(value_find(document, "name")));
+	if (c->name)
+		utf8_make_printable(c->name); // shown on terminals, and without a pin it is anybody's word
 	const char *pem = value_text(value_find(document, "certificate"));
 	if (state == ENROL_APPROVED && pem)
 		return take_certificate(c, pem, reterr);

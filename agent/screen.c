@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/screen.h"
-#include <ctype.h>
+#include "base/utf8.h"
 #include <qrencode.h>
 
 enum { BIG_ROWS = 5, BIG_COLUMNS = 6 };
@@ -17,11 +17,13 @@ static const char *name_of(const struct value *status)
 	return *name ? name : *serial ? serial : "unnamed";
 }
 
-static void clean(char *text)
+// Values come from the region and from DMI, and this is a terminal: what they hold must not move its cursor.
+static void put_field(FILE *out, const char *label, const char *value)
 {
-	for (; *text; text++)
-		if (iscntrl((unsigned char)*text))
-			*text = '?';
+	char *text AUTO_FREE = strdup(value);
+	if (text)
+		utf8_make_printable(text);
+	fprintf(out, "  %-8s %s\n\n", label, text ? text : "");
 }
 
 char *screen_line(const struct value *status)
@@ -30,7 +32,7 @@ char *screen_line(const struct value *status)
 	char *line = str_format("hearth: %s | %s | %s%s%s%s", name_of(status), text_of(status, "phase"), *code ? "code " : "", code,
 		*code ? " | " : "", text_of(status, "sentence"));
 	if (line)
-		clean(line);
+		utf8_make_printable(line);
 	return line;
 }
 
@@ -99,9 +101,13 @@ static void put_qr(FILE *out, const char *text)
 	QRcode_free(qr);
 }
 
-static void put_wrapped(FILE *out, const char *text, unsigned columns)
+static void put_wrapped(FILE *out, const char *value, unsigned columns)
 {
 	unsigned width = columns > 24 ? columns - 4 : 20, at = 0;
+	char *copy AUTO_FREE = strdup(value), *text = copy;
+	if (!copy)
+		return;
+	utf8_make_printable(copy);
 	fputs("  ", out);
 	while (*text) {
 		size_t n = strcspn(text, " ");
@@ -113,8 +119,7 @@ static void put_wrapped(FILE *out, const char *text, unsigned columns)
 			fputc(' ', out);
 			at++;
 		}
-		for (size_t i = 0; i < n; i++)
-			fputc(iscntrl((unsigned char)text[i]) ? '?' : text[i], out);
+		fwrite(text, 1, n, out);
 		at += (unsigned)n;
 		text += n;
 		text += *text == ' ';
@@ -131,8 +136,8 @@ char *screen_dashboard(const struct value *status, unsigned columns, unsigned ro
 		return NULL;
 	const char *code = text_of(status, "code");
 	fputs("\033[2J\033[H\n", out);
-	fprintf(out, "  Hearth   %s\n\n", name_of(status));
-	fprintf(out, "  phase    %s\n\n", text_of(status, "phase"));
+	put_field(out, "Hearth", name_of(status));
+	put_field(out, "phase", text_of(status, "phase"));
 	if (*code) {
 		put_big(out, code);
 		fputc('\n', out);
@@ -146,7 +151,8 @@ char *screen_dashboard(const struct value *status, unsigned columns, unsigned ro
 		fputs("\n  warning:\n", out);
 		put_wrapped(out, value_text(&warnings->items[i]) ? value_text(&warnings->items[i]) : "", columns);
 	}
-	fprintf(out, "\n  seed     %s\n\n", text_of(status, "seedSource"));
+	fputc('\n', out);
+	put_field(out, "seed", text_of(status, "seedSource"));
 	put_wrapped(out, text_of(status, "kubernetes"), columns);
 	if (fclose(out) != 0) {
 		free(text);

@@ -3,6 +3,7 @@
 #include "agent/ladder.h"
 #include "agent/timeline.h"
 #include "base/time.h"
+#include "base/utf8.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
@@ -309,6 +310,24 @@ static void lowest_rung_wins(void **state)
 	expect(&f, RUNG_LINK, "carrier");
 }
 
+static void sentences_are_safe_on_a_terminal_and_whole_utf8(void **state)
+{
+	struct facts f = fresh();
+	char name[2 * LADDER_SENTENCE_MAX + 2] = "";
+	f.enrol = ENROL_DENIED;
+	f.enrol_sentence = "no\033[2J\xc2\x9b" "31m\nhearth: other";
+	struct ladder_action action = ladder_step(&f, now);
+	assert_non_null(strstr(action.sentence, "no?[2J??31m?hearth: other"));
+	for (size_t pad = 0; pad < 2; pad++) { // one of the two cuts an ä in two
+		memset(name, 'a', pad);
+		for (size_t i = pad; i + 2 < sizeof(name); i += 2)
+			memcpy(name + i, "\xc3\xa4", 3);
+		f.enrol_sentence = name;
+		action = ladder_step(&f, now);
+		assert_true(utf8_valid(action.sentence, strlen(action.sentence), NULL)); // D-Bus and the region take nothing else
+	}
+}
+
 static void timeline_keeps_first_and_moves_last(void **state)
 {
 	struct timeline timeline = { 0 };
@@ -357,6 +376,7 @@ int main(void)
 		cmocka_unit_test(cluster_rungs_wait),
 		cmocka_unit_test(assignment_in_the_seed_needs_no_region),
 		cmocka_unit_test(lowest_rung_wins),
+		cmocka_unit_test(sentences_are_safe_on_a_terminal_and_whole_utf8),
 		cmocka_unit_test(timeline_keeps_first_and_moves_last),
 		cmocka_unit_test(timeline_survives_its_json),
 	};

@@ -41,10 +41,27 @@ static void what_a_person_needs_is_on_it(void **state)
 	assert_non_null(strstr(text, "iso"));
 }
 
+// A region without a pin may be anybody, and a machine's serial number is what its vendor wrote.
+static void no_value_moves_the_cursor(void **state)
+{
+	static const char hostile[] = "{\"name\":\"a\\u001b[2Jb\\u009b2Jc\",\"phase\":\"p\\u001bc\",\"sentence\":\"s\\u009b1A "
+				      "t\\u001b]0;x\\u0007\",\"warnings\":[\"w\\u009b3J\"],\"seedSource\":\"i\\u001bc\",\"kubernetes\":\"k\\u009bm\"}";
+	struct value *status CLEANUP(value_freep) = NULL;
+	assert_int_equal(json_parse(hostile, strlen(hostile), 0, &status, NULL), 0);
+	char *line AUTO_FREE = screen_line(status), *board AUTO_FREE = screen_dashboard(status, 80, 25);
+	assert_null(strchr(line, '\033'));
+	assert_null(strstr(line, "\xc2\x9b")); // CSI in one character
+	assert_true(str_starts(board, "\033[2J\033[H")); // ours
+	assert_null(strchr(board + strlen("\033[2J\033[H"), '\033'));
+	assert_null(strstr(board, "\xc2\x9b"));
+	assert_null(strchr(board, '\007'));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_word_is_cut_at_the_right_edge),
+		cmocka_unit_test(no_value_moves_the_cursor),
 		cmocka_unit_test(what_a_person_needs_is_on_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
