@@ -18,6 +18,7 @@ static void exchange_forget(struct region_client *c)
 {
 	free(TAKE_PTR(c->exchange_id));
 	c->nonce_sent = c->durable_sent = false;
+	c->confirmed = false; // a person compared this exchange's code, no later one
 	c->code[0] = '\0';
 	(void)file_remove(c->exchange_path); // in /run; a leftover is found out by the region's 404
 }
@@ -27,7 +28,6 @@ void region_exchange_check_ca(struct region_client *c)
 	if (!c->code[0] || memcmp(c->code_pin, c->hello.ca_pin, sizeof(c->code_pin)) == 0)
 		return;
 	exchange_forget(c);
-	c->confirmed = false;
 	if (c->enrol != ENROL_REVOKED && c->enrol != ENROL_QUARANTINED)
 		c->enrol = ENROL_NONE;
 }

@@ -27,6 +27,22 @@ static void code_and_confirmation_hold_for_one_ca_only(void **state)
 	assert_int_equal(c.enrol, ENROL_NONE);
 }
 
+static void confirmation_ends_with_its_exchange(void **state)
+{
+	static const char closed[] = "{\"state\":\"closed\"}";
+	struct region_client c = { .exchange_path = (char *)"/tmp/hearth-test-exchange-of-nobody", .nonce_sent = true,
+		.confirmed = true, .enrol = ENROL_PENDING, .code = "7K3M-9QXD" };
+	c.exchange_id = strdup("e-1");
+	assert_int_equal(region_exchange_answer(&c, closed, strlen(closed), NULL), 0);
+	assert_null(c.exchange_id);
+	assert_false(c.confirmed); // else whoever answers the next hello would be admitted without anybody looking
+	c.confirmed = true;
+	c.exchange_id = strdup("e-2");
+	region_exchange_refused(&c, 404, "not-found", "no such enrolment");
+	assert_null(c.exchange_id);
+	assert_false(c.confirmed);
+}
+
 static void time_heard_is_the_regions_not_ours(void **state)
 {
 	struct region_client c = { .heard_msec = 0 };
@@ -119,6 +135,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(code_and_confirmation_hold_for_one_ca_only),
+		cmocka_unit_test(confirmation_ends_with_its_exchange),
 		cmocka_unit_test(time_heard_is_the_regions_not_ours),
 		cmocka_unit_test(region_is_kept_before_its_certificate),
 	};
