@@ -2,6 +2,7 @@
 // probe and the mesh. netconf/ does it; what is wanted when is decided here.
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/agent.h"
+#include "agent/network-trial.h"
 #include "base/crypto.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -152,6 +153,7 @@ static void confirm(struct agent *a)
 	char hex[SHA256_HEX + 1];
 	network_hash(a, hex);
 	a->network_applied_usec = 0;
+	a->n_network_refusals = 0;
 	if (file_make_folders(root_path(a->options.root, "/state/hearth/net").text, 0700) < 0 ||
 		file_save_checked(root_path(a->options.root, STATE_CONFIRMED).text, hex, strlen(hex), 0600, NULL) < 0)
 		log_debug("the network's confirmation cannot be stored"); // probed again at the next start
@@ -192,12 +194,13 @@ static void undo(struct agent *a, const char *why)
 	agent_set_text(&a->network_problem, why);
 	log_warning("the assigned network is undone: %s", why);
 	a->network_state = STEP_FAILED;
-	a->network_refused = true;
-	a->network_applied_usec = 0;
+	a->n_network_refusals++;
+	a->network_refused_usec = time_boot_usec();
+	a->network_applied_usec = a->network_waits_usec = 0;
 	apply_first_contact(a);
 }
 
-static void apply_assigned(struct agent *a)
+static void apply_assigned(struct agent *a, bool to_be_probed)
 {
 	struct network *network = NULL;
 	struct diag diag = { 0 };
@@ -220,10 +223,33 @@ static void apply_assigned(struct agent *a)
 	if (again)
 		return;
 	a->mesh_set = false;
-	bool region_answers = a->region && a->region->contact == REGION_FOUND;
-	if (a->from_seed || !region_answers || was_confirmed(a))
-		return; // nothing to probe with, or probed in an earlier boot
-	a->network_applied_usec = time_boot_usec();
+	a->network_applied_usec = to_be_probed ? time_boot_usec() : 0;
+}
+
+static enum network_trial trial_of(struct agent *a)
+{
+	uint64_t now_usec = time_boot_usec();
+	bool assigned = a->assignment && a->assignment->network;
+	if (a->network_is_assigned)
+		return assigned ? NETWORK_TRIAL_KEEP : NETWORK_TRIAL_FIRST_CONTACT;
+	if (!a->network_waits_usec)
+		a->network_waits_usec = now_usec;
+	struct network_trial_facts facts = {
+		.assigned = assigned,
+		.from_seed = a->from_seed,
+		.confirmed = assigned && was_confirmed(a),
+		.region_answers = a->region && a->region->contact == REGION_FOUND,
+		.n_refusals = a->n_network_refusals,
+		.refused_usec = a->network_refused_usec,
+		.waits_usec = a->network_waits_usec,
+	};
+	enum network_trial trial = network_trial_decide(&facts, now_usec);
+	if (assigned && trial == NETWORK_TRIAL_FIRST_CONTACT && !a->n_network_refusals) {
+		a->network_state = STEP_RUNNING;
+		agent_set_text(&a->network_problem, "it was never confirmed, so the region has to answer first, or stay silent "
+						   "for a minute");
+	}
+	return trial;
 }
 
 static void probe(struct agent *a)
@@ -306,10 +332,11 @@ void agent_network_act(struct agent *a, enum rung rung)
 {
 	if (a->options.without_network || !(a->state_known || a->state_making))
 		return;
-	bool wants_assigned = a->assignment && a->assignment->network && !a->network_refused;
 	look_at_links(a);
+	enum network_trial trial = trial_of(a);
+	bool wants_assigned = trial != NETWORK_TRIAL_FIRST_CONTACT;
 	if (wants_assigned && (a->network_dirty || !a->network_is_assigned))
-		apply_assigned(a);
+		apply_assigned(a, trial == NETWORK_TRIAL_PROBE);
 	else if (!wants_assigned && (a->network_dirty || !a->network))
 		apply_first_contact(a);
 	probe(a);

@@ -134,7 +134,8 @@ static void take_assignment(struct agent *a, struct assignment *fresh)
 	a->assignment = fresh;
 	if (network_changed) {
 		a->network_dirty = true;
-		a->network_refused = false;
+		a->n_network_refusals = 0;
+		a->network_waits_usec = a->network_applied_usec = 0;
 		a->network_is_assigned = false;
 	}
 	if (k3s_changed)

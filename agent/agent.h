@@ -66,7 +66,8 @@ struct agent {
 	enum step_state network_state;
 	char *network_problem, *first_contact_problem;
 	uint64_t network_applied_usec; // != 0: waits for its probe
-	bool network_refused;        // this assignment's network did not hold
+	unsigned n_network_refusals; // this assignment's network did not hold
+	uint64_t network_refused_usec, network_waits_usec; // the last time; 0 or since when it waits to be applied
 	struct netconf_online *online;
 	struct netconf_links *links;
 	bool mesh_dirty, mesh_set;

@@ -230,8 +230,8 @@ static bool network_holds(const struct facts *f, uint64_t now_usec, struct ladde
 	case STEP_DONE:
 		return true;
 	case STEP_FAILED:
-		return waits(a, "the assigned network does not hold and was undone: %s; the region's admin can mend the "
-				"network template", or_text(f->network_problem, "unknown reason"));
+		return waits(a, "the assigned network does not hold and was undone: %s; it is tried again now and then; "
+				"the region's admin can mend the network template", or_text(f->network_problem, "unknown reason"));
 	case STEP_IDLE:
 	case STEP_RUNNING:
 		break;
