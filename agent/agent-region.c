@@ -127,19 +127,21 @@ static bool keeps_document(const struct agent *a, const struct assignment *fresh
 
 static void take_assignment(struct agent *a, struct assignment *fresh)
 {
-	bool network_changed = !a->assignment || !value_equal(a->assignment->network, fresh->network);
-	bool k3s_changed = !a->assignment ||
-			   !value_equal(value_find(a->assignment->document, "k3s"), value_find(fresh->document, "k3s"));
+	struct assignment_changes changes = assignment_compare(a->assignment, fresh);
 	assignment_free(a->assignment);
 	a->assignment = fresh;
-	if (network_changed) {
+	if (changes.network) {
 		a->network_dirty = true;
 		a->n_network_refusals = 0;
 		a->network_waits_usec = a->network_applied_usec = 0;
 		a->network_is_assigned = false;
 	}
-	if (k3s_changed)
+	if (changes.k3s)
 		a->k3s_configured = false;
+	if (changes.bootstrap) { // the one under way is laid no further; the new one starts from what is there
+		a->bootstrap = bootstrap_free(a->bootstrap);
+		agent_set_text(&a->bootstrap_problem, NULL);
+	}
 }
 
 static int on_assignment(const char *json, size_t n, struct diag *reterr, void *user)

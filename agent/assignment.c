@@ -268,3 +268,20 @@ int assignment_from_value(const struct value *object, struct assignment **ret, s
 	char *text AUTO_FREE = json_out_take(&out);
 	return text ? assignment_decode(text, strlen(text), ret, reterr) : -ENOMEM;
 }
+
+static bool part_changed(const struct assignment *old, const struct assignment *fresh, const char *key)
+{
+	return !value_equal(value_find(old->document, key), value_find(fresh->document, key));
+}
+
+struct assignment_changes assignment_compare(const struct assignment *old, const struct assignment *fresh)
+{
+	if (!old)
+		return (struct assignment_changes){ true, true, true };
+	return (struct assignment_changes){
+		.network = part_changed(old, fresh, "network"),
+		.k3s = part_changed(old, fresh, "k3s") || part_changed(old, fresh, "node") || part_changed(old, fresh, "role") ||
+		       part_changed(old, fresh, "cluster"),
+		.bootstrap = part_changed(old, fresh, "bootstrap"),
+	};
+}

@@ -36,5 +36,12 @@ struct assignment {
 int assignment_decode(const char *text, size_t n, struct assignment **ret, struct diag *reterr);
 /* From the seed's `assignment:` (copied through JSON text). */
 int assignment_from_value(const struct value *object, struct assignment **ret, struct diag *reterr);
+struct assignment_changes {
+	bool network;
+	bool k3s; // ... or what else its configuration is made of: node, role, cluster
+	bool bootstrap;
+};
+// What @fresh brings; everything when @old is NULL.
+struct assignment_changes assignment_compare(const struct assignment *old, const struct assignment *fresh);
 struct assignment *assignment_free(struct assignment *assignment);
 DEFINE_CLEANUP(assignment)

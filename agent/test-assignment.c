@@ -68,6 +68,36 @@ static void region_says_what_it_waits_for(void **state)
 	assert_string_equal(a->k3s_waiting_for, "no server yet");
 }
 
+static struct assignment_changes changes_to(const struct assignment *old, const char *json)
+{
+	struct assignment *fresh CLEANUP(assignment_freep) = NULL;
+	assert_int_equal(assignment_decode(json, strlen(json), &fresh, NULL), 0);
+	return assignment_compare(old, fresh);
+}
+
+#define HEAD "{\"generation\":\"e.2\",\"node\":{\"name\":\"n\"},\"role\":\"server\","
+#define ONE "sha256:1111111111111111111111111111111111111111111111111111111111111111"
+#define TWO "sha256:2222222222222222222222222222222222222222222222222222222222222222"
+
+// A bootstrap that was mended at the region is another digest: the node has to notice while it still fails on the old one.
+static void what_changed_is_found_part_by_part(void **state)
+{
+	static const char json[] = HEAD "\"network\":{\"version\":2},\"bootstrap\":{\"repository\":\"a/b\",\"digest\":\"" ONE "\"}}";
+	struct assignment *old CLEANUP(assignment_freep) = NULL;
+	assert_int_equal(assignment_decode(json, strlen(json), &old, NULL), 0);
+	struct assignment_changes c = assignment_compare(NULL, old);
+	assert_true(c.network && c.k3s && c.bootstrap);
+	c = changes_to(old, json);
+	assert_false(c.network || c.k3s || c.bootstrap);
+	c = changes_to(old, HEAD "\"network\":{\"version\":2},\"bootstrap\":{\"repository\":\"a/b\",\"digest\":\"" TWO "\"}}");
+	assert_true(c.bootstrap && !c.network && !c.k3s);
+	c = changes_to(old, HEAD "\"network\":{\"version\":2},\"bootstrap\":null}");
+	assert_true(c.bootstrap && !c.network);
+	c = changes_to(old, HEAD "\"network\":{\"version\":2,\"ethernets\":{}},\"cluster\":{\"name\":\"c\"},"
+		"\"bootstrap\":{\"repository\":\"a/b\",\"digest\":\"" ONE "\"}}");
+	assert_true(c.network && c.k3s && !c.bootstrap);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -75,6 +105,7 @@ int main(void)
 		cmocka_unit_test(wrong_assignment_is_refused_by_key),
 		cmocka_unit_test(keys_of_a_newer_region_are_left_alone),
 		cmocka_unit_test(region_says_what_it_waits_for),
+		cmocka_unit_test(what_changed_is_found_part_by_part),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
