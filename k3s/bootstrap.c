@@ -128,9 +128,12 @@ static void attempt_refuse(struct bootstrap *bootstrap, int error, const struct 
 	attempt_fail(bootstrap, error, sentence);
 }
 
+// Why the last attempt failed stays until another one is through: a console that changes at every try tells nobody more.
 static void phase_set(struct bootstrap *bootstrap, enum bootstrap_phase phase, const char *sentence)
 {
 	bootstrap->status.phase = phase;
+	if (phase < BOOTSTRAP_WATCHING && bootstrap->status.error < 0)
+		return;
 	bootstrap->status.error = 0;
 	sentence_set(bootstrap, "%s", sentence);
 	tell(bootstrap);

@@ -245,11 +245,11 @@ class Node:
     def wait_phase(self, phase, timeout_sec):
         return wait_for("%s to be %s" % (self.name, phase), timeout_sec, lambda: self.last()["phase"] == phase)
 
-    def wait_said(self, pattern, timeout_sec):
-        """A sentence on the serial line that matches."""
+    def wait_said(self, pattern, timeout_sec, since=0):
+        """A sentence on the serial line that matches, after the first @since lines of this start (len(lines()) of then)."""
         regex = re.compile(pattern)
         return wait_for('%s to say "%s"' % (self.name, pattern), timeout_sec,
-                        lambda: next((line for line in self.lines() if regex.search(line["sentence"])), None))
+                        lambda: next((line for line in self.lines()[since:] if regex.search(line["sentence"])), None))
 
 
 class Lab:
