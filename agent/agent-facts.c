@@ -55,7 +55,7 @@ static void gather_region(const struct agent *a, struct facts *f)
 	const struct region_client *c = a->region;
 	if (!c)
 		return;
-	int64_t now_sec = time_wall_msec() / 1000;
+	int64_t now_sec = region_client_wall_msec(c, time_boot_usec(), time_wall_msec()) / 1000;
 	f->contact = c->contact;
 	f->region_url = c->error && c->error_url < c->n_urls ? c->urls[c->error_url] : region_client_url(c);
 	f->region_error = c->error;

@@ -40,6 +40,18 @@ static void keep_floor(struct agent *a)
 		log_notice("the clock was before the last known time and is set to that");
 }
 
+static void slew(const struct agent *a, const struct clock_facts *facts)
+{
+	int64_t by_msec = clock_slew_by(facts);
+	if (!by_msec || a->options.root[0])
+		return;
+	int r = clock_slew(by_msec);
+	if (r < 0)
+		log_warning("the clock cannot be slewed: %s", strerror(-r));
+	else
+		log_info("the clock is off by %lld ms and slewed towards the region's", (long long)by_msec);
+}
+
 static int on_hello(int64_t region_msec, void *user)
 {
 	struct agent *a = user;
@@ -50,6 +62,8 @@ static int on_hello(int64_t region_msec, void *user)
 		.has_region_time = true,
 		.region_msec = region_msec,
 		.k3s_started = k3s_started(a),
+		.error_msec = a->region->hello.error_msec,
+		.ntp_synchronised = clock_is_synchronised(),
 	};
 	int64_t target = 0;
 	enum clock_verdict verdict = clock_decide(&facts, &target, &diag);
@@ -65,6 +79,7 @@ static int on_hello(int64_t region_msec, void *user)
 			log_notice("the clock was off by %lld s and is set to the region's time",
 				(long long)((target - facts.now_msec) / 1000));
 	}
+	slew(a, &facts);
 	agent_set_text(&a->clock_problem, NULL);
 	a->clock_taken = true;
 	a->region_record.heard_msec = region_msec;

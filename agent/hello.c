@@ -88,7 +88,8 @@ static int take(const struct hello_parts *parts, const struct cert_facts *ca, ui
 	memcpy(ret->ca_spki, ca->spki, ca->n_spki);
 	ret->n_ca_spki = ca->n_spki;
 	memcpy(ret->ca_pin, ca->spki_sha256, 32);
-	ret->region_msec = parts->time_msec + (int64_t)(round_trip_usec / 2 / USEC_PER_MSEC);
+	ret->error_msec = (int64_t)(round_trip_usec / 2 / USEC_PER_MSEC);
+	ret->region_msec = parts->time_msec + ret->error_msec;
 	return 0;
 }
 

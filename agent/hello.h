@@ -13,6 +13,7 @@ struct hello {
 	size_t n_ca_spki;
 	uint8_t ca_pin[32];
 	int64_t region_msec; // the signed time plus half the round trip
+	int64_t error_msec;  // half the round trip
 };
 void hello_done(struct hello *hello);
 /* @pins: 32 bytes each; @n_pins 0 accepts any CA (then no token may be sent and a person confirms the code).

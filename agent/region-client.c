@@ -13,6 +13,7 @@ enum {
 	POLL_WAIT_SEC = 50, // below the idle timeouts of usual NAT boxes
 	POLL_TIMEOUT_SEC = 75,
 	STATUS_EVERY_MSEC = 1000,
+	HELLO_AGAIN_SEC = 3600, // signed time to slew by; between two of them an oscillator drifts by a third of a second
 };
 
 static void kick(struct region_client *c)
@@ -146,12 +147,19 @@ static void on_refused_identity(struct region_client *c, const char *code, const
 	set_text(&c->enrol_sentence, error);
 }
 
+int64_t region_client_wall_msec(const struct region_client *c, uint64_t now_usec, int64_t wall_msec)
+{
+	if (!c->has_hello)
+		return wall_msec;
+	return c->hello.region_msec + (int64_t)((now_usec - c->hello_ended_usec) / USEC_PER_MSEC);
+}
+
 void region_client_heard(struct region_client *c, uint64_t now_usec, int64_t wall_msec)
 {
 	c->heard_usec = now_usec;
 	if (!c->has_hello)
 		return;
-	int64_t region_msec = c->hello.region_msec + (int64_t)((now_usec - c->hello_ended_usec) / USEC_PER_MSEC);
+	int64_t region_msec = region_client_wall_msec(c, now_usec, wall_msec);
 	c->heard_msec = region_msec < wall_msec ? region_msec : wall_msec;
 }
 
@@ -190,12 +198,37 @@ static bool op_answered(struct region_op_state *op, const struct http_response *
 	return false;
 }
 
+/* False: its time is not acceptable. The first hello is none then; a later one leaves the one before, because that is a
+ * warning and no reason to stop talking to the region. */
+static bool take_hello(struct region_client *c, const struct hello *fresh)
+{
+	struct hello old = c->hello;
+	uint64_t old_ended_usec = c->hello_ended_usec;
+	bool same_ca = c->has_hello && str_equal(old.ca_pem, fresh->ca_pem);
+	c->hello = *fresh;
+	c->hello_ended_usec = time_boot_usec();
+	region_exchange_check_ca(c);
+	bool accepted = c->events.on_hello(fresh->region_msec, c->events.user) >= 0;
+	if (!accepted && same_ca) {
+		hello_done(&c->hello);
+		c->hello = old;
+		c->hello_ended_usec = old_ended_usec;
+		return false;
+	}
+	hello_done(&old);
+	c->has_hello = accepted;
+	c->clients_stale |= !same_ca;
+	return accepted;
+}
+
 static void on_hello(const struct http_response *response, void *user)
 {
 	struct region_op_state *op = user;
 	struct region_client *c = op->client;
 	struct diag diag = { 0 };
 	if (!op_answered(op, response)) {
+		if (c->has_hello)
+			return; // only the time was asked for, everything else goes on
 		c->contact = REGION_SILENT; // an HTTP error is no hello either
 		set_text(&c->error, op->problem);
 		c->error_url = response->error < 0 ? c->error_url : c->url;
@@ -214,13 +247,7 @@ static void on_hello(const struct http_response *response, void *user)
 		return;
 	}
 	set_text(&c->error, NULL);
-	hello_done(&c->hello);
-	c->hello = hello;
-	c->hello_ended_usec = time_boot_usec();
-	region_exchange_check_ca(c);
-	c->clients_stale = true;
-	c->has_hello = c->events.on_hello(hello.region_msec, c->events.user) >= 0;
-	if (c->has_hello)
+	if (take_hello(c, &hello))
 		region_client_heard(c, time_boot_usec(), time_wall_msec());
 	else
 		op_failed(op, "the region's time is not acceptable", NULL);
@@ -461,19 +488,20 @@ static int make_clients(struct region_client *c)
 
 static void drive(struct region_client *c)
 {
-	int64_t now_sec = time_wall_msec() / 1000;
+	uint64_t now_usec = time_boot_usec();
 	if (c->n_urls == 0 || !c->identity || make_clients(c) < 0)
 		return;
-	if (!c->has_hello) {
-		if (op_idle(&c->ops[REGION_OP_HELLO]))
-			start_hello(c);
+	bool hello_is_old = c->node_client && now_usec - c->hello_ended_usec >= HELLO_AGAIN_SEC * USEC_PER_SEC;
+	if ((!c->has_hello || hello_is_old) && op_idle(&c->ops[REGION_OP_HELLO]))
+		start_hello(c);
+	if (!c->has_hello)
 		return;
-	}
 	if (!c->node_client) {
 		if (op_idle(&c->ops[REGION_OP_ENROL]))
 			start_exchange(c);
 		return;
 	}
+	int64_t now_sec = region_client_wall_msec(c, now_usec, time_wall_msec()) / 1000;
 	if (identity_wants_renewal(c->identity, now_sec) && op_idle(&c->ops[REGION_OP_RENEW]))
 		start_renew(c);
 	if (identity_expired(c->identity, now_sec))

@@ -109,6 +109,9 @@ void region_client_send_cluster(struct region_client *client, char *json_take);
 /* An answer came. heard_msec becomes part of the clock's floor, so it is the earlier of our clock, which may be in 2100, and
  * of the signed hello's time gone on by CLOCK_BOOTTIME, which drifts in months. */
 void region_client_heard(struct region_client *client, uint64_t now_usec, int64_t wall_msec);
+/* The time by the region's clock, which made our certificate and judges it: the last hello's gone on by CLOCK_BOOTTIME;
+ * ours before the first hello. */
+int64_t region_client_wall_msec(const struct region_client *client, uint64_t now_usec, int64_t wall_msec);
 /* Our own addresses changed: what is under way may wait on a connection that is dead. Every call starts anew. */
 void region_client_reconnect(struct region_client *client);
 // Network changed or a key was pressed: every backoff ends now.

@@ -58,6 +58,21 @@ static void time_heard_is_the_regions_not_ours(void **state)
 	assert_int_equal(c.heard_msec, INT64_C(1795392060500));
 }
 
+// With our own clock a renewed certificate would be as old as the last one, and be renewed again without end.
+static void certificate_is_judged_by_the_clock_that_made_it(void **state)
+{
+	struct region_client c = { .heard_msec = 0 };
+	struct identity identity = { .cert_pem = (char *)"PEM", .cert_from_sec = 1795392000, .cert_to_sec = 1795392000 + 30 * 86400 };
+	const int64_t year_2100 = INT64_C(4102444800000);
+	assert_int_equal(region_client_wall_msec(&c, 9 * USEC_PER_SEC, year_2100), year_2100);
+	c.has_hello = true;
+	c.hello.region_msec = INT64_C(1795392000000);
+	c.hello_ended_usec = 6 * USEC_PER_SEC;
+	assert_int_equal(region_client_wall_msec(&c, 9 * USEC_PER_SEC, year_2100), INT64_C(1795392003000));
+	assert_false(identity_wants_renewal(&identity, region_client_wall_msec(&c, 9 * USEC_PER_SEC, year_2100) / 1000));
+	assert_true(identity_wants_renewal(&identity, region_client_wall_msec(&c, 21 * 86400 * USEC_PER_SEC, year_2100) / 1000));
+}
+
 struct admission_log {
 	char order[64];
 	struct identity *identity;
@@ -137,6 +152,7 @@ int main(void)
 		cmocka_unit_test(code_and_confirmation_hold_for_one_ca_only),
 		cmocka_unit_test(confirmation_ends_with_its_exchange),
 		cmocka_unit_test(time_heard_is_the_regions_not_ours),
+		cmocka_unit_test(certificate_is_judged_by_the_clock_that_made_it),
 		cmocka_unit_test(region_is_kept_before_its_certificate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
