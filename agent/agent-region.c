@@ -153,6 +153,8 @@ static void take_assignment(struct agent *a, struct assignment *fresh)
 	}
 	if (changes.k3s)
 		a->k3s_configured = false;
+	if (changes.ntp)
+		a->ntp_told = false;
 	if (changes.bootstrap) { // the one under way is laid no further; the new one starts from what is there
 		a->bootstrap = bootstrap_free(a->bootstrap);
 		agent_set_text(&a->bootstrap_problem, NULL);

@@ -145,6 +145,7 @@ static void act(struct agent *a)
 		agent_kick(a); // what STATE holds changes the facts
 	agent_network_act(a, rung);
 	agent_region_act(a);
+	agent_time_act(a);
 	agent_k3s_act(a, rung);
 	agent_cluster_act(a, rung);
 }
@@ -247,6 +248,7 @@ struct agent *agent_free(struct agent *a)
 		return NULL;
 	agent_cluster_done(a);
 	agent_k3s_done(a);
+	agent_time_forget_bus(a);
 	agent_network_done(a);
 	region_client_free(a->region);
 	identity_free(a->identity);

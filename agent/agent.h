@@ -47,6 +47,8 @@ struct agent {
 	struct region_client *region;
 	bool clock_taken; // a hello's time in this boot
 	char *clock_problem;
+	bool ntp_told; // timesyncd knows the servers of this assignment
+	struct service *time_service;
 
 	// assignment
 	struct assignment *assignment;
@@ -129,6 +131,8 @@ void agent_network_done(struct agent *agent);
 void agent_k3s_act(struct agent *agent, enum rung rung); // agent-k3s.c
 void agent_k3s_done(struct agent *agent);
 void agent_k3s_forget_bus(struct agent *agent); // before the bus goes away
+void agent_time_act(struct agent *agent); // agent-time.c: NTP servers
+void agent_time_forget_bus(struct agent *agent);
 void agent_cluster_act(struct agent *agent, enum rung rung); // agent-cluster.c: node object, CNI, hand-over, bootstrap
 void agent_cluster_done(struct agent *agent);
 char *agent_status_json(const struct agent *agent, bool for_region); // agent-status.c

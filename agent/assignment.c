@@ -220,6 +220,18 @@ static int decode_artifacts(struct assignment *a, struct diag *reterr)
 	return take_texts(bootstrap, "signingKeys", SEED_MAX_KEYS, a->signing_keys, &a->n_signing_keys, reterr);
 }
 
+// They become words of a line of timesyncd's configuration.
+static int decode_ntp(struct assignment *a, struct diag *reterr)
+{
+	int r = take_texts(a->document, "ntp", ASSIGNMENT_MAX_NTP, a->ntp, &a->n_ntp, reterr);
+	for (size_t i = 0; r == 0 && i < a->n_ntp; i++) {
+		size_t n = strspn(a->ntp[i], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.:");
+		if (n == 0 || n > 253 || a->ntp[i][n])
+			r = diag_set(reterr, -EINVAL, "ntp", "must be host names or IP addresses, not \"%s\"", a->ntp[i]);
+	}
+	return r;
+}
+
 // Decodes a->document, which is set.
 static int decode_document(struct assignment *a, struct diag *reterr)
 {
@@ -240,7 +252,7 @@ static int decode_document(struct assignment *a, struct diag *reterr)
 	a->server = str_equal(role, "server");
 	if ((r = decode_cluster(a, reterr)) < 0 || (r = decode_region(a, reterr)) < 0 ||
 		(r = take_object(a->document, "network", &a->network, reterr)) < 0 || (r = decode_mesh(a, reterr)) < 0 ||
-		(r = decode_k3s(a, reterr)) < 0)
+		(r = decode_k3s(a, reterr)) < 0 || (r = decode_ntp(a, reterr)) < 0)
 		return r;
 	return decode_artifacts(a, reterr);
 }
@@ -277,11 +289,12 @@ static bool part_changed(const struct assignment *old, const struct assignment *
 struct assignment_changes assignment_compare(const struct assignment *old, const struct assignment *fresh)
 {
 	if (!old)
-		return (struct assignment_changes){ true, true, true };
+		return (struct assignment_changes){ true, true, true, true };
 	return (struct assignment_changes){
 		.network = part_changed(old, fresh, "network"),
 		.k3s = part_changed(old, fresh, "k3s") || part_changed(old, fresh, "node") || part_changed(old, fresh, "role") ||
 		       part_changed(old, fresh, "cluster"),
 		.bootstrap = part_changed(old, fresh, "bootstrap"),
+		.ntp = part_changed(old, fresh, "ntp"),
 	};
 }

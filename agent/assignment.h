@@ -5,7 +5,7 @@
 
 #include "base/seed.h"
 
-enum { ASSIGNMENT_MAX_BYTES = 1 << 20, ASSIGNMENT_MAX_SANS = 32 };
+enum { ASSIGNMENT_MAX_BYTES = 1 << 20, ASSIGNMENT_MAX_SANS = 32, ASSIGNMENT_MAX_NTP = 16 };
 
 struct assignment {
 	struct value *document;   // owned; everything below is borrowed from it, NULL: not given
@@ -31,6 +31,8 @@ struct assignment {
 	size_t n_signing_keys;
 	const char *signing_keys[SEED_MAX_KEYS];
 	const char *payload_repository, *payload_digest;
+	size_t n_ntp;
+	const char *ntp[ASSIGNMENT_MAX_NTP]; // names or addresses
 };
 /* 0; -EINVAL with a diag that names the key. @text is copied. */
 int assignment_decode(const char *text, size_t n, struct assignment **ret, struct diag *reterr);
@@ -40,6 +42,7 @@ struct assignment_changes {
 	bool network;
 	bool k3s; // ... or what else its configuration is made of: node, role, cluster
 	bool bootstrap;
+	bool ntp;
 };
 // What @fresh brings; everything when @old is NULL.
 struct assignment_changes assignment_compare(const struct assignment *old, const struct assignment *fresh);

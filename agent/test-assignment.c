@@ -40,6 +40,8 @@ static void wrong_assignment_is_refused_by_key(void **state)
 		{ "{\"node\":{\"name\":\"n\"},\"role\":\"worker\",\"k3s\":{\"nodeIp\":\"10.0.0.1\"}}", "k3s.server", "missing" },
 		{ "{\"node\":{\"name\":\"n\"},\"role\":\"worker\",\"k3s\":{\"first\":true,\"nodeIp\":\"10.0.0.1\"}}", "k3s.first",
 			"joins nobody" },
+		{ "{\"node\":{\"name\":\"n\"},\"role\":\"worker\",\"ntp\":[\"a\\nFallbackNTP=b\"]}", "ntp", "host names" },
+		{ "{\"node\":{\"name\":\"n\"},\"role\":\"worker\",\"ntp\":[\"\"]}", "ntp", "host names" },
 		{ "{\"node\":{\"name\":\"n\"},\"role\":\"worker\",\"bootstrap\":{\"repository\":\"a/b\",\"digest\":\"latest\"}}", "bootstrap",
 			"sha256" },
 	};
@@ -92,7 +94,9 @@ static void what_changed_is_found_part_by_part(void **state)
 	c = changes_to(old, HEAD "\"network\":{\"version\":2},\"bootstrap\":{\"repository\":\"a/b\",\"digest\":\"" TWO "\"}}");
 	assert_true(c.bootstrap && !c.network && !c.k3s);
 	c = changes_to(old, HEAD "\"network\":{\"version\":2},\"bootstrap\":null}");
-	assert_true(c.bootstrap && !c.network);
+	assert_true(c.bootstrap && !c.network && !c.ntp);
+	c = changes_to(old, HEAD "\"network\":{\"version\":2},\"ntp\":[\"10.0.0.1\",\"fd00::1\",\"ntp.example.org\"]}");
+	assert_true(c.ntp);
 	c = changes_to(old, HEAD "\"network\":{\"version\":2,\"ethernets\":{}},\"cluster\":{\"name\":\"c\"},"
 		"\"bootstrap\":{\"repository\":\"a/b\",\"digest\":\"" ONE "\"}}");
 	assert_true(c.network && c.k3s && !c.bootstrap);
