@@ -236,6 +236,8 @@ static void verify(struct payload *p)
 		_exit(r < 0 ? 1 : str_equal(hex, p->sha256) ? 0 : 2);
 	}
 	int r = pid < 0 ? -errno : sd_event_add_child(p->event, &p->child, pid, WEXITED, on_verified, p);
+	if (r >= 0)
+		r = sd_event_source_set_child_process_own(p->child, true); // freed while it runs: killed and reaped
 	if (r < 0) {
 		failed(p, strerror(-r));
 		return;
