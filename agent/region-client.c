@@ -121,12 +121,11 @@ static void refusal_parse(const struct http_response *response, struct value **r
 static void on_no_answer(struct region_client *c, struct region_op_state *op, const struct http_response *response)
 {
 	set_text(&c->error, response->diag.message); // without the URL's query: the same words at every try
-	c->error_url = c->url;
+	c->error_url = op->url;
 	c->contact = REGION_SILENT;
 	if (response->error == -EKEYREJECTED)
 		forget_hello(c); // another certificate, or our clock: a new hello tells
-	if (c->n_urls)
-		c->url = (c->url + 1) % c->n_urls;
+	region_client_url_failed(c, op->url);
 	op_failed(op, c->error, NULL);
 	changed(c);
 }
@@ -231,7 +230,7 @@ static void on_hello(const struct http_response *response, void *user)
 			return; // only the time was asked for, everything else goes on
 		c->contact = REGION_SILENT; // an HTTP error is no hello either
 		set_text(&c->error, op->problem);
-		c->error_url = response->error < 0 ? c->error_url : c->url;
+		c->error_url = op->url;
 		return;
 	}
 	uint64_t round_trip = time_boot_usec() - c->hello_started_usec;
@@ -240,8 +239,8 @@ static void on_hello(const struct http_response *response, void *user)
 		round_trip, &hello, &diag);
 	if (c->contact != REGION_FOUND) {
 		set_text(&c->error, diag_text(&diag));
-		c->error_url = c->url;
-		c->url = (c->url + 1) % c->n_urls;
+		c->error_url = op->url;
+		region_client_url_failed(c, op->url);
 		op_failed(op, c->error, NULL);
 		changed(c);
 		return;
@@ -350,6 +349,7 @@ static void start(struct region_op_state *op, struct http_client *http, const ch
 	struct region_client *c = op->client;
 	char boot_id[64], *match AUTO_FREE = NULL;
 	char *url AUTO_FREE = str_format("%s%s", region_client_url(c), path);
+	op->url = c->url;
 	(void)snprintf(boot_id, sizeof(boot_id), "Hearth-Boot-Id: %s", c->boot_id); // fixed length
 	if (etag)
 		match = str_format("If-None-Match: %s", etag);
@@ -621,6 +621,12 @@ int region_client_set_region(struct region_client *c, const char *const *urls, s
 const char *region_client_url(const struct region_client *c)
 {
 	return c->n_urls ? c->urls[c->url % c->n_urls] : "";
+}
+
+void region_client_url_failed(struct region_client *c, size_t url)
+{
+	if (c->n_urls && c->url == url)
+		c->url = (url + 1) % c->n_urls;
 }
 
 void region_client_set_known(struct region_client *c, const char *assignment_generation, const char *mesh_since)

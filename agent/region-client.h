@@ -44,6 +44,7 @@ struct region_op_state {
 	struct region_client *client;
 	enum region_op op;
 	struct http_call *call;
+	size_t url;             // of that call
 	sd_event_source *timer; // not NULL and enabled: backing off
 	unsigned n_failures;
 	bool waiting;
@@ -112,6 +113,8 @@ void region_client_heard(struct region_client *client, uint64_t now_usec, int64_
 /* The time by the region's clock, which made our certificate and judges it: the last hello's gone on by CLOCK_BOOTTIME;
  * ours before the first hello. */
 int64_t region_client_wall_msec(const struct region_client *client, uint64_t now_usec, int64_t wall_msec);
+/* The URL with index @url did not answer: the next one is tried, once, however many calls to it were under way. */
+void region_client_url_failed(struct region_client *client, size_t url);
 /* Our own addresses changed: what is under way may wait on a connection that is dead. Every call starts anew. */
 void region_client_reconnect(struct region_client *client);
 // Network changed or a key was pressed: every backoff ends now.

@@ -73,6 +73,20 @@ static void certificate_is_judged_by_the_clock_that_made_it(void **state)
 	assert_true(identity_wants_renewal(&identity, region_client_wall_msec(&c, 21 * 86400 * USEC_PER_SEC, year_2100) / 1000));
 }
 
+// Two long polls to a region's dead address fail together: with two addresses, moving on twice was not to move at all.
+static void dead_address_is_left_once(void **state)
+{
+	struct region_client c = { .n_urls = 2 };
+	region_client_url_failed(&c, 0);
+	region_client_url_failed(&c, 0);
+	assert_int_equal(c.url, 1);
+	region_client_url_failed(&c, 1);
+	assert_int_equal(c.url, 0);
+	c.n_urls = 0;
+	region_client_url_failed(&c, 0);
+	assert_int_equal(c.url, 0);
+}
+
 struct admission_log {
 	char order[64];
 	struct identity *identity;
@@ -153,6 +167,7 @@ int main(void)
 		cmocka_unit_test(confirmation_ends_with_its_exchange),
 		cmocka_unit_test(time_heard_is_the_regions_not_ours),
 		cmocka_unit_test(certificate_is_judged_by_the_clock_that_made_it),
+		cmocka_unit_test(dead_address_is_left_once),
 		cmocka_unit_test(region_is_kept_before_its_certificate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
