@@ -28,9 +28,12 @@ static void on_node(const struct kube_answer *answer, void *user)
 {
 	struct agent *a = user;
 	struct diag diag = { 0 };
+	struct node_readiness before = a->node;
 	a->kube_asking_node = false;
 	if (answer->error == 0 && node_readiness_from(answer->object, &a->node, &diag) == 0) {
 		a->has_node = true;
+		if (!str_equal(before.pod_cidr, a->node.pod_cidr))
+			a->conflist_written = false; // deleted and registered anew
 		agent_set_text(&a->node_problem, NULL);
 		if (a->node.ready && !file_exists(root_path(a->options.root, STATE_WAS_READY).text))
 			(void)file_save_checked(root_path(a->options.root, STATE_WAS_READY).text, "", 0, 0600, NULL); // next time
@@ -128,7 +131,7 @@ static void keep_nat(struct agent *a)
 		(void)snprintf(target, sizeof(target), "%.*s", (int)strcspn(as->k3s_server + 8, ":"), as->k3s_server + 8);
 	bool pods_known = a->conflist_written;
 	char key[sizeof(a->nat_target)];
-	(void)snprintf(key, sizeof(key), "%.50s%s", target, pods_known ? " pods" : "");
+	(void)snprintf(key, sizeof(key), "%.50s %.50s", target, pods_known ? a->node.pod_cidr : "");
 	if (str_equal(key, a->nat_target))
 		return;
 	if (pods_known && cni_masquerade_rules(a->node.pod_cidr, as->pod_cidr, as->mesh_cidr, &pods, &diag) < 0) {

@@ -97,7 +97,7 @@ struct agent {
 	char *node_problem;
 	char *pod_cidrs_seen; // JSON object
 	bool conflist_written;
-	char nat_target[64];
+	char nat_target[104]; // address, pod range
 	bool nat_set;
 	char *cluster_network_problem;
 	bool handed_over, handed_over_ready;
