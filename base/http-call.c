@@ -76,6 +76,8 @@ void http_call_free(struct http_call *call)
 	for (struct curl_slist *header = call->headers; header; header = header->next)
 		crypto_wipe(header->data, strlen(header->data)); // and requests credentials
 	curl_slist_free_all(call->headers);
+	if (call->request_body)
+		crypto_wipe(call->request_body, call->n_request_body); // tokens and kubeconfigs are sent, too
 	free(call->request_body);
 	free(call->url);
 	free(call);
@@ -360,7 +362,7 @@ int http_call_new(struct http_client *client, const struct http_request *request
 	call->easy = curl_easy_init();
 	call->url = strdup(request->url);
 	if (request->body && (call->request_body = malloc(request->n_body + 1)))
-		memcpy(call->request_body, request->body, request->n_body);
+		memcpy(call->request_body, request->body, call->n_request_body = request->n_body);
 	if (!call->easy || !call->url || (request->body && !call->request_body) || !copy_headers(call, request) ||
 		set_callbacks(call) != CURLE_OK || set_trust(call) != CURLE_OK || set_request(call, request) != CURLE_OK) {
 		http_call_free(call);

@@ -36,6 +36,7 @@ struct http_call {
 	struct curl_slist *headers;
 	char *url; // as asked or redirected to
 	void *request_body;
+	size_t n_request_body;
 	int out_fd;
 	uint64_t resume_from, n_out, max_body_bytes;
 	unsigned n_redirects;
