@@ -228,7 +228,8 @@ int region_exchange_answer(struct region_client *c, const char *json, size_t n, 
 
 void region_exchange_refused(struct region_client *c, int status, const char *code, const char *problem)
 {
-	if (status == 404) { // the region no longer knows it: a new one
+	// The region no longer knows it, or it was made with a key that is no more: a new one.
+	if (status == 404 || str_equal(code, "not-yours")) {
 		exchange_forget(c);
 		c->enrol = ENROL_NONE;
 		return;

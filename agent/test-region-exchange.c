@@ -43,6 +43,17 @@ static void confirmation_ends_with_its_exchange(void **state)
 	assert_false(c.confirmed);
 }
 
+// hearthd started again in this boot with a new key; what it kept in /run belongs to the old one.
+static void exchange_of_another_key_is_forgotten(void **state)
+{
+	struct region_client c = { .exchange_path = (char *)"/tmp/hearth-test-exchange-of-nobody", .nonce_sent = true,
+		.enrol = ENROL_ASKING };
+	c.exchange_id = strdup("e-1");
+	region_exchange_refused(&c, 403, "not-yours", "the enrolment is another key's");
+	assert_null(c.exchange_id);
+	assert_int_equal(c.enrol, ENROL_NONE);
+}
+
 static void time_heard_is_the_regions_not_ours(void **state)
 {
 	struct region_client c = { .heard_msec = 0 };
@@ -165,6 +176,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(code_and_confirmation_hold_for_one_ca_only),
 		cmocka_unit_test(confirmation_ends_with_its_exchange),
+		cmocka_unit_test(exchange_of_another_key_is_forgotten),
 		cmocka_unit_test(time_heard_is_the_regions_not_ours),
 		cmocka_unit_test(certificate_is_judged_by_the_clock_that_made_it),
 		cmocka_unit_test(dead_address_is_left_once),
