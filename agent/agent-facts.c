@@ -19,6 +19,7 @@ static void gather_seed(const struct agent *a, struct facts *f)
 		f->seed_problem = a->seed.problem;
 	else if (a->seed.problem[0])
 		f->seed_warning = a->seed.problem;
+	f->seed_foreign = a->seed_is_foreign ? a->seed.trust_name : NULL;
 	f->has_assignment = a->assignment != NULL;
 	f->from_seed = a->from_seed;
 	f->assignment_problem = a->assignment_problem;

@@ -112,6 +112,15 @@ static void on_admitted(void *user)
 	save_record(a);
 }
 
+static bool shares_url(const struct seed *trust, const struct region_record *record)
+{
+	for (size_t i = 0; i < trust->n_urls; i++)
+		for (size_t j = 0; j < record->n_urls; j++)
+			if (str_equal(trust->urls[i], record->urls[j]))
+				return true;
+	return false;
+}
+
 // Where the client looks: the record of STATE, and URLs of a seed that shares a pin with it; else the seed. The token of
 // another region's seed stays here.
 static void aim(struct agent *a)
@@ -123,6 +132,7 @@ static void aim(struct agent *a)
 	for (size_t i = 0; trust && i < trust->n_pins; i++)
 		for (size_t j = 0; j < record->n_pins; j++)
 			shares |= memcmp(trust->pins[i], record->pins[j], 32) == 0;
+	a->seed_is_foreign = trust && record->n_urls && !shares && !(trust->n_pins == 0 && shares_url(trust, record));
 	if (region_record_add(&target, (const char *const *)record->urls, record->n_urls,
 		    (const uint8_t(*)[32])record->pins, record->n_pins) < 0)
 		return;

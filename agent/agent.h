@@ -38,6 +38,7 @@ struct agent {
 	// seed
 	struct seed_sources seeds;
 	struct seed_choice seed;
+	bool seed_is_foreign; // the region of STATE is another
 	struct region_record region_record;
 	uint64_t heard_saved_usec;
 

@@ -360,6 +360,9 @@ struct ladder_action ladder_step(const struct facts *facts, uint64_t now_usec)
 	struct ladder_action action = { .rung = RUNG_SEED };
 	while (action.rung < RUNG_STEADY && rung_holds[action.rung](facts, now_usec, &action))
 		action.rung++;
+	if (facts->seed_foreign)
+		warn(&action, "the seed of %s names another region than the one that admitted this node: it is ignored; who wants "
+			"this machine to move has to clear its STATE disk", facts->seed_foreign);
 	if (facts->seed_warning && action.rung > RUNG_SEED)
 		warn(&action, "%s", facts->seed_warning);
 	if (action.rung == RUNG_STEADY)

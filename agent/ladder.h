@@ -60,6 +60,7 @@ struct facts {
 	const char *seed_problem; // "40-iso: seed.yaml:3:1: ..."
 	const char *seed_looked;  // the sources that were looked at
 	const char *seed_warning; // something of a seed that is ignored, and why
+	const char *seed_foreign; // the source of a seed that names another region than the one that admitted us
 	// assignment
 	bool has_assignment; // valid: received, stored or from the seed
 	bool from_seed;      // it came in the seed: there is no region

@@ -310,6 +310,16 @@ static void lowest_rung_wins(void **state)
 	expect(&f, RUNG_LINK, "carrier");
 }
 
+static void seed_of_another_region_is_shown_and_ignored(void **state)
+{
+	struct facts f = steady();
+	f.seed_foreign = "stick";
+	struct ladder_action action = ladder_step(&f, now);
+	assert_int_equal(action.rung, RUNG_STEADY);
+	assert_int_equal(action.n_warnings, 1);
+	assert_non_null(strstr(action.warnings[0], "the seed of stick names another region"));
+}
+
 static void sentences_are_safe_on_a_terminal_and_whole_utf8(void **state)
 {
 	struct facts f = fresh();
@@ -376,6 +386,7 @@ int main(void)
 		cmocka_unit_test(cluster_rungs_wait),
 		cmocka_unit_test(assignment_in_the_seed_needs_no_region),
 		cmocka_unit_test(lowest_rung_wins),
+		cmocka_unit_test(seed_of_another_region_is_shown_and_ignored),
 		cmocka_unit_test(sentences_are_safe_on_a_terminal_and_whole_utf8),
 		cmocka_unit_test(timeline_keeps_first_and_moves_last),
 		cmocka_unit_test(timeline_survives_its_json),
