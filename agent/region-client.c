@@ -197,9 +197,7 @@ static bool op_answered(struct region_op_state *op, const struct http_response *
 	return false;
 }
 
-/* False: its time is not acceptable. The first hello is none then; a later one leaves the one before, because that is a
- * warning and no reason to stop talking to the region. */
-static bool take_hello(struct region_client *c, const struct hello *fresh)
+bool region_client_take_hello(struct region_client *c, const struct hello *fresh)
 {
 	struct hello old = c->hello;
 	uint64_t old_ended_usec = c->hello_ended_usec;
@@ -246,7 +244,7 @@ static void on_hello(const struct http_response *response, void *user)
 		return;
 	}
 	set_text(&c->error, NULL);
-	if (take_hello(c, &hello))
+	if (region_client_take_hello(c, &hello))
 		region_client_heard(c, time_boot_usec(), time_wall_msec());
 	else
 		op_failed(op, "the region's time is not acceptable", NULL);

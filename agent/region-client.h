@@ -113,6 +113,9 @@ void region_client_heard(struct region_client *client, uint64_t now_usec, int64_
 /* The time by the region's clock, which made our certificate and judges it: the last hello's gone on by CLOCK_BOOTTIME;
  * ours before the first hello. */
 int64_t region_client_wall_msec(const struct region_client *client, uint64_t now_usec, int64_t wall_msec);
+/* A checked hello (its texts are taken). False: the owner does not accept its time. The first hello is none then; a later
+ * one leaves the one before, because that is a warning and no reason to stop talking to the region. */
+bool region_client_take_hello(struct region_client *client, const struct hello *fresh);
 /* The URL with index @url did not answer: the next one is tried, once, however many calls to it were under way. */
 void region_client_url_failed(struct region_client *client, size_t url);
 /* Our own addresses changed: what is under way may wait on a connection that is dead. Every call starts anew. */

@@ -84,6 +84,44 @@ static void certificate_is_judged_by_the_clock_that_made_it(void **state)
 	assert_true(identity_wants_renewal(&identity, region_client_wall_msec(&c, 21 * 86400 * USEC_PER_SEC, year_2100) / 1000));
 }
 
+static int accept_or_not(int64_t region_msec, void *user)
+{
+	return *(const bool *)user ? 0 : -ERANGE;
+}
+
+static struct hello hello_of(const char *ca, int64_t msec)
+{
+	return (struct hello){ .ca_pem = strdup(ca), .region_msec = msec };
+}
+
+static void later_hello_only_brings_the_time(void **state)
+{
+	bool accepted = false;
+	struct region_client c = { .events = { .on_hello = accept_or_not, .user = &accepted } };
+	struct hello hello = hello_of("CA 1", 1000);
+	assert_false(region_client_take_hello(&c, &hello)); // the first one: nothing is sent
+	assert_false(c.has_hello);
+	accepted = true;
+	hello = hello_of("CA 1", 2000);
+	assert_true(region_client_take_hello(&c, &hello));
+	assert_true(c.has_hello && c.clients_stale);
+	c.clients_stale = false;
+	hello = hello_of("CA 1", 3000);
+	assert_true(region_client_take_hello(&c, &hello));
+	assert_int_equal(c.hello.region_msec, 3000);
+	assert_false(c.clients_stale); // long polls go on
+	accepted = false;
+	hello = hello_of("CA 1", 500); // the region's clock was turned back
+	assert_false(region_client_take_hello(&c, &hello));
+	assert_true(c.has_hello && !c.clients_stale);
+	assert_int_equal(c.hello.region_msec, 3000);
+	accepted = true;
+	hello = hello_of("CA 2", 4000);
+	assert_true(region_client_take_hello(&c, &hello));
+	assert_true(c.clients_stale);
+	hello_done(&c.hello);
+}
+
 // Two long polls to a region's dead address fail together: with two addresses, moving on twice was not to move at all.
 static void dead_address_is_left_once(void **state)
 {
@@ -179,6 +217,7 @@ int main(void)
 		cmocka_unit_test(exchange_of_another_key_is_forgotten),
 		cmocka_unit_test(time_heard_is_the_regions_not_ours),
 		cmocka_unit_test(certificate_is_judged_by_the_clock_that_made_it),
+		cmocka_unit_test(later_hello_only_brings_the_time),
 		cmocka_unit_test(dead_address_is_left_once),
 		cmocka_unit_test(region_is_kept_before_its_certificate),
 	};
