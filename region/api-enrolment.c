@@ -3,10 +3,9 @@
 #include "region/api.h"
 
 #include "base/contact.h"
-#include "base/time.h"
 #include "region/body.h"
+#include "region/enrol-token.h"
 #include "region/enrol.h"
-#include "region/token.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -77,174 +76,6 @@ static int answer_post(
 	json_out_object_end(&out);
 	request->commit = true;
 	return request_answer_json(request, 201, &out);
-}
-
-static int token_refuse(struct enrolment *enrolment, const char *problem, char *sentence_take)
-{
-	(void)snprintf(enrolment->token_problem, sizeof(enrolment->token_problem), "%s", problem);
-	free(enrolment->token_sentence);
-	enrolment->token_sentence = sentence_take;
-	return sentence_take ? 0 : -ENOMEM;
-}
-
-static char *used_sentence(const struct token_use *use)
-{
-	char when[32];
-	if (!use)
-		return strdup("the join token was used before; compare the code instead");
-	return str_format("the join token was used by %s at %s; a person has to compare the code",
-		use->name[0] ? use->name : "another machine",
-		time_format_utc(use->reserved_sec, when));
-}
-
-static int token_reserve(
-	struct region *region, struct enrolment *enrolment, const struct token_use *taken_over)
-{
-	struct token_use use = { .burned = enrolment->durable,
-		.reserved_sec = region_now_sec(region) };
-	CLEANUP(node_freep) struct node *old = NULL;
-	int r = 0;
-	if (taken_over) {
-		if (store_node_by_key(region->store, taken_over->key, &old) >= 0)
-			r = node_revoke(region, old, "rules",
-				"its reserved token went to the same machine with a new key");
-		if (r < 0 || (r = store_token_use_remove(region->store, taken_over->id)) < 0)
-			return r;
-	}
-	use.heard_sec = use.reserved_sec;
-	(void)snprintf(use.id, sizeof(use.id), "%s/%.20s", enrolment->token_hash, enrolment->key);
-	(void)snprintf(use.hash, sizeof(use.hash), "%s", enrolment->token_hash);
-	(void)snprintf(use.key, sizeof(use.key), "%s", enrolment->key);
-	(void)snprintf(use.uuid, sizeof(use.uuid), "%s", enrolment->uuid);
-	return store_token_use_put(region->store, &use);
-}
-
-// A reservation that ran out goes when somebody else takes the token: its node, which never kept
-// its key, is revoked.
-static int token_drop_lapsed(struct region *region, const struct token *token,
-	struct token_use *const *uses, size_t n, int64_t now_sec)
-{
-	size_t n_held = n;
-	for (size_t i = 0; i < n && n_held >= (size_t)token->count; i++) {
-		CLEANUP(node_freep) struct node *node = NULL;
-		if (uses[i]->burned ||
-			uses[i]->reserved_sec + region->config->token_reserve_sec > now_sec)
-			continue;
-		int r = store_node_by_key(region->store, uses[i]->key, &node);
-		if (r >= 0 && node->state == NODE_RESERVED)
-			r = node_revoke(region, node, "rules",
-				"its reservation ran out and another machine took the token");
-		if ((r < 0 && r != -ENOENT) ||
-			(r = store_token_use_remove(region->store, uses[i]->id)) < 0)
-			return r;
-		n_held--;
-	}
-	return 0;
-}
-
-static int token_use_name(struct region *region, const struct enrolment *enrolment)
-{
-	CLEANUP(node_freep) struct node *node = NULL;
-	struct token_use **uses;
-	size_t n;
-	int r = store_node_by_id(region->store, enrolment->node_id, &node);
-	if (r < 0 ||
-		(r = store_token_use_list(region->store, enrolment->token_hash, &uses, &n)) < 0)
-		return r;
-	for (size_t i = 0; i < n && r >= 0; i++)
-		if (str_equal(uses[i]->key, enrolment->key)) {
-			(void)snprintf(uses[i]->name, sizeof(uses[i]->name), "%s", node->name);
-			r = store_token_use_put(region->store, uses[i]);
-		}
-	token_use_list_free(uses, n);
-	return r;
-}
-
-static int token_admit(struct region *region, struct enrolment *enrolment,
-	const struct token *token, const struct token_use *taken_over)
-{
-	struct diag diag = { 0 };
-	int r = token_reserve(region, enrolment, taken_over);
-	const struct admission admission = { .actor = "token",
-		.may_be_server = str_equal(token->role, "server"),
-		.node_name = token->node,
-		.durable = enrolment->durable,
-		.by_token = true };
-	if (r >= 0)
-		r = enrolment_admit(region, enrolment, &admission, &diag);
-	if (r == -EEXIST || r == -ERANGE || r == -EINVAL) {
-		char id[sizeof(((struct token_use *)0)->id)];
-		(void)snprintf(id, sizeof(id), "%s/%.20s", enrolment->token_hash, enrolment->key);
-		r = store_token_use_remove(region->store, id);
-		enrolment->token_hash[0] = '\0';
-		return r < 0 ? r
-			     : token_refuse(enrolment, "used",
-				       str_format("the join token cannot be used: %s",
-					       diag_text(&diag)));
-	}
-	return r < 0 ? r : token_use_name(region, enrolment);
-}
-
-// A good token approves; anything else leaves a reason in @enrolment, which goes on as a pending
-// entry.
-static int token_apply(struct region *region, struct enrolment *enrolment, const char *text)
-{
-	CLEANUP(token_freep) struct token *token = NULL;
-	struct token_use **uses = NULL;
-	const struct token_use *use;
-	size_t n = 0;
-	const struct token_question question = { enrolment->key, enrolment->uuid,
-		region_now_sec(region), region->config->token_reserve_sec,
-		region->config->takeover_silence_sec };
-	token_hash(text, enrolment->token_hash);
-	int r = store_token_by_hash(region->store, enrolment->token_hash, &token);
-	if (r >= 0)
-		r = store_token_use_list(region->store, enrolment->token_hash, &uses, &n);
-	if (r < 0 && r != -ENOENT)
-		return r;
-	enum token_verdict verdict = token_decide(token, uses, n, &question, &use);
-	char when[32];
-	r = 0;
-	switch (verdict) {
-	case TOKEN_UNKNOWN:
-		r = token_refuse(enrolment, "unknown",
-			strdup("this region knows no such join token; a person has to compare the "
-			       "code"));
-		break;
-	case TOKEN_EXPIRED:
-		r = token_refuse(enrolment, "expired",
-			str_format("the join token expired at %s; a person has to compare the code",
-				time_format_utc(token->expires_sec, when)));
-		break;
-	case TOKEN_USED:
-		r = token_refuse(enrolment, "used", used_sentence(use));
-		break;
-	case TOKEN_FREE:
-	case TOKEN_OWN:
-	case TOKEN_TAKEOVER:
-		if (enrolment->replaces[0])
-			r = token_refuse(enrolment, "replacement",
-				strdup("a node with the same hardware is enrolled already; a "
-				       "person has to approve the replacement by its code"));
-		else if (enrolment->unauthenticated)
-			r = token_refuse(enrolment, "boot",
-				strdup("the machine was booted without authentication; a person "
-				       "has to "
-				       "compare the code, the token was not used"));
-		else if (verdict == TOKEN_FREE)
-			r = token_drop_lapsed(region, token, uses, n, question.now_sec);
-		if (r >= 0 && !enrolment->token_problem[0])
-			r = token_admit(
-				region, enrolment, token, verdict == TOKEN_TAKEOVER ? use : NULL);
-		break;
-	}
-	token_use_list_free(uses, n);
-	if (enrolment->token_problem[0]) {
-		region_audit(region, enrolment->remote, "token refused", enrolment->id, "%s: %s",
-			enrolment->token_problem, enrolment->token_sentence);
-		enrolment->token_hash[0] = '\0';
-	}
-	return r;
 }
 
 static int fill_enrolment(struct region *region, const struct request *request,
@@ -367,7 +198,7 @@ int api_enrolment_post(struct region *region, struct request *request)
 		return r;
 	if (old && (r = store_enrolment_remove(region->store, old->id)) < 0)
 		return r;
-	if (body.token && (r = token_apply(region, enrolment, body.token)) < 0)
+	if (body.token && (r = enrolment_show_token(region, enrolment, body.token)) < 0)
 		return r;
 	if (enrolment->state == ENROLMENT_PENDING) {
 		if (old && body.token &&
@@ -530,22 +361,6 @@ int api_enrolment_put(struct region *region, struct request *request)
 	return answer_state(region, request, enrolment);
 }
 
-static int token_heard(struct region *region, const struct enrolment *enrolment)
-{
-	struct token_use **uses;
-	size_t n;
-	int r = store_token_use_list(region->store, enrolment->token_hash, &uses, &n);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < n && r >= 0; i++)
-		if (str_equal(uses[i]->key, enrolment->key)) {
-			uses[i]->heard_sec = enrolment->heard_sec;
-			r = store_token_use_put(region->store, uses[i]);
-		}
-	token_use_list_free(uses, n);
-	return r;
-}
-
 int api_enrolment_get(struct region *region, struct request *request)
 {
 	CLEANUP(enrolment_freep) struct enrolment *enrolment = NULL;
@@ -555,7 +370,7 @@ int api_enrolment_get(struct region *region, struct request *request)
 	enrolment->heard_sec = region_now_sec(region);
 	if ((r = store_enrolment_put(region->store, enrolment)) < 0 ||
 		(enrolment->state == ENROLMENT_RESERVED &&
-			(r = token_heard(region, enrolment)) < 0))
+			(r = enrolment_token_heard(region, enrolment)) < 0))
 		return r;
 	if (enrolment->state == ENROLMENT_PENDING && request_wait(request, enrolment->id))
 		return 0;
