@@ -119,12 +119,14 @@ static int post_again(struct region *region, struct request *request,
 	char holder[STORE_NAME_TEXT];
 	if (node->quarantined)
 		return request_answer_error(request, 409, "quarantined",
-			"two machines speak with the key of this node; an administrator has to decide which one is right");
+			"two machines speak with the key of this node; an administrator has to "
+			"decide which one is right");
 	int r = wg_key_holder(region, body->wg_public, node->key, holder);
 	if (r < 0)
 		return r;
 	if (holder[0])
-		return request_answer_error(request, 409, "wg-key-taken", "wgPublicKey is the key of another node");
+		return request_answer_error(
+			request, 409, "wg-key-taken", "wgPublicKey is the key of another node");
 	(void)snprintf(enrolment->node_id, sizeof(enrolment->node_id), "%s", node->id);
 	enrolment->state = node->state == NODE_RESERVED ? ENROLMENT_RESERVED : ENROLMENT_APPROVED;
 	enrolment->durable = node->durable;
@@ -177,8 +179,7 @@ int api_enrolment_post(struct region *region, struct request *request)
 {
 	CLEANUP(value_freep) struct value *document = NULL;
 	CLEANUP(enrolment_freep)
-	struct enrolment *enrolment = calloc(1, sizeof(*enrolment)),
-			 *old = NULL;
+	struct enrolment *enrolment = calloc(1, sizeof(*enrolment)), *old = NULL;
 	struct enrolment_body body;
 	struct diag diag = { 0 };
 	bool refused = false;

@@ -71,7 +71,8 @@ int hardware_find(struct region *region, const char *key, const char *uuid, cons
 	return 0;
 }
 
-int wg_key_holder(struct region *region, const char *wg_public, const char *key, char ret[static STORE_NAME_TEXT])
+int wg_key_holder(struct region *region, const char *wg_public, const char *key,
+	char ret[static STORE_NAME_TEXT])
 {
 	struct node **nodes;
 	size_t n;
@@ -80,7 +81,8 @@ int wg_key_holder(struct region *region, const char *wg_public, const char *key,
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < n && !ret[0]; i++)
-		if (nodes[i]->state != NODE_REVOKED && str_equal(nodes[i]->wg_public, wg_public) && !str_equal(nodes[i]->key, key))
+		if (nodes[i]->state != NODE_REVOKED && str_equal(nodes[i]->wg_public, wg_public) &&
+			!str_equal(nodes[i]->key, key))
 			(void)snprintf(ret, STORE_NAME_TEXT, "%s", nodes[i]->name);
 	node_list_free(nodes, n);
 	return 0;
@@ -228,7 +230,9 @@ int enrolment_admit(struct region *region, struct enrolment *enrolment,
 		r = wg_key_holder(region, enrolment->wg_public, enrolment->key, holder);
 	if (r >= 0 && holder[0])
 		return diag_set(reterr, -EEXIST, "wgPublicKey",
-			"is the WireGuard key of %s; if this is the same machine, revoke that node first", holder);
+			"is the WireGuard key of %s; if this is the same machine, revoke that node "
+			"first",
+			holder);
 	const char *wished = admission->node_name && admission->node_name[0] ? admission->node_name
 									     : replaced_name;
 	if (r < 0 || (r = fill_node(region, enrolment, admission, wished, node, reterr)) < 0 ||

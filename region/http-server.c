@@ -627,7 +627,8 @@ static void answers_take_back(struct region *region)
 			MHD_destroy_response(request->response);
 		request->response = NULL;
 		(void)request_answer_error(request, 503, "not-kept",
-			"the region could not write this down; ask again"); // without memory it is done again
+			"the region could not write this down; ask again"); // without memory it is
+									    // done again
 	}
 }
 
