@@ -362,18 +362,43 @@ int api_enrolment_put(struct region *region, struct request *request)
 	return answer_state(region, request, enrolment);
 }
 
+// How long a poll of @enrolment may take; a token that it kept is tried again first.
+static int look_again(struct region *region, struct request *request, struct enrolment *enrolment,
+	int64_t *ret_wait_sec)
+{
+	*ret_wait_sec = MAX_WAIT_SEC;
+	if (enrolment->state == ENROLMENT_RESERVED) { // well before its place counts as given up
+		*ret_wait_sec = region->config->takeover_silence_sec / 2;
+		if (*ret_wait_sec < 1)
+			*ret_wait_sec = 1;
+	}
+	if (enrolment->state != ENROLMENT_PENDING || !enrolment->token_hash[0])
+		return store_enrolment_put(region->store, enrolment);
+	int64_t again_sec = 0;
+	int r = store_mark(region->store);
+	if (r < 0)
+		return r;
+	r = enrolment_retry_token(region, enrolment, &again_sec);
+	int ended = r < 0 ? store_undo(region->store) : store_release(region->store);
+	if (again_sec > 0 && again_sec < MAX_WAIT_SEC)
+		*ret_wait_sec = again_sec;
+	request->commit |= enrolment->state != ENROLMENT_PENDING;
+	return r < 0 ? r : ended;
+}
+
 int api_enrolment_get(struct region *region, struct request *request)
 {
 	CLEANUP(enrolment_freep) struct enrolment *enrolment = NULL;
+	int64_t wait_sec;
 	int r = find_own(region, request, &enrolment);
 	if (r < 0)
 		return r;
-	enrolment->heard_sec = region_now_sec(region);
-	if ((r = store_enrolment_put(region->store, enrolment)) < 0 ||
-		(enrolment->state == ENROLMENT_RESERVED &&
-			(r = enrolment_token_heard(region, enrolment)) < 0))
+	if (!request_waited(request)) // the end of a wait is no sign of life
+		enrolment->heard_sec = region_now_sec(region);
+	if ((r = look_again(region, request, enrolment, &wait_sec)) < 0)
 		return r;
-	if (enrolment->state == ENROLMENT_PENDING && request_wait(request, enrolment->id))
+	if ((enrolment->state == ENROLMENT_PENDING || enrolment->state == ENROLMENT_RESERVED) &&
+		request_wait(request, enrolment->id, wait_sec))
 		return 0;
 	return answer_state(region, request, enrolment);
 }

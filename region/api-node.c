@@ -119,7 +119,7 @@ int api_assignment(struct region *region, struct request *request)
 		(long long)request->node->assignment_generation);
 	(void)snprintf(etag, sizeof(etag), "\"%s\"", generation);
 	if (etag_matches(request_header(request, "If-None-Match"), generation)) {
-		if (request_wait(request, "cluster"))
+		if (request_wait(request, "cluster", MAX_WAIT_SEC))
 			return 0;
 		r = request_answer_empty(request, 304);
 	} else {
@@ -219,7 +219,7 @@ int api_mesh(struct region *region, struct request *request)
 	if (r >= 0 && (since < 0 || n_peers || n_removed))
 		return request_answer_json(request, 200, &out);
 	json_out_done(&out);
-	if (r < 0 || request_wait(request, "cluster"))
+	if (r < 0 || request_wait(request, "cluster", MAX_WAIT_SEC))
 		return r;
 	return request_answer_empty(request, 304);
 }

@@ -113,78 +113,149 @@ static int token_admit(struct region *region, struct enrolment *enrolment,
 	return r < 0 ? r : token_use_name(region, enrolment);
 }
 
-int enrolment_show_token(struct region *region, struct enrolment *enrolment, const char *text)
+// A reservation's holder may speak as an enrolment and, with its certificate, as a node: any
+// request counts.
+static int uses_hear(
+	struct region *region, struct token_use *const *uses, size_t n, const char *uuid)
+{
+	for (size_t i = 0; i < n; i++) {
+		CLEANUP(node_freep) struct node *node = NULL;
+		CLEANUP(enrolment_freep) struct enrolment *enrolment = NULL;
+		if (uses[i]->burned || !uuid[0] || !str_equal(uses[i]->uuid, uuid))
+			continue; // only their silence is asked for
+		int r = store_enrolment_by_key(region->store, uses[i]->key, &enrolment);
+		if (r < 0 && r != -ENOENT)
+			return r;
+		if (r >= 0 && enrolment->heard_sec > uses[i]->heard_sec)
+			uses[i]->heard_sec = enrolment->heard_sec;
+		r = store_node_by_key(region->store, uses[i]->key, &node);
+		if (r < 0 && r != -ENOENT)
+			return r;
+		if (r >= 0 && node->seen_sec > uses[i]->heard_sec)
+			uses[i]->heard_sec = node->seen_sec;
+	}
+	return 0;
+}
+
+static int refuse_for(struct region *region, struct enrolment *enrolment,
+	enum token_verdict verdict, const struct token *token, const struct token_use *use,
+	int64_t takeover_sec)
+{
+	char when[32];
+	if (verdict == TOKEN_UNKNOWN)
+		return token_refuse(enrolment, "unknown",
+			strdup("this region knows no such join token; a person has to compare the "
+			       "code"));
+	if (verdict == TOKEN_EXPIRED)
+		return token_refuse(enrolment, "expired",
+			str_format("the join token expired at %s; a person has to compare the code",
+				time_format_utc(token->expires_sec, when)));
+	if (takeover_sec < 0)
+		return token_refuse(enrolment, "used", used_sentence(use));
+	return token_refuse(enrolment, "used",
+		str_format(
+			"the join token was used by another key of this machine; it passes to this "
+			"key once the other was silent for %lld s, or a person compares the code",
+			(long long)region->config->takeover_silence_sec));
+}
+
+// Why a token that is good does not approve this machine; NULL when it does.
+static const char *bar_of(const struct enrolment *enrolment, const char **ret_sentence)
+{
+	if (enrolment->replaces[0]) {
+		*ret_sentence =
+			"a node with the same hardware is enrolled already; a person has to "
+			"approve the replacement by its code";
+		return "replacement";
+	}
+	*ret_sentence =
+		"the machine was booted without authentication; a person has to compare the "
+		"code, the token was not used";
+	return enrolment->unauthenticated ? "boot" : NULL;
+}
+
+// The token of @enrolment's hash. *ret_takeover_sec: token_takeover_sec() while it is USED, else
+// -1.
+static int token_apply(
+	struct region *region, struct enrolment *enrolment, int64_t *ret_takeover_sec)
 {
 	CLEANUP(token_freep) struct token *token = NULL;
 	struct token_use **uses = NULL;
 	const struct token_use *use;
+	const char *sentence;
 	size_t n = 0;
 	const struct token_question question = { enrolment->key, enrolment->uuid,
 		region_now_sec(region), region->config->token_reserve_sec,
 		region->config->takeover_silence_sec };
-	token_hash(text, enrolment->token_hash);
+	*ret_takeover_sec = -1;
 	int r = store_token_by_hash(region->store, enrolment->token_hash, &token);
 	if (r >= 0)
 		r = store_token_use_list(region->store, enrolment->token_hash, &uses, &n);
 	if (r < 0 && r != -ENOENT)
 		return r;
+	r = uses_hear(region, uses, n, enrolment->uuid);
 	enum token_verdict verdict = token_decide(token, uses, n, &question, &use);
-	char when[32];
-	r = 0;
-	switch (verdict) {
-	case TOKEN_UNKNOWN:
-		r = token_refuse(enrolment, "unknown",
-			strdup("this region knows no such join token; a person has to compare the "
-			       "code"));
-		break;
-	case TOKEN_EXPIRED:
-		r = token_refuse(enrolment, "expired",
-			str_format("the join token expired at %s; a person has to compare the code",
-				time_format_utc(token->expires_sec, when)));
-		break;
-	case TOKEN_USED:
-		r = token_refuse(enrolment, "used", used_sentence(use));
-		break;
-	case TOKEN_FREE:
-	case TOKEN_OWN:
-	case TOKEN_TAKEOVER:
-		if (enrolment->replaces[0])
-			r = token_refuse(enrolment, "replacement",
-				strdup("a node with the same hardware is enrolled already; a "
-				       "person has to approve the replacement by its code"));
-		else if (enrolment->unauthenticated)
-			r = token_refuse(enrolment, "boot",
-				strdup("the machine was booted without authentication; a person "
-				       "has to "
-				       "compare the code, the token was not used"));
-		else if (verdict == TOKEN_FREE)
+	const char *bar = bar_of(enrolment, &sentence);
+	if (r >= 0 &&
+		(verdict == TOKEN_UNKNOWN || verdict == TOKEN_EXPIRED || verdict == TOKEN_USED)) {
+		if (verdict == TOKEN_USED && !bar)
+			*ret_takeover_sec = token_takeover_sec(uses, n, &question);
+		r = refuse_for(region, enrolment, verdict, token, use, *ret_takeover_sec);
+	} else if (r >= 0 && bar) {
+		r = token_refuse(enrolment, bar, strdup(sentence));
+	} else if (r >= 0) {
+		enrolment->token_problem[0] = '\0';
+		if (verdict == TOKEN_FREE)
 			r = token_drop_lapsed(region, token, uses, n, question.now_sec);
-		if (r >= 0 && !enrolment->token_problem[0])
+		if (r >= 0)
 			r = token_admit(
 				region, enrolment, token, verdict == TOKEN_TAKEOVER ? use : NULL);
-		break;
 	}
 	token_use_list_free(uses, n);
-	if (enrolment->token_problem[0]) {
-		region_audit(region, enrolment->remote, "token refused", enrolment->id, "%s: %s",
-			enrolment->token_problem, enrolment->token_sentence);
-		enrolment->token_hash[0] = '\0';
-	}
 	return r;
 }
 
-int enrolment_token_heard(struct region *region, const struct enrolment *enrolment)
+static void audit_refusal(struct region *region, const struct enrolment *enrolment)
 {
-	struct token_use **uses;
-	size_t n;
-	int r = store_token_use_list(region->store, enrolment->token_hash, &uses, &n);
+	region_audit(region, enrolment->remote, "token refused", enrolment->id, "%s: %s",
+		enrolment->token_problem, enrolment->token_sentence);
+}
+
+int enrolment_show_token(struct region *region, struct enrolment *enrolment, const char *text)
+{
+	int64_t takeover_sec;
+	token_hash(text, enrolment->token_hash);
+	int r = token_apply(region, enrolment, &takeover_sec);
+	if (r < 0 || !enrolment->token_problem[0])
+		return r;
+	audit_refusal(region, enrolment);
+	if (takeover_sec < 0)
+		enrolment->token_hash[0] =
+			'\0'; // nothing to wait for: it goes on without the token
+	return 0;
+}
+
+int enrolment_retry_token(
+	struct region *region, struct enrolment *enrolment, int64_t *ret_again_sec)
+{
+	CLEANUP(node_freep) struct node *replaced = NULL;
+	int64_t takeover_sec, wait_sec;
+	int r = hardware_find(
+		region, enrolment->key, enrolment->uuid, enrolment->serial, &replaced);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < n && r >= 0; i++)
-		if (str_equal(uses[i]->key, enrolment->key)) {
-			uses[i]->heard_sec = enrolment->heard_sec;
-			r = store_token_use_put(region->store, uses[i]);
-		}
-	token_use_list_free(uses, n);
-	return r;
+	// Meanwhile the other key may have become a node for good.
+	(void)snprintf(enrolment->replaces, sizeof(enrolment->replaces), "%s",
+		replaced ? replaced->id : "");
+	if ((r = token_apply(region, enrolment, &takeover_sec)) < 0)
+		return r;
+	*ret_again_sec = 0;
+	if (enrolment->token_problem[0] && takeover_sec < 0) {
+		audit_refusal(region, enrolment);
+		enrolment->token_hash[0] = '\0';
+	} else if (enrolment->token_problem[0]) {
+		wait_sec = takeover_sec - region_now_sec(region);
+		*ret_again_sec = wait_sec < 1 ? 1 : wait_sec;
+	}
+	return store_enrolment_put(region->store, enrolment);
 }

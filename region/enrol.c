@@ -243,6 +243,8 @@ int enrolment_admit(struct region *region, struct enrolment *enrolment,
 		return r;
 	enrolment->state = node->state == NODE_RESERVED ? ENROLMENT_RESERVED : ENROLMENT_APPROVED;
 	enrolment->durable = admission->durable;
+	if (!admission->by_token)
+		enrolment->token_hash[0] = '\0'; // it waited for its token; a person was faster
 	(void)snprintf(enrolment->node_id, sizeof(enrolment->node_id), "%s", node->id);
 	if ((r = store_enrolment_put(region->store, enrolment)) < 0)
 		return r;

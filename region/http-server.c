@@ -169,14 +169,20 @@ int request_json(struct request *request, struct value **ret)
 	return r < 0 ? -EBADMSG : 0;
 }
 
-bool request_wait(struct request *request, const char *topic)
+bool request_waited(const struct request *request)
+{
+	return request->deadline_usec != 0;
+}
+
+bool request_wait(struct request *request, const char *topic, int64_t max_sec)
 {
 	if (request->deadline_usec == 0) {
 		const char *text = request_query(request, "waitSec");
 		unsigned long seconds =
 			text && text[0] >= '0' && text[0] <= '9' ? strtoul(text, NULL, 10) : 0;
-		if (seconds > MAX_WAIT_SEC)
-			seconds = MAX_WAIT_SEC;
+		unsigned long max = max_sec < 0 ? 0 : (unsigned long)max_sec;
+		if (seconds > max)
+			seconds = max;
 		request->deadline_usec = request->started_usec + seconds * USEC_PER_SEC;
 	}
 	if (time_boot_usec() >= request->deadline_usec)

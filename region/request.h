@@ -55,7 +55,9 @@ void request_answer_header(
 	struct request *request, const char *name, const char *value); // after an answer
 // Parse the body as JSON, or answer 400 and return -EBADMSG.
 int request_json(struct request *request, struct value **ret);
-/* Wait until region_wake(@topic) or the query's waitSec is over: true when the handler is to return
- * 0 without an answer and will be called again; false when the time is over (or none was asked
- * for). */
-bool request_wait(struct request *request, const char *topic);
+/* Wait until region_wake(@topic), or the query's waitSec or @max_sec is over: true when the handler
+ * is to return 0 without an answer and will be called again; false when the time is over (or none
+ * was asked for). The first call sets the time. */
+bool request_wait(struct request *request, const char *topic, int64_t max_sec);
+// The handler runs again for a request that waited: nobody spoke just now.
+bool request_waited(const struct request *request);

@@ -55,6 +55,24 @@ static void a_reservation_holds_for_an_hour(void **state)
 	assert_int_equal(ask(&single, uses, 1, "b", "u2"), TOKEN_FREE);
 }
 
+static void its_place_is_taken_by_the_clock(void **state)
+{
+	struct token_use uses[] = { use_of("a", false, 500, 20), use_of("b", false, 500, 50) };
+	struct token_use *list[] = { &uses[0], &uses[1] };
+	const struct token_question same = { "c", "u1", NOW, RESERVE, SILENCE },
+				    other = { "c", "u2", NOW, RESERVE, SILENCE },
+				    own = { "a", "u1", NOW, RESERVE, SILENCE },
+				    nameless = { "c", "", NOW, RESERVE, SILENCE };
+	assert_int_equal(token_takeover_sec(list, 2, &same), NOW - 50 + SILENCE);
+	assert_int_equal(token_takeover_sec(list, 1, &same), NOW - 20 + SILENCE);
+	assert_int_equal(token_takeover_sec(list, 2, &other), -1);
+	assert_int_equal(token_takeover_sec(list, 1, &own), -1);
+	uses[0].uuid[0] = '\0';
+	assert_int_equal(token_takeover_sec(list, 1, &nameless), -1);
+	uses[1].burned = 1;
+	assert_int_equal(token_takeover_sec(list, 2, &same), -1);
+}
+
 static void the_same_silent_machine_takes_its_place(void **state)
 {
 	struct token_use uses[4] = { use_of("a", false, 500, SILENCE) };
@@ -105,6 +123,7 @@ int main(void)
 		cmocka_unit_test(a_new_token_is_free),
 		cmocka_unit_test(it_expires_but_not_for_who_has_it),
 		cmocka_unit_test(a_reservation_holds_for_an_hour),
+		cmocka_unit_test(its_place_is_taken_by_the_clock),
 		cmocka_unit_test(the_same_silent_machine_takes_its_place),
 		cmocka_unit_test(burned_is_for_good),
 		cmocka_unit_test(a_token_for_three_has_three_uses),

@@ -27,6 +27,26 @@ static bool use_holds(const struct token_use *use, const struct token_question *
 	return use->burned || use->reserved_sec + question->reserve_sec > question->now_sec;
 }
 
+// Reserved by another key of the machine that asks.
+static bool use_is_own_machine(const struct token_use *use, const struct token_question *question)
+{
+	return !use->burned && use->uuid[0] && str_equal(use->uuid, question->uuid) &&
+	       !str_equal(use->key, question->key);
+}
+
+int64_t token_takeover_sec(
+	struct token_use *const *uses, size_t n_uses, const struct token_question *question)
+{
+	int64_t earliest_sec = -1;
+	for (size_t i = 0; i < n_uses; i++) {
+		int64_t free_sec = uses[i]->heard_sec + question->takeover_silence_sec;
+		if (use_is_own_machine(uses[i], question) &&
+			(earliest_sec < 0 || free_sec < earliest_sec))
+			earliest_sec = free_sec;
+	}
+	return earliest_sec;
+}
+
 enum token_verdict token_decide(const struct token *token, struct token_use *const *uses,
 	size_t n_uses, const struct token_question *question, const struct token_use **ret_use)
 {
@@ -44,8 +64,7 @@ enum token_verdict token_decide(const struct token *token, struct token_use *con
 		}
 		n_held++;
 		last = uses[i];
-		if (!uses[i]->burned && uses[i]->uuid[0] &&
-			str_equal(uses[i]->uuid, question->uuid) &&
+		if (use_is_own_machine(uses[i], question) &&
 			uses[i]->heard_sec + question->takeover_silence_sec <= question->now_sec)
 			given_up = uses[i];
 	}

@@ -27,5 +27,9 @@ struct token_question {
  * TAKEOVER or USED is about, borrowed from @uses, else NULL. */
 enum token_verdict token_decide(const struct token *token, struct token_use *const *uses,
 	size_t n_uses, const struct token_question *question, const struct token_use **ret_use);
+/* When the same machine's place may be taken, if the key that reserved it stays silent: the
+ * earliest of all uses with this UUID that are not burned; -1: there is none. */
+int64_t token_takeover_sec(
+	struct token_use *const *uses, size_t n_uses, const struct token_question *question);
 // "used", "expired", "unknown" for the API; NULL when the token is good.
 const char *token_problem(enum token_verdict verdict);
