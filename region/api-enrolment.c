@@ -153,6 +153,13 @@ static int post_again(struct region *region, struct request *request,
 	return answer_post(region, request, enrolment);
 }
 
+// A person's no counts for an hour, whatever the machine shows.
+static bool denied_lately(const struct region *region, const struct enrolment *old)
+{
+	return old->state == ENROLMENT_DENIED &&
+	       old->heard_sec + DENIED_SEC > region_now_sec(region);
+}
+
 static int post_refused(struct region *region, struct request *request, const struct enrolment *old,
 	bool *ret_refused)
 {
@@ -160,7 +167,7 @@ static int post_refused(struct region *region, struct request *request, const st
 		wait_sec = old->code_sec + region->config->code_interval_sec - now_sec;
 	char text[24];
 	*ret_refused = true;
-	if (old->state == ENROLMENT_DENIED && old->heard_sec + DENIED_SEC > now_sec)
+	if (denied_lately(region, old))
 		return request_answer_error(request, 403, "denied",
 			"an administrator denied this machine; ask who runs the region");
 	if (old->code_sec && wait_sec > 0) {
@@ -194,7 +201,7 @@ int api_enrolment_post(struct region *region, struct request *request)
 		return r;
 	if (request->node)
 		return post_again(region, request, &body, old, enrolment);
-	if (old && !body.token &&
+	if (old && (!body.token || denied_lately(region, old)) &&
 		((r = post_refused(region, request, old, &refused)) < 0 || refused))
 		return r;
 	if (old && (r = store_enrolment_remove(region->store, old->id)) < 0)
