@@ -26,6 +26,9 @@ int api_oci(struct region *region, struct request *request);
 int api_boot(struct region *region, struct request *request);
 int api_page(struct region *region, struct request *request);
 int api_page_post(struct region *region, struct request *request);
+int api_login(struct region *region, struct request *request);
+// The password is derived here, without the lock (route.h).
+int api_login_prepare(struct region *region, struct request *request);
 
 /* A node spoke: remember when and from where, and watch for clones by the boot id (DESIGN 5). False
  * when an answer (409 quarantined) was given. */

@@ -460,6 +460,11 @@ static enum MHD_Result on_request(struct http_server *server, const struct route
 		*n_upload = 0;
 		return MHD_YES;
 	}
+	if (request->route && request->route->prepare && !request->is_prepared &&
+		!request->response && !request->body_too_big) {
+		request->prepared = request->route->prepare(region, request);
+		request->is_prepared = true;
+	}
 	pthread_mutex_lock(&region->lock);
 	region->n_requests++;
 	enum MHD_Result result = request_step(region, request);

@@ -7,7 +7,7 @@
 #include "region/page-view.h"
 #include "region/session.h"
 
-#include "base/time.h"
+#include "base/log.h"
 
 #include <errno.h>
 
@@ -94,27 +94,43 @@ int api_page(struct region *region, struct request *request)
 	return answer_page(region, request, 200, NULL);
 }
 
-static int login(struct region *region, struct request *request)
+enum login { LOGIN_FITS, LOGIN_WRONG, LOGIN_TOO_SOON };
+
+int api_login_prepare(struct region *region, struct request *request)
 {
 	AUTO_FREE char *password = form_value(request->body, "password"), *hash = NULL;
-	char cookie[128];
-	if (!session_may_try(region->sessions, request->remote))
-		return answer_page(
-			region, request, 429, "A wrong password costs two seconds: wait a moment.");
-	int r = store_meta_get(region->store, "adminPassword", &hash);
-	if (r < 0)
-		return r;
-	bool fits = password && password_fits(password, hash);
+	pthread_mutex_lock(&region->lock);
+	bool may = session_try_begin(region->sessions, request->remote);
+	int r = may ? store_meta_get(region->store, "adminPassword", &hash) : 0;
+	pthread_mutex_unlock(&region->lock);
+	bool fits = may && r >= 0 && password && password_fits(password, hash);
 	if (password)
 		crypto_wipe(password, strlen(password));
-	if (!fits) {
-		session_login_failed(region->sessions, request->remote);
+	if (!may)
+		return LOGIN_TOO_SOON;
+	pthread_mutex_lock(&region->lock);
+	session_try_end(region->sessions, request->remote, fits || r < 0);
+	pthread_mutex_unlock(&region->lock);
+	return r < 0 ? r : fits ? LOGIN_FITS : LOGIN_WRONG;
+}
+
+int api_login(struct region *region, struct request *request)
+{
+	char cookie[128];
+	if (request->prepared < 0)
+		return request->prepared;
+	if (request->prepared == LOGIN_TOO_SOON)
+		return answer_page(
+			region, request, 429, "A wrong password costs two seconds: wait a moment.");
+	if (request->prepared == LOGIN_WRONG) {
+		// In the journal, which is bounded: strangers do not fill the database.
+		log_warning("page: a wrong password from %s", request->remote);
 		return answer_page(region, request, 403, "That is not the password.");
 	}
 	const struct session *session = session_start(region->sessions);
 	if (!session)
 		return -ENOMEM;
-	r = answer_redirect(request);
+	int r = answer_redirect(request);
 	(void)snprintf(cookie, sizeof(cookie),
 		"hearth-session=%s; Path=/; Secure; HttpOnly; SameSite=Strict", session->id);
 	request_answer_header(request, "Set-Cookie", cookie);
@@ -170,8 +186,6 @@ int api_page_post(struct region *region, struct request *request)
 	const struct session *session =
 		session_of_cookie(region->sessions, request_header(request, "Cookie"));
 	AUTO_FREE char *csrf = form_value(request->body, "csrf");
-	if (str_equal(request->path, "/page/login"))
-		return login(region, request);
 	if (!session)
 		return answer_page(region, request, 401, "The session is over: log in again.");
 	if (!session_csrf_fits(session, csrf))

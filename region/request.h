@@ -26,6 +26,8 @@ struct request {
 	size_t n_spki;
 	struct node *node; // of that key, or NULL
 	char remote[64];
+	bool is_prepared;
+	int prepared; // what route->prepare said
 	// answer
 	struct MHD_Response *response;
 	unsigned status;

@@ -56,6 +56,11 @@ struct route {
 	enum peer_class peer;
 	size_t max_body;
 	int (*handle)(struct region *region, struct request *request);
+	/* What takes long, done once and without the region's lock when the request is there as a
+	 * whole, before
+	 * @handle: it reads the request and takes the lock itself where it needs the region. Its
+	 * result is request->prepared. NULL: nothing. */
+	int (*prepare)(struct region *region, struct request *request);
 };
 /* The row for @method and @path. NULL with *ret_status 404 (no such path) or 405 (not with this
  * method). */

@@ -2,31 +2,33 @@
 // exist. SPDX-License-Identifier: Apache-2.0
 #include "region/api.h"
 
-// Anybody with TLS may send FORM, anybody with a key of its own making FACTS: small, they come from strangers.
+// Anybody with TLS may send FORM, anybody with a key of its own making FACTS: small, they come from
+// strangers.
 enum { FORM = 4 << 10, FACTS = 32 << 10, SMALL = 64 << 10, LARGE = 2 << 20 };
 
 const struct route api_routes[] = {
-	{ "GET", "/healthz", PEER_ANY, 0, api_healthz },
-	{ "GET", "/metrics", PEER_ANY, 0, api_metrics },
-	{ "GET", "/v1/hello", PEER_ANY, 0, api_hello },
-	{ "POST", "/v1/enrolments", PEER_KEY, FACTS, api_enrolment_post },
-	{ "PUT", "/v1/enrolments/*", PEER_KEY, FORM, api_enrolment_put },
-	{ "GET", "/v1/enrolments/*", PEER_KEY, 0, api_enrolment_get },
-	{ "GET", "/v1/assignment", PEER_NODE, 0, api_assignment },
-	{ "GET", "/v1/mesh", PEER_NODE, 0, api_mesh },
-	{ "GET", "/v1/secrets", PEER_NODE, 0, api_secrets },
-	{ "PUT", "/v1/status", PEER_NODE, LARGE, api_status },
-	{ "POST", "/v1/renew", PEER_NODE_OR_EXPIRED, SMALL, api_renew },
-	{ "PUT", "/v1/cluster", PEER_FIRST_SERVER, SMALL * 4, api_cluster },
-	{ "GET HEAD", "/v2/*", PEER_NODE_OR_PULL, 0, api_oci },
-	{ "POST", "/v1/admin/*", PEER_ADMIN, SMALL, api_admin },
-	{ "GET", "/", PEER_ANY, 0, api_page },
-	{ "GET", "/page/*", PEER_ANY, 0, api_page },
-	{ "POST", "/page/*", PEER_ANY, FORM, api_page_post },
+	{ "GET", "/healthz", PEER_ANY, 0, api_healthz, NULL },
+	{ "GET", "/metrics", PEER_ANY, 0, api_metrics, NULL },
+	{ "GET", "/v1/hello", PEER_ANY, 0, api_hello, NULL },
+	{ "POST", "/v1/enrolments", PEER_KEY, FACTS, api_enrolment_post, NULL },
+	{ "PUT", "/v1/enrolments/*", PEER_KEY, FORM, api_enrolment_put, NULL },
+	{ "GET", "/v1/enrolments/*", PEER_KEY, 0, api_enrolment_get, NULL },
+	{ "GET", "/v1/assignment", PEER_NODE, 0, api_assignment, NULL },
+	{ "GET", "/v1/mesh", PEER_NODE, 0, api_mesh, NULL },
+	{ "GET", "/v1/secrets", PEER_NODE, 0, api_secrets, NULL },
+	{ "PUT", "/v1/status", PEER_NODE, LARGE, api_status, NULL },
+	{ "POST", "/v1/renew", PEER_NODE_OR_EXPIRED, SMALL, api_renew, NULL },
+	{ "PUT", "/v1/cluster", PEER_FIRST_SERVER, SMALL * 4, api_cluster, NULL },
+	{ "GET HEAD", "/v2/*", PEER_NODE_OR_PULL, 0, api_oci, NULL },
+	{ "POST", "/v1/admin/*", PEER_ADMIN, SMALL, api_admin, NULL },
+	{ "GET", "/", PEER_ANY, 0, api_page, NULL },
+	{ "GET", "/page/*", PEER_ANY, 0, api_page, NULL },
+	{ "POST", "/page/login", PEER_ANY, FORM, api_login, api_login_prepare },
+	{ "POST", "/page/*", PEER_ANY, FORM, api_page_post, NULL },
 };
 const size_t n_api_routes = N_ELEMENTS(api_routes);
 
 const struct route boot_routes[] = {
-	{ "GET HEAD", "/boot/*", PEER_ANY, 0, api_boot },
+	{ "GET HEAD", "/boot/*", PEER_ANY, 0, api_boot, NULL },
 };
 const size_t n_boot_routes = N_ELEMENTS(boot_routes);

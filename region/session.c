@@ -11,7 +11,8 @@ enum { PASSWORD_ROUNDS = 300000, SALT_BYTES = 16, TRY_BUCKETS = 256 };
 
 struct session_table {
 	struct session sessions[SESSION_MAX]; // id "" is free
-	uint64_t last_failed_usec; // by anybody: a password takes time, and nodes wait meanwhile
+	bool trying;			      // somebody's password is being derived
+	uint64_t last_failed_usec;	      // by anybody: a password takes processor time
 	uint64_t failed_usec[TRY_BUCKETS]; // by address; addresses may share one, which only makes
 					   // both wait
 };
@@ -112,17 +113,23 @@ static size_t bucket_of(const char *remote)
 	return hash[0];
 }
 
-bool session_may_try(const struct session_table *table, const char *remote)
+bool session_try_begin(struct session_table *table, const char *remote)
 {
-	uint64_t failed_usec = table->failed_usec[bucket_of(remote)];
-	if (table->last_failed_usec && time_boot_usec() - table->last_failed_usec < USEC_PER_SEC / 4)
+	uint64_t now_usec = time_boot_usec(), failed_usec = table->failed_usec[bucket_of(remote)];
+	if (table->trying ||
+		(table->last_failed_usec &&
+			now_usec - table->last_failed_usec < USEC_PER_SEC / 4) ||
+		(failed_usec && now_usec - failed_usec <= 2 * USEC_PER_SEC))
 		return false;
-	return failed_usec == 0 || time_boot_usec() - failed_usec > 2 * USEC_PER_SEC;
+	table->trying = true;
+	return true;
 }
 
-void session_login_failed(struct session_table *table, const char *remote)
+void session_try_end(struct session_table *table, const char *remote, bool fits)
 {
-	table->failed_usec[bucket_of(remote)] = table->last_failed_usec = time_boot_usec();
+	table->trying = false;
+	if (!fits)
+		table->failed_usec[bucket_of(remote)] = table->last_failed_usec = time_boot_usec();
 }
 
 bool session_csrf_fits(const struct session *session, const char *token)

@@ -26,9 +26,12 @@ void session_say(struct session_table *table, const struct session *session, boo
 // Take it: *ret_is_error, and the sentence (""  for none) into @ret.
 void session_take_said(struct session_table *table, const struct session *session,
 	char ret[static 512], bool *ret_is_error);
-/* May this address try a password now? After a wrong one it waits two seconds (login_failed). */
-bool session_may_try(const struct session_table *table, const char *remote);
-void session_login_failed(struct session_table *table, const char *remote);
+/* May this address try a password now? After a wrong one it waits two seconds, everybody a quarter
+ * of one; and one password is tried at a time, since deriving its key takes a processor a tenth of
+ * a second. True: end it by session_try_end(). Both under the region's lock, the deriving in
+ * between without it. */
+bool session_try_begin(struct session_table *table, const char *remote);
+void session_try_end(struct session_table *table, const char *remote, bool fits);
 bool session_csrf_fits(const struct session *session, const char *token);
 
 // "pbkdf2-sha256$ROUNDS$SALT$HASH" of @password with a new salt. 0 or -ENOMEM.

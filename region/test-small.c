@@ -194,6 +194,19 @@ static void sessions_come_from_cookies_alone(void **state)
 	session_table_free(table);
 }
 
+static void one_password_is_tried_at_a_time(void **state)
+{
+	struct session_table *table = session_table_new();
+	assert_true(session_try_begin(table, "192.0.2.1"));
+	assert_false(session_try_begin(table, "192.0.2.1"));
+	assert_false(session_try_begin(table, "192.0.2.2"));
+	session_try_end(table, "192.0.2.1", true);
+	assert_true(session_try_begin(table, "192.0.2.2"));
+	session_try_end(table, "192.0.2.2", false);
+	assert_false(session_try_begin(table, "192.0.2.2")); // two seconds
+	session_table_free(table);
+}
+
 static void html_is_escaped(void **state)
 {
 	AUTO_FREE char *text = NULL;
@@ -217,6 +230,7 @@ int main(void)
 		cmocka_unit_test(placeholders_name_no_machine),
 		cmocka_unit_test(passwords_are_derived),
 		cmocka_unit_test(sessions_come_from_cookies_alone),
+		cmocka_unit_test(one_password_is_tried_at_a_time),
 		cmocka_unit_test(html_is_escaped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,89 @@
+// The running region's own keys, and what it does without its lock.
+// SPDX-License-Identifier: Apache-2.0
+#include "region/api.h"
+#include "region/session.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include <cmocka.h>
+
+static char folder[64];
+
+static int set_up(void **state)
+{
+	strcpy(folder, "/tmp/hearth-region-unit.XXXXXX");
+	return mkdtemp(folder) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	static const char *const names[] = { "region.db", "region.db-wal", "region.db-shm" };
+	for (size_t i = 0; i < N_ELEMENTS(names); i++) {
+		char path[128];
+		(void)snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+		(void)unlink(path); // not each of them exists
+	}
+	return rmdir(folder);
+}
+
+struct login {
+	struct region region;
+	struct request request;
+	atomic_bool done;
+};
+
+static void *log_in(void *user)
+{
+	struct login *login = user;
+	login->request.prepared = api_login_prepare(&login->region, &login->request);
+	login->done = true;
+	return NULL;
+}
+
+// A slow password: somebody else has the lock while it is derived, and is told to wait with theirs.
+static void a_password_is_derived_without_the_lock(void **state)
+{
+	char body[] = "password=wrong", path[96];
+	struct login login = { .request = { .body = body, .remote = "192.0.2.1" } };
+	struct diag diag = { 0 };
+	pthread_t thread;
+	bool seen = false;
+	(void)snprintf(path, sizeof(path), "%s/region.db", folder);
+	assert_int_equal(store_open(path, true, &login.region.store, &diag), 0);
+	assert_int_equal(
+		store_meta_set(login.region.store, "adminPassword",
+			"pbkdf2-sha256$3000000$00112233445566778899aabbccddeeff$"
+			"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"),
+		0);
+	assert_non_null(login.region.sessions = session_table_new());
+	assert_int_equal(pthread_mutex_init(&login.region.lock, NULL), 0);
+	assert_int_equal(pthread_create(&thread, NULL, log_in, &login), 0);
+	while (!seen && !login.done) {
+		pthread_mutex_lock(&login.region.lock);
+		bool began = session_try_begin(login.region.sessions, "192.0.2.2");
+		if (began)
+			session_try_end(login.region.sessions, "192.0.2.2", true);
+		seen = !began && !login.done;
+		pthread_mutex_unlock(&login.region.lock);
+		(void)usleep(1000);
+	}
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(seen);
+	assert_true(login.request.prepared > 0); // wrong
+	assert_false(session_try_begin(login.region.sessions, "192.0.2.1"));
+	session_table_free(login.region.sessions);
+	store_close(login.region.store);
+	pthread_mutex_destroy(&login.region.lock);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			a_password_is_derived_without_the_lock, set_up, tear_down),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
