@@ -339,10 +339,12 @@ int region_server_certificate(struct region *region, struct diag *reterr)
 	const char *sans[CONFIG_MAX_URLS + 3] = { NULL };
 	size_t n = 0;
 	AUTO_FREE char *pem = NULL;
-	CLEANUP(key_freep) struct key *key = TAKE_PTR(region->server_key);
-	int r = key ? 0 : key_generate(&key);
+	// The key stays the region's when the certificate fails: hello goes on with the present
+	// one.
+	int r = region->server_key ? 0 : key_generate(&region->server_key);
 	if (r < 0)
 		return r;
+	const struct key *key = region->server_key;
 	for (size_t i = 0; i < config->n_urls; i++) {
 		cluster_url_host(config->urls[i], hosts[i], sizeof(hosts[i]));
 		sans[n++] = hosts[i];
@@ -366,7 +368,6 @@ int region_server_certificate(struct region *region, struct diag *reterr)
 		return r;
 	free(region->server_pem);
 	region->server_pem = TAKE_PTR(pem);
-	region->server_key = TAKE_PTR(key);
 	return use_server_certificate(region, reterr);
 }
 

@@ -29,6 +29,29 @@ static int tear_down(void **state)
 	return rmdir(folder);
 }
 
+static void a_failed_renewal_leaves_the_key(void **state)
+{
+	struct region region = { .dir = "/nowhere/at/all" };
+	struct diag diag = { 0 };
+	const struct cert_request ca = { .usage = CERT_USAGE_CA,
+		.common_name = "test",
+		.not_before_sec = region_now_sec(&region) - 60,
+		.not_after_sec = region_now_sec(&region) + 86400 };
+	assert_int_equal(
+		cluster_config_parse(cluster_config_defaults, strlen(cluster_config_defaults),
+			"cluster.yaml", folder, &region.config, &diag),
+		0);
+	assert_int_equal(key_generate(&region.ca_key), 0);
+	assert_int_equal(cert_issue(&ca, NULL, region.ca_key, &region.ca_pem, &diag), 0);
+	assert_int_equal(key_generate(&region.server_key), 0);
+	assert_true(region_server_certificate(&region, &diag) < 0);
+	assert_non_null(region.server_key);
+	key_free(region.server_key);
+	key_free(region.ca_key);
+	free(region.ca_pem);
+	cluster_config_free(region.config);
+}
+
 struct login {
 	struct region region;
 	struct request request;
@@ -82,6 +105,7 @@ static void a_password_is_derived_without_the_lock(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_failed_renewal_leaves_the_key, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_password_is_derived_without_the_lock, set_up, tear_down),
 	};
