@@ -113,6 +113,7 @@ static int serve(
 		.n_routes = n_api_routes,
 		.boot_routes = boot_routes,
 		.n_boot_routes = n_boot_routes,
+		.max_per_address = (unsigned)options->max_per_address,
 	};
 	int r = region_load(&service->region, options->dir, reterr);
 	if (r < 0)

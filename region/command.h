@@ -11,7 +11,7 @@ struct command_options {
 	const char *node, *role, *server, *name;
 	const char *urls[8];
 	size_t n_urls;
-	int64_t count, ttl_sec, max;
+	int64_t count, ttl_sec, max, max_per_address;
 	bool no_token, json;
 	const char *arguments[MAX_ARGUMENTS];
 	size_t n_arguments;

@@ -49,6 +49,7 @@ static void print_help(void)
 	       "DIR/admin.sock)\n"
 	       "  --listen A:PORT     HTTPS ([::]:7443)\n"
 	       "  --boot-listen A:P   plain HTTP for firmware ([::]:7080), or none\n"
+	       "  --max-per-address N connections of one address at HTTPS (15000)\n"
 	       "  --layout DIR        OCI layout served at /v2\n"
 	       "  --boot-dir DIR      files served at /boot\n"
 	       "  --json              output for scripts\n");
@@ -71,6 +72,7 @@ enum {
 	OPT_COUNT,
 	OPT_TTL,
 	OPT_MAX,
+	OPT_MAX_PER_ADDRESS,
 	OPT_NO_TOKEN,
 	OPT_JSON,
 	OPT_HELP,
@@ -93,6 +95,7 @@ static const struct option long_options[] = {
 	{ "count", required_argument, NULL, OPT_COUNT },
 	{ "ttl", required_argument, NULL, OPT_TTL },
 	{ "max", required_argument, NULL, OPT_MAX },
+	{ "max-per-address", required_argument, NULL, OPT_MAX_PER_ADDRESS },
 	{ "no-token", no_argument, NULL, OPT_NO_TOKEN },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -122,15 +125,15 @@ static int parse_options(int argc, char *argv[], struct command_options *options
 		int option;
 		int64_t *number;
 	} numbers[] = { { OPT_COUNT, &options->count }, { OPT_TTL, &options->ttl_sec },
-		{ OPT_MAX, &options->max } };
+		{ OPT_MAX, &options->max }, { OPT_MAX_PER_ADDRESS, &options->max_per_address } };
 	for (int option; (option = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
 		for (size_t i = 0; i < N_ELEMENTS(texts); i++)
 			if (texts[i].option == option)
 				*texts[i].text = optarg;
 		for (size_t i = 0; i < N_ELEMENTS(numbers); i++)
 			if (numbers[i].option == option && !parse_count(optarg, numbers[i].number))
-				return command_wrong_use(
-					"--count, --ttl and --max take a number from 1");
+				return command_wrong_use("--count, --ttl, --max and "
+							 "--max-per-address take a number from 1");
 		if (option == OPT_URL && options->n_urls < N_ELEMENTS(options->urls))
 			options->urls[options->n_urls++] = optarg;
 		options->no_token |= option == OPT_NO_TOKEN;

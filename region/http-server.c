@@ -15,7 +15,13 @@
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 
-enum { CONNECTION_MEMORY = 8 << 10, MAX_CONNECTIONS = 20000, IDLE_SEC = 120, MAX_PATH = 2048 };
+enum {
+	CONNECTION_MEMORY = 8 << 10,
+	MAX_CONNECTIONS = 20000,
+	MAX_BOOT_CONNECTIONS = 4096,
+	IDLE_SEC = 120,
+	MAX_PATH = 2048
+};
 
 struct http_server {
 	struct region *region;
@@ -567,6 +573,7 @@ static int start_tls(struct http_server *server, struct diag *reterr)
 		MHD_OPTION_HTTPS_MEM_TRUST, region->ca_pem, MHD_OPTION_HTTPS_PRIORITIES,
 		"NORMAL:-VERS-ALL:+VERS-TLS1.3", MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		(size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT, (unsigned)MAX_CONNECTIONS,
+		MHD_OPTION_PER_IP_CONNECTION_LIMIT, server->config.max_per_address,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SEC, MHD_OPTION_NOTIFY_COMPLETED,
 		on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
 		MHD_OPTION_END);
@@ -587,9 +594,10 @@ static int start_boot(struct http_server *server, struct diag *reterr)
 		return fd;
 	server->boot = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0,
 		NULL, NULL, on_boot_request, server, MHD_OPTION_LISTEN_SOCKET, fd,
-		MHD_OPTION_CONNECTION_LIMIT, 4096u, MHD_OPTION_CONNECTION_TIMEOUT,
-		(unsigned)IDLE_SEC, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-		MHD_OPTION_END);
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)MAX_BOOT_CONNECTIONS,
+		MHD_OPTION_PER_IP_CONNECTION_LIMIT, MAX_BOOT_CONNECTIONS / 4 * 3u,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SEC, MHD_OPTION_NOTIFY_COMPLETED,
+		on_completed, server, MHD_OPTION_END);
 	if (!server->boot) {
 		(void)close(fd);
 		return diag_set(reterr, -EIO, server->config.boot_listen,
@@ -606,6 +614,8 @@ int http_server_start(struct region *region, const struct http_server_config *co
 		return -ENOMEM;
 	server->region = region;
 	server->config = *config;
+	if (server->config.max_per_address == 0)
+		server->config.max_per_address = HTTP_MAX_PER_ADDRESS;
 	long n_processors = sysconf(_SC_NPROCESSORS_ONLN);
 	if (server->config.n_threads == 0)
 		server->config.n_threads = n_processors < 2   ? 2
