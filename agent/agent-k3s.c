@@ -191,10 +191,12 @@ static void start_unit(struct agent *a)
 }
 
 /* A K3s that dies between creating its etcd and writing its bootstrap data never starts again. Only on a first server that
- * was never Ready is there nothing to lose: it is stopped, its data is removed, and it starts from nothing. */
+ * was never Ready, by this node's marker and by the region's record, is there nothing to lose: it is stopped, its data is
+ * removed, and it starts from nothing. */
 static void start_over_if_hopeless(struct agent *a)
 {
-	if (a->k3s_starts_over || !a->assignment->k3s_first || service_n_restarts(a->k3s_service) < HOPELESS_RESTARTS ||
+	if (a->k3s_starts_over || !a->assignment->k3s_first || a->assignment->k3s_ever_ready ||
+		service_n_restarts(a->k3s_service) < HOPELESS_RESTARTS ||
 		file_exists(root_path(a->options.root, STATE_WAS_READY).text))
 		return;
 	log_warning("K3s failed %u times on this first server, which was never Ready: it starts over from nothing",

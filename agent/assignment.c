@@ -165,6 +165,7 @@ static int decode_k3s(struct assignment *a, struct diag *reterr)
 		return take_text(a->document, "waitingFor", false, &a->k3s_waiting_for, reterr);
 	a->has_k3s = true;
 	if ((r = take_bool(k3s, "first", &a->k3s_first, reterr)) < 0 ||
+		(r = take_bool(k3s, "everReady", &a->k3s_ever_ready, reterr)) < 0 ||
 		(r = take_bool(k3s, "watchPodCidrs", &a->watch_pod_cidrs, reterr)) < 0 ||
 		(r = take_text(k3s, "server", false, &a->k3s_server, reterr)) < 0 ||
 		(r = take_text(k3s, "nodeIp", true, &a->node_ip, reterr)) < 0 ||

@@ -20,6 +20,19 @@ static void whole_assignment_is_decoded(void **state)
 	assert_int_equal(a->n_pins, 1);
 	assert_non_null(a->network);
 	assert_null(a->k3s_server);
+	assert_false(a->k3s_ever_ready); // an older region does not say
+}
+
+static void ever_ready_is_the_regions_word(void **state)
+{
+	static const char text[] = "{\"node\":{\"name\":\"n\"},\"role\":\"server\",\"cluster\":{\"name\":\"c\",\"podCidr\":"
+				   "\"10.64.0.0/16\",\"serviceCidr\":\"10.65.0.0/16\"},\"k3s\":{\"first\":true,\"everReady\":true,"
+				   "\"nodeIp\":\"10.66.0.11\"}}";
+	struct assignment *a CLEANUP(assignment_freep) = NULL;
+	struct diag diag = { 0 };
+	if (assignment_decode(text, strlen(text), &a, &diag) < 0)
+		fail_msg("%s", diag_text(&diag));
+	assert_true(a->k3s_first && a->k3s_ever_ready);
 }
 
 static void wrong_assignment_is_refused_by_key(void **state)
@@ -106,6 +119,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole_assignment_is_decoded),
+		cmocka_unit_test(ever_ready_is_the_regions_word),
 		cmocka_unit_test(wrong_assignment_is_refused_by_key),
 		cmocka_unit_test(keys_of_a_newer_region_are_left_alone),
 		cmocka_unit_test(region_says_what_it_waits_for),

@@ -404,6 +404,7 @@ static int note_ready(struct region *region, struct node *node, bool ready)
 		cluster->ever_ready)
 		return r;
 	cluster->ever_ready = 1;
+	region_wake(region, "cluster"); // the first server's assignment says so
 	region_audit(
 		region, node->name, "cluster ready", cluster->name, "the first server is Ready");
 	return store_cluster_put(region->store, cluster);

@@ -308,6 +308,8 @@ static int put_k3s(const struct assignment_input *input, const struct cidr *api,
 		server, API_PORT);
 	json_out_object_begin(out);
 	json_out_member_bool(out, "first", first);
+	if (first)
+		json_out_member_bool(out, "everReady", input->cluster->ever_ready);
 	json_out_member(out, "server", first ? NULL : url);
 	json_out_member(out, "nodeIp", own);
 	json_out_member(out, "over", config->over_lan ? "lan" : "mesh");

@@ -73,6 +73,10 @@ static void the_first_server_makes_the_cluster(void **state)
 	assert_true(value_path(document, "k3s", "first", NULL)->boolean);
 	assert_int_equal(value_path(document, "k3s", "server", NULL)->type, VALUE_NULL);
 	assert_true(value_path(document, "k3s", "watchPodCidrs", NULL)->boolean);
+	assert_false(value_path(document, "k3s", "everReady", NULL)->boolean);
+	site.cluster.ever_ready = 1;
+	CLEANUP(value_freep) struct value *later = build(&site, &site.first, &site.first);
+	assert_true(value_path(later, "k3s", "everReady", NULL)->boolean);
 	assert_text(document, "hetzner", "k3s", "labels", "openova.io/provider");
 	assert_int_equal(value_find(document, "bootstrap")->type, VALUE_NULL);
 	assert_null(value_find(document, "waitingFor"));
@@ -92,6 +96,8 @@ static void a_worker_waits_until_it_handed_over(void **state)
 	assert_text(after, "https://10.66.0.11:6443", "k3s", "server");
 	assert_text(after, "10.66.0.12", "k3s", "nodeIp");
 	assert_false(value_path(after, "k3s", "watchPodCidrs", NULL)->boolean);
+	assert_null(value_path(
+		after, "k3s", "everReady", NULL)); // whoever joins has nothing to start over
 	cluster_config_free(site.config);
 }
 
@@ -127,7 +133,8 @@ static void pods_of_other_nodes_are_reached_through_the_mesh(void **state)
 {
 	struct site site = site_of(LAN ", k3s: {cni: bridge}");
 	CLEANUP(value_freep) struct value *document = build(&site, &site.first, &site.first);
-	const struct value *routes = value_path(document, "network", "tunnels", "hearth0", "routes", NULL);
+	const struct value *routes =
+		value_path(document, "network", "tunnels", "hearth0", "routes", NULL);
 	assert_int_equal(routes->n, 1);
 	assert_text(&routes->items[0], "10.64.0.0/16", "to");
 	assert_text(&routes->items[0], "link", "scope");
