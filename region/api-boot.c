@@ -57,19 +57,20 @@ static char *image_cmdline(const struct region *region)
 static void name_of_mac(struct region *region, const char *mac, char ret[static 80])
 {
 	struct node **nodes;
+	char lower[18] = "";
 	size_t n;
 	ret[0] = '\0';
 	if (!mac || strlen(mac) != 17)
 		return;
-	for (size_t i = 0; i < 17; i++) // nothing else of the facts may be asked for
+	for (size_t i = 0; i < 17; i++) { // nothing else of the facts may be asked for
 		if (i % 3 == 2 ? mac[i] != ':' : !isxdigit((unsigned char)mac[i]))
 			return;
-	if (store_node_list(region->store, &nodes, &n) < 0)
+		lower[i] = (char)tolower((unsigned char)mac[i]);
+	}
+	if (store_node_list_mac(region->store, lower, &nodes, &n) < 0)
 		return;
-	for (size_t i = 0; i < n; i++)
-		if (nodes[i]->state != NODE_REVOKED && nodes[i]->facts &&
-			strcasestr(nodes[i]->facts, mac))
-			(void)snprintf(ret, 80, "%s ", nodes[i]->name);
+	if (n > 0)
+		(void)snprintf(ret, 80, "%s ", nodes[n - 1]->name);
 	node_list_free(nodes, n);
 }
 

@@ -345,9 +345,13 @@ static int settle_pod_cidr(struct region *region, struct node *const *nodes, siz
 
 static int settle_pod_cidrs(struct region *region, struct request *request, bool all)
 {
+	const struct node *own = request->node;
 	struct node **nodes;
 	bool changed = false;
 	size_t n;
+	if (!all &&
+		(!own->reported_pod_cidr[0] || str_equal(own->reported_pod_cidr, own->pod_cidr)))
+		return 0; // most of the time: no need to read every node's record
 	int r = store_node_list(region->store, &nodes, &n);
 	if (r < 0)
 		return r;

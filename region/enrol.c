@@ -46,28 +46,34 @@ int enrolment_code(
 	return 0;
 }
 
+// Take the first of @nodes that is kept for good and has another key; the others are freed.
+static void take_other_durable(struct node **nodes, size_t n, const char *key, struct node **ret)
+{
+	for (size_t i = 0; i < n && !*ret; i++)
+		if (nodes[i]->durable && !str_equal(nodes[i]->key, key))
+			*ret = TAKE_PTR(nodes[i]);
+	for (size_t i = 0; i < n; i++)
+		node_free(nodes[i]);
+	free(nodes);
+}
+
 int hardware_find(struct region *region, const char *key, const char *uuid, const char *serial,
 	struct node **ret)
 {
 	struct node **nodes;
 	size_t n;
+	int r = 0;
 	*ret = NULL;
-	if (!uuid[0] && !serial[0])
-		return 0;
-	int r = store_node_list(region->store, &nodes, &n);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < n && !*ret; i++) {
-		const struct node *node = nodes[i];
-		if (node->state == NODE_REVOKED || !node->durable || str_equal(node->key, key))
-			continue;
-		if ((uuid[0] && strcasecmp(uuid, node->uuid) == 0) ||
-			(serial[0] && str_equal(serial, node->serial)))
-			*ret = TAKE_PTR(nodes[i]);
+	if (uuid[0]) {
+		if ((r = store_node_list_uuid(region->store, uuid, &nodes, &n)) < 0)
+			return r;
+		take_other_durable(nodes, n, key, ret);
 	}
-	for (size_t i = 0; i < n; i++)
-		node_free(nodes[i]);
-	free(nodes);
+	if (!*ret && serial[0]) {
+		if ((r = store_node_list_serial(region->store, serial, &nodes, &n)) < 0)
+			return r;
+		take_other_durable(nodes, n, key, ret);
+	}
 	return 0;
 }
 
@@ -77,12 +83,11 @@ int wg_key_holder(struct region *region, const char *wg_public, const char *key,
 	struct node **nodes;
 	size_t n;
 	ret[0] = '\0';
-	int r = store_node_list(region->store, &nodes, &n);
+	int r = store_node_list_wg(region->store, wg_public, &nodes, &n);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < n && !ret[0]; i++)
-		if (nodes[i]->state != NODE_REVOKED && str_equal(nodes[i]->wg_public, wg_public) &&
-			!str_equal(nodes[i]->key, key))
+		if (!str_equal(nodes[i]->key, key))
 			(void)snprintf(ret, STORE_NAME_TEXT, "%s", nodes[i]->name);
 	node_list_free(nodes, n);
 	return 0;
@@ -92,24 +97,6 @@ struct places {
 	unsigned *numbers;
 	size_t n_numbers, n_servers;
 };
-
-static int places_taken(struct region *region, struct places *ret)
-{
-	struct node **nodes;
-	size_t n;
-	int r = store_node_list(region->store, &nodes, &n);
-	if (r < 0)
-		return r;
-	ret->numbers = calloc(n + 1, sizeof(*ret->numbers));
-	for (size_t i = 0; ret->numbers && i < n; i++) {
-		if (nodes[i]->state == NODE_REVOKED)
-			continue;
-		ret->numbers[ret->n_numbers++] = (unsigned)nodes[i]->number;
-		ret->n_servers += nodes[i]->is_server != 0;
-	}
-	node_list_free(nodes, n);
-	return ret->numbers ? 0 : -ENOMEM;
-}
 
 static int choose_number(const struct region *region, const struct places *places,
 	const char *wished, int64_t *ret, struct diag *reterr)
@@ -190,7 +177,8 @@ static int fill_node(struct region *region, const struct enrolment *enrolment,
 {
 	struct places places = { 0 };
 	struct cidr address;
-	int r = places_taken(region, &places);
+	int r = store_node_places(
+		region->store, &places.numbers, &places.n_numbers, &places.n_servers);
 	if (r >= 0)
 		r = choose_number(region, &places, wished, &node->number, reterr);
 	AUTO_FREE unsigned *numbers = places.numbers;

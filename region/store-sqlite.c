@@ -304,6 +304,15 @@ static int schema_create(struct store *store)
 	return r < 0 ? r : store_meta_set_int(store, "schema", SCHEMA_VERSION);
 }
 
+// Indexes that came after the first release: a database that has none yet gets them.
+static int schema_index(struct store *store)
+{
+	return store_run(store,
+		"CREATE INDEX IF NOT EXISTS nodes_uuid ON nodes(uuid COLLATE NOCASE);"
+		"CREATE INDEX IF NOT EXISTS nodes_serial ON nodes(serial);"
+		"CREATE INDEX IF NOT EXISTS nodes_wg ON nodes(wg_public);");
+}
+
 int store_open(const char *path, bool create, struct store **ret, struct diag *reterr)
 {
 	struct stat st;
@@ -336,6 +345,8 @@ int store_open(const char *path, bool create, struct store **ret, struct diag *r
 	if (store_meta_int(store, "schema", 0) != SCHEMA_VERSION)
 		return diag_set(
 			reterr, -EPROTO, path, "was made by another version of hearth-region");
+	if ((r = schema_index(store)) < 0)
+		return diag_set(reterr, r, path, "cannot be set up: %s", sqlite3_errmsg(store->db));
 	*ret = TAKE_PTR(store);
 	return 0;
 }
@@ -629,6 +640,61 @@ int store_node_list_mesh(struct store *store, int64_t since, struct node ***ret,
 		(void ***)ret, ret_n);
 }
 
+int store_node_list_uuid(struct store *store, const char *uuid, struct node ***ret, size_t *ret_n)
+{
+	return record_list(store, &node_record,
+		" WHERE uuid = ? COLLATE NOCASE AND state <> 2 ORDER BY number", uuid, 0,
+		(void ***)ret, ret_n);
+}
+
+int store_node_list_serial(
+	struct store *store, const char *serial, struct node ***ret, size_t *ret_n)
+{
+	return record_list(store, &node_record, " WHERE serial = ? AND state <> 2 ORDER BY number",
+		serial, 0, (void ***)ret, ret_n);
+}
+
+int store_node_list_wg(
+	struct store *store, const char *wg_public, struct node ***ret, size_t *ret_n)
+{
+	return record_list(store, &node_record,
+		" WHERE wg_public = ? AND state <> 2 ORDER BY number", wg_public, 0, (void ***)ret,
+		ret_n);
+}
+
+int store_node_list_mac(struct store *store, const char *mac, struct node ***ret, size_t *ret_n)
+{
+	return record_list(store, &node_record,
+		" WHERE state <> 2 AND instr(lower(facts), ?) ORDER BY number", mac, 0,
+		(void ***)ret, ret_n);
+}
+
+int store_node_places(
+	struct store *store, unsigned **ret_numbers, size_t *ret_n, size_t *ret_n_servers)
+{
+	sqlite3_stmt *stmt;
+	int64_t n_nodes = store_node_count(store);
+	AUTO_FREE unsigned *numbers =
+		n_nodes < 0 ? NULL : calloc((size_t)n_nodes + 1, sizeof(*numbers));
+	size_t n = 0, n_servers = 0;
+	int code, r = n_nodes < 0 ? (int)n_nodes : !numbers ? -ENOMEM : 0;
+	if (r < 0 || (r = store_statement(store,
+			      "SELECT number, is_server FROM nodes WHERE state <> 2", &stmt)) < 0)
+		return r;
+	while ((code = sqlite3_step(stmt)) == SQLITE_ROW && n < (size_t)n_nodes) {
+		numbers[n++] = (unsigned)sqlite3_column_int64(stmt, 0);
+		n_servers += sqlite3_column_int64(stmt, 1) != 0;
+	}
+	r = sqlite_errno(code);
+	sqlite3_reset(stmt);
+	if (r < 0)
+		return r;
+	*ret_numbers = TAKE_PTR(numbers);
+	*ret_n = n;
+	*ret_n_servers = n_servers;
+	return 0;
+}
+
 int64_t store_node_count(struct store *store)
 {
 	int64_t n = 0;
@@ -648,8 +714,8 @@ int store_enrolment_list(struct store *store, struct enrolment ***ret, size_t *r
 		store, &enrolment_record, " ORDER BY heard_sec", NULL, 0, (void ***)ret, ret_n);
 }
 
-int store_enrolment_list_unheard(struct store *store, const char *remote_group,
-	struct enrolment ***ret, size_t *ret_n)
+int store_enrolment_list_unheard(
+	struct store *store, const char *remote_group, struct enrolment ***ret, size_t *ret_n)
 {
 	return record_list(store, &enrolment_record,
 		" WHERE state = 0 AND ?1 IN ('', remote_group) ORDER BY heard_sec LIMIT 64",

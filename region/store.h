@@ -116,8 +116,8 @@ struct store *store_close(struct store *store); // commits first
 DEFINE_CLEANUP(store)
 int store_commit(struct store *store); // durable after return; nothing to do is fine
 bool store_dirty(const struct store *store);
-/* Were changes undone by a commit that failed (a full disk) since the last time this was asked? What was
- * said about them does not hold; the store goes on with what was there before. */
+/* Were changes undone by a commit that failed (a full disk) since the last time this was asked?
+ * What was said about them does not hold; the store goes on with what was there before. */
 bool store_take_lost(struct store *store);
 // A request's writes as one step: undo takes back what was put since mark.
 int store_mark(struct store *store);
@@ -140,7 +140,21 @@ int store_node_by_name(
 	struct store *store, const char *name, struct node **ret);	     // not revoked ones
 int store_node_list(struct store *store, struct node ***ret, size_t *ret_n); // by number
 int store_node_list_mesh(struct store *store, int64_t since, struct node ***ret,
-	size_t *ret_n);			       // generation > since
+	size_t *ret_n); // generation > since
+// Nodes that are not revoked, found by an index: what is asked at every enrolment.
+int store_node_list_uuid(struct store *store, const char *uuid, struct node ***ret,
+	size_t *ret_n); // in either case
+int store_node_list_serial(
+	struct store *store, const char *serial, struct node ***ret, size_t *ret_n);
+int store_node_list_wg(
+	struct store *store, const char *wg_public, struct node ***ret, size_t *ret_n);
+/* Those whose facts name @mac (lower case, checked by the caller): every node's facts are read, no
+ * record is made of the others. */
+int store_node_list_mac(struct store *store, const char *mac, struct node ***ret, size_t *ret_n);
+/* The numbers of all nodes that are not revoked, and how many of them are servers. *ret_numbers is
+ * the caller's, never NULL. */
+int store_node_places(
+	struct store *store, unsigned **ret_numbers, size_t *ret_n, size_t *ret_n_servers);
 int64_t store_node_count(struct store *store); // not revoked
 struct node *node_free(struct node *node);
 DEFINE_CLEANUP(node)
@@ -152,8 +166,8 @@ int store_enrolment_by_key(struct store *store, const char *key, struct enrolmen
 int store_enrolment_list(
 	struct store *store, struct enrolment ***ret, size_t *ret_n); // oldest heard first
 /* Up to 64 pending entries, those longest unheard first; @remote_group "": of all. */
-int store_enrolment_list_unheard(struct store *store, const char *remote_group,
-	struct enrolment ***ret, size_t *ret_n);
+int store_enrolment_list_unheard(
+	struct store *store, const char *remote_group, struct enrolment ***ret, size_t *ret_n);
 int store_enrolment_count(
 	struct store *store, const char *remote_group, int64_t *ret); // pending; NULL: all
 int store_enrolment_remove(struct store *store, const char *id);

@@ -41,6 +41,59 @@ static struct store *opened(bool create)
 	return store;
 }
 
+static size_t n_found(int (*list)(struct store *, const char *, struct node ***, size_t *),
+	struct store *store, const char *what)
+{
+	struct node **nodes;
+	size_t n;
+	assert_int_equal(list(store, what, &nodes, &n), 0);
+	node_list_free(nodes, n);
+	return n;
+}
+
+static void nodes_are_found_by_their_hardware(void **state)
+{
+	struct store *store = opened(true);
+	char facts[] = "{\"nics\":[{\"mac\":\"52:54:00:AA:bb:01\"}]}";
+	struct node node = { .id = "n-1",
+		.key = "k1",
+		.name = "one",
+		.number = 4,
+		.uuid = "ABCD-ef",
+		.serial = "S1",
+		.wg_public = "w1",
+		.facts = facts,
+		.is_server = 1 };
+	unsigned *numbers;
+	size_t n, n_servers;
+	assert_int_equal(store_node_put(store, &node), 0);
+	store_close(store);
+	store = opened(false);
+	assert_int_equal(n_found(store_node_list_uuid, store, "abcd-EF"), 1);
+	assert_int_equal(n_found(store_node_list_uuid, store, "abcd-e"), 0);
+	assert_int_equal(n_found(store_node_list_serial, store, "S1"), 1);
+	assert_int_equal(n_found(store_node_list_serial, store, "s1"), 0);
+	assert_int_equal(n_found(store_node_list_wg, store, "w1"), 1);
+	assert_int_equal(n_found(store_node_list_mac, store, "52:54:00:aa:bb:01"), 1);
+	assert_int_equal(n_found(store_node_list_mac, store, "52:54:00:aa:bb:02"), 0);
+	assert_int_equal(store_node_places(store, &numbers, &n, &n_servers), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(n_servers, 1);
+	assert_int_equal(numbers[0], 4);
+	free(numbers);
+	node.state = NODE_REVOKED;
+	assert_int_equal(store_node_put(store, &node), 0);
+	assert_int_equal(n_found(store_node_list_uuid, store, "ABCD-ef") +
+				 n_found(store_node_list_serial, store, "S1") +
+				 n_found(store_node_list_wg, store, "w1") +
+				 n_found(store_node_list_mac, store, "52:54:00:aa:bb:01"),
+		0);
+	assert_int_equal(store_node_places(store, &numbers, &n, &n_servers), 0);
+	assert_int_equal(n + n_servers, 0);
+	free(numbers);
+	store_close(store);
+}
+
 static void records_survive(void **state)
 {
 	struct store *store = opened(true);
@@ -207,6 +260,8 @@ static void failing_disk_undoes_what_was_not_committed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			nodes_are_found_by_their_hardware, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(records_survive, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			two_regions_do_not_share_a_database, set_up, tear_down),
