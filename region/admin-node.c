@@ -7,6 +7,76 @@
 
 #include <errno.h>
 
+// What a machine's own words add to a list, which has room for 20,000 strangers (MAX_ANSWER of
+// admin-socket.c). `show` has the whole of one node.
+enum {
+	MAX_SHOWN_TEXT = 128,
+	MAX_SHOWN_MACS = 16,
+	MAX_SHOWN_LLDP = 4,
+	MAX_SHOWN_WARNINGS = 8,
+	MAX_SHOWN_WARNING = 512,
+	MAX_SHOWN_RUNGS = 32
+};
+
+static void put_clipped(struct json_out *out, const char *key, const char *text)
+{
+	char clipped[MAX_SHOWN_TEXT + 1];
+	if (text)
+		(void)snprintf(clipped, sizeof(clipped), "%s", text);
+	json_out_member(out, key, text ? clipped : NULL);
+}
+
+static void put_lldp(struct json_out *out, const struct value *lldp)
+{
+	static const char *const keys[] = { "link", "system", "port" };
+	json_out_key(out, "lldp");
+	json_out_array_begin(out);
+	for (size_t i = 0; lldp && lldp->type == VALUE_ARRAY && i < lldp->n && i < MAX_SHOWN_LLDP;
+		i++) {
+		json_out_object_begin(out);
+		for (size_t k = 0; k < N_ELEMENTS(keys); k++)
+			put_clipped(out, keys[k], value_text(value_find(&lldp->items[i], keys[k])));
+		json_out_object_end(out);
+	}
+	json_out_array_end(out);
+}
+
+static void put_warnings(struct json_out *out, const struct value *warnings)
+{
+	char clipped[MAX_SHOWN_WARNING + 1];
+	json_out_key(out, "warnings");
+	json_out_array_begin(out);
+	for (size_t i = 0; warnings && warnings->type == VALUE_ARRAY && i < warnings->n &&
+			   i < MAX_SHOWN_WARNINGS;
+		i++) {
+		const char *text = value_text(&warnings->items[i]);
+		(void)snprintf(clipped, sizeof(clipped), "%s", text ? text : "");
+		json_out_string(out, clipped);
+	}
+	json_out_array_end(out);
+}
+
+static void put_timeline(struct json_out *out, const struct value *timeline)
+{
+	static const char *const times[] = { "firstUsec", "lastUsec" };
+	json_out_key(out, "timeline");
+	json_out_array_begin(out);
+	for (size_t i = 0;
+		timeline && timeline->type == VALUE_ARRAY && i < timeline->n && i < MAX_SHOWN_RUNGS;
+		i++) {
+		json_out_object_begin(out);
+		put_clipped(out, "rung", value_text(value_find(&timeline->items[i], "rung")));
+		for (size_t k = 0; k < N_ELEMENTS(times); k++) {
+			int64_t usec;
+			if (value_int(value_find(&timeline->items[i], times[k]), times[k], 0,
+				    INT64_MAX, &usec, NULL) >= 0)
+				json_out_member_int(out, times[k], usec);
+		}
+		json_out_object_end(out);
+	}
+	json_out_array_end(out);
+}
+
 static void put_hardware(
 	struct json_out *out, const char *facts_text, const char *uuid, const char *serial)
 {
@@ -16,13 +86,12 @@ static void put_hardware(
 			NULL); // stored facts were checked; none is fine
 	json_out_member(out, "uuid", uuid);
 	json_out_member(out, "serial", serial);
-	json_out_member(out, "product", value_text(value_find(facts, "product")));
-	json_out_key(out, "lldp");
-	json_out_value(out, value_find(facts, "lldp"));
+	put_clipped(out, "product", value_text(value_find(facts, "product")));
+	put_lldp(out, value_find(facts, "lldp"));
 	json_out_key(out, "macs");
 	json_out_array_begin(out);
 	const struct value *nics = value_find(facts, "nics");
-	for (size_t i = 0; nics && i < nics->n; i++)
+	for (size_t i = 0; nics && i < nics->n && i < MAX_SHOWN_MACS; i++)
 		json_out_string(out, value_text(value_find(&nics->items[i], "mac")));
 	json_out_array_end(out);
 }
@@ -50,10 +119,8 @@ static void put_node(struct json_out *out, const struct node *node, bool whole)
 	json_out_member_int(out, "approvedSec", node->approved_sec);
 	json_out_member(out, "phase", value_text(value_find(status, "phase")));
 	json_out_member(out, "sentence", value_text(value_find(status, "sentence")));
-	json_out_key(out, "warnings");
-	json_out_value(out, value_find(status, "warnings"));
-	json_out_key(out, "timeline");
-	json_out_value(out, value_find(status, "timeline"));
+	put_warnings(out, value_find(status, "warnings"));
+	put_timeline(out, value_find(status, "timeline"));
 	if (whole) {
 		json_out_key(out, "status");
 		json_out_value(out, status);

@@ -6,7 +6,28 @@
 #include <ctype.h>
 #include <errno.h>
 
-enum { MAX_NICS = 64, MAX_TEXT = 4096, MAX_SEEN = 5000 };
+// MAX_DEPTH: lists that people read repeat what machines said, deeper inside than it came, and
+// JSON_MAX_DEPTH bounds those as well.
+enum { MAX_NICS = 64, MAX_TEXT = 4096, MAX_SEEN = 5000, MAX_DEPTH = 16 };
+
+static bool is_deeper_than(const struct value *value, unsigned max)
+{
+	if (value->type != VALUE_OBJECT && value->type != VALUE_ARRAY)
+		return false;
+	if (max == 0)
+		return true;
+	for (size_t i = 0; i < value->n; i++)
+		if (is_deeper_than(&value->items[i], max - 1))
+			return true;
+	return false;
+}
+
+static int check_depth(const struct value *body, struct diag *reterr)
+{
+	return is_deeper_than(body, MAX_DEPTH)
+		       ? diag_set(reterr, -EINVAL, "", "must be nested at most %d deep", MAX_DEPTH)
+		       : 0;
+}
 
 static int check_object(const struct value *body, struct diag *reterr)
 {
@@ -91,7 +112,8 @@ int enrolment_body_decode(const struct value *body, struct enrolment_body *ret, 
 	struct enrolment_body decoded = { .facts = value_find(body, "facts") };
 	const char *uuid = NULL, *serial = NULL;
 	int r = check_object(body, reterr);
-	if (r < 0 || (r = value_only_keys(body, "body", keys, reterr)) < 0 ||
+	if (r < 0 || (r = check_depth(body, reterr)) < 0 ||
+		(r = value_only_keys(body, "body", keys, reterr)) < 0 ||
 		(r = decode_bytes32(body, "commitment", &decoded.commitment, reterr)) < 0 ||
 		(r = decode_bytes32(body, "wgPublicKey", &decoded.wg_public, reterr)) < 0 ||
 		(r = decode_optional_text(body, "token", 128, &decoded.token, reterr)) < 0 ||
@@ -128,7 +150,8 @@ int status_body_decode(const struct value *body, struct status_body *ret, struct
 {
 	struct status_body decoded = { .phase = "", .sentence = "" };
 	int r = check_object(body, reterr);
-	if (r < 0 || (r = decode_optional_text(body, "phase", 64, &decoded.phase, reterr)) < 0 ||
+	if (r < 0 || (r = check_depth(body, reterr)) < 0 ||
+		(r = decode_optional_text(body, "phase", 64, &decoded.phase, reterr)) < 0 ||
 		(r = decode_optional_text(body, "sentence", MAX_TEXT, &decoded.sentence, reterr)) <
 			0 ||
 		(r = decode_optional_text(body, "podCidr", 63, &decoded.pod_cidr, reterr)) < 0 ||
