@@ -70,21 +70,45 @@ static int token_drop_lapsed(struct region *region, const struct token *token,
 	return 0;
 }
 
-static int token_use_name(struct region *region, const struct enrolment *enrolment)
+int enrolment_name_token(struct region *region, const struct enrolment *enrolment, const char *name)
 {
-	CLEANUP(node_freep) struct node *node = NULL;
 	struct token_use **uses;
 	size_t n;
-	int r = store_node_by_id(region->store, enrolment->node_id, &node);
-	if (r < 0 ||
-		(r = store_token_use_list(region->store, enrolment->token_hash, &uses, &n)) < 0)
-		return r;
+	int r = enrolment->token_hash[0]
+			? store_token_use_list(region->store, enrolment->token_hash, &uses, &n)
+			: -ENOENT;
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
 	for (size_t i = 0; i < n && r >= 0; i++)
 		if (str_equal(uses[i]->key, enrolment->key)) {
-			(void)snprintf(uses[i]->name, sizeof(uses[i]->name), "%s", node->name);
+			(void)snprintf(uses[i]->name, sizeof(uses[i]->name), "%s", name);
 			r = store_token_use_put(region->store, uses[i]);
 		}
 	token_use_list_free(uses, n);
+	return r;
+}
+
+int enrolment_claim_token(struct region *region, struct enrolment *enrolment)
+{
+	struct token_use **uses;
+	bool claimed = false;
+	size_t n;
+	if (!enrolment->token_hash[0])
+		return 0;
+	int r = store_token_use_list(region->store, enrolment->token_hash, &uses, &n);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n && r >= 0 && !claimed; i++) {
+		if (uses[i]->burned || !uses[i]->uuid[0] ||
+			str_equal(uses[i]->key, enrolment->key) ||
+			!str_equal(uses[i]->uuid, enrolment->uuid))
+			continue;
+		r = token_reserve(region, enrolment, uses[i]);
+		claimed = true;
+	}
+	token_use_list_free(uses, n);
+	if (!claimed)
+		enrolment->token_hash[0] = '\0'; // it came by its code alone
 	return r;
 }
 
@@ -110,7 +134,7 @@ static int token_admit(struct region *region, struct enrolment *enrolment,
 				       str_format("the join token cannot be used: %s",
 					       diag_text(&diag)));
 	}
-	return r < 0 ? r : token_use_name(region, enrolment);
+	return r;
 }
 
 // A reservation's holder may speak as an enrolment and, with its certificate, as a node: any

@@ -14,3 +14,10 @@ int enrolment_show_token(struct region *region, struct enrolment *enrolment, con
  * store_mark() and store_release(). */
 int enrolment_retry_token(
 	struct region *region, struct enrolment *enrolment, int64_t *ret_again_sec);
+/* A person approves @enrolment by its code while another key of the same machine holds its token:
+ * the token goes over at once and the other key is revoked, so that the machine has one place, not
+ * two. */
+int enrolment_claim_token(struct region *region, struct enrolment *enrolment);
+// Who used the token, for the sentence that the next one gets.
+int enrolment_name_token(
+	struct region *region, const struct enrolment *enrolment, const char *name);

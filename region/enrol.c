@@ -3,6 +3,7 @@
 
 #include "base/contact.h"
 #include "region/assign.h"
+#include "region/enrol-token.h"
 #include "region/token.h"
 
 #include <errno.h>
@@ -214,6 +215,8 @@ int enrolment_admit(struct region *region, struct enrolment *enrolment,
 	if (!node || base64_decode(enrolment->spki, &spki, &n_spki) < 0)
 		return -ENOMEM;
 	int r = revoke_replaced(region, enrolment, admission->actor, replaced_name);
+	if (r >= 0 && !admission->by_token)
+		r = enrolment_claim_token(region, enrolment);
 	if (r >= 0)
 		r = wg_key_holder(region, enrolment->wg_public, enrolment->key, holder);
 	if (r >= 0 && holder[0])
@@ -231,10 +234,9 @@ int enrolment_admit(struct region *region, struct enrolment *enrolment,
 		return r;
 	enrolment->state = node->state == NODE_RESERVED ? ENROLMENT_RESERVED : ENROLMENT_APPROVED;
 	enrolment->durable = admission->durable;
-	if (!admission->by_token)
-		enrolment->token_hash[0] = '\0'; // it waited for its token; a person was faster
 	(void)snprintf(enrolment->node_id, sizeof(enrolment->node_id), "%s", node->id);
-	if ((r = store_enrolment_put(region->store, enrolment)) < 0)
+	if ((r = store_enrolment_put(region->store, enrolment)) < 0 ||
+		(r = enrolment_name_token(region, enrolment, node->name)) < 0)
 		return r;
 	region_wake(region, enrolment->id);
 	region_audit(region, admission->actor, "approve", node->name,
