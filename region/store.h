@@ -1,7 +1,7 @@
 // Everything the region remembers: records and how to put and get them. The only door to the
-// database; SQL lives in store-sqlite.c alone. Not thread-safe: callers hold the region's lock.
-// Writes collect in one transaction until store_commit() (group commit); what was put is visible to
-// gets at once. SPDX-License-Identifier: Apache-2.0
+// database; SQL lives in the store-*.c files alone. Not thread-safe: callers hold the region's
+// lock. Writes collect in one transaction until store_commit() (group commit); what was put is
+// visible to gets at once. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include "base/diag.h"

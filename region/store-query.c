@@ -1,0 +1,219 @@
+// What store.h is asked, by record type: the SQL of every put, get and list.
+// SPDX-License-Identifier: Apache-2.0
+#include "region/store-record.h"
+
+#include <errno.h>
+
+#define DEFINE_GET(function, type, record, rest)                                                   \
+	int function(struct store *store, const char *value, struct type **ret)                    \
+	{                                                                                          \
+		void *found;                                                                       \
+		int r = record_get(store, &record, rest, value, &found);                           \
+		if (r >= 0)                                                                        \
+			*ret = found;                                                              \
+		return r;                                                                          \
+	}
+#define DEFINE_PUT(function, type, record)                                                         \
+	int function(struct store *store, const struct type *from)                                 \
+	{                                                                                          \
+		return record_put(store, &record, from);                                           \
+	}
+#define DEFINE_FREE(type, record)                                                                  \
+	struct type *type##_free(struct type *from)                                                \
+	{                                                                                          \
+		return record_release(&record, from);                                              \
+	}
+#define DEFINE_LIST_FREE(type, record)                                                             \
+	void type##_list_free(struct type **list, size_t n)                                        \
+	{                                                                                          \
+		record_list_release(&record, (void **)list, n);                                    \
+	}
+
+DEFINE_PUT(store_node_put, node, node_record)
+DEFINE_GET(store_node_by_id, node, node_record, " WHERE id = ?")
+DEFINE_GET(store_node_by_key, node, node_record, " WHERE key = ?")
+DEFINE_GET(store_node_by_name, node, node_record, " WHERE name = ? AND state <> 2")
+DEFINE_FREE(node, node_record)
+DEFINE_LIST_FREE(node, node_record)
+
+int store_node_list(struct store *store, struct node ***ret, size_t *ret_n)
+{
+	return record_list(store, &node_record, " ORDER BY number, approved_sec", NULL, 0,
+		(void ***)ret, ret_n);
+}
+
+int store_node_list_mesh(struct store *store, int64_t since, struct node ***ret, size_t *ret_n)
+{
+	return record_list(store, &node_record,
+		" WHERE mesh_generation > ? AND state <> 2 ORDER BY number", NULL, since,
+		(void ***)ret, ret_n);
+}
+
+int store_node_list_uuid(struct store *store, const char *uuid, struct node ***ret, size_t *ret_n)
+{
+	return record_list(store, &node_record,
+		" WHERE uuid = ? COLLATE NOCASE AND state <> 2 ORDER BY number", uuid, 0,
+		(void ***)ret, ret_n);
+}
+
+int store_node_list_serial(
+	struct store *store, const char *serial, struct node ***ret, size_t *ret_n)
+{
+	return record_list(store, &node_record, " WHERE serial = ? AND state <> 2 ORDER BY number",
+		serial, 0, (void ***)ret, ret_n);
+}
+
+int store_node_list_wg(
+	struct store *store, const char *wg_public, struct node ***ret, size_t *ret_n)
+{
+	return record_list(store, &node_record,
+		" WHERE wg_public = ? AND state <> 2 ORDER BY number", wg_public, 0, (void ***)ret,
+		ret_n);
+}
+
+int store_node_list_mac(struct store *store, const char *mac, struct node ***ret, size_t *ret_n)
+{
+	return record_list(store, &node_record,
+		" WHERE state <> 2 AND instr(lower(facts), ?) ORDER BY number", mac, 0,
+		(void ***)ret, ret_n);
+}
+
+int store_node_places(
+	struct store *store, unsigned **ret_numbers, size_t *ret_n, size_t *ret_n_servers)
+{
+	sqlite3_stmt *stmt;
+	int64_t n_nodes = store_node_count(store);
+	AUTO_FREE unsigned *numbers =
+		n_nodes < 0 ? NULL : calloc((size_t)n_nodes + 1, sizeof(*numbers));
+	size_t n = 0, n_servers = 0;
+	int code, r = n_nodes < 0 ? (int)n_nodes : !numbers ? -ENOMEM : 0;
+	if (r < 0 || (r = store_statement(store,
+			      "SELECT number, is_server FROM nodes WHERE state <> 2", &stmt)) < 0)
+		return r;
+	while ((code = sqlite3_step(stmt)) == SQLITE_ROW && n < (size_t)n_nodes) {
+		numbers[n++] = (unsigned)sqlite3_column_int64(stmt, 0);
+		n_servers += sqlite3_column_int64(stmt, 1) != 0;
+	}
+	r = sqlite_errno(code);
+	sqlite3_reset(stmt);
+	if (r < 0)
+		return r;
+	*ret_numbers = TAKE_PTR(numbers);
+	*ret_n = n;
+	*ret_n_servers = n_servers;
+	return 0;
+}
+
+int64_t store_node_count(struct store *store)
+{
+	int64_t n = 0;
+	int r = store_count(store, "SELECT count(*) FROM nodes WHERE state <> 2", NULL, &n);
+	return r < 0 ? r : n;
+}
+
+DEFINE_PUT(store_enrolment_put, enrolment, enrolment_record)
+DEFINE_GET(store_enrolment_by_id, enrolment, enrolment_record, " WHERE id = ?")
+DEFINE_GET(store_enrolment_by_key, enrolment, enrolment_record, " WHERE key = ?")
+DEFINE_FREE(enrolment, enrolment_record)
+DEFINE_LIST_FREE(enrolment, enrolment_record)
+
+int store_enrolment_list(struct store *store, struct enrolment ***ret, size_t *ret_n)
+{
+	return record_list(
+		store, &enrolment_record, " ORDER BY heard_sec", NULL, 0, (void ***)ret, ret_n);
+}
+
+int store_enrolment_list_unheard(
+	struct store *store, const char *remote_group, struct enrolment ***ret, size_t *ret_n)
+{
+	return record_list(store, &enrolment_record,
+		" WHERE state = 0 AND ?1 IN ('', remote_group) ORDER BY heard_sec LIMIT 64",
+		remote_group, 0, (void ***)ret, ret_n);
+}
+
+int store_enrolment_count(struct store *store, const char *remote_group, int64_t *ret)
+{
+	return store_count(store,
+		remote_group
+			? "SELECT count(*) FROM enrolments WHERE state = 0 AND remote_group = ?"
+			: "SELECT count(*) FROM enrolments WHERE state = 0",
+		remote_group, ret);
+}
+
+int store_enrolment_remove(struct store *store, const char *id)
+{
+	return store_execute(store, "DELETE FROM enrolments WHERE id = ?", id, NULL);
+}
+
+int store_enrolment_prune(struct store *store, int64_t heard_before_sec)
+{
+	char text[24];
+	(void)snprintf(text, sizeof(text), "%lld", (long long)heard_before_sec);
+	return store_execute(store,
+		"DELETE FROM enrolments WHERE node_id = '' AND heard_sec < CAST(? AS INTEGER)",
+		text, NULL);
+}
+
+DEFINE_PUT(store_token_put, token, token_record)
+DEFINE_GET(store_token_by_hash, token, token_record, " WHERE hash = ?")
+DEFINE_FREE(token, token_record)
+DEFINE_PUT(store_token_use_put, token_use, token_use_record)
+DEFINE_LIST_FREE(token_use, token_use_record)
+
+int store_token_use_remove(struct store *store, const char *id)
+{
+	return store_execute(store, "DELETE FROM token_uses WHERE id = ?", id, NULL);
+}
+
+int store_token_use_list(
+	struct store *store, const char *hash, struct token_use ***ret, size_t *ret_n)
+{
+	return record_list(store, &token_use_record, " WHERE hash = ? ORDER BY reserved_sec", hash,
+		0, (void ***)ret, ret_n);
+}
+
+DEFINE_PUT(store_cluster_put, cluster, cluster_record)
+DEFINE_GET(store_cluster_get, cluster, cluster_record, " WHERE name = ?")
+DEFINE_FREE(cluster, cluster_record)
+DEFINE_PUT(store_secret_put, secret, secret_record)
+DEFINE_GET(store_secret_get, secret, secret_record, " WHERE id = ?")
+DEFINE_FREE(secret, secret_record)
+DEFINE_LIST_FREE(secret, secret_record)
+
+int store_secret_list(struct store *store, struct secret ***ret, size_t *ret_n)
+{
+	return record_list(store, &secret_record, " ORDER BY id", NULL, 0, (void ***)ret, ret_n);
+}
+
+int store_removal_forget(struct store *store, const char *public_key)
+{
+	return store_execute(
+		store, "DELETE FROM mesh_removals WHERE public_key = ?", public_key, NULL);
+}
+
+DEFINE_PUT(store_removal_put, mesh_removal, removal_record)
+DEFINE_LIST_FREE(mesh_removal, removal_record)
+
+int store_removal_list(
+	struct store *store, int64_t since, struct mesh_removal ***ret, size_t *ret_n)
+{
+	return record_list(
+		store, &removal_record, " WHERE generation > ?", NULL, since, (void ***)ret, ret_n);
+}
+
+DEFINE_LIST_FREE(audit, audit_record)
+
+int store_audit_add(struct store *store, const struct audit *audit)
+{
+	int64_t last = 0;
+	int r = store_count(store, "SELECT coalesce(max(id), 0) FROM audit", NULL, &last);
+	struct audit next = *audit;
+	next.id = last + 1;
+	return r < 0 ? r : record_put(store, &audit_record, &next);
+}
+
+int store_audit_list(struct store *store, int64_t max, struct audit ***ret, size_t *ret_n)
+{
+	return record_list(
+		store, &audit_record, " ORDER BY id DESC LIMIT ?", NULL, max, (void ***)ret, ret_n);
+}
