@@ -212,6 +212,16 @@ int store_audit_add(struct store *store, const struct audit *audit)
 	return r < 0 ? r : record_put(store, &audit_record, &next);
 }
 
+int store_audit_prune(struct store *store, int64_t keep)
+{
+	char text[24];
+	(void)snprintf(text, sizeof(text), "%lld", (long long)keep);
+	return store_execute(store,
+		"DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - CAST(? AS INTEGER) "
+		"AND action IN ('enrolment', 'token refused')",
+		text, NULL);
+}
+
 int store_audit_list(struct store *store, int64_t max, struct audit ***ret, size_t *ret_n)
 {
 	return record_list(

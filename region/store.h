@@ -208,4 +208,7 @@ void mesh_removal_list_free(struct mesh_removal **removals, size_t n);
 int store_audit_add(struct store *store, const struct audit *audit); // id is given by the store
 int store_audit_list(
 	struct store *store, int64_t max, struct audit ***ret, size_t *ret_n); // newest first
+/* Forget what strangers made the region write (a machine asks, its token is refused) but among the
+ * newest @keep entries; what people and rules decided stays for good. */
+int store_audit_prune(struct store *store, int64_t keep);
 void audit_list_free(struct audit **audits, size_t n);

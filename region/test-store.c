@@ -51,6 +51,27 @@ static size_t n_found(int (*list)(struct store *, const char *, struct node ***,
 	return n;
 }
 
+static void strangers_do_not_fill_the_audit_log(void **state)
+{
+	struct store *store = opened(true);
+	struct audit **entries;
+	size_t n;
+	for (int i = 0; i < 20; i++) {
+		char detail[] = "d";
+		struct audit audit = { .actor = "192.0.2.1", .detail = detail };
+		strcpy(audit.action, i == 3 ? "approve" : i % 2 ? "enrolment" : "token refused");
+		assert_int_equal(store_audit_add(store, &audit), 0);
+	}
+	assert_int_equal(store_audit_prune(store, 5), 0);
+	assert_int_equal(store_audit_list(store, 100, &entries, &n), 0);
+	assert_int_equal(n, 6); // the newest five, and the decision
+	assert_string_equal(entries[5]->action, "approve");
+	assert_int_equal(entries[0]->id, 20);
+	audit_list_free(entries, n);
+	assert_int_equal(store_audit_prune(store, 5), 0);
+	store_close(store);
+}
+
 static void nodes_are_found_by_their_hardware(void **state)
 {
 	struct store *store = opened(true);
@@ -260,6 +281,8 @@ static void failing_disk_undoes_what_was_not_committed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			strangers_do_not_fill_the_audit_log, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			nodes_are_found_by_their_hardware, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(records_survive, set_up, tear_down),
