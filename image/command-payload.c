@@ -50,6 +50,17 @@ static int fetched(const struct options *options, const char *url, const char *s
 	return rc;
 }
 
+// A local file whose hash was given has to have it.
+static int local_check(const char *path, const char *sha256_hex, struct diag *reterr)
+{
+	char hex[SHA256_HEX + 1];
+	int rc = path && sha256_hex ? sha256_file(path, hex, reterr) : 0;
+
+	if (rc < 0 || !path || !sha256_hex || str_equal(hex, sha256_hex))
+		return rc;
+	return diag_set(reterr, -EBADMSG, path, "must have the SHA-256 %s, but has %s: refused", sha256_hex, hex);
+}
+
 static int make(const struct options *options, struct diag *reterr)
 {
 	AUTO_FREE char *k3s = NULL;
@@ -58,8 +69,14 @@ static int make(const struct options *options, struct diag *reterr)
 
 	if (file_exists(options->out))
 		return diag_set(reterr, -EEXIST, options->out, "must not exist yet");
-	if (options->k3s)
+	if (options->k3s) {
+		rc = local_check(options->k3s, options->sha256, reterr);
+		if (rc == 0)
+			rc = local_check(options->images, options->images_sha256, reterr);
+		if (rc < 0)
+			return rc;
 		return k3s_payload_from_file(options->k3s, options->version, options->images, options->out, reterr);
+	}
 	rc = fetched(options, options->url, options->sha256, &k3s, reterr);
 	if (rc == 0 && options->images)
 		rc = fetched(options, options->images, options->images_sha256, &images, reterr);
@@ -72,7 +89,7 @@ int command_payload(int argc, char *argv[])
 	struct diag diag = { 0 };
 
 	if (options_read(argc, argv, &options) < 0)
-		return command_usage("payload --out DIR (--k3s FILE [--images FILE] | --version V --url URL --sha256 HEX "
+		return command_usage("payload --out DIR (--k3s FILE [--sha256 HEX] [--images FILE [--images-sha256 HEX]] | --version V --url URL --sha256 HEX "
 				     "[--images URL --images-sha256 HEX])");
 	int rc = make(&options, &diag);
 	if (rc < 0) {

@@ -63,16 +63,15 @@ static int part_fetch(const char *url, const char *part, struct diag *reterr)
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return diag_set(reterr, -errno, part, "could not be opened: %s", strerror(errno));
 	int rc = transfer(url, fd, (uint64_t)st.st_size, &status, reterr);
-	if (rc == 0 && (status == 416 || (status == 200 && st.st_size > 0))) {
-		// The server cannot go on where we stopped: from the beginning.
+	if (rc == 0 && status == 416) {
+		// What we have is as long as the file or longer, and it is not the file: from the beginning.
 		if (ftruncate(fd, 0) < 0)
 			return diag_set(reterr, -errno, part, "could not be emptied: %s", strerror(errno));
 		rc = transfer(url, fd, 0, &status, reterr);
 	}
-	if (rc == 0 && status != 200 && status != 206) {
-		(void)unlink(part); // an error page is no part of the file
+	// The part stays: error pages are not written to it, and a server that is busy now may go on later.
+	if (rc == 0 && status != 200 && status != 206)
 		return diag_set(reterr, -EPROTO, url, "answered with HTTP status %d", status);
-	}
 	return rc;
 }
 
