@@ -32,6 +32,9 @@ static int seed_write(const char *iso, const char *seed, size_t n_seed, struct d
 	if (rc == 0 && extent.size != SEED_FILE_BYTES)
 		rc = diag_set(reterr, -EINVAL, "hearth/seed.yaml", "must be %d bytes long, not %llu: this image was not made by hearth-image",
 			SEED_FILE_BYTES, (unsigned long long)extent.size);
+	// Of an image that was cut short the folders are still there: a write would only make it look longer.
+	if (rc == 0 && (uint64_t)lseek(fd, 0, SEEK_END) < extent.offset + extent.size)
+		rc = diag_set(reterr, -EINVAL, "hearth/seed.yaml", "lies behind the end of the file: the image was not copied whole");
 	if (rc < 0) {
 		if (reterr)
 			diag_prefix(reterr, iso);
@@ -39,8 +42,11 @@ static int seed_write(const char *iso, const char *seed, size_t n_seed, struct d
 	}
 	memset(bytes, '\n', sizeof(bytes));
 	memcpy(bytes, seed, n_seed);
-	if (pwrite(fd, bytes, sizeof(bytes), (off_t)extent.offset) != (ssize_t)sizeof(bytes) || fsync(fd) < 0)
+	ssize_t written = pwrite(fd, bytes, sizeof(bytes), (off_t)extent.offset);
+	if (written < 0 || fsync(fd) < 0)
 		rc = diag_set(reterr, -errno, iso, "could not be written: %s", strerror(errno));
+	else if (written != (ssize_t)sizeof(bytes)) // says no errno
+		rc = diag_set(reterr, -EIO, iso, "took only %zd of %zu bytes of the seed: seed it again", written, sizeof(bytes));
 	crypto_wipe(bytes, sizeof(bytes));
 	return rc;
 }
