@@ -41,7 +41,7 @@ static void dir_closep(DIR **dir)
 		(void)closedir(*dir); // read only
 }
 
-// NAME of NAME.yaml, NAME.yml, NAME.json when it can be (part of) an Addon's name; 0 when not.
+// Length of NAME in NAME.yaml, NAME.yml, NAME.json when it can be an Addon's name; 0 when not.
 static size_t addon_stem(const char *name)
 {
 	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
@@ -63,24 +63,23 @@ static int stage_file_load(struct stage *stage, enum stage_id id, const char *fo
 {
 	char *path AUTO_FREE = str_format("%s/%s/%s", folder, folders[id], name), *text AUTO_FREE = NULL;
 	char *where AUTO_FREE = str_format("%s/%s", folders[id], name);
+	char *laid AUTO_FREE = str_format("hearth-%s-%s", folders[id], name);
 	struct stage_file *file = &stage->files[stage->n_files];
 	size_t n = 0;
 	int r;
 
-	if (!path || !where)
+	if (!path || !where || !laid)
 		return -ENOMEM;
-	if (!addon_stem(name))
+	if (!addon_stem(laid)) // of the whole name: what is laid must be found again
 		return diag_set(reterr, -EINVAL, where,
-			"must be named by a-z, 0-9 and - with .yaml, .yml or .json behind, and be a file");
+			"must be named by a-z, 0-9 and - (at most some 180) with .yaml, .yml or .json behind, and be a file");
 	if (stage->n_files == STAGE_MAX_FILES)
 		return diag_set(reterr, -E2BIG, folders[id], "must hold at most %d files", STAGE_MAX_FILES);
 	r = file_read(path, MANIFEST_MAX_BYTES, &text, &n, reterr);
 	if (r < 0)
 		return r;
-	*file = (struct stage_file){.name = str_format("hearth-%s-%s", folders[id], name)};
+	*file = (struct stage_file){.name = TAKE_PTR(laid)};
 	stage->n_files++;
-	if (!file->name)
-		return -ENOMEM;
 	r = substitute_manifest(text, n, variables, &file->text, reterr);
 	if (r < 0) {
 		if (reterr)
@@ -89,6 +88,22 @@ static int stage_file_load(struct stage *stage, enum stage_id id, const char *fo
 	}
 	file->n = strlen(file->text);
 	return manifest_parse(file->text, file->n, where, &file->manifest, reterr);
+}
+
+/* K3s names its Addon by the file without .yaml, .yml or .json: of two files with one name each would prune what the
+ * other applied, for ever. */
+static int stems_check(const struct stage *stage, enum stage_id id, struct diag *reterr)
+{
+	for (size_t i = 1; i < stage->n_files; i++) {
+		const char *before = stage->files[i - 1].name, *name = stage->files[i].name;
+		size_t n = addon_stem(name);
+
+		if (n == addon_stem(before) && strncmp(before, name, n) == 0) // sorted: they lie side by side
+			return diag_set(reterr, -EINVAL, folders[id],
+				"%s and %s are one Addon to K3s: names must differ before .yaml, .yml or .json", before,
+				name);
+	}
+	return 0;
 }
 
 static int stage_load(struct stage *stage, enum stage_id id, const char *folder, const struct value *variables,
@@ -111,7 +126,7 @@ static int stage_load(struct stage *stage, enum stage_id id, const char *folder,
 			return r;
 	}
 	qsort(stage->files, stage->n_files, sizeof(stage->files[0]), file_compare);
-	return 0;
+	return stems_check(stage, id, reterr);
 }
 
 static int top_check(const char *folder, struct diag *reterr)

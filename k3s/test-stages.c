@@ -82,6 +82,9 @@ static void what_is_no_stage_is_refused(void **state)
 		{"readme.txt", "x", "not \"readme.txt\""},
 		{"20-cni/A.yaml", OBJECT("a"), "must be named by a-z"},
 		{"20-cni/a.b.yaml", OBJECT("a"), "must be named by a-z"},
+#define TEN "aaaaaaaaaa"
+#define FIFTY TEN TEN TEN TEN TEN
+		{"20-cni/" FIFTY FIFTY FIFTY TEN TEN TEN TEN ".yaml", OBJECT("a"), "must be named by a-z"},
 		{"20-cni/sub/a.yaml", OBJECT("a"), "must be named by a-z"},
 		{"20-cni/a.yaml", "kind: X\n", "needs apiVersion"},
 		{"20-cni/a.yaml", OBJECT("${"), "substitution"},
@@ -99,6 +102,21 @@ static void what_is_no_stage_is_refused(void **state)
 			fail_msg("%s: %s", rows[i].name, diag_text(&diag));
 		assert_int_equal(unpack_remove(source), 0);
 	}
+}
+
+static void two_files_of_one_addon_are_refused(void **state)
+{
+	struct stages *stages = NULL;
+	struct diag diag = {0};
+
+	put(source, "20-cni/a-b.yaml", OBJECT("b"));
+	put(source, "20-cni/a.yaml", OBJECT("a"));
+	put(source, "30-flux/a.json", "{\"apiVersion\":\"v1\",\"kind\":\"X\",\"metadata\":{\"name\":\"c\"}}");
+	assert_int_equal(stages_load(source, NULL, &stages, NULL), 0); // another stage is another Addon
+	stages_free(stages);
+	put(source, "20-cni/a.yml", OBJECT("a2"));
+	assert_int_equal(stages_load(source, NULL, &stages, &diag), -EINVAL);
+	assert_non_null(strstr(diag_text(&diag), "hearth-20-cni-a.yaml and hearth-20-cni-a.yml are one Addon"));
 }
 
 static void a_stage_waits_for_the_one_before(void **state)
@@ -188,6 +206,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(stages_are_read_in_order_and_substituted, folders_drop),
 		cmocka_unit_test_teardown(what_is_no_stage_is_refused, folders_drop),
+		cmocka_unit_test_teardown(two_files_of_one_addon_are_refused, folders_drop),
 		cmocka_unit_test(a_stage_waits_for_the_one_before),
 		cmocka_unit_test_teardown(files_follow_the_stage, folders_drop),
 		cmocka_unit_test_teardown(a_changed_file_is_replaced, folders_drop),
