@@ -21,6 +21,7 @@ enum { WALK_SEC = 2, WALK_STEADY_SEC = 15, DEFAULT_PRUNE_SEC = 45 };
 struct watch { // one object of one stage
 	enum stage_id stage;
 	const struct manifest_object *object;
+	const struct stage_file *file; // that lays it
 	char *path; // in the API, NULL until its kind is served
 };
 
@@ -159,7 +160,8 @@ static int watches_make(struct bootstrap *bootstrap)
 
 			for (size_t o = 0; o < manifest->n; o++)
 				bootstrap->watches[bootstrap->n_watches++] =
-					(struct watch){.stage = (enum stage_id)s, .object = &manifest->objects[o]};
+					(struct watch){.stage = (enum stage_id)s, .object = &manifest->objects[o],
+						.file = &bootstrap->stages->of[s].files[f]};
 		}
 	return 0;
 }
@@ -419,6 +421,18 @@ static bool judged_by_pod(const struct watch *watch)
 	return watch->stage == STAGE_CNI && object_is_daemon_set(watch->object);
 }
 
+/* An object that is older than its file may be ready as the file before said: until K3s has surely looked at the folder
+ * nothing is known of what this one says, and the next stage has to wait. */
+static bool watch_settles(const struct bootstrap *bootstrap, const struct watch *watch, const struct value *live)
+{
+	int64_t now_sec = time_wall_msec() / 1000, written_sec;
+
+	return bootstrap->status.holder &&
+	       stage_file_written(bootstrap->manifests_folder, watch->file, &written_sec) == 0 &&
+	       now_sec >= written_sec && now_sec - written_sec < bootstrap->prune_sec / 2 &&
+	       object_predates(watch->object, live, written_sec);
+}
+
 static void on_object(const struct kube_answer *answer, void *user)
 {
 	struct bootstrap *bootstrap = user;
@@ -434,6 +448,11 @@ static void on_object(const struct kube_answer *answer, void *user)
 		ready = daemon_set_ready_here(watch->object, answer->object, bootstrap->self, sentence);
 	else
 		ready = object_ready(watch->object, answer->object, watch->stage == STAGE_CNI, sentence);
+	if (ready && watch_settles(bootstrap, watch, answer->object)) {
+		snprintf(sentence, sizeof(sentence), "%.40s %.60s: K3s has not looked at the new %s yet",
+			watch->object->kind, watch->object->name, watch->file->name);
+		ready = false;
+	}
 	if (!ready) {
 		walk_wait(bootstrap, watch->stage, 0, sentence);
 		return;
@@ -462,9 +481,13 @@ static void stage_lay(struct bootstrap *bootstrap, enum stage_id id, struct diag
 {
 	int r = 0;
 
-	if (bootstrap->status.holder)
+	if (bootstrap->status.holder && !lease_held(bootstrap->lease)) { // a walk may take longer than the Lease lasts
+		bootstrap->status.holder = false;
+		r = diag_set(reterr, -ESTALE, "", "the Lease went to another server, or could not be renewed");
+	} else if (bootstrap->status.holder) {
 		r = stage_files_apply(bootstrap->manifests_folder, id, &bootstrap->stages->of[id], bootstrap->prune_sec,
 			reterr);
+	}
 	*ret_error = r < 0 ? r : 0;
 	bootstrap->states[id].laid = r >= 0;
 }

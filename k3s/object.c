@@ -1,6 +1,7 @@
 // When an object of a stage is ready, by its kind, and where it lives in the API. Pure.
 // SPDX-License-Identifier: Apache-2.0
 #include "k3s/object.h"
+#include "base/time.h"
 #include <errno.h>
 #include <stdarg.h>
 
@@ -80,9 +81,18 @@ static bool stateful_set_ready(const struct manifest_object *wanted, const struc
 {
 	int64_t replicas = number_at(live, "spec", "replicas", 1);
 	int64_t ready = number_at(live, "status", "readyReplicas", 0);
+	int64_t updated = number_at(live, "status", "updatedReplicas", 0);
+	const struct value *partition = value_path(live, "spec", "updateStrategy", "rollingUpdate", "partition", NULL);
+	int64_t kept = 0; // replicas that keep the old version on purpose
 
+	if (str_equal(value_text(value_path(live, "spec", "updateStrategy", "type", NULL)), "OnDelete") ||
+		(partition && value_int(partition, "partition", 0, INT32_MAX, &kept, NULL) < 0))
+		kept = replicas;
 	if (!observed(live) || ready < replicas)
 		return say(sentence, wanted, "%lld of %lld replicas are ready", (long long)ready, (long long)replicas);
+	if (updated < replicas - kept)
+		return say(sentence, wanted, "%lld of %lld replicas are updated", (long long)updated,
+			(long long)(replicas - kept));
 	return true;
 }
 
@@ -174,11 +184,31 @@ bool daemon_set_ready_here(const struct manifest_object *wanted, const struct va
 		if (!owned_by(pod, wanted) ||
 			!str_equal(value_text(value_path(pod, "spec", "nodeName", NULL)), node))
 			continue;
+		if (value_path(pod, "metadata", "deletionTimestamp", NULL))
+			continue; // on its way out: the one after it counts
 		if (str_equal(condition(pod, "Ready", &message), "True"))
 			return true;
 		return say(sentence, wanted, "its pod on %s is not Ready%s%s", node, *message ? ": " : "", message);
 	}
 	return say(sentence, wanted, "has no pod on %s yet", node);
+}
+
+static bool made_before(const struct value *object, int64_t wall_sec)
+{
+	const char *text = value_text(value_path(object, "metadata", "creationTimestamp", NULL));
+	int64_t made_sec;
+
+	return text && time_parse_utc(text, &made_sec) == 0 && made_sec < wall_sec;
+}
+
+bool object_predates(const struct manifest_object *wanted, const struct value *live, int64_t wall_sec)
+{
+	const struct value *items = value_find(live, "items");
+
+	for (size_t i = 0; items && items->type == VALUE_ARRAY && i < items->n; i++)
+		if (owned_by(&items->items[i], wanted) && made_before(&items->items[i], wall_sec))
+			return true;
+	return made_before(live, wall_sec);
 }
 
 char *object_discovery_path(const char *api_version)

@@ -15,6 +15,9 @@ bool object_ready(const struct manifest_object *wanted, const struct value *live
 bool object_is_daemon_set(const struct manifest_object *wanted);
 bool daemon_set_ready_here(const struct manifest_object *wanted, const struct value *pods, const char *node,
 	char sentence[static 512]);
+/* Was @live (an object, or the PodList of daemon_set_ready_here()) made before @wall_sec? Then it may still be as an
+ * older file said. What does not say when it was made was not. */
+bool object_predates(const struct manifest_object *wanted, const struct value *live, int64_t wall_sec);
 /* API path of @wanted, with the resource list of its group and version (APIResourceList) from discovery.
  * -ENOENT: the kind is not served (yet); -EINVAL: a name that cannot stand in a path. Caller frees. */
 int object_path(const struct manifest_object *wanted, const struct value *resource_list, char **ret);

@@ -264,6 +264,19 @@ int stage_files_apply(const char *folder, enum stage_id id, const struct stage *
 	return waiting;
 }
 
+int stage_file_written(const char *folder, const struct stage_file *file, int64_t *ret_wall_sec)
+{
+	char *path AUTO_FREE = str_format("%s/%s", folder, file->name);
+	struct stat st;
+
+	if (!path)
+		return -ENOMEM;
+	if (lstat(path, &st) < 0)
+		return -errno;
+	*ret_wall_sec = st.st_mtim.tv_sec;
+	return 0;
+}
+
 bool stage_files_laid(const char *folder, const struct stage *stage)
 {
 	for (size_t i = 0; i < stage->n_files; i++)

@@ -42,6 +42,8 @@ enum stage_next stages_next(const struct stages *stages, const struct stage_stat
  * Returns the number of files still waiting to be unlinked, or negative errno. */
 int stage_files_apply(const char *folder, enum stage_id id, const struct stage *stage, unsigned prune_sec,
 	struct diag *reterr);
+/* When the file was last written in @folder, wall time: K3s looks at it only a while later. -ENOENT: it is not there. */
+int stage_file_written(const char *folder, const struct stage_file *file, int64_t *ret_wall_sec);
 // Are all files of the stage there with that content?
 bool stage_files_laid(const char *folder, const struct stage *stage);
 /* Another server holds the Lease: take our files of all stages away without emptying them (nothing is pruned then; that

@@ -45,6 +45,15 @@ static void objects_are_ready_by_their_kind(void **state)
 		{"apps/v1", "Deployment", "{\"spec\":{\"replicas\":0}}", false, true, ""},
 		{"apps/v1", "Deployment", "{}", false, false, "0 of 1"},
 		{"apps/v1", "StatefulSet", "{\"spec\":{\"replicas\":3},\"status\":{\"readyReplicas\":2}}", false, false, "2 of 3"},
+		{"apps/v1", "StatefulSet",
+			"{\"spec\":{\"replicas\":3},\"status\":{\"readyReplicas\":3,\"updatedReplicas\":1}}", false, false,
+			"1 of 3 replicas are updated"},
+		{"apps/v1", "StatefulSet",
+			"{\"spec\":{\"replicas\":3,\"updateStrategy\":{\"rollingUpdate\":{\"partition\":2}}},"
+			"\"status\":{\"readyReplicas\":3,\"updatedReplicas\":1}}", false, true, ""},
+		{"apps/v1", "StatefulSet",
+			"{\"spec\":{\"replicas\":3,\"updateStrategy\":{\"type\":\"OnDelete\"}},"
+			"\"status\":{\"readyReplicas\":3}}", false, true, ""},
 		{"apps/v1", "DaemonSet",
 			"{\"status\":{\"desiredNumberScheduled\":2,\"numberReady\":2,\"updatedNumberScheduled\":2}}", false, true,
 			""},
@@ -144,9 +153,33 @@ static void discovery_of_core_and_groups(void **state)
 	assert_string_equal(group, "/apis/apps/v1");
 }
 
+static void what_was_there_before_its_file_is_known(void **state)
+{
+	struct manifest_object x = wanted("apps/v1", "DaemonSet");
+	static const struct {
+		const char *live;
+		bool before;
+	} rows[] = {
+		{"{\"metadata\":{\"creationTimestamp\":\"1970-01-01T00:01:39Z\"}}", true},
+		{"{\"metadata\":{\"creationTimestamp\":\"1970-01-01T00:01:40Z\"}}", false},
+		{"{\"metadata\":{}}", false},
+		{"{\"items\":[{\"metadata\":{\"creationTimestamp\":\"1970-01-01T00:01:39Z\","
+		 "\"ownerReferences\":[{\"kind\":\"DaemonSet\",\"name\":\"x\"}]}}]}", true},
+		{"{\"items\":[{\"metadata\":{\"creationTimestamp\":\"1970-01-01T00:01:39Z\","
+		 "\"ownerReferences\":[{\"kind\":\"DaemonSet\",\"name\":\"other\"}]}}]}", false},
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct value *live CLEANUP(value_freep) = json(rows[i].live);
+
+		assert_int_equal(object_predates(&x, live, 100), rows[i].before);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_there_before_its_file_is_known),
 		cmocka_unit_test(objects_are_ready_by_their_kind),
 		cmocka_unit_test(a_daemon_set_counts_here_by_its_pod),
 		cmocka_unit_test(paths_come_from_discovery),

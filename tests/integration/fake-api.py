@@ -4,6 +4,8 @@
 the objects of the manifests folder; a Deployment becomes available two seconds after its file appeared, a custom
 resource is served only once its definition is there.
 
+An object whose path stands in FOLDER.hold is not answered while it stands there.
+
 fake-api.py PORT FOLDER SERVER.crt SERVER.key CA.crt LOG
 """
 import glob
@@ -18,7 +20,7 @@ import yaml
 
 port, folder, cert, key, ca, log = sys.argv[1:7]
 leases = {}
-seen = {}
+seen, made = {}, {}
 RESOURCES = {
     "/api/v1": {"ConfigMap": ("configmaps", True), "Namespace": ("namespaces", False), "Pod": ("pods", True)},
     "/apis/apps/v1": {"Deployment": ("deployments", True), "DaemonSet": ("daemonsets", True)},
@@ -34,6 +36,7 @@ def objects():
                 if document:
                     if path not in seen:
                         seen[path] = time.monotonic()
+                        made[path] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
                         with open(log, "a", encoding="utf-8") as out:
                             out.write(os.path.basename(path) + "\n")
                     yield path, document
@@ -42,6 +45,7 @@ def objects():
 def live(path, document):
     kind, age = document["kind"], time.monotonic() - seen[path]
     document["metadata"].setdefault("generation", 1)
+    document["metadata"]["creationTimestamp"] = made[path]
     if kind == "Deployment":
         ready = 1 if age > 2 else 0
         document["status"] = {"observedGeneration": 1, "updatedReplicas": 1, "availableReplicas": ready}
@@ -125,6 +129,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if path.endswith("/pods") and query.startswith("fieldSelector=spec.nodeName%3D"):
             return self.answer(200, pods(path.split("/")[-2], query.split("%3D")[1]))
         found = find(path)
+        while found and os.path.exists(folder + ".hold") and path in open(folder + ".hold", encoding="utf-8").read():
+            time.sleep(0.1)
         return self.answer(200, found) if found else self.refuse(404, f"{path} not found")
 
 
