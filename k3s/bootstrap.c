@@ -1,29 +1,18 @@
-// The order of things: artifact (cache, else pull and verify), unpack, then walk the stages for ever. The walk visits
-// stage after stage, lays it when we hold the Lease, asks the API object by object, and stops at the first that is not
-// ready; the timer starts it again.
+// The order of things: artifact (cache, else pull and verify), unpack, then walk the stages for ever: a walk ends at the
+// first stage that is not ready, the timer starts the next one.
 // SPDX-License-Identifier: Apache-2.0
 #include "k3s/bootstrap.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/time.h"
 #include "k3s/bootstrap-cache.h"
-#include "k3s/lease.h"
-#include "k3s/object.h"
+#include "k3s/stage-walk.h"
 #include "k3s/substitute.h"
 #include "k3s/unpack.h"
 #include <errno.h>
 #include <stdarg.h>
 
-#define LEASE_NAME "hearth-bootstrap"
-
 enum { WALK_SEC = 2, WALK_STEADY_SEC = 15, DEFAULT_PRUNE_SEC = 45 };
-
-struct watch { // one object of one stage
-	enum stage_id stage;
-	const struct manifest_object *object;
-	const struct stage_file *file; // that lays it
-	char *path; // in the API, NULL until its kind is served
-};
 
 struct bootstrap {
 	sd_event *event;
@@ -50,10 +39,7 @@ struct bootstrap {
 
 	struct stages *stages;
 	struct lease *lease;
-	struct stage_state states[N_STAGES];
-	size_t n_watches, at;
-	struct watch *watches;
-	bool walking;
+	struct stage_walk *walk;
 };
 
 const char *bootstrap_phase_text(enum bootstrap_phase phase)
@@ -140,39 +126,52 @@ static void phase_set(struct bootstrap *bootstrap, enum bootstrap_phase phase, c
 	tell(bootstrap);
 }
 
-static void walk_start(struct bootstrap *bootstrap);
+// ---- walking
 
-// ---- from the artifact to stages
-
-static int watches_make(struct bootstrap *bootstrap)
+static void on_walk_end(const struct stage_walk_result *result, void *user)
 {
-	size_t n = 0;
+	struct bootstrap *bootstrap = user;
+	bool steady = result->stage == N_STAGES && result->someone_lays;
 
-	for (size_t s = 0; s < N_STAGES; s++)
-		for (size_t f = 0; f < bootstrap->stages->of[s].n_files; f++)
-			n += bootstrap->stages->of[s].files[f].manifest->n;
-	bootstrap->watches = calloc(n ? n : 1, sizeof(*bootstrap->watches));
-	if (!bootstrap->watches)
-		return -ENOMEM;
-	for (size_t s = 0; s < N_STAGES; s++)
-		for (size_t f = 0; f < bootstrap->stages->of[s].n_files; f++) {
-			const struct manifest *manifest = bootstrap->stages->of[s].files[f].manifest;
-
-			for (size_t o = 0; o < manifest->n; o++)
-				bootstrap->watches[bootstrap->n_watches++] =
-					(struct watch){.stage = (enum stage_id)s, .object = &manifest->objects[o],
-						.file = &bootstrap->stages->of[s].files[f]};
-		}
-	return 0;
+	bootstrap->status.holder = result->holder;
+	bootstrap->status.stage = result->stage;
+	bootstrap->status.error = result->error;
+	memcpy(bootstrap->status.sentence, result->sentence, sizeof(bootstrap->status.sentence));
+	bootstrap->status.phase = steady ? BOOTSTRAP_STEADY : BOOTSTRAP_WATCHING;
+	bootstrap->status.ready = steady;
+	bootstrap->status.cluster_network_ready = result->stage >= STAGE_STORAGE;
+	if (timer_set(bootstrap, (steady ? WALK_STEADY_SEC : WALK_SEC) * USEC_PER_SEC) < 0)
+		sentence_set(bootstrap, "no timer to look at the bootstrap again");
+	tell(bootstrap);
 }
 
 static void on_lease(struct lease *lease, void *user)
 {
 	struct bootstrap *bootstrap = user;
 
-	if (!bootstrap->walking)
-		walk_start(bootstrap);
+	if (bootstrap->walk)
+		stage_walk_start(bootstrap->walk);
 }
+
+static int walk_make(struct bootstrap *bootstrap)
+{
+	int r = lease_new(bootstrap->event, bootstrap->kube, STAGE_WALK_LEASE, bootstrap->self, on_lease, bootstrap,
+		&bootstrap->lease);
+
+	if (r == 0)
+		r = stage_walk_new(
+			&(struct stage_walk_config){.kube = bootstrap->kube, .lease = bootstrap->lease,
+				.stages = bootstrap->stages, .self = bootstrap->self,
+				.manifests_folder = bootstrap->manifests_folder, .prune_sec = bootstrap->prune_sec,
+				.on_end = on_walk_end, .user = bootstrap},
+			&bootstrap->walk);
+	if (r < 0)
+		bootstrap->lease = lease_free(bootstrap->lease);
+	return r;
+}
+
+// ---- from the artifact to stages
+
 
 static int layer_unpack(struct bootstrap *bootstrap, const char *layer, size_t n, struct diag *reterr)
 {
@@ -195,7 +194,7 @@ static int layer_unpack(struct bootstrap *bootstrap, const char *layer, size_t n
 	if (r < 0)
 		return r;
 	bootstrap->stages = stages;
-	return watches_make(bootstrap);
+	return 0;
 }
 
 // 0: the stages are loaded and the walk has begun.
@@ -208,12 +207,11 @@ static int artifact_use(struct bootstrap *bootstrap, const char *layer, size_t n
 	if (r < 0)
 		return r;
 	bootstrap->attempt = 0;
-	r = lease_new(bootstrap->event, bootstrap->kube, LEASE_NAME, bootstrap->self, on_lease, bootstrap,
-		&bootstrap->lease);
+	r = walk_make(bootstrap);
 	if (r < 0)
 		return diag_set(reterr, r, "lease", "cannot be asked for: %s", strerror(-r));
 	phase_set(bootstrap, BOOTSTRAP_WATCHING, "asking the Kubernetes API who lays the bootstrap");
-	walk_start(bootstrap);
+	stage_walk_start(bootstrap->walk);
 	return 0;
 }
 
@@ -302,15 +300,6 @@ static void on_manifest(const struct oci_fetched *fetched, void *user)
 		attempt_refuse(bootstrap, r, &diag);
 }
 
-static void stages_drop(struct bootstrap *bootstrap)
-{
-	for (size_t i = 0; i < bootstrap->n_watches; i++)
-		free(bootstrap->watches[i].path);
-	free(TAKE_PTR(bootstrap->watches));
-	bootstrap->n_watches = 0;
-	bootstrap->stages = stages_free(bootstrap->stages);
-}
-
 static void attempt_start(struct bootstrap *bootstrap)
 {
 	char *layer AUTO_FREE = NULL;
@@ -318,7 +307,7 @@ static void attempt_start(struct bootstrap *bootstrap)
 	size_t n = 0;
 	int r;
 
-	stages_drop(bootstrap); // of an attempt that ended half-way
+	bootstrap->stages = stages_free(bootstrap->stages); // of an attempt that ended half-way
 	if (*bootstrap->cache_folder && bootstrap_cache_load(bootstrap->cache_folder, bootstrap->digest,
 						bootstrap->keys_hash, &layer, &n) == 0) {
 		r = artifact_use(bootstrap, layer, n, &diag);
@@ -335,220 +324,14 @@ static void attempt_start(struct bootstrap *bootstrap)
 	}
 }
 
-// ---- the walk over the stages
-
-static bool before_stage(const struct bootstrap *bootstrap, enum stage_id end)
-{
-	return bootstrap->status.stage >= end;
-}
-
-/* Another server holds the Lease, or this walk is by the holder. Without one nobody says that what is there is this
- * artifact: a moment after start, no more. */
-static bool someone_lays(const struct bootstrap *bootstrap)
-{
-	const char *holder = lease_holder(bootstrap->lease);
-
-	return bootstrap->status.holder || (*holder && !str_equal(holder, bootstrap->self));
-}
-
-static void walk_end(struct bootstrap *bootstrap)
-{
-	bool steady = bootstrap->status.stage == N_STAGES && someone_lays(bootstrap);
-
-	// Files of ours beside those of the holder would make two K3s apply against each other.
-	if (!bootstrap->status.holder && someone_lays(bootstrap))
-		(void)stage_files_leave(bootstrap->manifests_folder); // tried again at the next walk
-	bootstrap->walking = false;
-	bootstrap->status.phase = steady ? BOOTSTRAP_STEADY : BOOTSTRAP_WATCHING;
-	bootstrap->status.ready = steady;
-	bootstrap->status.cluster_network_ready = before_stage(bootstrap, STAGE_STORAGE);
-	if (timer_set(bootstrap, (steady ? WALK_STEADY_SEC : WALK_SEC) * USEC_PER_SEC) < 0)
-		sentence_set(bootstrap, "no timer to look at the bootstrap again");
-	tell(bootstrap);
-}
-
-static void walk_wait(struct bootstrap *bootstrap, enum stage_id stage, int error, const char *sentence)
-{
-	bootstrap->status.stage = stage;
-	bootstrap->status.error = error;
-	if (bootstrap->status.holder)
-		sentence_set(bootstrap, "stage %s: %.800s", stage_folder(stage), sentence);
-	else if (someone_lays(bootstrap))
-		sentence_set(bootstrap, "stage %s (laid by %.100s): %.700s", stage_folder(stage),
-			lease_holder(bootstrap->lease), sentence);
-	else
-		sentence_set(bootstrap, "stage %s (no server holds the Lease yet): %.700s", stage_folder(stage),
-			sentence);
-	walk_end(bootstrap);
-}
-
-static void walk_on(struct bootstrap *bootstrap);
-
-static void walk_api_error(struct bootstrap *bootstrap, const struct kube_answer *answer)
-{
-	walk_wait(bootstrap, bootstrap->watches[bootstrap->at].stage, answer->error, diag_text(answer->diag));
-}
-
-// Discovery of one group and version: it gives the path of every object of it that has none yet.
-static void on_discovery(const struct kube_answer *answer, void *user)
-{
-	struct bootstrap *bootstrap = user;
-	const struct watch *now = &bootstrap->watches[bootstrap->at];
-	char sentence[512];
-
-	if (answer->error < 0 && answer->error != -ENOENT) {
-		walk_api_error(bootstrap, answer);
-		return;
-	}
-	for (size_t i = bootstrap->at; i < bootstrap->n_watches; i++) {
-		struct watch *watch = &bootstrap->watches[i];
-
-		if (!watch->path && str_equal(watch->object->api_version, now->object->api_version) &&
-			object_path(watch->object, answer->object, &watch->path) < 0)
-			watch->path = NULL; // its kind is not served yet: asked again when its turn comes
-	}
-	if (!now->path) {
-		snprintf(sentence, sizeof(sentence), "%s %s: the API does not serve %s yet", now->object->kind,
-			now->object->name, now->object->api_version);
-		walk_wait(bootstrap, now->stage, 0, sentence);
-		return;
-	}
-	walk_on(bootstrap);
-}
-
-static bool judged_by_pod(const struct watch *watch)
-{
-	return watch->stage == STAGE_CNI && object_is_daemon_set(watch->object);
-}
-
-/* An object that is older than its file may be ready as the file before said: until K3s has surely looked at the folder
- * nothing is known of what this one says, and the next stage has to wait. */
-static bool watch_settles(const struct bootstrap *bootstrap, const struct watch *watch, const struct value *live)
-{
-	int64_t now_sec = time_wall_msec() / 1000, written_sec;
-
-	return bootstrap->status.holder &&
-	       stage_file_written(bootstrap->manifests_folder, watch->file, &written_sec) == 0 &&
-	       now_sec >= written_sec && now_sec - written_sec < bootstrap->prune_sec / 2 &&
-	       object_predates(watch->object, live, written_sec);
-}
-
-static void on_object(const struct kube_answer *answer, void *user)
-{
-	struct bootstrap *bootstrap = user;
-	const struct watch *watch = &bootstrap->watches[bootstrap->at];
-	char sentence[512];
-	bool ready;
-
-	if (answer->error < 0 && answer->error != -ENOENT) {
-		walk_api_error(bootstrap, answer);
-		return;
-	}
-	if (judged_by_pod(watch))
-		ready = daemon_set_ready_here(watch->object, answer->object, bootstrap->self, sentence);
-	else
-		ready = object_ready(watch->object, answer->object, watch->stage == STAGE_CNI, sentence);
-	if (ready && watch_settles(bootstrap, watch, answer->object)) {
-		snprintf(sentence, sizeof(sentence), "%.40s %.60s: K3s has not looked at the new %s yet",
-			watch->object->kind, watch->object->name, watch->file->name);
-		ready = false;
-	}
-	if (!ready) {
-		walk_wait(bootstrap, watch->stage, 0, sentence);
-		return;
-	}
-	bootstrap->at++;
-	walk_on(bootstrap);
-}
-
-static int watch_ask(struct bootstrap *bootstrap, const struct watch *watch)
-{
-	char *path AUTO_FREE = NULL;
-
-	if (!watch->path) {
-		path = object_discovery_path(watch->object->api_version);
-		return path ? kube_get(bootstrap->kube, path, on_discovery, bootstrap) : -ENOMEM;
-	}
-	if (judged_by_pod(watch)) {
-		path = str_format("/api/v1/namespaces/%s/pods?fieldSelector=spec.nodeName%%3D%s",
-			watch->object->namespace ? watch->object->namespace : "default", bootstrap->self);
-		return path ? kube_get(bootstrap->kube, path, on_object, bootstrap) : -ENOMEM;
-	}
-	return kube_get(bootstrap->kube, watch->path, on_object, bootstrap);
-}
-
-static void stage_lay(struct bootstrap *bootstrap, enum stage_id id, struct diag *reterr, int *ret_error)
-{
-	int r = 0;
-
-	if (bootstrap->status.holder && !lease_held(bootstrap->lease)) { // a walk may take longer than the Lease lasts
-		bootstrap->status.holder = false;
-		r = diag_set(reterr, -ESTALE, "", "the Lease went to another server, or could not be renewed");
-	} else if (bootstrap->status.holder) {
-		r = stage_files_apply(bootstrap->manifests_folder, id, &bootstrap->stages->of[id], bootstrap->prune_sec,
-			reterr);
-	}
-	*ret_error = r < 0 ? r : 0;
-	bootstrap->states[id].laid = r >= 0;
-}
-
-// Go on until a request is under way or the walk is over.
-static void walk_on(struct bootstrap *bootstrap)
-{
-	for (;;) {
-		struct diag diag = {0};
-		const struct watch *watch;
-		enum stage_id id;
-		int r;
-
-		switch (stages_next(bootstrap->stages, bootstrap->states, &id)) {
-		case STAGE_NEXT_LAY:
-			stage_lay(bootstrap, id, &diag, &r);
-			if (r < 0) {
-				walk_wait(bootstrap, id, r, diag_text(&diag));
-				return;
-			}
-			continue;
-		case STAGE_NEXT_WAIT:
-			break;
-		case STAGE_NEXT_DONE:
-			bootstrap->status.stage = N_STAGES;
-			bootstrap->status.error = 0;
-			sentence_set(bootstrap, "%s",
-				someone_lays(bootstrap) ? "" : "every stage is ready; the Lease " LEASE_NAME
-							     " has no holder yet");
-			walk_end(bootstrap);
-			return;
-		}
-		watch = bootstrap->at < bootstrap->n_watches ? &bootstrap->watches[bootstrap->at] : NULL;
-		if (!watch || watch->stage != id) {
-			bootstrap->states[id].ready = true;
-			continue;
-		}
-		r = watch_ask(bootstrap, watch);
-		if (r < 0)
-			walk_wait(bootstrap, id, r, strerror(-r));
-		return;
-	}
-}
-
-static void walk_start(struct bootstrap *bootstrap)
-{
-	bootstrap->walking = true;
-	bootstrap->at = 0;
-	memset(bootstrap->states, 0, sizeof(bootstrap->states));
-	bootstrap->status.holder = lease_held(bootstrap->lease);
-	walk_on(bootstrap);
-}
-
 static int on_timer(sd_event_source *source, uint64_t usec, void *user)
 {
 	struct bootstrap *bootstrap = user;
 
-	if (bootstrap->fetch || bootstrap->check || bootstrap->walking)
+	if (bootstrap->fetch || bootstrap->check)
 		return 0;
-	if (bootstrap->lease)
-		walk_start(bootstrap);
+	if (bootstrap->walk)
+		stage_walk_start(bootstrap->walk);
 	else
 		attempt_start(bootstrap);
 	return 0;
@@ -650,11 +433,10 @@ struct bootstrap *bootstrap_free(struct bootstrap *bootstrap)
 		return NULL;
 	oci_fetch_cancel(bootstrap->fetch);
 	cosign_check_cancel(bootstrap->check);
-	if (bootstrap->kube)
-		kube_forget(bootstrap->kube, bootstrap);
+	stage_walk_free(bootstrap->walk);
 	lease_free(bootstrap->lease);
 	sd_event_source_disable_unref(bootstrap->timer);
-	stages_drop(bootstrap);
+	stages_free(bootstrap->stages);
 	value_free(bootstrap->variables);
 	for (size_t i = 0; i < bootstrap->n_keys; i++)
 		free(bootstrap->keys[i]);
