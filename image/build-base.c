@@ -162,6 +162,8 @@ int build_base(struct build *build, struct diag *reterr)
 		}
 	}
 	rc = epoch_load(build, reterr);
+	if (rc == 0)
+		rc = cache_prune(build->cache, "base-", build->base, reterr);
 	if (rc < 0)
 		return rc;
 	snprintf(epoch, sizeof(epoch), "%" PRId64, build->epoch_sec);

@@ -3,6 +3,7 @@
 #include "image/build.h"
 #include "image/run.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -68,6 +69,56 @@ int cache_publish(const char *work, const char *name, struct diag *reterr)
 	if (errno == EEXIST || errno == ENOTEMPTY)
 		return remove_tree(work, reterr);
 	return diag_set(reterr, -errno, name, "could not be made: %s", strerror(errno));
+}
+
+struct cached {
+	char *path;
+	struct timespec used;
+};
+
+static int cached_compare(const void *a, const void *b) // the last used first
+{
+	const struct cached *x = a, *y = b;
+
+	if (x->used.tv_sec != y->used.tv_sec)
+		return x->used.tv_sec > y->used.tv_sec ? -1 : 1;
+	return x->used.tv_nsec == y->used.tv_nsec ? 0 : x->used.tv_nsec > y->used.tv_nsec ? -1 : 1;
+}
+
+int cache_prune(const char *cache, const char *kind, const char *used, struct diag *reterr)
+{
+	struct dirent **entries = NULL;
+	struct cached *all = NULL;
+	size_t n_all = 0;
+	int rc = 0;
+
+	if (utimensat(AT_FDCWD, used, NULL, 0) < 0)
+		return diag_set(reterr, -errno, used, "cannot be marked as used: %s", strerror(errno));
+	int n = scandir(cache, &entries, NULL, NULL);
+	if (n < 0)
+		return diag_set(reterr, -errno, cache, "could not be read: %s", strerror(errno));
+	all = calloc((size_t)n + 1, sizeof(*all));
+	if (!all)
+		rc = -ENOMEM;
+	for (int i = 0; i < n; i++) {
+		struct stat st;
+		char *path = all && str_starts(entries[i]->d_name, kind) ? str_format("%s/%s", cache, entries[i]->d_name) : NULL;
+		if (path && lstat(path, &st) == 0)
+			all[n_all++] = (struct cached){ .path = path, .used = st.st_mtim };
+		else
+			free(path); // gone under our hands, or of another kind
+		free(entries[i]);
+	}
+	free(entries);
+	if (n_all > 0)
+		qsort(all, n_all, sizeof(*all), cached_compare);
+	for (size_t i = 0; i < n_all; i++) {
+		if (i >= CACHE_KEPT && rc == 0)
+			rc = remove_tree(all[i].path, reterr);
+		free(all[i].path);
+	}
+	free(all);
+	return rc;
 }
 
 int file_link_or_copy(const char *from, const char *to, struct diag *reterr)

@@ -207,5 +207,6 @@ int build_kernel(struct build *build, struct diag *reterr)
 			return rc;
 		}
 	}
-	return file_read(version, 256, &build->kernel_version, NULL, reterr);
+	rc = file_read(version, 256, &build->kernel_version, NULL, reterr);
+	return rc < 0 ? rc : cache_prune(build->cache, "kernel-", build->kernel, reterr);
 }

@@ -58,6 +58,21 @@ static int what_it_is(struct build *build, const char *folder, struct diag *rete
 	return rc;
 }
 
+// payload.erofs and its hash in the folder @work.
+static int payload_make(const struct build *build, const char *folder, const char *work, struct diag *reterr)
+{
+	AUTO_FREE char *file = str_format("%s/payload.erofs", work);
+	AUTO_FREE char *hash = str_format("%s/sha256", work);
+	char hex[SHA256_HEX + 1];
+	int rc = file && hash ? file_make_folders(work, 0755) : -ENOMEM;
+
+	if (rc == 0)
+		rc = erofs_make(build, build->recipe->payload_compression, folder, false, file, reterr);
+	if (rc == 0)
+		rc = sha256_file(file, hex, reterr);
+	return rc < 0 ? rc : file_write_volatile(hash, hex, SHA256_HEX, 0644, reterr);
+}
+
 int build_payload(struct build *build, const char *folder, struct diag *reterr)
 {
 	char key[17];
@@ -68,31 +83,34 @@ int build_payload(struct build *build, const char *folder, struct diag *reterr)
 		rc = folder_key(build, folder, key, reterr);
 	if (rc < 0)
 		return rc;
-	AUTO_FREE char *cached = str_format("%s/payload-%s.erofs", build->cache, key);
-	AUTO_FREE char *hash = str_format("%s/payload-%s.sha256", build->cache, key);
+	AUTO_FREE char *cached = str_format("%s/payload-%s", build->cache, key);
 	AUTO_FREE char *work = str_format("%s/payload-%s.%d", build->cache, key, (int)getpid());
 	AUTO_FREE char *known = NULL;
-	if (!cached || !hash || !work)
+	if (!cached || !work)
 		return -ENOMEM;
-	if (!file_exists(hash)) {
+	if (!file_exists(cached)) {
 		step_begin("payload: %s", build->kubernetes);
-		rc = erofs_make(build, build->recipe->payload_compression, folder, false, work, reterr);
+		rc = payload_make(build, folder, work, reterr);
 		if (rc == 0)
-			rc = sha256_file(work, build->payload_sha256, reterr);
-		if (rc == 0 && rename(work, cached) < 0)
-			rc = diag_set(reterr, -errno, cached, "could not be made: %s", strerror(errno));
-		if (rc == 0)
-			rc = file_write_volatile(hash, build->payload_sha256, SHA256_HEX, 0644, reterr);
-		if (rc < 0)
+			rc = cache_publish(work, cached, reterr);
+		if (rc < 0) {
+			(void)remove_tree(work, NULL); // the first error is the one to show
 			return rc;
+		}
 		step_end();
 	}
-	rc = file_read(hash, SHA256_HEX, &known, NULL, reterr);
+	rc = cache_prune(build->cache, "payload-", cached, reterr);
+	AUTO_FREE char *hash = str_format("%s/sha256", cached);
+	AUTO_FREE char *file = str_format("%s/payload.erofs", cached);
+	if (!hash || !file)
+		return -ENOMEM;
+	if (rc == 0)
+		rc = file_read(hash, SHA256_HEX, &known, NULL, reterr);
 	if (rc < 0)
 		return rc;
 	snprintf(build->payload_sha256, sizeof(build->payload_sha256), "%s", known);
 	AUTO_FREE char *path = str_format("%s/payload-%s.erofs", build->out, known);
-	rc = path ? file_link_or_copy(cached, path, reterr) : -ENOMEM;
+	rc = path ? file_link_or_copy(file, path, reterr) : -ENOMEM;
 	if (rc == 0 && stat(path, &st) < 0)
 		rc = diag_set(reterr, -errno, path, "could not be read: %s", strerror(errno));
 	if (rc == 0)

@@ -38,6 +38,10 @@ int sha256_file(const char *path, char ret_hex[static SHA256_HEX + 1], struct di
 void cache_key(const char *text, char ret_key[static 17]);
 // Give the finished folder @work its name in the cache; when somebody else was faster, theirs stays and @work goes.
 int cache_publish(const char *work, const char *name, struct diag *reterr);
+/* What the cache keeps of one kind, names that begin with @kind: the CACHE_KEPT that were used last. @used, of that kind,
+ * counts as used now. What somebody else has just begun is the youngest, so it stays. */
+enum { CACHE_KEPT = 6 };
+int cache_prune(const char *cache, const char *kind, const char *used, struct diag *reterr);
 int remove_tree(const char *path, struct diag *reterr);
 int file_link_or_copy(const char *from, const char *to, struct diag *reterr);
 // EROFS of a tar file (@is_tar) or a folder, at @path.

@@ -38,13 +38,15 @@ static int options_read(int argc, char *argv[], struct options *ret)
 static int fetched(const struct options *options, const char *url, const char *sha256_hex, char **ret_path, struct diag *reterr)
 {
 	const char *cache = getenv("HEARTH_CACHE"), *home = getenv("HOME"), *slash = strrchr(url, '/');
-	AUTO_FREE char *folder = cache ? str_format("%s/image/k3s-%.16s", cache, sha256_hex) :
-					 str_format("%s/.cache/hearth/image/k3s-%.16s", home ? home : "/root", sha256_hex);
+	AUTO_FREE char *image = cache ? str_format("%s/image", cache) : str_format("%s/.cache/hearth/image", home ? home : "/root");
+	AUTO_FREE char *folder = image ? str_format("%s/k3s-%.16s", image, sha256_hex) : NULL;
 	AUTO_FREE char *path = folder ? str_format("%s/%s", folder, slash && slash[1] ? slash + 1 : options->version) : NULL;
 	int rc = path ? file_make_folders(folder, 0755) : -ENOMEM;
 
 	if (rc == 0)
 		rc = fetch_file(url, sha256_hex, path, reterr);
+	if (rc == 0)
+		rc = cache_prune(image, "k3s-", folder, reterr);
 	if (rc == 0)
 		*ret_path = TAKE_PTR(path);
 	return rc;

@@ -89,6 +89,7 @@ def k3s_release(cache, say):
         raise Problem("the K3s release does not have the SHA-256 that its publisher names")
     os.chmod(binary + ".part", 0o755)
     os.rename(binary + ".part", binary)
+    forget_old(os.path.dirname(folder), keep=2)
     return binary
 
 
@@ -100,6 +101,8 @@ def payload(bin_folder, cache, k3s, say):
         if not os.path.exists(os.path.join(folder, "payload.json")):
             shutil.rmtree(folder, ignore_errors=True)
             run([bin_folder + "/hearth-image", "payload", "--out", folder, "--k3s", k3s])
+        os.utime(folder)
+        forget_old(cache, keep=3, kind="k3s-payload-")
     else:
         say("the K3s release cannot be reached from here: using the double, upstream Kubernetes behind K3s' interface")
         with subprocess.Popen([TOP + "/tests/k3s-double/build"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -127,10 +130,12 @@ def image(bin_folder, cache, payload_folder, say, recipe="lab", overlay=None):
     return folder
 
 
-def forget_old(folder, keep):
+def forget_old(folder, keep, kind=""):
+    """Of the folders in it whose names begin with kind, only the last used stay."""
     if not os.path.isdir(folder):
         return
-    old = sorted((os.path.join(folder, name) for name in os.listdir(folder)), key=os.path.getmtime, reverse=True)
+    old = sorted((os.path.join(folder, name) for name in os.listdir(folder) if name.startswith(kind)),
+                 key=os.path.getmtime, reverse=True)
     for path in old[keep:]:
         shutil.rmtree(path, ignore_errors=True)
 
