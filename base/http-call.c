@@ -12,6 +12,8 @@
 #define TIMEOUT_USEC (30 * USEC_PER_SEC)
 #define CONNECT_TIMEOUT_USEC (10 * USEC_PER_SEC)
 
+enum { STALL_SEC = 60 };
+
 static const char *const header_names[N_HEADERS] = {
 	[HEADER_ETAG] = "etag",
 	[HEADER_CONTENT_TYPE] = "content-type",
@@ -337,6 +339,10 @@ static CURLcode set_request(struct http_call *call, const struct http_request *r
 	SET(call, CURLOPT_USERAGENT, "hearth/" HEARTH_VERSION);
 	SET(call, CURLOPT_TIMEOUT_MS, to_msec(request->timeout_usec, TIMEOUT_USEC));
 	SET(call, CURLOPT_CONNECTTIMEOUT_MS, to_msec(request->connect_timeout_usec, CONNECT_TIMEOUT_USEC));
+	if (request->out_fd > 0) { // hours are allowed, but not hours of silence on a connection that is long gone
+		SET(call, CURLOPT_LOW_SPEED_LIMIT, 1L);
+		SET(call, CURLOPT_LOW_SPEED_TIME, (long)(request->stall_sec ? request->stall_sec : STALL_SEC));
+	}
 	if (request->resume_from > 0) {
 		(void)snprintf(range, sizeof(range), "%" PRIu64 "-", request->resume_from); // always fits
 		SET(call, CURLOPT_RANGE, range);

@@ -139,6 +139,10 @@ static void serve_path(struct connection *connection, const char *request)
 	} else if (str_equal(path, "/half")) {
 		static const char half[] = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf";
 		put(connection, half, strlen(half));
+	} else if (str_equal(path, "/stalled")) {
+		static const char begun[] = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbegun";
+		put(connection, begun, strlen(begun));
+		(void)pause(); // until the test ends
 	} else if (str_equal(path, "/silent")) {
 		(void)pause(); // until the test ends
 	} else {
@@ -519,6 +523,14 @@ static void http_downloads_resume_where_they_stopped(void **state)
 	request.url = url(world.port, "/big-wrong");
 	expect_error(&trust, &request, -EBADMSG, "must go on at byte 123456");
 	assert_int_equal(lseek(fd, 0, SEEK_END), 123456);
+	request.url = url(world.port, "/stalled");
+	request.resume_from = 0;
+	request.timeout_usec = 20 * USEC_PER_SEC;
+	request.stall_sec = 1;
+	expect_error(&trust, &request, -ETIMEDOUT, "too slow");
+	assert_int_equal(ftruncate(fd, 123456), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_END), 123456);
+	request.resume_from = 123456;
 	request.url = url(world.port, "/none"); // an error page is no content
 	expect_body(&trust, &request, 404, "nothing here");
 	assert_int_equal(lseek(fd, 0, SEEK_END), 123456);

@@ -69,6 +69,8 @@ static int part_fetch(const char *url, const char *part, struct diag *reterr)
 			return diag_set(reterr, -errno, part, "could not be emptied: %s", strerror(errno));
 		rc = transfer(url, fd, 0, &status, reterr);
 	}
+	if (rc == -EBADMSG)
+		(void)unlink(part); // the server does not go on where it ends: never, as it would be asked again
 	// The part stays: error pages are not written to it, and a server that is busy now may go on later.
 	if (rc == 0 && status != 200 && status != 206)
 		return diag_set(reterr, -EPROTO, url, "answered with HTTP status %d", status);

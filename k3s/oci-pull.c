@@ -362,6 +362,8 @@ static void on_answer(const struct http_response *response, void *user)
 
 	fetch->call = NULL;
 	if (response->error < 0) {
+		if (response->error == -EBADMSG && fetch->kind == FETCH_FILE)
+			(void)unlink(fetch->part); // the registry does not go on where it ends: never, as it would be asked again
 		if (response->error == -E2BIG)
 			fetch_fail(fetch, -EFBIG, "%s: %s of %s is larger than allowed", fetch->registry,
 				fetch->reference, fetch->repository);

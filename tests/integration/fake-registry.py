@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One blob behind the ways a registry may behave, by the repository's name: plain, cut (the connection ends half-way
 the first time), whole (ranges are ignored), bearer (a token is asked for), basic, moved (redirect to another port),
-damaged. Every request is logged: METHOD PATH RANGE AUTHORIZATION.
+damaged, shifted (a range begins a byte too late). Every request is logged: METHOD PATH RANGE AUTHORIZATION.
 
 fake-registry.py PORT OTHER_PORT BLOB SERVER.crt SERVER.key LOG
 """
@@ -45,6 +45,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             begin = int(wanted.split("=")[1].rstrip("-"))
             if begin >= len(data):
                 return self.answer(416)
+            begin += mode == "shifted"
             return self.answer(206, data[begin:], Content_Range=f"bytes {begin}-{len(data) - 1}/{len(data)}")
         if mode == "cut" and not cut:
             cut.append(True)
