@@ -43,7 +43,7 @@ struct bootstrap_config {
 	 * not kept. */
 	const char *cache_folder;
 	uint64_t max_backoff_usec;     // 0: 30 s
-	unsigned prune_sec;            // 0: 45 (K3s looks every 15 s)
+	unsigned prune_sec;            // 0: 45 (K3s looks every 15 s; within half of this it surely has)
 	void (*on_changed)(const struct bootstrap_status *status, void *user);
 	void *user;
 };
