@@ -31,9 +31,8 @@ static void watch_for_clones(struct region *region, struct node *node, const cha
 	(void)snprintf(node->boot_id, sizeof(node->boot_id), "%s", boot_id);
 }
 
-bool api_node_heard(struct region *region, struct request *request)
+static void keep_heard(struct region *region, struct node *node, const struct request *request)
 {
-	struct node *node = request->node;
 	watch_for_clones(region, node, request_header(request, "Hearth-Boot-Id"));
 	node->seen_sec = region_now_sec(region);
 	(void)snprintf(node->remote, sizeof(node->remote), "%s", request->remote);
@@ -41,6 +40,13 @@ bool api_node_heard(struct region *region, struct request *request)
 	if (r < 0)
 		log_error(
 			"node %s: what was heard could not be kept: %s", node->name, strerror(-r));
+}
+
+bool api_node_heard(struct region *region, struct request *request)
+{
+	struct node *node = request->node;
+	if (!request_waited(request)) // a poll of a hearthd that has died since says nothing when it wakes
+		keep_heard(region, node, request);
 	if (!node->quarantined)
 		return true;
 	request->keep = true; // that it is quarantined, and when it was heard
