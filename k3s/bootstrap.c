@@ -36,6 +36,7 @@ struct bootstrap {
 	char *manifest;
 	size_t n_manifest;
 	char layer_digest[OCI_DIGEST_TEXT];
+	uint64_t layer_bytes; // as the manifest says
 
 	struct stages *stages;
 	struct lease *lease;
@@ -226,7 +227,11 @@ static void on_layer(const struct oci_fetched *fetched, void *user)
 		attempt_refuse(bootstrap, fetched->error, fetched->diag);
 		return;
 	}
-	r = artifact_use(bootstrap, fetched->bytes, fetched->n, &diag);
+	if (fetched->n != bootstrap->layer_bytes)
+		r = diag_set(&diag, -EBADMSG, "", "its layer has %zu bytes, its manifest says %llu", fetched->n,
+			(unsigned long long)bootstrap->layer_bytes);
+	else
+		r = artifact_use(bootstrap, fetched->bytes, fetched->n, &diag);
 	if (r < 0) {
 		attempt_refuse(bootstrap, r, &diag);
 		return;
@@ -268,6 +273,7 @@ static int manifest_keep(struct bootstrap *bootstrap, const struct oci_fetched *
 	if (r < 0)
 		return r;
 	memcpy(bootstrap->layer_digest, layer.digest, OCI_DIGEST_TEXT);
+	bootstrap->layer_bytes = layer.size;
 	free(bootstrap->manifest);
 	bootstrap->manifest = strndup(fetched->bytes, fetched->n);
 	bootstrap->n_manifest = fetched->n;
