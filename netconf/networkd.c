@@ -89,14 +89,16 @@ static char *render_rename(const struct claim *claim)
 
 static int render_link_files(const struct claims *claims, struct config_files *files)
 {
-	char name[64], list[2048] = "";
+	char name[64];
+	AUTO_FREE char *list = calloc(claims->n + 1, IFNAMSIZ); // a name without its NUL, and the space before it
 	size_t n_list = 0;
+	if (!list)
+		return -ENOMEM;
 	int error = 0;
 	for (size_t i = 0; error == 0 && i < claims->n; i++) {
 		const struct claim *claim = &claims->claims[i];
 		if (claim->declaration->kind != DECLARATION_ETHERNET) {
-			if (n_list + IFNAMSIZ + 2 < sizeof(list))
-				n_list += (size_t)snprintf(list + n_list, sizeof(list) - n_list, " %s", claim->name);
+			n_list += (size_t)snprintf(list + n_list, IFNAMSIZ + 1, " %s", claim->name);
 		} else if (claim->declaration->set_name && (claim->link->has_mac || claim->link->has_permanent_mac)) {
 			(void)snprintf(name, sizeof(name), NETWORKD_PREFIX "%s.link", claim->name);
 			error = config_files_add(files, name, render_rename(claim));

@@ -98,6 +98,17 @@ static void our_virtual_links_are_taken_from_networkd_and_udev(void **state)
 		"[Match]\nOriginalName=hearth-api hearth0\n\n[Link]\nNamePolicy=keep\nMACAddressPolicy=none\n");
 }
 
+static void many_virtual_links_are_all_in_the_list(void **state)
+{
+	CLEANUP(config_files_done) struct config_files files = {0};
+	char yaml[8192];
+	size_t n = (size_t)snprintf(yaml, sizeof(yaml), "version: 2\ndummy-devices:\n");
+	for (unsigned i = 0; i < 200; i++)
+		n += (size_t)snprintf(yaml + n, sizeof(yaml) - n, "  hearth-long-%03u: {}\n", i);
+	render(yaml, &files);
+	assert_non_null(strstr(content(&files, "10-hearth-virtual.link"), " hearth-long-199\n"));
+}
+
 static void a_renamed_port_has_a_link_file_by_its_permanent_mac(void **state)
 {
 	CLEANUP(config_files_done) struct config_files files = {0};
@@ -224,6 +235,7 @@ int main(void)
 		cmocka_unit_test(a_dhcp_port_gets_all_that_keeps_networkd_off_the_rest),
 		cmocka_unit_test(a_static_port_still_hears_lldp_but_asks_for_nothing),
 		cmocka_unit_test(our_virtual_links_are_taken_from_networkd_and_udev),
+		cmocka_unit_test(many_virtual_links_are_all_in_the_list),
 		cmocka_unit_test(a_renamed_port_has_a_link_file_by_its_permanent_mac),
 		cmocka_unit_test(files_come_back_as_they_were_written),
 		cmocka_unit_test(resolv_conf_has_declared_servers_before_those_of_leases),
