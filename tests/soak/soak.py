@@ -39,7 +39,7 @@ class Round:
 
     def __init__(self, soak, number):
         self.rng, self.number, self.ready = random.Random("%s-%d" % (soak.seed, number)), number, number % READY_EVERY == 0
-        self.folder = lines.folder_of(soak.cache, soak.name)
+        self.folder = lines.folder_of(soak.cache, "%s-%d" % (soak.name, number))
         self.site = labs.Site(soak.bin, soak.cache, self.folder, soak.full if self.ready else soak.plain)
         self.region, self.notes = self.site.region, []
         if self.ready:
