@@ -313,9 +313,8 @@ static bool cluster_network_holds(const struct facts *f, uint64_t now_usec, stru
 	if (f->bootstrap == STEP_FAILED)
 		return bootstrap_refused(f, a);
 	if (f->bootstrap_ours)
-		return waits(a, "bringing up the cluster network by the bootstrap, stage %s%s%s",
-			or_text(f->bootstrap_stage, "10-crds"), f->bootstrap_problem ? ": " : "",
-			or_text(f->bootstrap_problem, ""));
+		return waits(a, "bringing up the cluster network by the bootstrap%s%s", f->bootstrap_problem ? ": " : ", stage ",
+			or_text(f->bootstrap_problem, or_text(f->bootstrap_stage, "10-crds")));
 	return waits(a, "waiting for the cluster network (stage 20-cni of the bootstrap) to reach this node; a server lays it");
 }
 
@@ -336,8 +335,8 @@ static bool bootstrap_holds(const struct facts *f, uint64_t now_usec, struct lad
 	if (!f->bootstrap_ours)
 		return waits(a, "watching the bootstrap that another server lays%s%s", f->bootstrap_stage ? ", stage " : "",
 			or_text(f->bootstrap_stage, ""));
-	return waits(a, "laying the bootstrap, stage %s%s%s", or_text(f->bootstrap_stage, "(pulling and verifying)"),
-		f->bootstrap_problem ? ": " : "", or_text(f->bootstrap_problem, ""));
+	return waits(a, "laying the bootstrap%s%s", f->bootstrap_problem ? ": " : ", stage ",
+		or_text(f->bootstrap_problem, or_text(f->bootstrap_stage, "(pulling and verifying)")));
 }
 
 static bool (*const rung_holds[RUNG_STEADY])(const struct facts *, uint64_t, struct ladder_action *) = {

@@ -112,7 +112,8 @@ struct facts {
 	const char *node_problem;
 	enum step_state bootstrap;
 	bool bootstrap_wanted, bootstrap_ours; // ours: we hold the Lease
-	const char *bootstrap_problem, *bootstrap_stage;
+	const char *bootstrap_problem; // what it waits for, its stage included
+	const char *bootstrap_stage;
 };
 
 enum { LADDER_SENTENCE_MAX = 640, LADDER_MAX_WARNINGS = 4 };

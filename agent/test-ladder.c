@@ -286,7 +286,10 @@ static void cluster_rungs_wait(void **state)
 	expect(&f, RUNG_BOOTSTRAP, "by none of the keys");
 	f.bootstrap = STEP_RUNNING;
 	f.bootstrap_stage = "30-flux";
-	expect(&f, RUNG_BOOTSTRAP, "stage 30-flux");
+	f.bootstrap_problem = NULL;
+	expect(&f, RUNG_BOOTSTRAP, "laying the bootstrap, stage 30-flux");
+	f.bootstrap_problem = "stage 30-flux: Deployment x: 0 of 1";
+	expect(&f, RUNG_BOOTSTRAP, "laying the bootstrap: stage 30-flux: Deployment x: 0 of 1");
 	f.bootstrap_ours = false;
 	expect(&f, RUNG_BOOTSTRAP, "another server lays");
 }

@@ -37,9 +37,9 @@ def commit():
 
 
 def publish(name, rows, path):
-    print("\n  %-52s %-32s %12s %12s %-6s %7s %6s" % ("what", "against", "ours", "theirs", "unit", "ratio", "goal"))
+    print("\n  %-58s %-32s %12s %12s %-6s %7s %6s" % ("what", "against", "ours", "theirs", "unit", "ratio", "goal"))
     for r in rows:
-        print("  %-52s %-32s %12.2f %12.2f %-6s %7.3f %6.2f  %s" % (
+        print("  %-58s %-32s %12.2f %12.2f %-6s %7.3f %6.2f  %s" % (
             r["what"], r["against"], r["ours"], r["theirs"], r["unit"], r["ratio"], r["goal"], "met" if r["met"] else "NOT met"))
     if path:
         with open(path, "w") as f:
