@@ -1,0 +1,81 @@
+// What every decoder of netplan's keys needs: texts, lists, and refusals that say where.
+// SPDX-License-Identifier: Apache-2.0
+#include "netconf/netplan-value.h"
+
+#include <errno.h>
+#include <stdarg.h>
+
+void netplan_path_set(char path[static NETPLAN_PATH_TEXT], const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	(void)vsnprintf(path, NETPLAN_PATH_TEXT, format, arguments);
+	va_end(arguments);
+}
+
+void netplan_at_text(const struct value *value, char buffer[static NETPLAN_AT_TEXT])
+{
+	(void)snprintf(buffer, NETPLAN_AT_TEXT, "%u:%u", value ? value->line : 1, value ? value->column : 1);
+}
+
+int netplan_refuse(const struct value *value, struct diag *reterr, const char *format, ...)
+{
+	char at[NETPLAN_AT_TEXT], message[DIAG_MESSAGE_MAX];
+	va_list arguments;
+	va_start(arguments, format);
+	(void)vsnprintf(message, sizeof(message), format, arguments);
+	va_end(arguments);
+	netplan_at_text(value, at);
+	return diag_set(reterr, -EINVAL, at, "%s", message);
+}
+
+int netplan_need_type(const struct value *value, enum value_type type, const char *what, struct diag *reterr)
+{
+	if (value->type == type)
+		return 0;
+	return netplan_refuse(value, reterr, "%s: must be %s", what, type == VALUE_OBJECT ? "a mapping" : "a list");
+}
+
+const char *netplan_scalar(const struct value *value)
+{
+	if (value->type == VALUE_NUMBER || value->type == VALUE_STRING || value->type == VALUE_BOOL)
+		return value->text;
+	return NULL;
+}
+
+int netplan_set_text(char **field, const struct value *value, const char *what, struct diag *reterr)
+{
+	const char *text = netplan_scalar(value);
+	if (!text || !*text)
+		return netplan_refuse(value, reterr, "%s: must be a text", what);
+	char *copy = strdup(text);
+	if (!copy)
+		return -ENOMEM;
+	free(*field);
+	*field = copy;
+	return 0;
+}
+
+int netplan_append_text(char ***list, size_t *n, const char *text)
+{
+	char **grown = realloc(*list, (*n + 1) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	*list = grown;
+	grown[*n] = text ? strdup(text) : NULL;
+	if (text && !grown[*n])
+		return -ENOMEM;
+	(*n)++;
+	return 0;
+}
+
+int netplan_grow(void **array, size_t n, size_t size)
+{
+	if (n & (n - 1))
+		return 0;
+	void *grown = realloc(*array, (n ? n * 2 : 1) * size);
+	if (!grown)
+		return -ENOMEM;
+	*array = grown;
+	return 0;
+}

@@ -1,0 +1,24 @@
+// What every decoder of netplan's keys needs: texts, lists, and refusals that say where. Internal to netplan*.c.
+// @what is the path of keys that leads to the value. Failures are negative errnos; -ENOMEM leaves the diag alone.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "netconf/network.h"
+
+enum { NETPLAN_AT_TEXT = 24, NETPLAN_PATH_TEXT = 160 };
+
+// The keys that lead to a value; too long a path is cut, it is only for reading.
+void netplan_path_set(char path[static NETPLAN_PATH_TEXT], const char *format, ...) PRINTF_LIKE(2, 3);
+// "line:column" of @value; 1:1 without one.
+void netplan_at_text(const struct value *value, char buffer[static NETPLAN_AT_TEXT]);
+// -EINVAL, with the place of @value in the diag.
+int netplan_refuse(const struct value *value, struct diag *reterr, const char *format, ...) PRINTF_LIKE(3, 4);
+// @type: VALUE_OBJECT or VALUE_ARRAY
+int netplan_need_type(const struct value *value, enum value_type type, const char *what, struct diag *reterr);
+// The text of a scalar that is a word, a number or an address; NULL for the rest. Borrowed.
+const char *netplan_scalar(const struct value *value);
+// A copy of @value's text in @field; the old one is freed.
+int netplan_set_text(char **field, const struct value *value, const char *what, struct diag *reterr);
+int netplan_append_text(char ***list, size_t *n, const char *text); // copies
+// Room for one more of @size bytes in an array that grows at powers of two.
+int netplan_grow(void **array, size_t n, size_t size);

@@ -1,0 +1,156 @@
+// The keys of a WireGuard tunnel and of its peers. Keys are named by their files, never shown.
+// SPDX-License-Identifier: Apache-2.0
+#include "netconf/netplan-keys.h"
+#include "netconf/netplan-value.h"
+
+#include <errno.h>
+
+int netplan_decode_mode(struct declaration *declaration, const struct value *value, const char *what,
+	struct diag *reterr)
+{
+	if (!str_equal(netplan_scalar(value), "wireguard"))
+		return netplan_refuse(value, reterr, "%s: must be wireguard, other tunnels are not supported: \"%s\"",
+			what, netplan_scalar(value) ? netplan_scalar(value) : "");
+	return 0;
+}
+
+static int key_path(char **field, const struct value *value, const char *what, struct diag *reterr)
+{
+	const char *text = netplan_scalar(value);
+	if (!text || text[0] != '/') // never show it: it may be a key
+		return netplan_refuse(value, reterr,
+			"%s: must be the absolute path of a file with the key, never the key itself", what);
+	return netplan_set_text(field, value, what, reterr);
+}
+
+int netplan_decode_key(struct declaration *declaration, const struct value *value, const char *what,
+	struct diag *reterr)
+{
+	return key_path(&declaration->key_file, value, what, reterr);
+}
+
+int netplan_decode_keys(struct declaration *declaration, const struct value *value, const char *what,
+	struct diag *reterr)
+{
+	static const char *const known[] = {"private", NULL};
+	int error = netplan_need_type(value, VALUE_OBJECT, what, reterr);
+	if (error == 0)
+		error = value_only_keys(value, what, known, reterr);
+	if (error < 0 || value->n == 0)
+		return error;
+	return key_path(&declaration->key_file, &value->items[0], "keys.private", reterr);
+}
+
+int netplan_decode_port(struct declaration *declaration, const struct value *value, const char *what,
+	struct diag *reterr)
+{
+	int64_t port;
+	int error = value_int(value, what, 1, 65535, &port, reterr);
+	if (error == 0) {
+		declaration->port = (uint16_t)port;
+		declaration->has_port = true;
+	}
+	return error;
+}
+
+int netplan_decode_mark(struct declaration *declaration, const struct value *value, const char *what,
+	struct diag *reterr)
+{
+	int64_t mark;
+	int error = value_int(value, what, 1, UINT32_MAX, &mark, reterr);
+	if (error == 0) {
+		declaration->mark = (uint32_t)mark;
+		declaration->has_mark = true;
+	}
+	return error;
+}
+
+static int decode_peer_keys(struct declaration *declaration, struct peer *peer, const struct value *keys,
+	const char *what, char **shared_file, struct diag *reterr)
+{
+	static const char *const known[] = {"public", "shared", NULL};
+	char path[NETPLAN_PATH_TEXT];
+	if (!keys)
+		return 0;
+	int error = netplan_need_type(keys, VALUE_OBJECT, what, reterr);
+	if (error == 0)
+		error = value_only_keys(keys, what, known, reterr);
+	if (error < 0)
+		return error;
+	const struct value *public_key = value_find(keys, "public"), *shared = value_find(keys, "shared");
+	if (!public_key || !netplan_scalar(public_key) || peer_key_parse(netplan_scalar(public_key),
+		peer->public_key) < 0)
+		return netplan_refuse(public_key ? public_key : keys, reterr,
+			"%s.keys.public: must be a public key, 44 characters of base64", what);
+	netplan_path_set(path, "%s.keys.shared", what);
+	return shared ? key_path(shared_file, shared, path, reterr) : 0;
+}
+
+static int decode_peer(struct declaration *declaration, const struct value *item, const char *what,
+	struct diag *reterr)
+{
+	static const char *const known[] = {"keys", "endpoint", "allowed-ips", "keepalive", NULL};
+	AUTO_FREE char *shared_file = NULL;
+	char path[NETPLAN_PATH_TEXT];
+	int64_t number;
+	int error = netplan_need_type(item, VALUE_OBJECT, what, reterr);
+	if (error == 0)
+		error = value_only_keys(item, what, known, reterr);
+	if (error < 0)
+		return error;
+	struct peer *peer = peer_table_add(&declaration->peers);
+	if (!peer)
+		return -ENOMEM;
+	const struct value *keys = value_find(item, "keys"), *endpoint = value_find(item, "endpoint");
+	const struct value *allowed = value_find(item, "allowed-ips"), *keepalive = value_find(item, "keepalive");
+	if (!keys)
+		return netplan_refuse(item, reterr, "%s: needs the key keys", what);
+	error = decode_peer_keys(declaration, peer, keys, what, &shared_file, reterr);
+	if (error < 0)
+		return error;
+	if (endpoint && (!netplan_scalar(endpoint) ||
+				endpoint_parse(netplan_scalar(endpoint), &peer->endpoint, &peer->endpoint_port) < 0))
+		return netplan_refuse(endpoint, reterr,
+			"%s.endpoint: must be ADDRESS:PORT or [IPV6]:PORT (names are not resolved), not \"%s\"", what,
+			netplan_scalar(endpoint) ? netplan_scalar(endpoint) : "");
+	netplan_path_set(path, "%s.keepalive", what);
+	if (keepalive && (error = value_int(keepalive, path, 0, 65535, &number, reterr)) < 0)
+		return error;
+	peer->keepalive_sec = keepalive ? (uint16_t)number : 0;
+	netplan_path_set(path, "%s.allowed-ips", what);
+	if (allowed && (error = netplan_need_type(allowed, VALUE_ARRAY, path, reterr)) < 0)
+		return error;
+	for (size_t i = 0; allowed && i < allowed->n; i++) {
+		const char *text = netplan_scalar(&allowed->items[i]);
+		struct address address;
+		if (!text || address_parse(text, false, &address) < 0)
+			return netplan_refuse(&allowed->items[i], reterr, "%s[%zu]: must be ADDRESS/PREFIX, not \"%s\"",
+				path, i, text ? text : "");
+		error = peer_add_allowed(peer, &address);
+		if (error == -E2BIG)
+			return netplan_refuse(&allowed->items[i], reterr, "%s: at most %d", path, PEER_MAX_ALLOWED);
+		if (error < 0)
+			return error;
+	}
+	if (!shared_file)
+		return 0;
+	if (netplan_grow((void **)&declaration->preshared_owner, declaration->n_preshared_files, PEER_KEY_BYTES) < 0)
+		return -ENOMEM;
+	memcpy(declaration->preshared_owner[declaration->n_preshared_files], peer->public_key, PEER_KEY_BYTES);
+	return netplan_append_text(&declaration->preshared_files, &declaration->n_preshared_files, shared_file);
+}
+
+int netplan_decode_peers(struct declaration *declaration, const struct value *value, const char *what,
+	struct diag *reterr)
+{
+	char path[NETPLAN_PATH_TEXT];
+	int error = netplan_need_type(value, VALUE_ARRAY, what, reterr);
+	if (error == 0 && declaration->peers.n + value->n > PEER_MAX)
+		return netplan_refuse(value, reterr, "%s: at most %d peers", what, PEER_MAX);
+	declaration->has_peers = true;
+	for (size_t i = 0; error == 0 && i < value->n; i++) {
+		netplan_path_set(path, "%s[%zu]", what, i);
+		error = decode_peer(declaration, &value->items[i], path, reterr);
+	}
+	return error;
+}
