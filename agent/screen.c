@@ -4,6 +4,8 @@
 #include <qrencode.h>
 
 enum { BIG_ROWS = 5, BIG_COLUMNS = 6 };
+// The QR picture of a code (version 1: 21 modules, a margin of 2) stands below the big code, right of the sentence.
+enum { QR_COLUMNS = 25, QR_ROWS = 13, QR_TOP_ROW = 12 };
 
 static const char *text_of(const struct value *status, const char *key)
 {
@@ -80,13 +82,14 @@ static void put_big(FILE *out, const char *text)
 }
 
 // Two modules above each other are one character cell; the console font of Linux has the half blocks.
-static void put_qr(FILE *out, const char *text)
+static void put_qr(FILE *out, const char *text, unsigned column)
 {
+	unsigned terminal_row = QR_TOP_ROW;
 	QRcode *qr = QRcode_encodeString(text, 0, QR_ECLEVEL_L, QR_MODE_8, 1);
 	if (!qr)
 		return; // the code stands above in letters
 	for (int y = -2; y < qr->width + 2; y += 2) {
-		fputs("  ", out);
+		fprintf(out, "\033[%u;%uH", terminal_row++, column);
 		for (int x = -2; x < qr->width + 2; x++) {
 			bool dark[2];
 			for (int half = 0; half < 2; half++) {
@@ -96,7 +99,6 @@ static void put_qr(FILE *out, const char *text)
 			}
 			fputs(dark[0] ? dark[1] ? " " : "\xe2\x96\x84" : dark[1] ? "\xe2\x96\x80" : "\xe2\x96\x88", out);
 		}
-		fputc('\n', out);
 	}
 	QRcode_free(qr);
 }
@@ -134,15 +136,18 @@ char *screen_dashboard(const struct value *status, unsigned columns, unsigned ro
 	FILE *out = open_memstream(&text, &n);
 	if (!out)
 		return NULL;
-	const char *code = text_of(status, "code");
-	fputs("\033[2J\033[H\n", out);
+	const char *code = text_of(status, "code"), *kubernetes = text_of(status, "kubernetes");
+	bool has_qr = *code && columns >= 80 && rows >= QR_TOP_ROW + QR_ROWS;
+	fputs("\033[2J", out);
+	if (has_qr) {
+		columns -= QR_COLUMNS + 2; // for the text beside it
+		put_qr(out, code, columns + 1);
+	}
+	fputs("\033[H\n", out);
 	put_field(out, "Hearth", name_of(status));
 	put_field(out, "phase", text_of(status, "phase"));
 	if (*code) {
 		put_big(out, code);
-		fputc('\n', out);
-		if (rows >= 30)
-			put_qr(out, code);
 		fputc('\n', out);
 	}
 	put_wrapped(out, text_of(status, "sentence"), columns);
@@ -153,7 +158,8 @@ char *screen_dashboard(const struct value *status, unsigned columns, unsigned ro
 	}
 	fputc('\n', out);
 	put_field(out, "seed", text_of(status, "seedSource"));
-	put_wrapped(out, text_of(status, "kubernetes"), columns);
+	if (!str_equal(kubernetes, "none")) // what an image without a payload says
+		put_wrapped(out, kubernetes, columns);
 	if (fclose(out) != 0) {
 		free(text);
 		return NULL;

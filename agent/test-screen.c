@@ -21,6 +21,28 @@ static char *dashboard(unsigned columns, unsigned rows)
 	return text;
 }
 
+// The picture must neither leave the screen nor meet the text left of it.
+static void the_code_is_a_picture_beside_the_text(void **state)
+{
+	char *text AUTO_FREE = dashboard(80, 25), *small AUTO_FREE = dashboard(80, 24);
+	unsigned row, column, first = 80, n_rows = 0;
+	const char *c = text + strlen("\033[2J");
+	for (; sscanf(c, "\033[%u;%uH", &row, &column) == 2; n_rows++) {
+		assert_in_range(row, 12, 25);
+		first = column;
+		for (c = strchr(c, 'H') + 1; *c != '\033'; c++)
+			column += (*c & 0xc0) != 0x80;
+		assert_in_range(column, first + 25, 81);
+	}
+	assert_int_equal(n_rows, 13);
+	unsigned at = 0;
+	for (c = strstr(text, "  waiting for a person"); *c; c++) {
+		at = *c == '\n' ? 0 : at + 1;
+		assert_true(at < first);
+	}
+	assert_null(strstr(small, "\033[12;")); // no room for it
+}
+
 static void no_word_is_cut_at_the_right_edge(void **state)
 {
 	char *text AUTO_FREE = dashboard(80, 25);
@@ -60,6 +82,7 @@ static void no_value_moves_the_cursor(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_code_is_a_picture_beside_the_text),
 		cmocka_unit_test(no_word_is_cut_at_the_right_edge),
 		cmocka_unit_test(no_value_moves_the_cursor),
 		cmocka_unit_test(what_a_person_needs_is_on_it),
