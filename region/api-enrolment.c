@@ -110,6 +110,31 @@ static int fill_enrolment(struct region *region, const struct request *request,
 	return 0;
 }
 
+static void answer_retry_after(struct request *request, int64_t wait_sec)
+{
+	char text[24];
+	(void)snprintf(text, sizeof(text), "%lld", (long long)wait_sec);
+	request_answer_header(request, "Retry-After", text);
+}
+
+/* A new WireGuard key of a node wakes the whole cluster, and the old one has to be remembered: one
+ * change an interval, counted from the last one or from the approval. created_sec of the exchange
+ * of a node is that time: an exchange that changes no key keeps the one of its predecessor. */
+static int wg_change_refused(struct region *region, struct request *request,
+	const struct enrolment *old, bool *ret_refused)
+{
+	int64_t interval_sec = region->config->code_interval_sec,
+		wait_sec = old ? old->created_sec + interval_sec - region_now_sec(region) : 0;
+	*ret_refused = wait_sec > 0;
+	if (!*ret_refused)
+		return 0;
+	int r = request_answer_error(request, 429, "wg-key-interval",
+		"a node changes its WireGuard key at most once in %lld s; ask again in %lld s",
+		(long long)interval_sec, (long long)wait_sec);
+	answer_retry_after(request, wait_sec);
+	return r;
+}
+
 // A key that is a node already asks again: it keeps what it has, with its newest facts and
 // WireGuard key.
 static int post_again(struct region *region, struct request *request,
@@ -117,6 +142,7 @@ static int post_again(struct region *region, struct request *request,
 {
 	struct node *node = request->node;
 	char holder[STORE_NAME_TEXT];
+	bool changes = !str_equal(node->wg_public, body->wg_public), refused;
 	if (node->quarantined)
 		return request_answer_error(request, 409, "quarantined",
 			"two machines speak with the key of this node; an administrator has to "
@@ -127,6 +153,10 @@ static int post_again(struct region *region, struct request *request,
 	if (holder[0])
 		return request_answer_error(
 			request, 409, "wg-key-taken", "wgPublicKey is the key of another node");
+	if (changes && ((r = wg_change_refused(region, request, old, &refused)) < 0 || refused))
+		return r;
+	if (old && !changes)
+		enrolment->created_sec = old->created_sec;
 	(void)snprintf(enrolment->node_id, sizeof(enrolment->node_id), "%s", node->id);
 	enrolment->state = node->state == NODE_RESERVED ? ENROLMENT_RESERVED : ENROLMENT_APPROVED;
 	enrolment->durable = node->durable;
@@ -139,7 +169,7 @@ static int post_again(struct region *region, struct request *request,
 	free(node->facts);
 	if (!(node->facts = strdup(enrolment->facts)))
 		return -ENOMEM;
-	if (!str_equal(node->wg_public, body->wg_public)) {
+	if (changes) {
 		if ((r = region_mesh_remove(region, node->wg_public)) < 0)
 			return r;
 		(void)snprintf(node->wg_public, sizeof(node->wg_public), "%s", body->wg_public);
@@ -165,7 +195,6 @@ static int post_refused(struct region *region, struct request *request, const st
 {
 	int64_t now_sec = region_now_sec(region),
 		wait_sec = old->code_sec + region->config->code_interval_sec - now_sec;
-	char text[24];
 	*ret_refused = true;
 	if (denied_lately(region, old))
 		return request_answer_error(request, 403, "denied",
@@ -174,8 +203,7 @@ static int post_refused(struct region *region, struct request *request, const st
 		int r = request_answer_error(request, 429, "code-interval",
 			"a key gets one new code every %lld s; ask again in %lld s",
 			(long long)region->config->code_interval_sec, (long long)wait_sec);
-		(void)snprintf(text, sizeof(text), "%lld", (long long)wait_sec);
-		request_answer_header(request, "Retry-After", text);
+		answer_retry_after(request, wait_sec);
 		return r;
 	}
 	*ret_refused = false;

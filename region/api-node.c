@@ -142,7 +142,8 @@ int api_assignment(struct region *region, struct request *request)
 
 // ---- mesh
 
-// The generation in "EPOCH.GEN" of this epoch, or -1 when everything has to be told.
+// The generation in "EPOCH.GEN" of this epoch, or -1 when everything has to be told: it is unknown,
+// or removals since then are forgotten.
 static int64_t since_generation(const struct region *region, const char *since, int64_t newest)
 {
 	size_t n = strlen(region->epoch);
@@ -151,7 +152,9 @@ static int64_t since_generation(const struct region *region, const char *since, 
 		since[n + 1] < '0' || since[n + 1] > '9')
 		return -1;
 	long long generation = strtoll(since + n + 1, &end, 10);
-	return *end || generation > newest ? -1 : generation;
+	return *end || generation > newest || generation < store_removal_forgotten(region->store)
+		       ? -1
+		       : generation;
 }
 
 static unsigned own_keepalive(const struct region *region, const struct node *node)

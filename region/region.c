@@ -14,6 +14,7 @@
 enum {
 	FORGET_SEC = 86400,
 	KEEP_AUDIT = 100000, // some 20 MB: a stranger's requests do not fill the disk
+	KEEP_REMOVALS = 5000, // as many as a segment has nodes: more is longer than everything
 	MAX_PEM = 64 << 10,
 	NODE_CERT_SEC = 30 * 86400,
 	SERVER_CERT_SEC = 90 * 86400,
@@ -243,6 +244,9 @@ void region_tick(struct region *region)
 	r = store_enrolment_prune(region->store, region->last_time_sec - FORGET_SEC);
 	if (r < 0)
 		log_error("old enrolments could not be forgotten: %s", strerror(-r));
+	r = store_removal_prune(region->store, KEEP_REMOVALS);
+	if (r < 0)
+		log_error("old removals of the mesh could not be forgotten: %s", strerror(-r));
 	r = store_audit_prune(region->store, KEEP_AUDIT);
 	if (r < 0)
 		log_error("old audit entries could not be forgotten: %s", strerror(-r));

@@ -201,6 +201,30 @@ int store_removal_list(
 		store, &removal_record, " WHERE generation > ?", NULL, since, (void ***)ret, ret_n);
 }
 
+int store_removal_prune(struct store *store, int64_t keep)
+{
+	char text[24];
+	int64_t newest = 0;
+	(void)snprintf(text, sizeof(text), "%lld", (long long)keep);
+	int r = store_count(store,
+		"SELECT coalesce((SELECT generation FROM mesh_removals ORDER BY generation DESC "
+		"LIMIT 1 OFFSET CAST(? AS INTEGER)), 0)",
+		text, &newest);
+	if (r < 0 || newest == 0)
+		return r;
+	(void)snprintf(text, sizeof(text), "%lld", (long long)newest);
+	r = store_meta_set(store, "removalsForgotten", text);
+	return r < 0 ? r
+		     : store_execute(store,
+			       "DELETE FROM mesh_removals WHERE generation <= CAST(? AS INTEGER)",
+			       text, NULL);
+}
+
+int64_t store_removal_forgotten(struct store *store)
+{
+	return store_meta_int(store, "removalsForgotten", 0);
+}
+
 DEFINE_LIST_FREE(audit, audit_record)
 
 int store_audit_add(struct store *store, const struct audit *audit)

@@ -203,6 +203,10 @@ int store_removal_put(struct store *store, const struct mesh_removal *removal);
 int store_removal_forget(struct store *store, const char *public_key); // the key is a peer's again
 int store_removal_list(
 	struct store *store, int64_t since, struct mesh_removal ***ret, size_t *ret_n);
+/* Forget all but the newest @keep. From then on a delta since a generation below
+ * store_removal_forgotten() does not tell everything. */
+int store_removal_prune(struct store *store, int64_t keep);
+int64_t store_removal_forgotten(struct store *store); // 0: all are there
 void mesh_removal_list_free(struct mesh_removal **removals, size_t n);
 
 int store_audit_add(struct store *store, const struct audit *audit); // id is given by the store

@@ -51,6 +51,30 @@ static size_t n_found(int (*list)(struct store *, const char *, struct node ***,
 	return n;
 }
 
+static void old_removals_are_forgotten(void **state)
+{
+	struct store *store = opened(true);
+	struct mesh_removal **removals;
+	size_t n;
+	for (int i = 1; i <= 10; i++) {
+		struct mesh_removal removal = { .generation = i * 2 };
+		(void)snprintf(removal.public_key, sizeof(removal.public_key), "key %d", i);
+		assert_int_equal(store_removal_put(store, &removal), 0);
+	}
+	assert_int_equal(store_removal_prune(store, 10), 0);
+	assert_int_equal(store_removal_forgotten(store), 0);
+	assert_int_equal(store_removal_prune(store, 3), 0);
+	assert_int_equal(store_removal_forgotten(store), 14);
+	assert_int_equal(store_removal_list(store, 0, &removals, &n), 0);
+	assert_int_equal(n, 3);
+	for (size_t i = 0; i < n; i++)
+		assert_true(removals[i]->generation > 14);
+	mesh_removal_list_free(removals, n);
+	assert_int_equal(store_removal_prune(store, 3), 0); // nothing more
+	assert_int_equal(store_removal_forgotten(store), 14);
+	store_close(store);
+}
+
 static void strangers_do_not_fill_the_audit_log(void **state)
 {
 	struct store *store = opened(true);
@@ -281,6 +305,7 @@ static void failing_disk_undoes_what_was_not_committed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(old_removals_are_forgotten, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			strangers_do_not_fill_the_audit_log, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
