@@ -69,19 +69,34 @@ static int decode_optional_text(const struct value *body, const char *key, size_
 	return r;
 }
 
-// Hints that firmware fills in when nobody set them name no machine.
+/* Hints that firmware fills in when nobody set them name no machine: nothing but one character
+ * (zeros, F, X, dots), or words and sequences that vendors leave there. Compared by letters and
+ * digits alone, in either case. */
 static const char *hint(const char *text)
 {
-	static const char *const placeholders[] = { "Not Specified", "Not Settable",
-		"Default string", "None", "0", "To Be Filled By O.E.M.", "System Serial Number",
-		"00000000-0000-0000-0000-000000000000", "03000200-0400-0500-0006-000700080009",
-		"ffffffff-ffff-ffff-ffff-ffffffffffff" };
-	if (!text)
-		return "";
-	for (size_t i = 0; i < N_ELEMENTS(placeholders); i++)
-		if (strcasecmp(placeholders[i], text) == 0)
-			return "";
-	return text;
+	static const char *const placeholders[] = { "notspecified", "notsettable", "notset",
+		"notavailable", "notapplicable", "notpresent", "nodata", "na", "none", "null",
+		"unknown", "unspecified", "undefined", "invalid", "empty", "default",
+		"defaultstring", "tobefilledbyoem", "tobefilled", "oem", "oemstring", "serial",
+		"serialnumber", "sernum", "systemserial", "systemserialnumber",
+		"chassisserialnumber", "baseboardserialnumber", "mbserialnumber", "productserial",
+		"assettag", "012345678", "0123456789", "123456789", "1234567890",
+		"0123456789abcdef", "0123456789abcdef0123456789abcdef",
+		"1234567890abcdef1234567890abcdef", "03000200040005000006000700080009",
+		"00020003000400050006000700080009", "12345678123412341234123456789abc",
+		"123456781234567890abcddeefaabbcc", "12345678123456789012345678901234" };
+	char plain[128]; // no hint is longer
+	size_t n = 0;
+	bool varies = false;
+	for (const char *c = text ? text : ""; *c && n < sizeof(plain) - 1; c++)
+		if (isalnum((unsigned char)*c) || (unsigned char)*c >= 0x80) {
+			plain[n] = (char)tolower((unsigned char)*c);
+			varies |= plain[n++] != plain[0];
+		}
+	plain[n] = '\0';
+	for (size_t i = 0; varies && i < N_ELEMENTS(placeholders); i++)
+		varies = !str_equal(placeholders[i], plain);
+	return varies ? text : "";
 }
 
 static int check_facts(const struct value *facts, struct diag *reterr)
