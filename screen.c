@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/screen.h"
+#include "base/utf8.h"
+#include <qrencode.h>
+
+enum { BIG_ROWS = 5, BIG_COLUMNS = 6 };
+
+static const char *text_of(const struct value *status, const char *key)
+{
+	const char *text = value_text(value_find(status, key));
+	return text ? text : "";
+}
+
+static const char *name_of(const struct value *status)
+{
+	const char *name = text_of(status, "name"), *serial = text_of(status, "serial");
+	return *name ? name : *serial ? serial : "unnamed";
+}
+
+// Values come from the region and from DMI, and this is a terminal: what they hold must not move its cursor.
+static void put_field(FILE *out, const char *label, const char *value)
+{
+	char *text AUTO_FREE = strdup(value);
+	if (text)
+		utf8_make_printable(text);
+	fprintf(out, "  %-8s %s\n\n", label, text ? text : "");
+}
+
+char *screen_line(const struct value *status)
+{
+	const char *code = text_of(status, "code");
+	char *line = str_format("hearth: %s | %s | %s%s%s%s", name_of(status), text_of(status, "phase"), *code ? "code " : "", code,
+		*code ? " | " : "", text_of(status, "sentence"));
+	if (line)
+		utf8_make_printable(line);
+	return line;
+}
+
+// Five rows of five columns each, most significant bit left; the alphabet of the codes (Crockford base32) and the dash.
+static const struct {
+	char character;
+	unsigned char rows[BIG_ROWS];
+} big_font[] = {
+	{ '0', { 0x0e, 0x13, 0x15, 0x19, 0x0e } }, { '1', { 0x04, 0x0c, 0x04, 0x04, 0x0e } },
+	{ '2', { 0x1e, 0x01, 0x0e, 0x10, 0x1f } }, { '3', { 0x1e, 0x01, 0x0e, 0x01, 0x1e } },
+	{ '4', { 0x12, 0x12, 0x1f, 0x02, 0x02 } }, { '5', { 0x1f, 0x10, 0x1e, 0x01, 0x1e } },
+	{ '6', { 0x0e, 0x10, 0x1e, 0x11, 0x0e } }, { '7', { 0x1f, 0x02, 0x04, 0x08, 0x08 } },
+	{ '8', { 0x0e, 0x11, 0x0e, 0x11, 0x0e } }, { '9', { 0x0e, 0x11, 0x0f, 0x01, 0x0e } },
+	{ 'A', { 0x0e, 0x11, 0x1f, 0x11, 0x11 } }, { 'B', { 0x1e, 0x11, 0x1e, 0x11, 0x1e } },
+	{ 'C', { 0x0f, 0x10, 0x10, 0x10, 0x0f } }, { 'D', { 0x1e, 0x11, 0x11, 0x11, 0x1e } },
+	{ 'E', { 0x1f, 0x10, 0x1e, 0x10, 0x1f } }, { 'F', { 0x1f, 0x10, 0x1e, 0x10, 0x10 } },
+	{ 'G', { 0x0f, 0x10, 0x13, 0x11, 0x0f } }, { 'H', { 0x11, 0x11, 0x1f, 0x11, 0x11 } },
+	{ 'J', { 0x07, 0x02, 0x02, 0x12, 0x0c } }, { 'K', { 0x12, 0x14, 0x18, 0x14, 0x12 } },
+	{ 'M', { 0x11, 0x1b, 0x15, 0x11, 0x11 } }, { 'N', { 0x11, 0x19, 0x15, 0x13, 0x11 } },
+	{ 'P', { 0x1e, 0x11, 0x1e, 0x10, 0x10 } }, { 'Q', { 0x0e, 0x11, 0x15, 0x12, 0x0d } },
+	{ 'R', { 0x1e, 0x11, 0x1e, 0x14, 0x13 } }, { 'S', { 0x0f, 0x10, 0x0e, 0x01, 0x1e } },
+	{ 'T', { 0x1f, 0x04, 0x04, 0x04, 0x04 } }, { 'V', { 0x11, 0x11, 0x11, 0x0a, 0x04 } },
+	{ 'W', { 0x11, 0x11, 0x15, 0x1b, 0x11 } }, { 'X', { 0x11, 0x0a, 0x04, 0x0a, 0x11 } },
+	{ 'Y', { 0x11, 0x0a, 0x04, 0x04, 0x04 } }, { 'Z', { 0x1f, 0x02, 0x04, 0x08, 0x1f } },
+	{ '-', { 0x00, 0x00, 0x0e, 0x00, 0x00 } },
+};
+
+static unsigned char big_row(char character, unsigned row)
+{
+	for (size_t i = 0; i < N_ELEMENTS(big_font); i++)
+		if (big_font[i].character == character)
+			return big_font[i].rows[row];
+	return 0;
+}
+
+static void put_big(FILE *out, const char *text)
+{
+	for (unsigned row = 0; row < BIG_ROWS; row++) {
+		fputs("  ", out);
+		for (const char *c = text; *c; c++)
+			for (int bit = BIG_COLUMNS - 1; bit >= 0; bit--)
+				fputc(big_row(*c, row) >> bit & 1 ? '#' : ' ', out);
+		fputc('\n', out);
+	}
+}
+
+// Two modules above each other are one character cell; the console font of Linux has the half blocks.
+static void put_qr(FILE *out, const char *text)
+{
+	QRcode *qr = QRcode_encodeString(text, 0, QR_ECLEVEL_L, QR_MODE_8, 1);
+	if (!qr)
+		return; // the code stands above in letters
+	for (int y = -2; y < qr->width + 2; y += 2) {
+		fputs("  ", out);
+		for (int x = -2; x < qr->width + 2; x++) {
+			bool dark[2];
+			for (int half = 0; half < 2; half++) {
+				int row = y + half;
+				bool inside = x >= 0 && row >= 0 && x < qr->width && row < qr->width;
+				dark[half] = inside && (qr->data[row * qr->width + x] & 1);
+			}
+			fputs(dark[0] ? dark[1] ? " " : "\xe2\x96\x84" : dark[1] ? "\xe2\x96\x80" : "\xe2\x96\x88", out);
+		}
+		fputc('\n', out);
+	}
+	QRcode_free(qr);
+}
+
+static void put_wrapped(FILE *out, const char *value, unsigned columns)
+{
+	unsigned width = columns > 24 ? columns - 4 : 20, at = 0;
+	char *copy AUTO_FREE = strdup(value), *text = copy;
+	if (!copy)
+		return;
+	utf8_make_printable(copy);
+	fputs("  ", out);
+	while (*text) {
+		size_t n = strcspn(text, " ");
+		if (at && at + 1 + n > width) {
+			fputs("\n  ", out);
+			at = 0;
+		}
+		if (at) {
+			fputc(' ', out);
+			at++;
+		}
+		fwrite(text, 1, n, out);
+		at += (unsigned)n;
+		text += n;
+		text += *text == ' ';
+	}
+	fputc('\n', out);
+}
+
+char *screen_dashboard(const struct value *status, unsigned columns, unsigned rows)
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *out = open_memstream(&text, &n);
+	if (!out)
+		return NULL;
+	const char *code = text_of(status, "code");
+	fputs("\033[2J\033[H\n", out);
+	put_field(out, "Hearth", name_of(status));
+	put_field(out, "phase", text_of(status, "phase"));
+	if (*code) {
+		put_big(out, code);
+		fputc('\n', out);
+		if (rows >= 30)
+			put_qr(out, code);
+		fputc('\n', out);
+	}
+	put_wrapped(out, text_of(status, "sentence"), columns);
+	const struct value *warnings = value_find(status, "warnings");
+	for (size_t i = 0; warnings && warnings->type == VALUE_ARRAY && i < warnings->n; i++) {
+		fputs("\n  warning:\n", out);
+		put_wrapped(out, value_text(&warnings->items[i]) ? value_text(&warnings->items[i]) : "", columns);
+	}
+	fputc('\n', out);
+	put_field(out, "seed", text_of(status, "seedSource"));
+	put_wrapped(out, text_of(status, "kubernetes"), columns);
+	if (fclose(out) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
