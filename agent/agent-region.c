@@ -256,6 +256,18 @@ static void load_state(struct agent *a)
 	a->has_secrets = secrets_load(a->options.root, &a->secrets) == 0;
 }
 
+static void tidy_state(const struct agent *a)
+{
+	static const char *const folders[] = { "/state/hearth", "/state/hearth/net", STATE_IDENTITY,
+		STATE_SECRETS };
+	for (size_t i = 0; i < N_ELEMENTS(folders); i++) {
+		int r = file_remove_leftovers(root_path(a->options.root, folders[i]).text);
+		if (r < 0)
+			log_warning(
+				"leftovers in %s cannot be removed: %s", folders[i], strerror(-r));
+	}
+}
+
 int agent_region_start(struct agent *a)
 {
 	struct diag diag = { 0 };
@@ -270,6 +282,7 @@ int agent_region_start(struct agent *a)
 		.on_change = on_change,
 		.user = a,
 	};
+	tidy_state(a);
 	int r = identity_open(root_path(a->options.root, STATE_IDENTITY).text, &a->identity, &diag);
 	if (r < 0) {
 		agent_set_text(&a->identity_problem, diag.message[0] ? diag_text(&diag) : strerror(-r));

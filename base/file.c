@@ -3,9 +3,11 @@
 #include "base/file.h"
 #include "base/crypto.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 enum { CHECKED_HEADER_BYTES = 15 + SHA256_HEX + 1, MAX_SET_ASIDE = 1000, MAX_TEMP_NAMES = 16 };
@@ -83,6 +85,7 @@ static int sync_folder_of(const char *path)
 }
 
 // A new file beside @path that nobody else has. A leftover of a power cut is not reused: its name is simply taken.
+// The lock says that it is being written (file_remove_leftovers); it goes with the descriptor.
 static int temp_open(const char *path, mode_t mode, char **ret_name)
 {
 	for (int i = 0; i < MAX_TEMP_NAMES; i++) {
@@ -96,6 +99,12 @@ static int temp_open(const char *path, mode_t mode, char **ret_name)
 			continue;
 		if (fd < 0)
 			return -errno;
+		struct stat st;
+		if ((flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) ||
+			(fstat(fd, &st) == 0 && st.st_nlink == 0)) {
+			(void)close(fd); // taken for a leftover before it was locked: another name
+			continue;
+		}
 		if (fchmod(fd, mode) < 0) { // the umask has no say
 			int error = -errno;
 			(void)close(fd);
@@ -124,10 +133,10 @@ static int replace(const char *path, const struct part parts[], size_t n_parts, 
 		r = write_all(fd, parts[i].bytes, parts[i].n);
 	if (r == 0 && durable && fsync(fd) < 0)
 		r = -errno;
-	if (fd >= 0 && close(fd) < 0 && r == 0)
+	if (r == 0 && rename(name, path) < 0) // before the close, which ends the lock
 		r = -errno;
-	if (r == 0 && rename(name, path) < 0)
-		r = -errno;
+	if (fd >= 0)
+		(void)close(fd); // what has to last was synced
 	if (r < 0) {
 		if (name)
 			(void)unlink(name); // the old file stands; the rest is only tidiness
@@ -210,6 +219,37 @@ int file_load_checked(const char *path, size_t max_bytes, char **ret, size_t *re
 	if (r < 0)
 		return diag_set(reterr, -EBADMSG, path, "is damaged and cannot be set aside: %s", strerror(-r));
 	return diag_set(reterr, -EBADMSG, path, "is damaged (its checksum does not fit) and was set aside as %s", aside);
+}
+
+static bool is_leftover_name(const char *name)
+{
+	static const char mark[] = ".new-";
+	size_t n = strlen(name), n_suffix = strlen(mark) + 8;
+	const char *suffix = name + n - (n > n_suffix ? n_suffix : 0);
+	return n > n_suffix && strncmp(suffix, mark, strlen(mark)) == 0 &&
+	       strspn(suffix + strlen(mark), "0123456789abcdef") == 8;
+}
+
+static void remove_leftover(int folder_fd, const char *name)
+{
+	struct stat st;
+	AUTO_CLOSE int fd =
+		openat(folder_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+		flock(fd, LOCK_EX | LOCK_NB) == 0)
+		(void)unlinkat(folder_fd, name, 0); // tried again the next time
+}
+
+int file_remove_leftovers(const char *folder)
+{
+	DIR *dir = opendir(folder);
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	for (struct dirent *entry; (entry = readdir(dir));)
+		if (is_leftover_name(entry->d_name))
+			remove_leftover(dirfd(dir), entry->d_name);
+	(void)closedir(dir); // it was only read
+	return 0;
 }
 
 int file_make_folders(const char *path, mode_t mode)

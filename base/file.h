@@ -21,4 +21,8 @@ int file_load_checked(const char *path, size_t max_bytes, char **ret, size_t *re
 int file_make_folders(const char *path, mode_t mode); // mkdir -p
 // Remove and fsync the folder; a missing file is success.
 int file_remove(const char *path);
+/* Remove what power cuts left of unfinished writes in @folder: regular files named
+ * NAME.new-XXXXXXXX (lower-case hex) that nobody is writing. Nothing else, and no folder below. A
+ * missing folder is success. */
+int file_remove_leftovers(const char *folder);
 bool file_exists(const char *path);

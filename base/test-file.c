@@ -4,11 +4,13 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <cmocka.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -207,6 +209,29 @@ static void file_make_folders_makes_all_of_them(void **state)
 	assert_int_equal(file_make_folders("/", 0700), 0);
 }
 
+static void file_leftovers_of_power_cuts_are_removed_and_nothing_else(void **state)
+{
+	static const char *const stay[] = { "l/a", "l/a.new-0123456", "l/a.new-0123456G",
+		"l/a.new-012345678", "l/a.new-0123ABCD", "l/.new-01234567",
+		"l/a.new-01234567.damaged-1", "l/b.new-89abcdef" };
+	AUTO_CLOSE int fd = -1;
+
+	assert_int_equal(file_make_folders("l/c.new-01234567", 0700), 0);
+	for (size_t i = 0; i < N_ELEMENTS(stay); i++)
+		assert_int_equal(file_write_volatile(stay[i], "x", 1, 0600, NULL), 0);
+	assert_int_equal(symlink("a", "l/d.new-01234567"), 0);
+	assert_int_equal(file_write_volatile("l/a.new-01234567", "x", 1, 0600, NULL), 0);
+	fd = open("l/b.new-89abcdef", O_WRONLY | O_CLOEXEC); // somebody is writing this one
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_int_equal(file_remove_leftovers("l"), 0);
+	assert_false(file_exists("l/a.new-01234567"));
+	for (size_t i = 0; i < N_ELEMENTS(stay); i++)
+		assert_true(file_exists(stay[i]));
+	assert_true(file_exists("l/c.new-01234567"));
+	assert_true(file_exists("l/d.new-01234567"));
+	assert_int_equal(file_remove_leftovers("missing"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -217,6 +242,7 @@ int main(void)
 		cmocka_unit_test(file_damage_is_set_aside_and_never_deleted),
 		cmocka_unit_test(file_checked_content_may_be_empty_or_binary),
 		cmocka_unit_test(file_make_folders_makes_all_of_them),
+		cmocka_unit_test(file_leftovers_of_power_cuts_are_removed_and_nothing_else),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
