@@ -49,6 +49,7 @@ static void gather_link(const struct agent *a, struct facts *f)
 	f->link_problem = a->first_contact_problem;
 	f->network = a->network_is_assigned && !a->network_applied_usec ? STEP_DONE : a->network_state;
 	f->network_problem = a->network_problem;
+	f->confirm_problem = a->confirm_problem;
 }
 
 static void gather_region(const struct agent *a, struct facts *f)

@@ -15,6 +15,7 @@
 #define STATE_CONFIRMED "/state/hearth/net/confirmed"
 
 enum {
+	CONFIRM_AGAIN_SEC = 60,
 	PROBE_SEC = 30,         // a network that does not reach the region by then is undone
 	POKE_MAX = 64,          // peers asked for a handshake per tick
 	HANDSHAKE_FRESH_SEC = 180,
@@ -57,6 +58,8 @@ static void on_netlink(unsigned changed, void *user)
 		(void)netconf_update_resolv(a->network, NULL, NULL); // tried again at the next change
 	look_at_links(a);
 	a->address_mark = address_mark(a);
+	if (a->region && a->address_mark != before && a->assignment_problem) // it may overlap a network that is gone now
+		region_client_forget_assignment(a->region);
 	if (a->region && (a->address_mark != before || a->network_applied_usec)) {
 		region_client_reconnect(a->region);
 		a->reported_usec = 0; // a report that was under way is lost
@@ -148,15 +151,24 @@ static bool was_confirmed(const struct agent *a)
 	       str_equal(text, hex);
 }
 
-static void confirm(struct agent *a)
+// Without this the next start goes through first contact and a probe again.
+static void save_confirmation(struct agent *a)
 {
 	char hex[SHA256_HEX + 1];
+	struct diag diag = { 0 };
 	network_hash(a, hex);
+	int r = file_make_folders(root_path(a->options.root, "/state/hearth/net").text, 0700);
+	if (r == 0)
+		r = file_save_checked(root_path(a->options.root, STATE_CONFIRMED).text, hex, strlen(hex), 0600, &diag);
+	agent_set_text(&a->confirm_problem, r == 0 ? NULL : diag.message[0] ? diag_text(&diag) : strerror(-r));
+	a->confirm_tried_usec = time_boot_usec();
+}
+
+static void confirm(struct agent *a)
+{
 	a->network_applied_usec = 0;
 	a->n_network_refusals = 0;
-	if (file_make_folders(root_path(a->options.root, "/state/hearth/net").text, 0700) < 0 ||
-		file_save_checked(root_path(a->options.root, STATE_CONFIRMED).text, hex, strlen(hex), 0600, NULL) < 0)
-		log_debug("the network's confirmation cannot be stored"); // probed again at the next start
+	save_confirmation(a);
 }
 
 // Make @network_take the applied one. Blocks for the kernel's acknowledgements only.
@@ -254,6 +266,9 @@ static enum network_trial trial_of(struct agent *a)
 
 static void probe(struct agent *a)
 {
+	if (a->confirm_problem && a->network_is_assigned &&
+		time_boot_usec() - a->confirm_tried_usec > CONFIRM_AGAIN_SEC * USEC_PER_SEC)
+		save_confirmation(a);
 	if (!a->network_applied_usec)
 		return;
 	if (a->region->heard_usec > a->network_applied_usec)

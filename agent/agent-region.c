@@ -26,7 +26,7 @@ static void save_record(struct agent *a)
 	if (!a->region_record.n_urls)
 		return;
 	if (region_record_save(a->options.root, &a->region_record, &diag) < 0)
-		log_warning("region.json cannot be saved: %s", diag_text(&diag));
+		log_warning("region.json cannot be saved: %s", diag_text(&diag)); // the next hello saves it anew
 	a->heard_saved_usec = time_boot_usec();
 }
 
@@ -97,19 +97,20 @@ static void on_certificate(void *user)
 }
 
 // The region that admitted us is ours from now on.
-static void on_admitted(void *user)
+static int on_admitted(struct diag *reterr, void *user)
 {
 	struct agent *a = user;
 	const struct region_client *c = a->region;
-	if (region_record_add(&a->region_record, (const char *const *)c->urls, c->n_urls, (const uint8_t(*)[32])c->pins,
-		    c->n_pins) < 0)
-		return;
-	if (a->seed.trust && region_record_set_keys(&a->region_record, a->seed.trust->signing_keys,
-				     a->seed.trust->n_signing_keys) < 0)
-		return;
-	if (c->n_pins == 0) // a person compared the code: that CA is the one
-		(void)region_record_add(&a->region_record, NULL, 0, (const uint8_t(*)[32])&c->hello.ca_pin, 1);
-	save_record(a);
+	int r = region_record_add(&a->region_record, (const char *const *)c->urls, c->n_urls, (const uint8_t(*)[32])c->pins,
+		c->n_pins);
+	if (r == 0 && a->seed.trust)
+		r = region_record_set_keys(&a->region_record, a->seed.trust->signing_keys, a->seed.trust->n_signing_keys);
+	if (r == 0 && c->n_pins == 0) // a person compared the code: that CA is the one
+		r = region_record_add(&a->region_record, NULL, 0, (const uint8_t(*)[32])&c->hello.ca_pin, 1);
+	if (r < 0)
+		return diag_set(reterr, r, "", "the region that admitted this node cannot be kept: %s", strerror(-r));
+	a->heard_saved_usec = time_boot_usec();
+	return region_record_save(a->options.root, &a->region_record, reterr);
 }
 
 static bool shares_url(const struct seed *trust, const struct region_record *record)

@@ -236,7 +236,7 @@ int agent_new(sd_event *event, const struct agent_options *options, struct agent
 static void free_texts(struct agent *a)
 {
 	char **const texts[] = { &a->state_sentence, &a->identity_problem, &a->clock_problem, &a->assignment_problem,
-		&a->network_problem, &a->first_contact_problem, &a->mesh_problem, &a->k3s_problem, &a->node_problem,
+		&a->network_problem, &a->first_contact_problem, &a->confirm_problem, &a->mesh_problem, &a->k3s_problem, &a->node_problem,
 		&a->pod_cidrs_seen, &a->cluster_network_problem, &a->bootstrap_problem, &a->status_json, &a->public_json };
 	for (size_t i = 0; i < N_ELEMENTS(texts); i++)
 		free(*texts[i]);

@@ -68,6 +68,8 @@ struct agent {
 	uint64_t address_mark;       // changes with our addresses on wired ports
 	enum step_state network_state;
 	char *network_problem, *first_contact_problem;
+	char *confirm_problem; // the confirmation of the network could not be stored
+	uint64_t confirm_tried_usec;
 	uint64_t network_applied_usec; // != 0: waits for its probe
 	unsigned n_network_refusals; // this assignment's network did not hold
 	uint64_t network_refused_usec, network_waits_usec; // the last time; 0 or since when it waits to be applied

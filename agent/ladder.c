@@ -226,6 +226,9 @@ static bool assignment_holds(const struct facts *f, uint64_t now_usec, struct la
 
 static bool network_holds(const struct facts *f, uint64_t now_usec, struct ladder_action *a)
 {
+	if (f->confirm_problem)
+		warn(a, "the network works, but that cannot be stored: %s; after a restart it is tried anew; is STATE full?",
+			f->confirm_problem);
 	switch (f->network) {
 	case STEP_DONE:
 		return true;

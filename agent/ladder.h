@@ -86,6 +86,7 @@ struct facts {
 	// network
 	enum step_state network;
 	const char *network_problem;
+	const char *confirm_problem; // it holds, but that cannot be stored
 	// mesh
 	bool mesh_wanted, mesh_known, mesh_up;
 	unsigned n_peers, n_fresh_peers;

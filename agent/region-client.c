@@ -634,6 +634,11 @@ void region_client_set_known(struct region_client *c, const char *assignment_gen
 	set_text(&c->mesh_since, mesh_since);
 }
 
+void region_client_forget_assignment(struct region_client *c)
+{
+	set_text(&c->etag, NULL);
+}
+
 void region_client_want_mesh(struct region_client *c, bool wanted)
 {
 	if (wanted && !c->wants_mesh)

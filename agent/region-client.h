@@ -27,8 +27,9 @@ struct region_events {
 	 * again later and send nothing. */
 	int (*on_hello)(int64_t region_msec, void *user);
 	/* This region admitted us: keep it. Comes before the certificate is stored, so that no power cut leaves a certificate
-	 * without the pins and signing keys that belong to it. */
-	void (*on_admitted)(void *user);
+	 * without the pins and signing keys that belong to it. Negative, with a diag: it cannot be kept; the certificate is
+	 * left and asked for again. */
+	int (*on_admitted)(struct diag *reterr, void *user);
 	void (*on_certificate)(void *user);
 	// Accept (0) or refuse (negative, with a diag) an answer; a refused assignment is asked for again only when it changes.
 	int (*on_assignment)(const char *json, size_t n, struct diag *reterr, void *user);
@@ -98,6 +99,8 @@ int region_client_set_region(struct region_client *client, const char *const *ur
 	const uint8_t (*pins)[32], size_t n_pins, const char *token);
 const char *region_client_url(const struct region_client *client);
 // Where long polls start: what is stored already (may be NULL).
+// The assignment that was refused is asked for again: what spoke against it may have changed.
+void region_client_forget_assignment(struct region_client *client);
 void region_client_set_known(struct region_client *client, const char *assignment_generation, const char *mesh_since);
 void region_client_want_mesh(struct region_client *client, bool wanted);
 void region_client_want_secrets(struct region_client *client, bool wanted);

@@ -174,8 +174,9 @@ static int take_certificate(struct region_client *c, const char *pem, struct dia
 		c->enrol = ENROL_UNCONFIRMED;
 		return 0;
 	}
-	c->events.on_admitted(c->events.user);
-	int r = identity_set_certificate(c->identity, pem, reterr);
+	int r = c->events.on_admitted(reterr, c->events.user);
+	if (r == 0)
+		r = identity_set_certificate(c->identity, pem, reterr);
 	if (r < 0)
 		return r;
 	c->enrol = ENROL_APPROVED;

@@ -304,6 +304,16 @@ static void assignment_in_the_seed_needs_no_region(void **state)
 	expect(&f, RUNG_STEADY, "part of its cluster");
 }
 
+static void confirmation_that_is_not_stored_is_a_warning(void **state)
+{
+	struct facts f = steady();
+	f.confirm_problem = "/state/hearth/net/confirmed: No space left on device";
+	struct ladder_action action = ladder_step(&f, 0);
+	assert_int_equal(action.rung, RUNG_STEADY);
+	assert_int_equal(action.n_warnings, 1);
+	assert_non_null(strstr(action.warnings[0], "No space left on device"));
+}
+
 static void lowest_rung_wins(void **state)
 {
 	struct facts f = steady();
@@ -388,6 +398,7 @@ int main(void)
 		cmocka_unit_test(k3s_waits_for_payload_secrets_and_unit),
 		cmocka_unit_test(cluster_rungs_wait),
 		cmocka_unit_test(assignment_in_the_seed_needs_no_region),
+		cmocka_unit_test(confirmation_that_is_not_stored_is_a_warning),
 		cmocka_unit_test(lowest_rung_wins),
 		cmocka_unit_test(seed_of_another_region_is_shown_and_ignored),
 		cmocka_unit_test(sentences_are_safe_on_a_terminal_and_whole_utf8),

@@ -139,12 +139,16 @@ static void dead_address_is_left_once(void **state)
 struct admission_log {
 	char order[64];
 	struct identity *identity;
+	bool disk_full;
 };
 
-static void on_admitted(void *user)
+static int on_admitted(struct diag *reterr, void *user)
 {
 	struct admission_log *log = user;
+	if (log->disk_full)
+		return diag_set(reterr, -ENOSPC, "region.json", "cannot be written: %s", strerror(ENOSPC));
 	strcat(log->order, log->identity->cert_pem ? "too late;" : "admitted;");
+	return 0;
 }
 
 static void on_certificate(void *user)
@@ -187,6 +191,13 @@ static void region_is_kept_before_its_certificate(void **state)
 	json_out_member(&out, "certificate", pem);
 	json_out_object_end(&out);
 	char *json AUTO_FREE = json_out_take(&out);
+	struct diag diag = { 0 };
+	log.disk_full = true; // then there is no certificate either
+	assert_int_equal(region_exchange_answer(&c, json, strlen(json), &diag), -ENOSPC);
+	assert_non_null(strstr(diag_text(&diag), "region.json"));
+	assert_null(identity->cert_pem);
+	assert_int_not_equal(c.enrol, ENROL_APPROVED);
+	log.disk_full = false;
 	assert_int_equal(region_exchange_answer(&c, json, strlen(json), NULL), 0);
 	assert_string_equal(log.order, "admitted;certificate;");
 	assert_int_equal(c.enrol, ENROL_APPROVED);
