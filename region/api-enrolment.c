@@ -147,7 +147,7 @@ static int post_again(struct region *region, struct request *request,
 		return request_answer_error(request, 409, "quarantined",
 			"two machines speak with the key of this node; an administrator has to "
 			"decide which one is right");
-	int r = wg_key_holder(region, body->wg_public, node->key, holder);
+	int r = wg_key_holder(region, body->wg_public, node->key, "", holder);
 	if (r < 0)
 		return r;
 	if (holder[0])

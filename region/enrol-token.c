@@ -112,29 +112,46 @@ int enrolment_claim_token(struct region *region, struct enrolment *enrolment)
 	return r;
 }
 
-static int token_admit(struct region *region, struct enrolment *enrolment,
-	const struct token *token, const struct token_use *taken_over)
+// A refusal that a person can read, as opposed to a store that fails.
+static bool admission_refused(int r)
 {
-	struct diag diag = { 0 };
-	int r = token_reserve(region, enrolment, taken_over);
+	return r == -EEXIST || r == -ERANGE || r == -EINVAL;
+}
+
+static int token_admit(struct region *region, struct enrolment *enrolment,
+	const struct token *token, const struct token_use *taken_over, struct diag *reterr)
+{
 	const struct admission admission = { .actor = "token",
 		.may_be_server = str_equal(token->role, "server"),
 		.node_name = token->node,
 		.durable = enrolment->durable,
 		.by_token = true };
-	if (r >= 0)
-		r = enrolment_admit(region, enrolment, &admission, &diag);
-	if (r == -EEXIST || r == -ERANGE || r == -EINVAL) {
-		char id[sizeof(((struct token_use *)0)->id)];
-		(void)snprintf(id, sizeof(id), "%s/%.20s", enrolment->token_hash, enrolment->key);
-		r = store_token_use_remove(region->store, id);
-		enrolment->token_hash[0] = '\0';
-		return r < 0 ? r
-			     : token_refuse(enrolment, "used",
-				       str_format("the join token cannot be used: %s",
-					       diag_text(&diag)));
+	int r = token_reserve(region, enrolment, taken_over);
+	return r < 0 ? r : enrolment_admit(region, enrolment, &admission, reterr);
+}
+
+/* Who held the token's place goes and @enrolment comes, or nothing changes: who is refused takes no
+ * place. */
+static int token_take(struct region *region, struct enrolment *enrolment, const struct token *token,
+	struct token_use *const *uses, size_t n, const struct token_use *taken_over)
+{
+	struct diag diag = { 0 };
+	// The usual reason comes first: nobody is told of a revocation that is undone at once.
+	int r = taken_over ? enrolment_check_wg_key(region, enrolment, taken_over->key, &diag) : 0;
+	if (r >= 0 && (r = store_mark(region->store)) >= 0) {
+		if (!taken_over)
+			r = token_drop_lapsed(region, token, uses, n, region_now_sec(region));
+		if (r >= 0)
+			r = token_admit(region, enrolment, token, taken_over, &diag);
+		int ended = r < 0 ? store_undo(region->store) : store_release(region->store);
+		if (ended < 0)
+			return ended;
 	}
-	return r;
+	if (!admission_refused(r))
+		return r;
+	enrolment->token_hash[0] = '\0';
+	return token_refuse(enrolment, "used",
+		str_format("the join token cannot be used: %s", diag_text(&diag)));
 }
 
 // A reservation's holder may speak as an enrolment and, with its certificate, as a node: any
@@ -229,11 +246,8 @@ static int token_apply(
 		r = token_refuse(enrolment, bar, strdup(sentence));
 	} else if (r >= 0) {
 		enrolment->token_problem[0] = '\0';
-		if (verdict == TOKEN_FREE)
-			r = token_drop_lapsed(region, token, uses, n, question.now_sec);
-		if (r >= 0)
-			r = token_admit(
-				region, enrolment, token, verdict == TOKEN_TAKEOVER ? use : NULL);
+		r = token_take(region, enrolment, token, uses, verdict == TOKEN_FREE ? n : 0,
+			verdict == TOKEN_TAKEOVER ? use : NULL);
 	}
 	token_use_list_free(uses, n);
 	return r;

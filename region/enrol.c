@@ -79,7 +79,7 @@ int hardware_find(struct region *region, const char *key, const char *uuid, cons
 }
 
 int wg_key_holder(struct region *region, const char *wg_public, const char *key,
-	char ret[static STORE_NAME_TEXT])
+	const char *leaving, char ret[static STORE_NAME_TEXT])
 {
 	struct node **nodes;
 	size_t n;
@@ -88,10 +88,22 @@ int wg_key_holder(struct region *region, const char *wg_public, const char *key,
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < n && !ret[0]; i++)
-		if (!str_equal(nodes[i]->key, key))
+		if (!str_equal(nodes[i]->key, key) && !str_equal(nodes[i]->key, leaving))
 			(void)snprintf(ret, STORE_NAME_TEXT, "%s", nodes[i]->name);
 	node_list_free(nodes, n);
 	return 0;
+}
+
+int enrolment_check_wg_key(struct region *region, const struct enrolment *enrolment,
+	const char *leaving, struct diag *reterr)
+{
+	char holder[STORE_NAME_TEXT];
+	int r = wg_key_holder(region, enrolment->wg_public, enrolment->key, leaving, holder);
+	if (r < 0 || !holder[0])
+		return r;
+	return diag_set(reterr, -EEXIST, "wgPublicKey",
+		"is the WireGuard key of %s; if this is the same machine, revoke that node first",
+		holder);
 }
 
 struct places {
@@ -210,7 +222,7 @@ int enrolment_admit(struct region *region, struct enrolment *enrolment,
 {
 	CLEANUP(node_freep) struct node *node = calloc(1, sizeof(*node));
 	AUTO_FREE uint8_t *spki = NULL;
-	char replaced_name[NAME_TEXT] = "", holder[STORE_NAME_TEXT];
+	char replaced_name[NAME_TEXT] = "";
 	size_t n_spki;
 	if (!node || base64_decode(enrolment->spki, &spki, &n_spki) < 0)
 		return -ENOMEM;
@@ -218,12 +230,7 @@ int enrolment_admit(struct region *region, struct enrolment *enrolment,
 	if (r >= 0 && !admission->by_token)
 		r = enrolment_claim_token(region, enrolment);
 	if (r >= 0)
-		r = wg_key_holder(region, enrolment->wg_public, enrolment->key, holder);
-	if (r >= 0 && holder[0])
-		return diag_set(reterr, -EEXIST, "wgPublicKey",
-			"is the WireGuard key of %s; if this is the same machine, revoke that node "
-			"first",
-			holder);
+		r = enrolment_check_wg_key(region, enrolment, "", reterr);
 	const char *wished = admission->node_name && admission->node_name[0] ? admission->node_name
 									     : replaced_name;
 	if (r < 0 || (r = fill_node(region, enrolment, admission, wished, node, reterr)) < 0 ||

@@ -24,9 +24,14 @@ int enrolment_admit(struct region *region, struct enrolment *enrolment,
 // token is gone meanwhile.
 int enrolment_durable(struct region *region, struct enrolment *enrolment, struct node *node);
 int node_revoke(struct region *region, struct node *node, const char *actor, const char *why);
-/* The name of a live node with another key that has this WireGuard key, or "". One key of the mesh is one node: a second
- * claim would turn the first one's packets away, and its end would end the first. */
-int wg_key_holder(struct region *region, const char *wg_public, const char *key, char ret[static STORE_NAME_TEXT]);
+/* The name of a live node with another key that has this WireGuard key, or "". One key of the mesh
+ * is one node: a second claim would turn the first one's packets away, and its end would end the
+ * first. @leaving is the key of a node that would lose its place first and does not count; "": none. */
+int wg_key_holder(struct region *region, const char *wg_public, const char *key,
+	const char *leaving, char ret[static STORE_NAME_TEXT]);
+/* 0; -EEXIST with a sentence when another node has @enrolment's WireGuard key. */
+int enrolment_check_wg_key(struct region *region, const struct enrolment *enrolment,
+	const char *leaving, struct diag *reterr);
 // A durable, unrevoked node with the same UUID or serial and another key, or NULL.
 int hardware_find(struct region *region, const char *key, const char *uuid, const char *serial,
 	struct node **ret);
