@@ -3,7 +3,8 @@
 
 #include "base/time.h"
 
-enum { TIMELINE_WIDTH = 640, TIMELINE_HEIGHT = 26, MAX_RUNGS = 32 };
+// N_COLOURS: one for every rung of a node (docs/contracts.md), so that none is there twice.
+enum { TIMELINE_WIDTH = 640, TIMELINE_HEIGHT = 26, MAX_RUNGS = 32, N_COLOURS = 13 };
 
 void html_escape(FILE *f, const char *text)
 {
@@ -144,13 +145,13 @@ static void page_timeline(FILE *f, const struct value *timeline)
 		fprintf(f,
 			"<rect class=\"r%zu\" x=\"%.1f\" y=\"0\" width=\"%.1f\" "
 			"height=\"%d\"><title>",
-			i % 6, x, width < 1.5 ? 1.5 : width, TIMELINE_HEIGHT);
+			i % N_COLOURS, x, width < 1.5 ? 1.5 : width, TIMELINE_HEIGHT);
 		html_escape(f, segments[i].rung);
 		fprintf(f, " %.2f s</title></rect>", segments[i].to_sec);
 	}
 	fputs("</svg><figcaption>", f);
 	for (size_t i = 0; i < n; i++) {
-		fprintf(f, "<span><i class=\"r%zu\"></i>", i % 6);
+		fprintf(f, "<span><i class=\"r%zu\"></i>", i % N_COLOURS);
 		html_escape(f, segments[i].rung);
 		fprintf(f, " <b>%.1f s</b></span>", segments[i].to_sec);
 	}
@@ -205,9 +206,8 @@ static void page_pending(FILE *f, const struct value *entry, const char *csrf, i
 {
 	const char *id = text_of(entry, "id"), *state = text_of(entry, "state");
 	bool waits = str_equal(state, "pending");
-	fputs(waits ? "<article class=\"pending\"><div class=\"head\">"
-		    : "<article class=\"gone\"><div class=\"head\">",
-		f);
+	element(f, waits ? "<article class=\"pending\" id=\"" : "<article class=\"gone\" id=\"", id,
+		"\"><div class=\"head\">");
 	element(f, "<h3>", text_of(entry, "serial") ? text_of(entry, "serial") : id, "</h3>");
 	element(f, waits ? "<span class=\"chip wait\">" : "<span class=\"chip bad\">", state,
 		"</span>");
@@ -229,6 +229,12 @@ static void page_pending(FILE *f, const struct value *entry, const char *csrf, i
 		fputs("</article>\n", f);
 		return;
 	}
+	int64_t n_wrong = number_of(entry, "wrongCodes");
+	if (n_wrong > 0)
+		fprintf(f,
+			"<p class=\"warning bad\">Wrong codes so far: %lld. The fifth closes this "
+			"entry.</p>",
+			(long long)n_wrong);
 	fputs("<div class=\"actions\">", f);
 	page_form(f, "approve", id, csrf);
 	element(f, "<label for=\"code-", id, "\">Code on the machine&#39;s screen</label>");
@@ -239,13 +245,7 @@ static void page_pending(FILE *f, const struct value *entry, const char *csrf, i
 	      "<option value=\"server\">server</option></select><button>Approve</button></form>",
 		f);
 	page_form(f, "deny", id, csrf);
-	fputs("<button class=\"danger\">Deny</button></form></div>", f);
-	if (number_of(entry, "wrongCodes") > 0)
-		fprintf(f,
-			"<p class=\"warning\">%lld of 5 wrong codes were typed for this "
-			"machine.</p>",
-			(long long)number_of(entry, "wrongCodes"));
-	fputs("</article>\n", f);
+	fputs("<button class=\"danger\">Deny</button></form></div></article>\n", f);
 }
 
 static const char *node_chip(const struct value *node)
@@ -301,6 +301,25 @@ static void page_node(FILE *f, const struct value *node, const char *csrf, int64
 	fputs("</details></article>\n", f);
 }
 
+static bool entry_waits(const struct value *entry)
+{
+	return str_equal(text_of(entry, "state"), "pending");
+}
+
+static void page_entries(FILE *f, const struct value *entries, bool waiting, const char *title,
+	const char *csrf, int64_t now_sec)
+{
+	bool any = false;
+	for (size_t i = 0; entries && i < entries->n; i++) {
+		if (entry_waits(&entries->items[i]) != waiting)
+			continue;
+		if (!any)
+			fprintf(f, "<h2>%s</h2>\n", title);
+		any = true;
+		page_pending(f, &entries->items[i], csrf, now_sec);
+	}
+}
+
 static void page_counts(FILE *f, const struct value *nodes, const struct value *entries)
 {
 	size_t n_nodes = 0, n_ready = 0, n_waiting = 0;
@@ -310,7 +329,7 @@ static void page_counts(FILE *f, const struct value *nodes, const struct value *
 		n_ready += !revoked && is_true(&nodes->items[i], "ready");
 	}
 	for (size_t i = 0; entries && i < entries->n; i++)
-		n_waiting += str_equal(text_of(&entries->items[i], "state"), "pending");
+		n_waiting += entry_waits(&entries->items[i]);
 	fprintf(f,
 		"<ul class=\"counts\"><li><b>%zu</b> nodes</li><li class=\"good\"><b>%zu</b> "
 		"Ready</li>"
@@ -328,10 +347,7 @@ void page_machines(FILE *f, const struct value *list, const char *csrf, int64_t 
 		      "server, "
 		      "or boot one with the seed that init made.</p>\n",
 			f);
-	if (entries && entries->n)
-		fputs("<h2>Waiting for approval</h2>\n", f);
-	for (size_t i = 0; entries && i < entries->n; i++)
-		page_pending(f, &entries->items[i], csrf, now_sec);
+	page_entries(f, entries, true, "Waiting for approval", csrf, now_sec);
 	fputs("<h2>Nodes</h2>\n", f);
 	if (!nodes || nodes->n == 0)
 		fputs("<p class=\"empty\">No node yet. Boot a machine from the Hearth image with "
@@ -341,4 +357,5 @@ void page_machines(FILE *f, const struct value *list, const char *csrf, int64_t 
 		for (size_t i = 0; nodes && i < nodes->n; i++)
 			if (str_equal(text_of(&nodes->items[i], "state"), "revoked") == revoked)
 				page_node(f, &nodes->items[i], csrf, now_sec);
+	page_entries(f, entries, false, "Denied or closed", csrf, now_sec);
 }

@@ -28,10 +28,15 @@ static int answer_asset(struct request *request, const char *type, const char *t
 	return r;
 }
 
-static int answer_redirect(struct request *request)
+// To the list; to the machine @id there, unless it is NULL or no id.
+static int answer_redirect(struct request *request, const char *id)
 {
+	char location[ID_TEXT + 2] = "/";
 	int r = request_answer_empty(request, 303);
-	request_answer_header(request, "Location", "/");
+	size_t n = id ? strlen(id) : 0;
+	if (n > 0 && n < ID_TEXT && strspn(id, "-0123456789abcdefn") == n)
+		(void)snprintf(location, sizeof(location), "/#%s", id);
+	request_answer_header(request, "Location", location);
 	add_page_headers(request);
 	return r;
 }
@@ -130,7 +135,7 @@ int api_login(struct region *region, struct request *request)
 	const struct session *session = session_start(region->sessions);
 	if (!session)
 		return -ENOMEM;
-	int r = answer_redirect(request);
+	int r = answer_redirect(request, NULL);
 	(void)snprintf(cookie, sizeof(cookie),
 		"hearth-session=%s; Path=/; Secure; HttpOnly; SameSite=Strict", session->id);
 	request_answer_header(request, "Set-Cookie", cookie);
@@ -168,7 +173,7 @@ static int do_call(struct region *region, struct request *request, const struct 
 	session_say(region->sessions, session, r < 0,
 		r < 0 ? (diag.message[0] ? diag_text(&diag) : strerror(-r)) : done);
 	request->commit = true;
-	return answer_redirect(request);
+	return answer_redirect(request, r < 0 ? value_text(value_find(args, "node")) : NULL);
 }
 
 int api_page_post(struct region *region, struct request *request)
@@ -193,7 +198,7 @@ int api_page_post(struct region *region, struct request *request)
 			request, 403, "csrf", "the form was not made by this page");
 	if (str_equal(request->path, "/page/logout")) {
 		session_end(region->sessions, session);
-		return answer_redirect(request);
+		return answer_redirect(request, NULL);
 	}
 	for (size_t i = 0; i < N_ELEMENTS(forms); i++)
 		if (str_equal(forms[i].path, request->path))
