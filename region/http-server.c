@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/time.h"
+#include "region/address-group.h"
 #include "region/peer-tls.h"
 #include "region/pull.h"
 #include "region/session.h"
@@ -25,6 +26,7 @@ struct http_server {
 	struct region *region;
 	struct http_server_config config;
 	struct MHD_Daemon *tls, *boot;
+	struct address_groups *groups; // of the HTTPS listener
 };
 
 // ---- lists of suspended requests
@@ -337,9 +339,26 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
 	*context = NULL;
 }
 
+static enum MHD_Result on_accept(void *user, const struct sockaddr *address, socklen_t n)
+{
+	struct http_server *server = user;
+	return address_groups_have_room(server->groups, address, server->config.max_per_address)
+		       ? MHD_YES
+		       : MHD_NO;
+}
+
 static void on_connection(void *user, struct MHD_Connection *connection, void **context,
 	enum MHD_ConnectionNotificationCode what)
 {
+	struct http_server *server = user;
+	const union MHD_ConnectionInfo *client =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct sockaddr *address = client ? client->client_addr : NULL;
+	// Counted here, not when it is accepted: an end is told of those alone that began.
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED)
+		address_groups_remove(server->groups, address);
+	else
+		address_groups_add(server->groups, address);
 	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
 		*context = tls_peer_free(*context);
 		return;
@@ -395,8 +414,8 @@ static int start_tls(struct http_server *server, struct diag *reterr)
 		return fd;
 	AUTO_FREE char *chain = str_format("%s%s", region->server_pem, region->ca_pem);
 	server->tls = MHD_start_daemon(
-		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TLS | MHD_ALLOW_SUSPEND_RESUME, 0, NULL,
-		NULL, on_tls_request, server, MHD_OPTION_LISTEN_SOCKET, fd,
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TLS | MHD_ALLOW_SUSPEND_RESUME, 0,
+		on_accept, server, on_tls_request, server, MHD_OPTION_LISTEN_SOCKET, fd,
 		MHD_OPTION_THREAD_POOL_SIZE, server->config.n_threads, MHD_OPTION_HTTPS_MEM_KEY,
 		region->server_key_pem, MHD_OPTION_HTTPS_MEM_CERT, chain,
 		MHD_OPTION_HTTPS_MEM_TRUST, region->ca_pem, MHD_OPTION_HTTPS_PRIORITIES,
@@ -441,6 +460,10 @@ int http_server_start(struct region *region, const struct http_server_config *co
 	struct http_server *server = calloc(1, sizeof(*server));
 	if (!server)
 		return -ENOMEM;
+	if (!(server->groups = address_groups_new())) {
+		free(server);
+		return -ENOMEM;
+	}
 	server->region = region;
 	server->config = *config;
 	if (server->config.max_per_address == 0)
@@ -505,8 +528,10 @@ static void stop_listeners(struct http_server *server)
 
 struct http_server *http_server_stop(struct http_server *server)
 {
-	if (server)
-		stop_listeners(server);
+	if (!server)
+		return NULL;
+	stop_listeners(server);
+	address_groups_free(server->groups);
 	free(server);
 	return NULL;
 }

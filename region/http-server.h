@@ -5,16 +5,15 @@
 
 #include "region/region.h"
 
-/* Connections of one address. A whole cluster may sit behind one NAT: 5,000 nodes (the most that a
- * segment takes) with three connections each. That leaves a quarter of all connections to everybody
- * else, so that one address alone never shuts the others out. An IPv6 host has many addresses: this
- * is no more than that. */
+/* Connections of one address, or of one IPv6 /64. A whole cluster may sit behind one NAT: 5,000
+ * nodes (the most that a segment takes) with three connections each. That leaves a quarter of all
+ * connections to everybody else, so that one host alone never shuts the others out. */
 enum { HTTP_MAX_PER_ADDRESS = 15000 };
 
 struct http_server_config {
 	const char *listen, *boot_listen; // "ADDRESS:PORT"; boot_listen "none": not at all
 	unsigned n_threads;		  // 0: one per processor, at most 8
-	unsigned max_per_address; // connections at the HTTPS listener; 0: HTTP_MAX_PER_ADDRESS
+	unsigned max_per_address;	  // the same at the HTTPS listener; 0: HTTP_MAX_PER_ADDRESS
 	const struct route *routes;
 	size_t n_routes;
 	const struct route *boot_routes;
