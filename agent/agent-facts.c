@@ -111,7 +111,7 @@ static void gather_k3s(const struct agent *a, struct facts *f)
 		return;
 	f->payload = a->payload ? payload_state(a->payload) : STEP_IDLE;
 	f->payload_problem = a->payload ? payload_problem(a->payload) : NULL;
-	f->payload_progress = a->payload ? payload_progress(a->payload) : "no payload is named by image or assignment";
+	f->payload_progress = a->payload ? payload_progress(a->payload) : NULL;
 	f->has_secrets = a->has_secrets;
 	f->secrets_problem = a->region ? a->region->ops[REGION_OP_SECRETS].problem : NULL;
 	f->k3s_first = a->assignment->k3s_first;

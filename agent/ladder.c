@@ -269,7 +269,10 @@ static bool k3s_holds(const struct facts *f, uint64_t now_usec, struct ladder_ac
 		if (f->payload == STEP_FAILED)
 			return waits(a, "the Kubernetes payload is not usable: %s; whoever made the image, or serves it at the "
 					"region, can mend it", or_text(f->payload_problem, "unknown reason"));
-		return waits(a, "getting the Kubernetes payload: %s", or_text(f->payload_progress, "looking for it"));
+		if (!f->payload_progress)
+			return waits(a, "neither image nor assignment names a Kubernetes payload; build the image with one, or name "
+					"it in the region's cluster.yaml");
+		return waits(a, "getting the Kubernetes payload: %s", f->payload_progress);
 	}
 	if (!f->has_secrets) {
 		if (f->secrets_problem && !f->durable)

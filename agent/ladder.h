@@ -97,7 +97,8 @@ struct facts {
 	bool k3s_wanted;              // the assignment has a k3s part
 	const char *k3s_waiting_for;  // it has none yet: what the region waits for
 	enum step_state payload;
-	const char *payload_problem, *payload_progress;
+	const char *payload_problem;
+	const char *payload_progress; // NULL: no payload is named anywhere
 	bool has_secrets;
 	const char *secrets_problem;
 	enum step_state k3s;

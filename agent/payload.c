@@ -391,7 +391,7 @@ const char *payload_problem(const struct payload *p)
 
 const char *payload_progress(const struct payload *p)
 {
-	return p->progress[0] ? p->progress : NULL;
+	return p->progress[0] ? p->progress : "looking for it";
 }
 
 const char *payload_kubernetes(const struct payload *p)

@@ -233,6 +233,7 @@ static void k3s_waits_for_payload_secrets_and_unit(void **state)
 {
 	struct facts f = steady();
 	f.payload = STEP_RUNNING;
+	expect(&f, RUNG_K3S, "names a Kubernetes payload");
 	f.payload_progress = "verifying it";
 	expect(&f, RUNG_K3S, "verifying it");
 	f.payload = STEP_FAILED;
