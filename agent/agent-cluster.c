@@ -34,14 +34,14 @@ static void on_node(const struct kube_answer *answer, void *user)
 		a->has_node = true;
 		if (!str_equal(before.pod_cidr, a->node.pod_cidr))
 			a->conflist_written = false; // deleted and registered anew
-		agent_set_text(&a->node_problem, NULL);
+		str_set(&a->node_problem, NULL);
 		if (a->node.ready && !file_exists(root_path(a->options.root, STATE_WAS_READY).text))
 			(void)file_save_checked(root_path(a->options.root, STATE_WAS_READY).text, "", 0, 0600, NULL); // next time
 	} else if (answer->error == -ENOENT) {
 		a->has_node = false;
-		agent_set_text(&a->node_problem, "the API server does not know it yet");
+		str_set(&a->node_problem, "the API server does not know it yet");
 	} else {
-		agent_set_text(&a->node_problem, answer->diag ? diag_text(answer->diag) : diag_text(&diag));
+		str_set(&a->node_problem, answer->diag ? diag_text(answer->diag) : diag_text(&diag));
 		a->node.ready = false;
 	}
 	agent_kick(a);
@@ -72,7 +72,7 @@ static void keep_kube(struct agent *a)
 	if (r == 0)
 		r = kube_new(a->event, config, &a->kube, &diag);
 	if (r < 0)
-		agent_set_text(&a->node_problem, r == -ENOENT ? "K3s has not written its kubeconfig yet" : diag_text(&diag));
+		str_set(&a->node_problem, r == -ENOENT ? "K3s has not written its kubeconfig yet" : diag_text(&diag));
 }
 
 static void ask_kube(struct agent *a)
@@ -112,7 +112,7 @@ static void keep_conflist(struct agent *a)
 		r = file_make_folders("/etc/cni/net.d", 0755);
 	if (r == 0 && (file_read(CNI_CONFLIST_PATH, 64 << 10, &now, NULL, NULL) < 0 || !str_equal(now, text)))
 		r = file_write_volatile(CNI_CONFLIST_PATH, text, strlen(text), 0644, &diag);
-	agent_set_text(&a->cluster_network_problem, r < 0 ? diag_text(&diag) : NULL);
+	str_set(&a->cluster_network_problem, r < 0 ? diag_text(&diag) : NULL);
 	a->conflist_written = r == 0;
 	if (r == 0)
 		agent_kick(a);
@@ -135,7 +135,7 @@ static void keep_nat(struct agent *a)
 	if (str_equal(key, a->nat_target))
 		return;
 	if (pods_known && cni_masquerade_rules(a->node.pod_cidr, as->pod_cidr, as->mesh_cidr, &pods, &diag) < 0) {
-		agent_set_text(&a->cluster_network_problem, diag_text(&diag));
+		str_set(&a->cluster_network_problem, diag_text(&diag));
 		return;
 	}
 	struct api_nat nat = {
@@ -260,7 +260,7 @@ static void keep_bootstrap(struct agent *a)
 	load_trusted(a, &trusted);
 	int n = allowed_keys(a, &trusted, keys, &diag);
 	if (n < 0) {
-		agent_set_text(&a->bootstrap_problem, diag_text(&diag));
+		str_set(&a->bootstrap_problem, diag_text(&diag));
 		return;
 	}
 	struct bootstrap_config config = {
@@ -276,7 +276,7 @@ static void keep_bootstrap(struct agent *a)
 		.user = a,
 	};
 	int r = bootstrap_new(&config, &a->bootstrap, &diag);
-	agent_set_text(&a->bootstrap_problem, r < 0 ? diag.message[0] ? diag_text(&diag) : strerror(-r) : NULL);
+	str_set(&a->bootstrap_problem, r < 0 ? diag.message[0] ? diag_text(&diag) : strerror(-r) : NULL);
 }
 
 void agent_cluster_act(struct agent *a, enum rung rung)

@@ -171,7 +171,7 @@ static void on_service_changed(struct service *service, void *user)
 static void on_started(int error, const struct diag *diag, void *user)
 {
 	struct agent *a = user;
-	agent_set_text(&a->k3s_problem, error < 0 ? diag ? diag_text(diag) : strerror(-error) : NULL);
+	str_set(&a->k3s_problem, error < 0 ? diag ? diag_text(diag) : strerror(-error) : NULL);
 	agent_kick(a);
 }
 
@@ -187,7 +187,7 @@ static void start_unit(struct agent *a)
 	a->k3s_since_usec = now_usec;
 	int r = service_start(a->k3s_service, on_started, a);
 	if (r < 0)
-		agent_set_text(&a->k3s_problem, strerror(-r));
+		str_set(&a->k3s_problem, strerror(-r));
 }
 
 /* A K3s that dies between creating its etcd and writing its bootstrap data never starts again. Only on a first server that
@@ -235,7 +235,7 @@ static void keep_service(struct agent *a)
 		start_unit(a);
 		break;
 	case SERVICE_MISSING:
-		agent_set_text(&a->k3s_problem, "this image has no unit for K3s");
+		str_set(&a->k3s_problem, "this image has no unit for K3s");
 		break;
 	case SERVICE_ACTIVATING:
 		start_over_if_hopeless(a);
@@ -274,10 +274,10 @@ void agent_k3s_act(struct agent *a, enum rung rung)
 	if (!a->k3s_configured) {
 		int r = configure(a, &diag);
 		if (r < 0) {
-			agent_set_text(&a->k3s_problem, diag.message[0] ? diag_text(&diag) : strerror(-r));
+			str_set(&a->k3s_problem, diag.message[0] ? diag_text(&diag) : strerror(-r));
 			return;
 		}
-		agent_set_text(&a->k3s_problem, NULL);
+		str_set(&a->k3s_problem, NULL);
 		a->k3s_configured = true;
 		restart = r > 0;
 	}

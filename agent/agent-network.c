@@ -109,11 +109,11 @@ static int first_contact(struct agent *a, struct network **ret)
 {
 	struct diag diag = { 0 };
 	const struct value *wanted = seed_network_of(a);
-	agent_set_text(&a->first_contact_problem, NULL);
+	str_set(&a->first_contact_problem, NULL);
 	if (wanted && netconf_decode(wanted, ret, &diag) == 0)
 		return 0;
 	if (wanted) // said, and DHCP tried all the same
-		agent_set_text(&a->first_contact_problem, diag_text(&diag));
+		str_set(&a->first_contact_problem, diag_text(&diag));
 	return netconf_default(ret);
 }
 
@@ -160,7 +160,7 @@ static void save_confirmation(struct agent *a)
 	int r = file_make_folders(root_path(a->options.root, "/state/hearth/net").text, 0700);
 	if (r == 0)
 		r = file_save_checked(root_path(a->options.root, STATE_CONFIRMED).text, hex, strlen(hex), 0600, &diag);
-	agent_set_text(&a->confirm_problem, r == 0 ? NULL : diag.message[0] ? diag_text(&diag) : strerror(-r));
+	str_set(&a->confirm_problem, r == 0 ? NULL : diag.message[0] ? diag_text(&diag) : strerror(-r));
 	a->confirm_tried_usec = time_boot_usec();
 }
 
@@ -196,14 +196,14 @@ static void apply_first_contact(struct agent *a)
 	if (r == 0)
 		r = apply(a, network, &diag);
 	if (r < 0)
-		agent_set_text(&a->first_contact_problem, diag.message[0] ? diag_text(&diag) : strerror(-r));
+		str_set(&a->first_contact_problem, diag.message[0] ? diag_text(&diag) : strerror(-r));
 	a->network_is_assigned = false;
 	a->network_dirty = r < 0;
 }
 
 static void undo(struct agent *a, const char *why)
 {
-	agent_set_text(&a->network_problem, why);
+	str_set(&a->network_problem, why);
 	log_warning("the assigned network is undone: %s", why);
 	a->network_state = STEP_FAILED;
 	a->n_network_refusals++;
@@ -223,12 +223,12 @@ static void apply_assigned(struct agent *a, bool to_be_probed)
 	if (r < 0) {
 		const char *why = diag.message[0] ? diag_text(&diag) : strerror(-r);
 		if (again)
-			agent_set_text(&a->network_problem, why); // it held before: try again at the next tick
+			str_set(&a->network_problem, why); // it held before: try again at the next tick
 		else
 			undo(a, why);
 		return;
 	}
-	agent_set_text(&a->network_problem, NULL);
+	str_set(&a->network_problem, NULL);
 	a->network_state = STEP_RUNNING;
 	a->network_is_assigned = true;
 	a->network_dirty = false;
@@ -258,7 +258,7 @@ static enum network_trial trial_of(struct agent *a)
 	enum network_trial trial = network_trial_decide(&facts, now_usec);
 	if (assigned && trial == NETWORK_TRIAL_FIRST_CONTACT && !a->n_network_refusals) {
 		a->network_state = STEP_RUNNING;
-		agent_set_text(&a->network_problem, "it was never confirmed, so the region has to answer first, or stay silent "
+		str_set(&a->network_problem, "it was never confirmed, so the region has to answer first, or stay silent "
 						   "for a minute");
 	}
 	return trial;
@@ -288,11 +288,11 @@ static void set_mesh(struct agent *a)
 		return;
 	int r = netconf_set_peers(link, view, a->peers.n, NULL, 0, NETCONF_PEERS_FULL, &diag);
 	if (r < 0) {
-		agent_set_text(&a->mesh_problem, diag.message[0] ? diag_text(&diag) : strerror(-r));
+		str_set(&a->mesh_problem, diag.message[0] ? diag_text(&diag) : strerror(-r));
 		a->network_dirty |= r == -ENODEV;
 		return;
 	}
-	agent_set_text(&a->mesh_problem, NULL);
+	str_set(&a->mesh_problem, NULL);
 	a->mesh_set = true;
 	a->mesh_dirty = false;
 	a->peers_looked_usec = 0;

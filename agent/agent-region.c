@@ -68,7 +68,7 @@ static int on_hello(int64_t region_msec, void *user)
 	int64_t target = 0;
 	enum clock_verdict verdict = clock_decide(&facts, &target, &diag);
 	if (verdict == CLOCK_REFUSE) {
-		agent_set_text(&a->clock_problem, diag_text(&diag));
+		str_set(&a->clock_problem, diag_text(&diag));
 		return -ERANGE;
 	}
 	if (verdict == CLOCK_STEP) {
@@ -80,7 +80,7 @@ static int on_hello(int64_t region_msec, void *user)
 				(long long)((target - facts.now_msec) / 1000));
 	}
 	slew(a, &facts);
-	agent_set_text(&a->clock_problem, NULL);
+	str_set(&a->clock_problem, NULL);
 	a->clock_taken = true;
 	a->region_record.heard_msec = region_msec;
 	free(a->region_record.ca_pem);
@@ -168,7 +168,7 @@ static void take_assignment(struct agent *a, struct assignment *fresh)
 		a->ntp_told = false;
 	if (changes.bootstrap) { // the one under way is laid no further; the new one starts from what is there
 		a->bootstrap = bootstrap_free(a->bootstrap);
-		agent_set_text(&a->bootstrap_problem, NULL);
+		str_set(&a->bootstrap_problem, NULL);
 	}
 }
 
@@ -180,10 +180,10 @@ static int on_assignment(const char *json, size_t n, struct diag *reterr, void *
 	if (r == 0)
 		r = ranges_check(fresh, a->links, reterr);
 	if (r < 0) {
-		agent_set_text(&a->assignment_problem, reterr ? diag_text(reterr) : "it is malformed");
+		str_set(&a->assignment_problem, reterr ? diag_text(reterr) : "it is malformed");
 		return r;
 	}
-	agent_set_text(&a->assignment_problem, NULL);
+	str_set(&a->assignment_problem, NULL);
 	if (keeps_document(a, fresh))
 		return 0;
 	r = assignment_save(a->options.root, fresh, reterr); // before it counts
@@ -246,7 +246,7 @@ static void load_state(struct agent *a)
 	if (a->seed.assignment) {
 		a->from_seed = true;
 		if (assignment_from_value(a->seed.assignment, &assignment, &diag) < 0)
-			agent_set_text(&a->assignment_problem, diag_text(&diag));
+			str_set(&a->assignment_problem, diag_text(&diag));
 	} else {
 		(void)assignment_load(a->options.root, &assignment); // as above
 	}
@@ -286,10 +286,10 @@ int agent_region_start(struct agent *a)
 	tidy_state(a);
 	int r = identity_open(root_path(a->options.root, STATE_IDENTITY).text, &a->identity, &diag);
 	if (r < 0) {
-		agent_set_text(&a->identity_problem, diag.message[0] ? diag_text(&diag) : strerror(-r));
+		str_set(&a->identity_problem, diag.message[0] ? diag_text(&diag) : strerror(-r));
 		return r;
 	}
-	agent_set_text(&a->identity_problem, NULL);
+	str_set(&a->identity_problem, NULL);
 	load_state(a);
 	keep_floor(a);
 	r = region_client_new(a->event, &events, a->identity, a->durable,
@@ -327,7 +327,7 @@ int agent_reset(struct agent *a, const char *what, struct diag *reterr)
 	if (!str_equal(what, "clock"))
 		return diag_set(reterr, -EINVAL, "", "only \"clock\" can be reset, not \"%s\"", what);
 	a->region_record.heard_msec = 0;
-	agent_set_text(&a->clock_problem, NULL);
+	str_set(&a->clock_problem, NULL);
 	save_record(a);
 	agent_hurry(a);
 	return 0;

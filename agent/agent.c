@@ -17,13 +17,6 @@ enum {
 	TEXT_MAX = 256,
 };
 
-void agent_set_text(char **field, const char *text)
-{
-	char *copy = text && *text ? strdup(text) : NULL;
-	free(*field);
-	*field = copy;
-}
-
 void agent_kick(struct agent *a)
 {
 	if (a->tick)
@@ -52,7 +45,7 @@ static void look_at_state(struct agent *a)
 	bool durable = false;
 	if (value_bool(value_find(document, "durable"), "durable", &durable, NULL) < 0)
 		return;
-	agent_set_text(&a->state_sentence, value_text(value_find(document, "sentence")));
+	str_set(&a->state_sentence, value_text(value_find(document, "sentence")));
 	a->state_making = str_equal(state, "making");
 	a->state_known = !a->state_making;
 	a->durable = durable;

@@ -146,6 +146,3 @@ struct agent_bus *agent_bus_free(struct agent_bus *bus);
 sd_bus *agent_bus_get(const struct agent_bus *bus); // NULL: not connected
 void agent_bus_changed(struct agent_bus *bus);
 void agent_bus_try(struct agent_bus *bus); // connect if it can be done now
-
-// Set or clear one of the texts above.
-void agent_set_text(char **field, const char *text);

@@ -40,13 +40,6 @@ struct payload {
 
 static void look(struct payload *p);
 
-static void set_text(char **field, const char *text)
-{
-	char *copy = text ? strdup(text) : NULL;
-	free(*field);
-	*field = copy;
-}
-
 static int on_backoff_over(sd_event_source *source, uint64_t usec, void *user)
 {
 	struct payload *p = user;
@@ -57,7 +50,7 @@ static int on_backoff_over(sd_event_source *source, uint64_t usec, void *user)
 
 static void failed(struct payload *p, const char *problem)
 {
-	set_text(&p->problem, problem);
+	str_set(&p->problem, problem);
 	p->state = STEP_FAILED;
 	uint64_t delay = USEC_PER_SEC + time_backoff_usec(p->n_failures, USEC_PER_SEC, BACKOFF_CAP_SEC * USEC_PER_SEC);
 	if (p->n_failures < 16)
@@ -146,7 +139,7 @@ static void read_description(struct payload *p)
 {
 	struct value *document CLEANUP(value_freep) = NULL;
 	if (json_load(root_path(p->root, RUN_PAYLOAD "/payload.json").text, 64 << 10, &document, NULL) == 0)
-		set_text(&p->kubernetes, value_text(value_find(document, "kubernetes")));
+		str_set(&p->kubernetes, value_text(value_find(document, "kubernetes")));
 }
 
 static void use(struct payload *p)
@@ -170,7 +163,7 @@ static void use(struct payload *p)
 	if (file_write_volatile(root_path(p->root, RUN_PAYLOAD_MOUNTED).text, p->sha256, SHA256_HEX, 0644, NULL) < 0)
 		p->n_failures = 0; // without the note a restarted hearthd verifies once more
 	read_description(p);
-	set_text(&p->problem, NULL);
+	str_set(&p->problem, NULL);
 	p->state = STEP_DONE;
 	p->on_change(p->user);
 }
@@ -365,8 +358,8 @@ void payload_offer_region(struct payload *p, struct http_client *client, const c
 	}
 	p->client = client;
 	if (!p->fetch) {
-		set_text(&p->url, url);
-		set_text(&p->repository, repository);
+		str_set(&p->url, url);
+		str_set(&p->repository, repository);
 	}
 	look(p);
 }

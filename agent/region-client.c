@@ -3,30 +3,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/region-client.h"
 #include "agent/region-exchange.h"
+#include "agent/region-op.h"
 #include "base/json.h"
 #include "base/time.h"
 #include <errno.h>
 
 enum {
-	BACKOFF_BASE_MSEC = 100,
-	BACKOFF_CAP_SEC = 30,
 	POLL_WAIT_SEC = 50, // below the idle timeouts of usual NAT boxes
 	POLL_TIMEOUT_SEC = 75,
 	STATUS_EVERY_MSEC = 1000,
 	HELLO_AGAIN_SEC = 3600, // signed time to slew by; between two of them an oscillator drifts by a third of a second
 };
 
-static void kick(struct region_client *c)
+void region_client_kick(struct region_client *c)
 {
 	if (c->kick)
 		(void)sd_event_source_set_enabled(c->kick, SD_EVENT_ONESHOT); // cannot fail for a live source
 }
 
-static void set_text(char **field, const char *text)
+void region_client_changed(struct region_client *c)
 {
-	char *copy = text && *text ? strdup(text) : NULL;
-	free(*field);
-	*field = copy;
+	c->events.on_change(c->events.user);
+	region_client_kick(c);
+}
+
+void region_client_forget_hello(struct region_client *c)
+{
+	c->has_hello = false;
+	hello_done(&c->hello);
+	c->clients_stale = true;
 }
 
 static void wipe_text(char **field)
@@ -37,114 +42,7 @@ static void wipe_text(char **field)
 	*field = NULL;
 }
 
-static void changed(struct region_client *c)
-{
-	c->events.on_change(c->events.user);
-	kick(c);
-}
-
-// --- backoff of one operation ---
-
-static int on_backoff_over(sd_event_source *source, uint64_t usec, void *user)
-{
-	struct region_op_state *op = user;
-	op->waiting = false;
-	kick(op->client);
-	return 0;
-}
-
-static void op_wait(struct region_op_state *op, uint64_t delay_usec)
-{
-	int r = 0;
-	op->waiting = true;
-	if (op->timer) {
-		r = sd_event_source_set_time_relative(op->timer, delay_usec);
-		if (r >= 0)
-			r = sd_event_source_set_enabled(op->timer, SD_EVENT_ONESHOT);
-	} else {
-		r = sd_event_add_time_relative(op->client->event, &op->timer, CLOCK_BOOTTIME, delay_usec,
-			50 * USEC_PER_MSEC, on_backoff_over, op);
-	}
-	if (r < 0)
-		op->waiting = false; // without a timer the next kick tries again
-}
-
-static void op_failed(struct region_op_state *op, const char *problem, const char *retry_after)
-{
-	set_text(&op->problem, problem);
-	uint64_t delay = time_backoff_usec(op->n_failures, BACKOFF_BASE_MSEC * USEC_PER_MSEC, BACKOFF_CAP_SEC * USEC_PER_SEC);
-	if (op->n_failures < 16)
-		op->n_failures++;
-	if (retry_after) {
-		long sec = strtol(retry_after, NULL, 10);
-		if (sec > 0 && sec <= 3600)
-			delay = (uint64_t)sec * USEC_PER_SEC;
-	}
-	op_wait(op, delay);
-}
-
-static void op_succeeded(struct region_op_state *op)
-{
-	op->n_failures = 0;
-	set_text(&op->problem, NULL);
-}
-
-static bool op_idle(const struct region_op_state *op)
-{
-	return !op->call && !op->waiting;
-}
-
-static void forget_hello(struct region_client *c)
-{
-	c->has_hello = false;
-	hello_done(&c->hello);
-	c->clients_stale = true;
-}
-
 // --- answers ---
-
-// The { "error", "code" } of a refusal. Texts live until value_free(*ret_document).
-static void refusal_parse(const struct http_response *response, struct value **ret_document, const char **ret_code,
-	const char **ret_error)
-{
-	*ret_code = "";
-	*ret_error = "";
-	if (json_parse(response->body, response->n_body, HELLO_MAX_BYTES, ret_document, NULL) < 0)
-		return;
-	const char *code = value_text(value_find(*ret_document, "code"));
-	const char *error = value_text(value_find(*ret_document, "error"));
-	*ret_code = code ? code : "";
-	*ret_error = error ? error : "";
-}
-
-// No HTTP answer came.
-static void on_no_answer(struct region_client *c, struct region_op_state *op, const struct http_response *response)
-{
-	set_text(&c->error, response->diag.message); // without the URL's query: the same words at every try
-	c->error_url = op->url;
-	c->contact = REGION_SILENT;
-	if (response->error == -EKEYREJECTED)
-		forget_hello(c); // another certificate, or our clock: a new hello tells
-	region_client_url_failed(c, op->url);
-	op_failed(op, c->error, NULL);
-	changed(c);
-}
-
-static void on_refused_identity(struct region_client *c, const char *code, const char *error)
-{
-	if (str_equal(code, "revoked")) {
-		c->enrol = ENROL_REVOKED;
-	} else if (str_equal(code, "quarantined")) {
-		c->enrol = ENROL_QUARANTINED;
-	} else if (str_equal(code, "unknown-key") || str_equal(code, "foreign-certificate")) {
-		identity_drop_certificate(c->identity); // a restored region: one approval takes us back
-		c->clients_stale = true;
-		c->enrol = ENROL_NONE;
-	} else {
-		return;
-	}
-	set_text(&c->enrol_sentence, error);
-}
 
 int64_t region_client_wall_msec(const struct region_client *c, uint64_t now_usec, int64_t wall_msec)
 {
@@ -160,41 +58,6 @@ void region_client_heard(struct region_client *c, uint64_t now_usec, int64_t wal
 		return;
 	int64_t region_msec = region_client_wall_msec(c, now_usec, wall_msec);
 	c->heard_msec = region_msec < wall_msec ? region_msec : wall_msec;
-}
-
-/* Every answer passes here. True: 2xx or 304, the op may read it. Else the refusal is noted and the op backs off. */
-static bool op_answered(struct region_op_state *op, const struct http_response *response)
-{
-	struct region_client *c = op->client;
-	op->call = NULL;
-	if (response->error < 0) {
-		on_no_answer(c, op, response);
-		return false;
-	}
-	if (op->op != REGION_OP_HELLO) // anybody may answer that; it counts when it was checked
-		region_client_heard(c, time_boot_usec(), time_wall_msec());
-	if (c->contact != REGION_FOUND && c->has_hello) {
-		c->contact = REGION_FOUND;
-		set_text(&c->error, NULL);
-	}
-	if (response->status / 100 == 2 || response->status == 304) {
-		op_succeeded(op);
-		return true;
-	}
-	struct value *document CLEANUP(value_freep) = NULL;
-	const char *code, *error;
-	refusal_parse(response, &document, &code, &error);
-	char *problem AUTO_FREE = *error ? strdup(error) : str_format("HTTP status %d", response->status);
-	if (response->status == 401 || response->status == 403 || response->status == 409)
-		on_refused_identity(c, code, error);
-	if (op->op == REGION_OP_ENROL) {
-		region_exchange_refused(c, response->status, code, problem);
-		op_failed(op, problem, response->retry_after);
-	} else {
-		op_failed(op, problem, response->retry_after);
-	}
-	changed(c);
-	return false;
 }
 
 bool region_client_take_hello(struct region_client *c, const struct hello *fresh)
@@ -223,11 +86,11 @@ static void on_hello(const struct http_response *response, void *user)
 	struct region_op_state *op = user;
 	struct region_client *c = op->client;
 	struct diag diag = { 0 };
-	if (!op_answered(op, response)) {
+	if (!region_op_answered(op, response)) {
 		if (c->has_hello)
 			return; // only the time was asked for, everything else goes on
 		c->contact = REGION_SILENT; // an HTTP error is no hello either
-		set_text(&c->error, op->problem);
+		str_set(&c->error, op->problem);
 		c->error_url = op->url;
 		return;
 	}
@@ -236,19 +99,19 @@ static void on_hello(const struct http_response *response, void *user)
 	c->contact = hello_check(response->body, response->n_body, c->hello_nonce, (const uint8_t(*)[32])c->pins, c->n_pins,
 		round_trip, &hello, &diag);
 	if (c->contact != REGION_FOUND) {
-		set_text(&c->error, diag_text(&diag));
+		str_set(&c->error, diag_text(&diag));
 		c->error_url = op->url;
 		region_client_url_failed(c, op->url);
-		op_failed(op, c->error, NULL);
-		changed(c);
+		region_op_failed(op, c->error, NULL);
+		region_client_changed(c);
 		return;
 	}
-	set_text(&c->error, NULL);
+	str_set(&c->error, NULL);
 	if (region_client_take_hello(c, &hello))
 		region_client_heard(c, time_boot_usec(), time_wall_msec());
 	else
-		op_failed(op, "the region's time is not acceptable", NULL);
-	changed(c);
+		region_op_failed(op, "the region's time is not acceptable", NULL);
+	region_client_changed(c);
 }
 
 static void on_renewed(const struct http_response *response, void *user)
@@ -258,17 +121,17 @@ static void on_renewed(const struct http_response *response, void *user)
 	struct value *document CLEANUP(value_freep) = NULL;
 	struct diag diag = { 0 };
 	const char *pem = NULL;
-	if (!op_answered(op, response))
+	if (!region_op_answered(op, response))
 		return;
 	if (json_parse(response->body, response->n_body, HELLO_MAX_BYTES, &document, &diag) < 0 ||
 		value_string(value_find(document, "certificate"), "certificate", &pem, &diag) < 0 ||
 		identity_set_certificate(c->identity, pem, &diag) < 0) {
-		op_failed(op, diag_text(&diag), NULL);
+		region_op_failed(op, diag_text(&diag), NULL);
 	} else {
 		c->clients_stale = true;
 		c->events.on_certificate(c->events.user);
 	}
-	changed(c);
+	region_client_changed(c);
 }
 
 static void on_assignment(const struct http_response *response, void *user)
@@ -276,15 +139,15 @@ static void on_assignment(const struct http_response *response, void *user)
 	struct region_op_state *op = user;
 	struct region_client *c = op->client;
 	struct diag diag = { 0 };
-	if (!op_answered(op, response))
+	if (!region_op_answered(op, response))
 		return;
 	c->enrol = ENROL_APPROVED;
 	if (response->status == 200) {
-		set_text(&c->etag, response->etag);
+		str_set(&c->etag, response->etag);
 		if (c->events.on_assignment(response->body, response->n_body, &diag, c->events.user) < 0)
-			op_failed(op, diag_text(&diag), NULL);
+			region_op_failed(op, diag_text(&diag), NULL);
 	}
-	changed(c);
+	region_client_changed(c);
 }
 
 static void on_mesh(const struct http_response *response, void *user)
@@ -293,17 +156,17 @@ static void on_mesh(const struct http_response *response, void *user)
 	struct region_client *c = op->client;
 	struct value *document CLEANUP(value_freep) = NULL;
 	struct diag diag = { 0 };
-	if (!op_answered(op, response))
+	if (!region_op_answered(op, response))
 		return;
 	if (response->status == 200) {
 		if (c->events.on_mesh(response->body, response->n_body, &diag, c->events.user) < 0) {
-			set_text(&c->mesh_since, NULL); // a delta that does not fit: ask for all
-			op_failed(op, diag_text(&diag), NULL);
+			str_set(&c->mesh_since, NULL); // a delta that does not fit: ask for all
+			region_op_failed(op, diag_text(&diag), NULL);
 		} else if (json_parse(response->body, response->n_body, 0, &document, NULL) == 0) {
-			set_text(&c->mesh_since, value_text(value_find(document, "generation")));
+			str_set(&c->mesh_since, value_text(value_find(document, "generation")));
 		}
 	}
-	changed(c);
+	region_client_changed(c);
 }
 
 static void on_secrets(const struct http_response *response, void *user)
@@ -311,32 +174,32 @@ static void on_secrets(const struct http_response *response, void *user)
 	struct region_op_state *op = user;
 	struct region_client *c = op->client;
 	struct diag diag = { 0 };
-	if (!op_answered(op, response))
+	if (!region_op_answered(op, response))
 		return;
 	if (c->events.on_secrets(response->body, response->n_body, &diag, c->events.user) < 0)
-		op_failed(op, diag_text(&diag), NULL);
+		region_op_failed(op, diag_text(&diag), NULL);
 	else
 		c->has_secrets = true;
-	changed(c);
+	region_client_changed(c);
 }
 
 static void on_status(const struct http_response *response, void *user)
 {
 	struct region_op_state *op = user;
-	if (!op_answered(op, response))
+	if (!region_op_answered(op, response))
 		return;
-	op_wait(op, STATUS_EVERY_MSEC * USEC_PER_MSEC); // debounce
-	kick(op->client);
+	region_op_wait(op, STATUS_EVERY_MSEC * USEC_PER_MSEC); // debounce
+	region_client_kick(op->client);
 }
 
 static void on_cluster(const struct http_response *response, void *user)
 {
 	struct region_op_state *op = user;
-	if (!op_answered(op, response))
+	if (!region_op_answered(op, response))
 		return;
 	wipe_text(&op->client->cluster);
 	op->client->cluster_accepted = true;
-	changed(op->client);
+	region_client_changed(op->client);
 }
 
 // --- questions ---
@@ -363,7 +226,7 @@ static void start(struct region_op_state *op, struct http_client *http, const ch
 	};
 	int r = url ? http_call_start(http, &request, on_response, op, &op->call) : -ENOMEM;
 	if (r < 0)
-		op_failed(op, strerror(-r), NULL);
+		region_op_failed(op, strerror(-r), NULL);
 }
 
 static void start_hello(struct region_client *c)
@@ -384,16 +247,16 @@ static void on_exchange(const struct http_response *response, void *user)
 	struct region_op_state *op = user;
 	struct region_client *c = op->client;
 	struct diag diag = { 0 };
-	if (!op_answered(op, response))
+	if (!region_op_answered(op, response))
 		return;
 	if (region_exchange_answer(c, response->body, response->n_body, &diag) < 0) {
 		c->enrol = ENROL_REFUSED;
-		set_text(&c->enrol_sentence, diag_text(&diag));
-		op_failed(op, c->enrol_sentence, NULL);
+		str_set(&c->enrol_sentence, diag_text(&diag));
+		region_op_failed(op, c->enrol_sentence, NULL);
 	} else if (c->enrol == ENROL_DENIED || c->enrol == ENROL_UNCONFIRMED || c->enrol == ENROL_CLOSED) {
-		op_wait(op, 5 * USEC_PER_SEC); // only a person changes these; look again now and then
+		region_op_wait(op, 5 * USEC_PER_SEC); // only a person changes these; look again now and then
 	}
-	changed(c);
+	region_client_changed(c);
 }
 
 static void start_exchange(struct region_client *c)
@@ -401,7 +264,7 @@ static void start_exchange(struct region_client *c)
 	char *method = NULL, *path AUTO_FREE = NULL, *body = NULL;
 	unsigned timeout_sec = 0;
 	if (region_exchange_next(c, POLL_WAIT_SEC, &method, &path, &body) < 0) {
-		op_wait(&c->ops[REGION_OP_ENROL], USEC_PER_SEC);
+		region_op_wait(&c->ops[REGION_OP_ENROL], USEC_PER_SEC);
 		return;
 	}
 	if (str_equal(method, "GET"))
@@ -427,13 +290,13 @@ static void start_renew(struct region_client *c)
 static void start_polls(struct region_client *c)
 {
 	char path[192];
-	if (op_idle(&c->ops[REGION_OP_ASSIGNMENT])) {
+	if (region_op_idle(&c->ops[REGION_OP_ASSIGNMENT])) {
 		(void)snprintf(path, sizeof(path), "/v1/assignment?waitSec=%d", c->etag ? POLL_WAIT_SEC : 0); // short
 		if (!c->etag && c->enrol == ENROL_APPROVED && c->ops[REGION_OP_ASSIGNMENT].problem)
 			(void)snprintf(path, sizeof(path), "/v1/assignment?waitSec=%d", POLL_WAIT_SEC); // short
 		start(&c->ops[REGION_OP_ASSIGNMENT], c->node_client, "GET", path, NULL, c->etag, POLL_TIMEOUT_SEC, on_assignment);
 	}
-	if (c->wants_mesh && op_idle(&c->ops[REGION_OP_MESH])) {
+	if (c->wants_mesh && region_op_idle(&c->ops[REGION_OP_MESH])) {
 		(void)snprintf(path, sizeof(path), "/v1/mesh?waitSec=%d%s%s", c->mesh_since ? POLL_WAIT_SEC : 0,
 			c->mesh_since ? "&since=" : "", c->mesh_since ? c->mesh_since : ""); // generations are <= 63
 		start(&c->ops[REGION_OP_MESH], c->node_client, "GET", path, NULL, NULL, POLL_TIMEOUT_SEC, on_mesh);
@@ -442,11 +305,11 @@ static void start_polls(struct region_client *c)
 
 static void start_rest(struct region_client *c)
 {
-	if (c->wants_secrets && !c->has_secrets && op_idle(&c->ops[REGION_OP_SECRETS]))
+	if (c->wants_secrets && !c->has_secrets && region_op_idle(&c->ops[REGION_OP_SECRETS]))
 		start(&c->ops[REGION_OP_SECRETS], c->node_client, "GET", "/v1/secrets", NULL, NULL, 0, on_secrets);
-	if (c->cluster && op_idle(&c->ops[REGION_OP_CLUSTER]))
+	if (c->cluster && region_op_idle(&c->ops[REGION_OP_CLUSTER]))
 		start(&c->ops[REGION_OP_CLUSTER], c->node_client, "PUT", "/v1/cluster", c->cluster, NULL, 0, on_cluster);
-	if (c->status && op_idle(&c->ops[REGION_OP_STATUS])) {
+	if (c->status && region_op_idle(&c->ops[REGION_OP_STATUS])) {
 		char *body AUTO_FREE = TAKE_PTR(c->status);
 		start(&c->ops[REGION_OP_STATUS], c->node_client, "PUT", "/v1/status", body, NULL, 0, on_status);
 	}
@@ -490,17 +353,17 @@ static void drive(struct region_client *c)
 	if (c->n_urls == 0 || !c->identity || make_clients(c) < 0)
 		return;
 	bool hello_is_old = c->node_client && now_usec - c->hello_ended_usec >= HELLO_AGAIN_SEC * USEC_PER_SEC;
-	if ((!c->has_hello || hello_is_old) && op_idle(&c->ops[REGION_OP_HELLO]))
+	if ((!c->has_hello || hello_is_old) && region_op_idle(&c->ops[REGION_OP_HELLO]))
 		start_hello(c);
 	if (!c->has_hello)
 		return;
 	if (!c->node_client) {
-		if (op_idle(&c->ops[REGION_OP_ENROL]))
+		if (region_op_idle(&c->ops[REGION_OP_ENROL]))
 			start_exchange(c);
 		return;
 	}
 	int64_t now_sec = region_client_wall_msec(c, now_usec, time_wall_msec()) / 1000;
-	if (identity_wants_renewal(c->identity, now_sec) && op_idle(&c->ops[REGION_OP_RENEW]))
+	if (identity_wants_renewal(c->identity, now_sec) && region_op_idle(&c->ops[REGION_OP_RENEW]))
 		start_renew(c);
 	if (identity_expired(c->identity, now_sec))
 		return;
@@ -594,7 +457,7 @@ int region_client_set_region(struct region_client *c, const char *const *urls, s
 	if (n_urls > SEED_MAX_URLS || n_pins > SEED_MAX_PINS)
 		return -EINVAL;
 	wipe_text(&c->token);
-	set_text(&c->token, n_pins ? token : NULL); // without a pin no token is ever sent
+	str_set(&c->token, n_pins ? token : NULL); // without a pin no token is ever sent
 	if (same_region(c, urls, n_urls, pins, n_pins))
 		return 0;
 	for (size_t i = 0; i < c->n_urls; i++)
@@ -611,8 +474,8 @@ int region_client_set_region(struct region_client *c, const char *const *urls, s
 	c->url = c->error_url = 0;
 	c->contact = REGION_UNTRIED;
 	cancel_calls(c);
-	forget_hello(c);
-	kick(c);
+	region_client_forget_hello(c);
+	region_client_kick(c);
 	return 0;
 }
 
@@ -630,26 +493,26 @@ void region_client_url_failed(struct region_client *c, size_t url)
 void region_client_set_known(struct region_client *c, const char *assignment_generation, const char *mesh_since)
 {
 	char *etag AUTO_FREE = assignment_generation ? str_format("\"%s\"", assignment_generation) : NULL;
-	set_text(&c->etag, etag);
-	set_text(&c->mesh_since, mesh_since);
+	str_set(&c->etag, etag);
+	str_set(&c->mesh_since, mesh_since);
 }
 
 void region_client_forget_assignment(struct region_client *c)
 {
-	set_text(&c->etag, NULL);
+	str_set(&c->etag, NULL);
 }
 
 void region_client_want_mesh(struct region_client *c, bool wanted)
 {
 	if (wanted && !c->wants_mesh)
-		kick(c);
+		region_client_kick(c);
 	c->wants_mesh = wanted;
 }
 
 void region_client_want_secrets(struct region_client *c, bool wanted)
 {
 	if (wanted && !c->wants_secrets)
-		kick(c);
+		region_client_kick(c);
 	c->wants_secrets = wanted;
 }
 
@@ -667,7 +530,7 @@ void region_client_send_status(struct region_client *c, char *json_take)
 {
 	free(c->status);
 	c->status = json_take;
-	kick(c);
+	region_client_kick(c);
 }
 
 void region_client_send_cluster(struct region_client *c, char *json_take)
@@ -675,7 +538,7 @@ void region_client_send_cluster(struct region_client *c, char *json_take)
 	wipe_text(&c->cluster);
 	c->cluster = json_take;
 	c->cluster_accepted = false;
-	kick(c);
+	region_client_kick(c);
 }
 
 void region_client_hurry(struct region_client *c)
@@ -688,7 +551,7 @@ void region_client_hurry(struct region_client *c)
 			(void)sd_event_source_set_enabled(c->ops[i].timer, SD_EVENT_OFF); // live source
 		c->ops[i].waiting = false;
 	}
-	kick(c);
+	region_client_kick(c);
 }
 
 void region_client_reconnect(struct region_client *c)

@@ -99,9 +99,9 @@ int region_client_set_region(struct region_client *client, const char *const *ur
 	const uint8_t (*pins)[32], size_t n_pins, const char *token);
 const char *region_client_url(const struct region_client *client);
 // Where long polls start: what is stored already (may be NULL).
+void region_client_set_known(struct region_client *client, const char *assignment_generation, const char *mesh_since);
 // The assignment that was refused is asked for again: what spoke against it may have changed.
 void region_client_forget_assignment(struct region_client *client);
-void region_client_set_known(struct region_client *client, const char *assignment_generation, const char *mesh_since);
 void region_client_want_mesh(struct region_client *client, bool wanted);
 void region_client_want_secrets(struct region_client *client, bool wanted);
 // A person at this machine has compared the code. -EINVAL it is not the code.

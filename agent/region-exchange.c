@@ -7,13 +7,6 @@
 
 enum { EXCHANGE_MAX_BYTES = 64 << 10 };
 
-static void set_text(char **field, const char *text)
-{
-	char *copy = text && *text ? strdup(text) : NULL;
-	free(*field);
-	*field = copy;
-}
-
 static void exchange_forget(struct region_client *c)
 {
 	free(TAKE_PTR(c->exchange_id));
@@ -120,8 +113,8 @@ void region_exchange_load(struct region_client *c)
 		value_bool(value_find(document, "nonceSent"), "nonceSent", &sent, NULL) < 0 ||
 		hex_decode(node, c->node_nonce, 32) < 0 || hex_decode(region, c->region_nonce, 32) < 0)
 		return;
-	set_text(&c->exchange_id, id);
-	set_text(&c->token_sentence, value_text(value_find(document, "tokenSentence")));
+	str_set(&c->exchange_id, id);
+	str_set(&c->token_sentence, value_text(value_find(document, "tokenSentence")));
 	c->nonce_sent = sent;
 }
 
@@ -145,8 +138,8 @@ static int take_new(struct region_client *c, const struct value *document, struc
 	if (memcmp(facts.spki_sha256, c->hello.ca_pin, 32) != 0)
 		return diag_set(reterr, -EKEYREJECTED, "ca", "is another CA than the one of the hello");
 	memcpy(c->region_nonce, bytes, 32);
-	set_text(&c->exchange_id, id);
-	set_text(&c->token_sentence, value_text(value_find(document, "tokenSentence")));
+	str_set(&c->exchange_id, id);
+	str_set(&c->token_sentence, value_text(value_find(document, "tokenSentence")));
 	c->nonce_sent = c->durable_sent = false;
 	exchange_save(c);
 	return 0;
@@ -215,8 +208,8 @@ int region_exchange_answer(struct region_client *c, const char *json, size_t n, 
 	}
 	// Approved counts with the certificate in hand, waiting with the code on the screen.
 	c->enrol = state == ENROL_APPROVED || !c->nonce_sent ? ENROL_ASKING : state;
-	set_text(&c->enrol_sentence, value_text(value_find(document, "sentence")));
-	set_text(&c->name, value_text(value_find(document, "name")));
+	str_set(&c->enrol_sentence, value_text(value_find(document, "sentence")));
+	str_set(&c->name, value_text(value_find(document, "name")));
 	if (c->name)
 		utf8_make_printable(c->name); // shown on terminals, and without a pin it is anybody's word
 	const char *pem = value_text(value_find(document, "certificate"));
@@ -240,5 +233,5 @@ void region_exchange_refused(struct region_client *c, int status, const char *co
 	if (status == 429 && c->enrol == ENROL_CLOSED)
 		return; // the new code comes when the minute is over
 	c->enrol = ENROL_REFUSED;
-	set_text(&c->enrol_sentence, problem);
+	str_set(&c->enrol_sentence, problem);
 }

@@ -176,9 +176,24 @@ static void log_goes_to_stderr_without_a_journal(void **state)
 	assert_int_equal(strlen(text), strlen("prog: ") + 2047 + 1);
 }
 
+static void str_set_copies_clears_and_frees(void **state)
+{
+	char *field = NULL;
+	str_set(&field, "one");
+	assert_string_equal(field, "one");
+	str_set(&field, "two");
+	assert_string_equal(field, "two");
+	str_set(&field, "");
+	assert_null(field);
+	str_set(&field, "three");
+	str_set(&field, NULL);
+	assert_null(field);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(str_set_copies_clears_and_frees),
 		cmocka_unit_test(diag_shows_control_characters_as_question_marks),
 		cmocka_unit_test(control_characters_of_strangers_become_question_marks),
 		cmocka_unit_test(diag_cuts_long_text_at_a_character),

@@ -14,3 +14,10 @@ char *str_format(const char *format, ...)
 	va_end(args);
 	return r < 0 ? NULL : text;
 }
+
+void str_set(char **field, const char *text)
+{
+	char *copy = text && *text ? strdup(text) : NULL;
+	free(*field);
+	*field = copy;
+}

@@ -62,3 +62,5 @@ static inline bool str_starts(const char *s, const char *prefix)
 }
 // "%s"-format into a new string; NULL when out of memory. The caller frees.
 char *str_format(const char *format, ...) PRINTF_LIKE(1, 2);
+// *field becomes a copy of @text, or NULL when @text is NULL or "", or when out of memory. What it was is freed.
+void str_set(char **field, const char *text);
