@@ -159,13 +159,14 @@ static const struct command {
 	const char *name;
 	int (*run)(const struct call *call);
 	const char *help;
+	int n_args;
 } commands[] = {
-	{ "status", run_status, "what this node is and what it waits for" },
-	{ "timeline", run_timeline, "when each rung of the ladder first and last began to hold (seconds since boot)" },
-	{ "explain", run_explain, "the one sentence: what is waited for, why, who can mend it" },
-	{ "hurry", run_hurry, "try everything again now" },
-	{ "confirm", run_confirm, "CODE: this is the region I see on its page (only for a seed without a pin)" },
-	{ "reset", run_reset, "--clock: forget the last time heard from the region" },
+	{ "status", run_status, "what this node is and what it waits for", 0 },
+	{ "timeline", run_timeline, "when each rung of the ladder first and last began to hold (seconds since boot)", 0 },
+	{ "explain", run_explain, "the one sentence: what is waited for, why, who can mend it", 0 },
+	{ "hurry", run_hurry, "try everything again now", 0 },
+	{ "confirm", run_confirm, "CODE: this is the region I see on its page (only for a seed without a pin)", 1 },
+	{ "reset", run_reset, "--clock: forget the last time heard from the region", 1 },
 };
 
 static void usage(FILE *out)
@@ -178,6 +179,11 @@ static void usage(FILE *out)
 static int run_command(const struct command *command, bool json, int n_args, char **args)
 {
 	struct call call = { .json = json, .n_args = n_args, .args = args };
+	if (n_args > command->n_args) {
+		fprintf(stderr, "hearthctl: %s: takes %s, not \"%s\" as well\n", command->name,
+			command->n_args ? "one word" : "nothing", args[command->n_args]);
+		return 2;
+	}
 	int r = sd_bus_open_system(&call.bus);
 	if (r < 0)
 		return fail("the system bus cannot be reached", r, NULL);

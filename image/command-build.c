@@ -22,7 +22,7 @@ int command_usage(const char *line)
 }
 
 static const char use[] =
-	"build RECIPE --out DIR [--payload DIR | --payload-double DIR | --k3s FILE] [--bin DIR] [--overlays DIR] [--report FILE]";
+	"build RECIPE --out DIR [--payload DIR | --k3s FILE] [--bin DIR] [--overlays DIR] [--report FILE]";
 
 struct options {
 	const char *recipe, *out, *payload, *k3s, *bin, *overlays, *report;
@@ -31,7 +31,7 @@ struct options {
 static int options_read(int argc, char *argv[], struct options *ret)
 {
 	static const struct option known[] = { { "out", 1, NULL, 'o' }, { "payload", 1, NULL, 'p' },
-		{ "payload-double", 1, NULL, 'p' }, { "k3s", 1, NULL, 'k' }, { "bin", 1, NULL, 'b' },
+		{ "k3s", 1, NULL, 'k' }, { "bin", 1, NULL, 'b' },
 		{ "overlays", 1, NULL, 'l' }, { "report", 1, NULL, 'r' }, { 0 } };
 	int c;
 

@@ -7,10 +7,11 @@
 #include <string.h>
 
 static const struct command commands[] = {
-	{ "build", command_build, "build RECIPE --out DIR [--payload DIR | --payload-double DIR | --k3s FILE] [--bin DIR]" },
+	{ "build", command_build, "build RECIPE --out DIR [--payload DIR | --k3s FILE] [--bin DIR] [--overlays DIR] [--report FILE]" },
 	{ "seed", command_seed, "seed ISO SEED.yaml            write a seed into a finished ISO, in place" },
 	{ "check", command_check, "check RECIPE                  read a recipe and say what it makes" },
-	{ "payload", command_payload, "payload --out DIR (--k3s FILE | --version V --url URL --sha256 HEX [--images URL --images-sha256 HEX])" },
+	{ "payload", command_payload, "payload --out DIR --k3s FILE [--version V] [--sha256 HEX] [--images FILE] [--images-sha256 HEX]\n"
+		"  hearth-image payload --out DIR --version V --url URL --sha256 HEX [--images URL --images-sha256 HEX]" },
 	{ "layout-add", command_layout_add, "layout-add FILE --layout DIR --name hearth/payload --tag T" },
 	{ "bootstrap", command_bootstrap, "bootstrap FOLDER --layout DIR --name N --tag T [--created SEC]" },
 };

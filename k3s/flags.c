@@ -96,6 +96,8 @@ static bool arg_same_name(const char *a, const char *b)
 	return n_a == n_b && strncmp(a, b, n_a) == 0;
 }
 
+/* 1: @role takes the key; 0: it is a server's, and `k3s agent` would not start with it: overrides are the whole cluster's,
+ * so a worker leaves it out. */
 static int key_check(enum k3s_role role, const char *key, struct diag *reterr)
 {
 	const char *nearest;
@@ -103,20 +105,15 @@ static int key_check(enum k3s_role role, const char *key, struct diag *reterr)
 	if (word_in(key, own_keys))
 		return diag_set(reterr, -EINVAL, key, "is written by Hearth itself and cannot be overridden");
 	if (word_in(key, agent_keys))
-		return 0;
-	if (word_in(key, server_keys)) {
-		if (role != K3S_ROLE_WORKER)
-			return 0;
-		return diag_set(reterr, -EINVAL, key,
-			"is a server's key: `k3s agent` does not know it and would not start on a worker");
-	}
+		return 1;
+	if (word_in(key, server_keys))
+		return role != K3S_ROLE_WORKER;
 	nearest = value_nearest(key, agent_keys);
-	if (!nearest && role != K3S_ROLE_WORKER)
+	if (!nearest)
 		nearest = value_nearest(key, server_keys);
 	if (nearest)
-		return diag_set(reterr, -EINVAL, key, "unknown key for a %s; did you mean %s?", k3s_role_text(role),
-			nearest);
-	return diag_set(reterr, -EINVAL, key, "unknown key for a %s", k3s_role_text(role));
+		return diag_set(reterr, -EINVAL, key, "is no key of K3s; did you mean %s?", nearest);
+	return diag_set(reterr, -EINVAL, key, "is no key of K3s");
 }
 
 static int settings_insert(struct k3s_settings *settings, size_t at, const char *key, const char *value,
@@ -241,9 +238,8 @@ int k3s_settings_resolve(enum k3s_role role, const struct value *overrides, stru
 		return diag_set(reterr, -EINVAL, "overrides", "must be an object of K3s keys");
 	for (size_t i = 0; overrides && overrides->type == VALUE_OBJECT && i < overrides->n; i++) {
 		r = key_check(role, overrides->keys[i], reterr);
-		if (r < 0)
-			return r;
-		r = override_lay(settings, overrides->keys[i], &overrides->items[i], reterr);
+		if (r > 0)
+			r = override_lay(settings, overrides->keys[i], &overrides->items[i], reterr);
 		if (r < 0)
 			return r;
 	}

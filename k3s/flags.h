@@ -41,8 +41,9 @@ DEFINE_CLEANUP(k3s_settings)
  *   overrides  object of the assignment (`k3s.overrides`) or NULL: key -> string, number, bool, list of those, or null
  *              to drop the key. In *-arg keys an item "name=value" replaces the documented item of that name and keeps
  *              the others; any other key is replaced as a whole.
- * -EINVAL with a diag: a key the role does not accept (nearest known key is named), a key that Hearth itself writes
- * (node-ip, token-file ...), or a wrong shape; -E2BIG more than K3S_MAX_SETTINGS. */
+ *              Overrides are the whole cluster's: what only a server knows is left out for a worker.
+ * -EINVAL with a diag: no key of K3s (the nearest is named), a key that Hearth itself writes (node-ip, token-file ...), or
+ * a wrong shape; -E2BIG more than K3S_MAX_SETTINGS. */
 int k3s_settings_resolve(enum k3s_role role, const struct value *overrides, struct k3s_settings **ret,
 	struct diag *reterr);
 // "kubelet-arg=max-pods=60" of every setting whose origin is the region, one per line ("" when none); caller frees.

@@ -72,6 +72,8 @@ static void overrides_replace_by_argument_name(void **state)
 		{K3S_ROLE_SERVER, "{\"kube-apiserver-arg\":null}", "etcd-arg", "default-watch-cache-size"},
 		{K3S_ROLE_SERVER, "{\"disable-kube-proxy\":true}", "disable-kube-proxy=true (region);", NULL},
 		{K3S_ROLE_WORKER, "{\"lb-server-port\":6445}", "lb-server-port=6445 (region);", NULL},
+		{K3S_ROLE_WORKER, "{\"etcd-arg\":[\"x=1\"],\"kubelet-arg\":[\"max-pods=60\"]}", "kubelet-arg=max-pods=60 (region);",
+			"etcd-arg"},
 	};
 
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
@@ -90,8 +92,8 @@ static void what_a_role_does_not_know_is_refused(void **state)
 		enum k3s_role role;
 		const char *overrides, *says;
 	} rows[] = {
-		{K3S_ROLE_WORKER, "{\"etcd-arg\":[\"x=1\"]}", "`k3s agent` does not know it"},
-		{K3S_ROLE_WORKER, "{\"disable\":[\"traefik\"]}", "`k3s agent` does not know it"},
+		{K3S_ROLE_WORKER, "{\"etcd-args\":[\"x=1\"]}", "did you mean etcd-arg?"},
+		{K3S_ROLE_WORKER, "{\"nonsense-of-nobody\":1}", "is no key of K3s"},
 		{K3S_ROLE_SERVER, "{\"kubelet-args\":[\"x=1\"]}", "did you mean kubelet-arg?"},
 		{K3S_ROLE_SERVER, "{\"node-ip\":\"10.0.0.1\"}", "written by Hearth itself"},
 		{K3S_ROLE_SERVER, "{\"token\":\"x\"}", "written by Hearth itself"},
