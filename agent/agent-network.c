@@ -166,7 +166,7 @@ static void save_confirmation(struct agent *a)
 
 static void confirm(struct agent *a)
 {
-	a->network_applied_usec = 0;
+	a->network_applied_usec = a->network_unproven_usec = 0;
 	a->n_network_refusals = 0;
 	save_confirmation(a);
 }
@@ -236,6 +236,7 @@ static void apply_assigned(struct agent *a, bool to_be_probed)
 		return;
 	a->mesh_set = false;
 	a->network_applied_usec = to_be_probed ? time_boot_usec() : 0;
+	a->network_unproven_usec = to_be_probed || a->from_seed || was_confirmed(a) ? 0 : time_boot_usec();
 }
 
 static enum network_trial trial_of(struct agent *a)
@@ -244,13 +245,13 @@ static enum network_trial trial_of(struct agent *a)
 	bool assigned = a->assignment && a->assignment->network;
 	if (a->network_is_assigned)
 		return assigned ? NETWORK_TRIAL_KEEP : NETWORK_TRIAL_FIRST_CONTACT;
-	if (!a->network_waits_usec)
-		a->network_waits_usec = now_usec;
+	bool region_answers = a->region && a->region->contact == REGION_FOUND;
+	a->network_waits_usec = network_trial_waits_usec(a->network_waits_usec, region_answers, now_usec);
 	struct network_trial_facts facts = {
 		.assigned = assigned,
 		.from_seed = a->from_seed,
 		.confirmed = assigned && was_confirmed(a),
-		.region_answers = a->region && a->region->contact == REGION_FOUND,
+		.region_answers = region_answers,
 		.n_refusals = a->n_network_refusals,
 		.refused_usec = a->network_refused_usec,
 		.waits_usec = a->network_waits_usec,
@@ -269,6 +270,8 @@ static void probe(struct agent *a)
 	if (a->confirm_problem && a->network_is_assigned &&
 		time_boot_usec() - a->confirm_tried_usec > CONFIRM_AGAIN_SEC * USEC_PER_SEC)
 		save_confirmation(a);
+	if (a->network_unproven_usec && a->region && a->region->heard_usec > a->network_unproven_usec)
+		confirm(a); // else a restart would leave it for first contact, with a cluster running on it
 	if (!a->network_applied_usec)
 		return;
 	if (a->region->heard_usec > a->network_applied_usec)

@@ -159,7 +159,7 @@ static void take_assignment(struct agent *a, struct assignment *fresh)
 	if (changes.network) {
 		a->network_dirty = true;
 		a->n_network_refusals = 0;
-		a->network_waits_usec = a->network_applied_usec = 0;
+		a->network_waits_usec = a->network_applied_usec = a->network_unproven_usec = 0;
 		a->network_is_assigned = false;
 	}
 	if (changes.k3s)

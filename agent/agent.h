@@ -72,7 +72,9 @@ struct agent {
 	uint64_t confirm_tried_usec;
 	uint64_t network_applied_usec; // != 0: waits for its probe
 	unsigned n_network_refusals; // this assignment's network did not hold
-	uint64_t network_refused_usec, network_waits_usec; // the last time; 0 or since when it waits to be applied
+	uint64_t network_refused_usec; // the last time
+	uint64_t network_waits_usec; // 0, or since when it waits for a region that does not answer
+	uint64_t network_unproven_usec; // != 0: taken without the region, which was not heard since
 	struct netconf_online *online;
 	struct netconf_links *links;
 	bool mesh_dirty, mesh_set;

@@ -21,3 +21,8 @@ enum network_trial network_trial_decide(const struct network_trial_facts *f, uin
 		return NETWORK_TRIAL_PROBE;
 	return now_usec < f->waits_usec + REGION_WAIT_SEC * USEC_PER_SEC ? NETWORK_TRIAL_FIRST_CONTACT : NETWORK_TRIAL_KEEP;
 }
+
+uint64_t network_trial_waits_usec(uint64_t before_usec, bool region_answers, uint64_t now_usec)
+{
+	return before_usec == 0 || region_answers ? now_usec : before_usec;
+}

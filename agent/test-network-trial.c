@@ -53,6 +53,19 @@ static void undone_network_is_tried_again(void **state)
 	expect(facts, start + 30 * minute, NETWORK_TRIAL_PROBE);
 }
 
+// Undone while the region answers outside of it; a poll fails just as it is tried again.
+static void a_moment_of_silence_is_no_minute(void **state)
+{
+	struct network_trial_facts facts = { .assigned = true, .n_refusals = 1, .refused_usec = start };
+	uint64_t waits_usec = network_trial_waits_usec(0, true, start), now_usec = start + minute;
+	for (uint64_t at = start; at < now_usec; at += USEC_PER_SEC)
+		waits_usec = network_trial_waits_usec(waits_usec, true, at);
+	facts.waits_usec = waits_usec = network_trial_waits_usec(waits_usec, false, now_usec);
+	expect(facts, now_usec, NETWORK_TRIAL_FIRST_CONTACT);
+	facts.waits_usec = network_trial_waits_usec(waits_usec, false, now_usec + minute);
+	expect(facts, now_usec + minute, NETWORK_TRIAL_KEEP); // it is away
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -60,6 +73,7 @@ int main(void)
 		cmocka_unit_test(confirmed_network_needs_no_region),
 		cmocka_unit_test(unconfirmed_network_waits_for_the_region_after_a_restart),
 		cmocka_unit_test(undone_network_is_tried_again),
+		cmocka_unit_test(a_moment_of_silence_is_no_minute),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
