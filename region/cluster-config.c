@@ -323,6 +323,19 @@ static int decode_enrolment(struct cluster_config *config, struct diag *reterr)
 	return r;
 }
 
+// A node refuses a whole assignment with any other word: it becomes part of a line of
+// configuration.
+static int decode_ntp(struct cluster_config *config, struct diag *reterr)
+{
+	int r = decode_texts(value_find(config->document, "ntp"), "ntp", CONFIG_MAX_TEXTS,
+		config->ntp, &config->n_ntp, reterr);
+	for (size_t i = 0; r == 0 && i < config->n_ntp; i++)
+		if (!is_host(config->ntp[i]) || strchr(config->ntp[i], '_'))
+			r = diag_set(reterr, -EINVAL, "ntp",
+				"must be host names or IP addresses, not \"%s\"", config->ntp[i]);
+	return r;
+}
+
 static int decode_top(struct cluster_config *config, struct diag *reterr)
 {
 	static const char *const keys[] = { "provider", "region", "buildingBlock", "envType", "app",
@@ -344,8 +357,7 @@ static int decode_top(struct cluster_config *config, struct diag *reterr)
 	if (servers && (r = value_int(servers, "servers", 1, CONFIG_MAX_SERVERS, &config->n_servers,
 				reterr)) < 0)
 		return r;
-	return decode_texts(value_find(config->document, "ntp"), "ntp", CONFIG_MAX_TEXTS,
-		config->ntp, &config->n_ntp, reterr);
+	return decode_ntp(config, reterr);
 }
 
 int cluster_config_parse(const char *text, size_t n, const char *name, const char *folder,

@@ -76,6 +76,9 @@ static void what_is_wrong_is_refused(void **state)
 		{ "provider: hetzner\nregion: fsn\nbuildingBlock: rtz\nenvType: prod\ndomain: 'a "
 		  "b'\n" URLS,
 			"DNS domain" },
+		{ HEAD URLS "ntp: [10.0.0.1, 'pool.ntp.org iburst']\n", "host names" },
+		{ HEAD URLS "ntp: [ntp_1.example.org]\n", "host names" },
+		{ HEAD URLS "ntp: ['']\n", "host names" },
 		{ "[]", "map" },
 	};
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
