@@ -428,11 +428,13 @@ int api_enrolment_get(struct region *region, struct request *request)
 	int r = find_own(region, request, &enrolment);
 	if (r < 0)
 		return r;
+	const int64_t before = enrolment->state;
 	if (!request_waited(request)) // the end of a wait is no sign of life
 		enrolment->heard_sec = region_now_sec(region);
 	if ((r = look_again(region, request, enrolment, &wait_sec)) < 0)
 		return r;
-	if ((enrolment->state == ENROLMENT_PENDING || enrolment->state == ENROLMENT_RESERVED) &&
+	if (enrolment->state == before && // else it has just been admitted: that is the answer
+		(before == ENROLMENT_PENDING || before == ENROLMENT_RESERVED) &&
 		request_wait(request, enrolment->id, wait_sec))
 		return 0;
 	return answer_state(region, request, enrolment);
