@@ -299,7 +299,7 @@ static void look(struct payload *p)
 		return;
 	if (found_at(p, RUN_MEDIUM) || found_at(p, STATE_PAYLOAD) || found_at(p, RUN_PAYLOAD_FILES)) {
 		verify(p);
-	} else if (p->client) {
+	} else if (p->client && p->url && p->repository) {
 		fetch(p);
 	} else {
 		p->state = STEP_RUNNING;

@@ -48,10 +48,28 @@ static void verification_ends_with_its_payload(void **state)
 		(void)rmdir(root_path(root, *folder).text);
 }
 
+// A node whose assignment came in a seed has no region, but may have a certificate of one from before.
+static void nothing_is_fetched_from_no_region(void **state)
+{
+	char root[] = "/tmp/hearth-test-payload-XXXXXX", nobody;
+	struct payload *payload = NULL;
+	sd_event *event = NULL;
+	assert_non_null(mkdtemp(root));
+	assert_int_equal(sd_event_new(&event), 0);
+	assert_int_equal(payload_new(event, root, SHA, UINT64_MAX, false, on_change, NULL, &payload), 0);
+	payload_offer_region(payload, (struct http_client *)&nobody, "", "hearth/payload");
+	assert_int_equal(payload_state(payload), STEP_RUNNING);
+	assert_null(payload_problem(payload));
+	payload_free(payload);
+	sd_event_unref(event);
+	assert_int_equal(rmdir(root), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(verification_ends_with_its_payload),
+		cmocka_unit_test(nothing_is_fetched_from_no_region),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
