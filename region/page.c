@@ -99,7 +99,7 @@ int api_page(struct region *region, struct request *request)
 	return answer_page(region, request, 200, NULL);
 }
 
-enum login { LOGIN_FITS, LOGIN_WRONG, LOGIN_TOO_SOON };
+enum login { LOGIN_UNTRIED, LOGIN_FITS, LOGIN_WRONG, LOGIN_TOO_SOON };
 
 int api_login_prepare(struct region *region, struct request *request)
 {
@@ -127,7 +127,7 @@ int api_login(struct region *region, struct request *request)
 	if (request->prepared == LOGIN_TOO_SOON)
 		return answer_page(
 			region, request, 429, "A wrong password costs two seconds: wait a moment.");
-	if (request->prepared == LOGIN_WRONG) {
+	if (request->prepared != LOGIN_FITS) {
 		// In the journal, which is bounded: strangers do not fill the database.
 		log_warning("page: a wrong password from %s", request->remote);
 		return answer_page(region, request, 403, "That is not the password.");

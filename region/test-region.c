@@ -3,6 +3,7 @@
 #include "region/api.h"
 #include "region/session.h"
 
+#include <microhttpd.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -102,12 +103,30 @@ static void a_password_is_derived_without_the_lock(void **state)
 	pthread_mutex_destroy(&login.region.lock);
 }
 
+// Nobody is in by not having been asked.
+static void an_untried_password_is_wrong(void **state)
+{
+	struct login login = { .request = { .remote = "192.0.2.1" } };
+	struct diag diag = { 0 };
+	assert_int_equal(
+		cluster_config_parse(cluster_config_defaults, strlen(cluster_config_defaults),
+			"cluster.yaml", folder, &login.region.config, &diag),
+		0);
+	assert_non_null(login.region.sessions = session_table_new());
+	assert_int_equal(api_login(&login.region, &login.request), 0);
+	assert_int_equal(login.request.status, 403);
+	MHD_destroy_response(login.request.response);
+	session_table_free(login.region.sessions);
+	cluster_config_free(login.region.config);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_failed_renewal_leaves_the_key, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_password_is_derived_without_the_lock, set_up, tear_down),
+		cmocka_unit_test(an_untried_password_is_wrong),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
