@@ -1,4 +1,4 @@
-// The one helper of util.h that is no inline function.
+// The helpers of util.h that are no inline functions.
 // SPDX-License-Identifier: Apache-2.0
 #include "base/util.h"
 
