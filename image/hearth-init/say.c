@@ -16,9 +16,11 @@ static struct {
 	size_t n;
 } consoles;
 
-static void say_text(const char *text)
+static void say_list(const char *format, va_list args)
 {
-	char line[2 * MAX_TEXT];
+	char text[MAX_TEXT], line[2 * MAX_TEXT];
+
+	vsnprintf(text, sizeof(text), format, args);
 	int n = snprintf(line, sizeof(line), "hearth: %s\n", text);
 
 	if (n >= (int)sizeof(line))
@@ -29,24 +31,20 @@ static void say_text(const char *text)
 
 void say(const char *format, ...)
 {
-	char text[MAX_TEXT];
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	say_list(format, args);
 	va_end(args);
-	say_text(text);
 }
 
 void give_up(const char *format, ...)
 {
-	char text[MAX_TEXT];
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	say_list(format, args);
 	va_end(args);
-	say_text(text);
 	say("this machine cannot start; it tries again in %d seconds", REBOOT_AFTER_SEC);
 	sleep(REBOOT_AFTER_SEC);
 	sync();

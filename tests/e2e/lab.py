@@ -213,6 +213,10 @@ class Node:
     def sh(self, script, timeout=60):
         return self.exec("sh", "-c", script, timeout=timeout)
 
+    def wait_answers(self, timeout_sec=240):
+        """The guest takes commands; it does early, while udev still gives devices their names."""
+        return wait_for("%s to answer" % self.name, timeout_sec, lambda: self.exec("true", timeout=5, check=False)[0] == 0, 0.1)
+
     def console(self):
         """What this start of the machine said on its serial line."""
         try:

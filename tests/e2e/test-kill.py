@@ -46,12 +46,9 @@ class Way:
         self.c, self.site, self.machine, self.region = c, site, machine, site.region
         self.killed, self.killer_boot, self.identity, self.region_died = set(), None, None, []
 
-    def answers(self):
-        return self.machine.exec("true", timeout=5, check=False)[0] == 0
-
     def send_killer(self):
         """Set the killer on this boot of the machine."""
-        labs.wait_for("the guest to answer", 240, self.answers, 0.1)
+        self.machine.wait_answers()
         left = " ".join(r for r in RUNGS if r not in self.killed)
         self.machine.exec("setsid", "-f", "sh", "-c", "exec </dev/null >/dev/null 2>&1;" + KILLER % left)
 
