@@ -32,6 +32,7 @@ struct cluster_config *cluster_config_free(struct cluster_config *config)
 		return NULL;
 	for (size_t i = 0; i < config->n_signing_keys; i++)
 		free(config->signing_keys[i]);
+	config_registries_done(&config->registries);
 	value_free(config->document);
 	free(config);
 	return NULL;
@@ -190,10 +191,12 @@ static int decode_lan(struct cluster_config *config, struct diag *reterr)
 
 static int decode_k3s(struct cluster_config *config, struct diag *reterr)
 {
-	static const char *const keys[] = { "over", "cni", "overrides", "tlsSan", NULL };
+	static const char *const keys[] = { "over", "cni", "overrides", "tlsSan", "profile",
+		"nodeOverrides", NULL };
 	const struct value *k3s = value_find(config->document, "k3s");
 	const char *over = "mesh";
 	config->cni = "none";
+	config->k3s_profile = "documented";
 	if (!k3s)
 		return 0;
 	int r = value_only_keys(k3s, "k3s", keys, reterr);
@@ -216,7 +219,20 @@ static int decode_k3s(struct cluster_config *config, struct diag *reterr)
 	if (config->overrides && config->overrides->type != VALUE_OBJECT)
 		return diag_set(
 			reterr, -EINVAL, "k3s.overrides", "must map K3s arguments to values");
-	return 0;
+	return config_k3s_nodes_decode(
+		k3s, &config->naming, &config->k3s_profile, &config->node_overrides, reterr);
+}
+
+// Storage, proxy, registries.
+static int decode_parts(struct cluster_config *config, const char *folder, struct diag *reterr)
+{
+	int r = config_storage_decode(
+		value_find(config->document, "storage"), &config->naming, &config->storage, reterr);
+	if (r < 0 || (r = config_proxy_decode(
+			      value_find(config->document, "proxy"), &config->proxy, reterr)) < 0)
+		return r;
+	return config_registries_decode(
+		value_find(config->document, "registries"), folder, &config->registries, reterr);
 }
 
 static int decode_artifact(const struct value *object, const char *what, const char *const keys[],
@@ -340,7 +356,7 @@ static int decode_top(struct cluster_config *config, struct diag *reterr)
 {
 	static const char *const keys[] = { "provider", "region", "buildingBlock", "envType", "app",
 		"domain", "urls", "ranges", "lan", "servers", "k3s", "bootstrap", "payload",
-		"signingKeys", "ntp", "enrolment", NULL };
+		"signingKeys", "ntp", "enrolment", "storage", "proxy", "registries", NULL };
 	if (!config->document || config->document->type != VALUE_OBJECT)
 		return diag_set(reterr, -EINVAL, "", "must be a map of keys");
 	int r = value_only_keys(config->document, "cluster.yaml", keys, reterr);
@@ -374,6 +390,7 @@ int cluster_config_parse(const char *text, size_t n, const char *name, const cha
 		(r = decode_k3s(config, reterr)) < 0 ||
 		(r = decode_artifacts(config, reterr)) < 0 ||
 		(r = decode_signing_keys(config, folder, reterr)) < 0 ||
+		(r = decode_parts(config, folder, reterr)) < 0 ||
 		(r = decode_enrolment(config, reterr)) < 0) {
 		if (reterr)
 			diag_prefix(reterr, name);

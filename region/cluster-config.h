@@ -3,7 +3,7 @@
 #pragma once
 
 #include "region/cidr.h"
-#include "region/naming.h"
+#include "region/cluster-parts.h"
 
 enum { CONFIG_MAX_URLS = 8, CONFIG_MAX_KEYS = 8, CONFIG_MAX_TEXTS = 16 };
 
@@ -23,8 +23,13 @@ struct cluster_config {
 	char lan_mac_prefix[18]; // lower case
 	int64_t n_servers;
 	bool over_lan;
-	const char *cni;	       // "bridge" or "none"
-	const struct value *overrides; // of K3s arguments; may be NULL
+	const char *cni;		    // "bridge" or "none"
+	const struct value *overrides;	    // of K3s arguments; may be NULL
+	const char *k3s_profile;	    // "documented" or "hardened"
+	const struct value *node_overrides; // object: node name -> K3s arguments; may be NULL
+	struct config_storage storage;
+	struct config_proxy proxy;
+	struct config_registries registries;
 	const char *bootstrap_repository, *bootstrap_digest;
 	const struct value *bootstrap_variables;
 	const char *payload_repository, *payload_digest; // may be NULL
@@ -36,9 +41,9 @@ struct cluster_config {
 struct cluster_config *cluster_config_free(struct cluster_config *config);
 DEFINE_CLEANUP(cluster_config)
 
-/* Decode and check. Signing keys that are files are read from @folder (NULL: not read, their PEM
- * stays NULL). 0; -EINVAL with line, key, rule and value in @reterr; or what reading a key file
- * gave. */
+/* Decode and check. Signing keys and CAs that are files are read from @folder (NULL: not read,
+ * their PEM stays NULL). 0; -EINVAL with line, key, rule and value in @reterr; or what reading a
+ * key file gave. */
 int cluster_config_parse(const char *text, size_t n, const char *name, const char *folder,
 	struct cluster_config **ret, struct diag *reterr);
 // What `--cluster-config defaults` stands for: a lab cluster, as cluster.yaml text.

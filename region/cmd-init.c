@@ -41,25 +41,45 @@ static int read_config(
 		     : cluster_config_parse(*ret_text, n, path, slash ? folder : ".", ret, reterr);
 }
 
-// Signing keys named by a relative path go beside the copy of cluster.yaml, so that it still finds
-// them.
+// A file named by a relative path goes beside the copy of cluster.yaml, so that it still finds it.
+static int copy_beside(
+	const char *dir, const char *what, const char *file, const char *text, struct diag *reterr)
+{
+	if (file[0] == '/' || str_starts(file, "-----BEGIN "))
+		return 0;
+	if (strstr(file, ".."))
+		return diag_set(reterr, -EINVAL, what,
+			"a relative path may not contain .., not \"%s\"", file);
+	AUTO_FREE char *path = str_format("%s/%s", dir, file);
+	char *slash = path ? strrchr(path, '/') : NULL;
+	if (!slash)
+		return -ENOMEM;
+	*slash = '\0';
+	int r = file_make_folders(path, 0755);
+	return r < 0 ? r : write_file(dir, file, text, 0644, reterr);
+}
+
 static int copy_signing_keys(
 	const char *dir, const struct cluster_config *config, struct diag *reterr)
 {
-	for (size_t i = 0; i < config->n_signing_keys; i++) {
-		const char *file = config->signing_key_files[i];
-		if (file[0] == '/' || str_starts(file, "-----BEGIN "))
+	int r = 0;
+	for (size_t i = 0; r >= 0 && i < config->n_signing_keys; i++)
+		r = copy_beside(dir, "signingKeys", config->signing_key_files[i],
+			config->signing_keys[i], reterr);
+	return r;
+}
+
+// The same for the CAs of registries.
+static int copy_registry_cas(
+	const char *dir, const struct cluster_config *config, struct diag *reterr)
+{
+	for (size_t i = 0; i < config->registries.n_configs; i++) {
+		const struct config_registry *registry = &config->registries.configs[i];
+		if (!registry->ca_file)
 			continue;
-		if (strstr(file, ".."))
-			return diag_set(reterr, -EINVAL, "signingKeys",
-				"a relative path may not contain .., not \"%s\"", file);
-		AUTO_FREE char *path = str_format("%s/%s", dir, file);
-		char *slash = path ? strrchr(path, '/') : NULL;
-		if (!slash)
-			return -ENOMEM;
-		*slash = '\0';
-		int r = file_make_folders(path, 0755);
-		if (r < 0 || (r = write_file(dir, file, config->signing_keys[i], 0644, reterr)) < 0)
+		int r = copy_beside(
+			dir, "registries.configs.ca", registry->ca_file, registry->ca_pem, reterr);
+		if (r < 0)
 			return r;
 	}
 	return 0;
@@ -176,6 +196,7 @@ static int init_region(
 	(void)unlink(making); // of an init that was interrupted: nothing ever used it
 	if ((r = write_file(region->dir, "cluster.yaml", text, 0644, reterr)) < 0 ||
 		(r = copy_signing_keys(region->dir, region->config, reterr)) < 0 ||
+		(r = copy_registry_cas(region->dir, region->config, reterr)) < 0 ||
 		(r = make_ca(region, reterr)) < 0 ||
 		(r = region_server_certificate(region, reterr)) < 0 ||
 		(r = make_seal_key(region, reterr)) < 0 ||
