@@ -4,9 +4,10 @@
 
 #include "base/log.h"
 #include "base/time.h"
-#include "region/assign.h"
+#include "region/assign-extra.h"
 #include "region/body.h"
 #include "region/pod-cidr.h"
+#include "region/status-parts.h"
 
 #include <errno.h>
 
@@ -45,7 +46,8 @@ static void keep_heard(struct region *region, struct node *node, const struct re
 bool api_node_heard(struct region *region, struct request *request)
 {
 	struct node *node = request->node;
-	if (!request_waited(request)) // a poll of a hearthd that has died since says nothing when it wakes
+	if (!request_waited(
+		    request)) // a poll of a hearthd that has died since says nothing when it wakes
 		keep_heard(region, node, request);
 	if (!node->quarantined)
 		return true;
@@ -58,19 +60,35 @@ bool api_node_heard(struct region *region, struct request *request)
 
 // ---- assignment
 
+// What the nodes' volumes are is a server's to know, and only where cluster.yaml names some.
+static int volumes_made(struct region *region, const struct node *node, char **ret)
+{
+	struct node **nodes;
+	size_t n;
+	if (!node->is_server || region->config->storage.n_volumes == 0)
+		return 0;
+	int r = store_node_list(region->store, &nodes, &n);
+	if (r < 0)
+		return r;
+	*ret = assign_volumes_made(region->config, nodes, n);
+	node_list_free(nodes, n);
+	return *ret ? 0 : -ENOMEM;
+}
+
 static int build_assignment(
 	struct region *region, const struct node *node, const char *generation, char **ret)
 {
 	CLEANUP(cluster_freep) struct cluster *cluster = NULL;
 	CLEANUP(node_freep) struct node *first_server = NULL;
+	AUTO_FREE char *volumes = NULL;
 	struct diag diag = { 0 };
 	int r = region_cluster(region, &cluster);
 	if (r >= 0 && cluster->first_server[0])
 		r = store_node_by_id(region->store, cluster->first_server, &first_server);
-	if (r < 0)
+	if (r < 0 || (r = volumes_made(region, node, &volumes)) < 0)
 		return r;
 	const struct assignment_input input = { region->config, cluster, node, first_server,
-		region->ca_pin, generation };
+		region->ca_pin, generation, volumes };
 	r = assignment_build(&input, ret, &diag);
 	if (r < 0)
 		log_error("assignment of %s: %s", node->name, diag_text(&diag));
@@ -447,10 +465,13 @@ int api_status(struct region *region, struct request *request)
 			(old_seen = value_find(old, "podCidrsSeen")))
 			seen_changed = !value_equal(old_seen, body.pod_cidrs_seen);
 	}
+	bool volumes_changed = status_volumes_changed(node->status, document);
 	free(node->status);
 	node->status = strdup(request->body);
 	if (node->quarantined) // told to people, but it changes nothing
 		return node->status ? store_node_put(region->store, node) : -ENOMEM;
+	if (volumes_changed) // servers are told of them
+		region_wake(region, "cluster");
 	if (body.pod_cidr)
 		(void)snprintf(node->reported_pod_cidr, sizeof(node->reported_pod_cidr), "%s",
 			body.pod_cidr);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "region/assign.h"
 
+#include "region/assign-extra.h"
+
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
@@ -436,6 +438,7 @@ int assignment_build(const struct assignment_input *input, char **ret, struct di
 	json_out_object_end(&out);
 	r = put_k3s(input, &api, &mesh, &out, reterr);
 	put_artifacts(input, &api, &out);
+	assign_put_extra(input, &out);
 	json_out_key(&out, "ntp");
 	json_out_array_begin(&out);
 	for (size_t i = 0; i < config->n_ntp; i++)

@@ -30,6 +30,7 @@ struct assignment_input {
 	const struct node *first_server; // NULL while there is none
 	const char *ca_pin;		 // "sha256:..."
 	const char *generation;		 // "EPOCH.GEN"
+	const char *volumes_made;	 // servers: assign_volumes_made(); NULL: none
 };
 // The document as JSON text; the caller frees. -ERANGE when a range is full, -ENOMEM.
 int assignment_build(const struct assignment_input *input, char **ret, struct diag *reterr);

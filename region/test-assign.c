@@ -49,7 +49,7 @@ static struct value *build(
 	const struct site *site, const struct node *node, const struct node *first)
 {
 	const struct assignment_input input = { site->config, &site->cluster, node, first,
-		"sha256:00", "e.7" };
+		"sha256:00", "e.7", NULL };
 	AUTO_FREE char *text = NULL;
 	struct value *document;
 	struct diag diag = { 0 };
@@ -214,7 +214,7 @@ static void a_full_range_is_said(void **state)
 	assert_int_equal(assign_mesh_address(site.config, 4, &address), 0);
 	assert_int_equal(assign_mesh_address(site.config, 5, &address), -ERANGE);
 	const struct assignment_input input = { site.config, &site.cluster, &site.second, NULL, "",
-		"" };
+		"", NULL };
 	assert_int_equal(assignment_build(&input, &text, &diag), -ERANGE);
 	assert_non_null(strstr(diag_text(&diag), "no address is left"));
 	cluster_config_free(site.config);
