@@ -4,6 +4,7 @@
 
 #include "base/oci.h"
 #include "base/time.h"
+#include "region/registry-secret.h"
 #include "region/token.h"
 
 #include <errno.h>
@@ -207,14 +208,6 @@ int admin_kubeconfig(const struct admin_request *request, struct diag *reterr)
 	return 0;
 }
 
-static bool is_secret_name(const char *name)
-{
-	size_t n = strlen(name);
-	return n > 0 && n <= 63 &&
-	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") ==
-		       n;
-}
-
 int admin_secret_set(const struct admin_request *request, struct diag *reterr)
 {
 	const char *name, *text;
@@ -223,11 +216,13 @@ int admin_secret_set(const struct admin_request *request, struct diag *reterr)
 	if (r < 0 ||
 		(r = value_string(value_find(request->args, "value"), "value", &text, reterr)) < 0)
 		return r;
-	if (!is_secret_name(name))
+	if (!secret_name_valid(name))
 		return diag_set(reterr, -EINVAL, "name",
 			"must be 1-63 of letters, digits, dash, dot, underscore, not \"%s\"", name);
 	if (strlen(text) > MAX_SECRET)
 		return diag_set(reterr, -E2BIG, name, "a secret is at most %d bytes", MAX_SECRET);
+	if ((r = registry_secret_check(request->region->config, name, text, reterr)) < 0)
+		return r;
 	(void)snprintf(stored_name, sizeof(stored_name), "user/%s", name);
 	if ((r = region_secret_put(request->region, stored_name, text)) < 0)
 		return r;

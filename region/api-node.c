@@ -7,6 +7,7 @@
 #include "region/assign-extra.h"
 #include "region/body.h"
 #include "region/pod-cidr.h"
+#include "region/registry-secret.h"
 #include "region/status-parts.h"
 
 #include <errno.h>
@@ -315,6 +316,8 @@ int api_secrets(struct region *region, struct request *request)
 	json_out_member(&out, "username", region->pull_user);
 	json_out_member(&out, "password", region->pull_password);
 	json_out_object_end(&out);
+	if (r >= 0)
+		r = registry_secrets_put(region, &out);
 	if (r >= 0 && node->is_server)
 		r = put_user_secrets(region, &out);
 	json_out_object_end(&out);

@@ -4,6 +4,7 @@
 #include "region/api.h"
 #include "region/command.h"
 #include "region/http-server.h"
+#include "region/registry-secret.h"
 #include "region/session.h"
 
 #include "base/file.h"
@@ -118,6 +119,7 @@ static int serve(
 	int r = region_load(&service->region, options->dir, reterr);
 	if (r < 0)
 		return r;
+	registry_secrets_warn(&service->region);
 	service->region.boot_dir = options->boot_dir;
 	service->region.layout_dir = options->layout;
 	service->region.sessions = session_table_new();
