@@ -4,6 +4,7 @@
 
 #include "base/oci.h"
 #include "base/time.h"
+#include "region/kubeconfig.h"
 #include "region/registry-secret.h"
 #include "region/token.h"
 
@@ -158,53 +159,40 @@ int admin_seed(const struct admin_request *request, struct diag *reterr)
 	return r;
 }
 
-// The same kubeconfig with every `server:` line pointing to @server.
-static char *rewrite_server(const char *kubeconfig, const char *server)
+static int choose_server(const struct region *region, const char *wanted,
+	char ret[static KUBECONFIG_URL], struct diag *reterr)
 {
-	char *text = NULL;
-	size_t n = 0;
-	FILE *f = open_memstream(&text, &n);
-	if (!f)
-		return NULL;
-	for (const char *line = kubeconfig; *line;) {
-		size_t n_line = strcspn(line, "\n"), indent = strspn(line, " ");
-		if (str_starts(line + indent, "server:"))
-			fprintf(f, "%.*sserver: %s\n", (int)indent, line, server);
-		else
-			fprintf(f, "%.*s\n", (int)n_line, line);
-		line += n_line + (line[n_line] == '\n');
-	}
-	if (fclose(f) != 0) {
-		free(text);
-		return NULL;
-	}
-	return text;
+	struct node **nodes;
+	size_t n;
+	int r = store_node_list(region->store, &nodes, &n);
+	if (r < 0)
+		return r;
+	r = kubeconfig_server(region->config, nodes, n, wanted, ret, reterr);
+	node_list_free(nodes, n);
+	return r;
 }
 
 int admin_kubeconfig(const struct admin_request *request, struct diag *reterr)
 {
 	const char *name, *server = value_text(value_find(request->args, "server"));
 	CLEANUP(secret_text_free) char *stored = NULL, *text = NULL;
+	char url[KUBECONFIG_URL];
 	int r = value_string(value_find(request->args, "cluster"), "cluster", &name, reterr);
 	if (r < 0)
 		return r;
 	if (!str_equal(name, request->region->config->name))
 		return diag_set(reterr, -ENOENT, name, "is no cluster of this region; it has %s",
 			request->region->config->name);
-	if (server && (!str_starts(server, "https://") || strpbrk(server, " \"'\n#")))
-		return diag_set(
-			reterr, -EINVAL, "server", "must be https://HOST:PORT, not \"%s\"", server);
+	if ((r = choose_server(request->region, server, url, reterr)) < 0)
+		return r;
 	r = region_secret_get(request->region, "kubeconfig", &stored);
 	if (r == -ENOENT)
 		return diag_set(
 			reterr, r, name, "the first server has not handed over the cluster yet");
-	if (r < 0)
+	if (r < 0 || (r = kubeconfig_make(stored, name, url, &text, reterr)) < 0)
 		return r;
-	text = server ? rewrite_server(stored, server) : strdup(stored);
-	if (!text)
-		return -ENOMEM;
 	json_out_member(request->out, "kubeconfig", text);
-	region_audit(request->region, request->actor, "kubeconfig", name, "given out");
+	region_audit(request->region, request->actor, "kubeconfig", name, "given out for %s", url);
 	return 0;
 }
 

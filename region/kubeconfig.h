@@ -1,0 +1,19 @@
+// An administrator's kubeconfig: what the first server handed over, under the cluster's name and
+// with an address of the API that the server certificate covers. Pure. SPDX-License-Identifier:
+// Apache-2.0
+#pragma once
+
+#include "region/assign.h"
+
+enum { KUBECONFIG_URL = 300 };
+
+/* The URL of the API server for @wanted: "HOST", "HOST:PORT" or "https://HOST[:PORT]", 6443 unless
+ * it says otherwise; NULL: the stable address of the API. HOST must be a name of the API server's
+ * certificate: those that assignments put into tls-san for @servers, and the loopback names that
+ * K3s always adds. -EINVAL with the rule and the names. */
+int kubeconfig_server(const struct cluster_config *config, struct node *const *servers,
+	size_t n_servers, const char *wanted, char ret[static KUBECONFIG_URL], struct diag *reterr);
+/* @stored with cluster and context named @name, user NAME-admin, and @server. The caller wipes and
+ * frees. -EBADMSG: @stored is no kubeconfig with a CA and a client's credentials. */
+int kubeconfig_make(
+	const char *stored, const char *name, const char *server, char **ret, struct diag *reterr);
