@@ -19,6 +19,9 @@ static const struct {
 	{ "secret-set", admin_secret_set },
 	{ "bootstrap-set", admin_bootstrap_set },
 	{ "audit", admin_audit },
+	{ "peer-add", admin_peer_add },
+	{ "peer-list", admin_peer_list },
+	{ "peer-remove", admin_peer_remove },
 };
 
 int admin_call(struct region *region, const char *actor, const char *call, const struct value *args,

@@ -31,6 +31,10 @@ int admin_kubeconfig(const struct admin_request *request, struct diag *reterr);
 int admin_secret_set(const struct admin_request *request, struct diag *reterr);
 int admin_bootstrap_set(const struct admin_request *request, struct diag *reterr);
 int admin_audit(const struct admin_request *request, struct diag *reterr);
+// admin-peer.c
+int admin_peer_add(const struct admin_request *request, struct diag *reterr);
+int admin_peer_list(const struct admin_request *request, struct diag *reterr);
+int admin_peer_remove(const struct admin_request *request, struct diag *reterr);
 
 // Seed text for @urls (NULL: those of the configuration), with @token or NULL; the caller wipes and
 // frees.

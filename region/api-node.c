@@ -6,6 +6,7 @@
 #include "base/time.h"
 #include "region/assign-extra.h"
 #include "region/body.h"
+#include "region/mesh-peer.h"
 #include "region/pod-cidr.h"
 #include "region/registry-secret.h"
 #include "region/status-parts.h"
@@ -187,6 +188,22 @@ static unsigned own_keepalive(const struct region *region, const struct node *no
 	return endpoint[0] ? 0 : 25;
 }
 
+// Peers outside reach servers alone (docs/security.md), so nobody else has them.
+static int put_outside_peers(
+	struct region *region, int64_t since, struct json_out *out, size_t *n_put)
+{
+	struct mesh_peer **peers;
+	size_t n;
+	int r = store_mesh_peer_list(region->store, since, &peers, &n);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n && r >= 0; i++)
+		r = mesh_peer_put(region->config, peers[i], out);
+	mesh_peer_list_free(peers, n);
+	*n_put += n;
+	return r;
+}
+
 static int put_peers(struct region *region, const struct request *request, int64_t since,
 	struct json_out *out, size_t *ret_n)
 {
@@ -205,6 +222,8 @@ static int put_peers(struct region *region, const struct request *request, int64
 		r = assign_mesh_peer(region->config, nodes[i], keepalive_sec, out);
 		++*ret_n;
 	}
+	if (r >= 0 && request->node->is_server)
+		r = put_outside_peers(region, since, out, ret_n);
 	json_out_array_end(out);
 	node_list_free(nodes, n);
 	return r;

@@ -124,6 +124,8 @@ int cmd_audit(const struct command_options *options)
 {
 	CLEANUP(value_freep) struct value *answer = NULL;
 	struct json_out out = { 0 };
+	if (options->n_arguments)
+		return command_wrong_use("audit takes options only");
 	json_out_object_begin(&out);
 	if (options->max)
 		json_out_member_int(&out, "max", options->max);

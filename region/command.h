@@ -32,6 +32,7 @@ int cmd_kubeconfig(const struct command_options *options);
 int cmd_secret(const struct command_options *options);
 int cmd_bootstrap(const struct command_options *options);
 int cmd_audit(const struct command_options *options);
+int cmd_peer(const struct command_options *options);
 int cmd_clock(const struct command_options *options);
 
 // "hearth-region: where: message" on stderr; returns 1.

@@ -83,9 +83,12 @@ int wg_key_holder(struct region *region, const char *wg_public, const char *key,
 {
 	struct node **nodes;
 	size_t n;
+	CLEANUP(mesh_peer_freep) struct mesh_peer *peer = NULL;
 	ret[0] = '\0';
-	int r = store_node_list_wg(region->store, wg_public, &nodes, &n);
-	if (r < 0)
+	int r = store_mesh_peer_by_key(region->store, wg_public, &peer);
+	if (r >= 0)
+		(void)snprintf(ret, STORE_NAME_TEXT, "%s", peer->name);
+	if (r != -ENOENT || (r = store_node_list_wg(region->store, wg_public, &nodes, &n)) < 0)
 		return r;
 	for (size_t i = 0; i < n && !ret[0]; i++)
 		if (!str_equal(nodes[i]->key, key) && !str_equal(nodes[i]->key, leaving))
@@ -111,6 +114,24 @@ struct places {
 	size_t n_numbers, n_servers;
 };
 
+// No node gets the address of a peer outside: what the peers hold counts as taken numbers.
+static int add_peer_places(struct region *region, struct places *places)
+{
+	struct mesh_peer **peers;
+	size_t n;
+	int r = store_mesh_peer_list(region->store, 0, &peers, &n);
+	if (r < 0)
+		return r;
+	unsigned *more = realloc(places->numbers, (places->n_numbers + n + 1) * sizeof(*more));
+	for (size_t i = 0; more && i < n; i++)
+		if (peers[i]->host > ADDRESS_OFFSET)
+			more[places->n_numbers++] = (unsigned)(peers[i]->host - ADDRESS_OFFSET);
+	if (more)
+		places->numbers = more;
+	mesh_peer_list_free(peers, n);
+	return more ? 0 : -ENOMEM;
+}
+
 static int choose_number(const struct region *region, const struct places *places,
 	const char *wished, int64_t *ret, struct diag *reterr)
 {
@@ -128,8 +149,9 @@ static int choose_number(const struct region *region, const struct places *place
 	}
 	for (size_t i = 0; i < places->n_numbers; i++)
 		if (places->numbers[i] == number)
-			return diag_set(
-				reterr, -EEXIST, "name", "%s is taken by another node", wished);
+			return diag_set(reterr, -EEXIST, "name",
+				"%s is taken by another node, or its address by a peer outside",
+				wished);
 	*ret = number;
 	return 0;
 }
@@ -192,6 +214,8 @@ static int fill_node(struct region *region, const struct enrolment *enrolment,
 	struct cidr address;
 	int r = store_node_places(
 		region->store, &places.numbers, &places.n_numbers, &places.n_servers);
+	if (r >= 0)
+		r = add_peer_places(region, &places);
 	if (r >= 0)
 		r = choose_number(region, &places, wished, &node->number, reterr);
 	AUTO_FREE unsigned *numbers = places.numbers;

@@ -6,34 +6,46 @@
 
 #include <getopt.h>
 
+// What every subcommand that asks the running region takes.
+#define ASKS "dir socket"
+
 static const struct {
 	const char *name;
 	int (*run)(const struct command_options *options);
+	const char *takes; // its options; --help is everybody's
 	const char *help;
 } commands[] = {
-	{ "init", cmd_init,
+	{ "init", cmd_init, "dir cluster-config",
 		"--cluster-config FILE|defaults     make a region: CA, keys, first token and "
 		"seed" },
-	{ "serve", cmd_serve, "                                  run it" },
-	{ "list", cmd_list,
+	{ "serve", cmd_serve, ASKS " listen boot-listen max-per-address layout boot-dir",
+		"                                  run it" },
+	{ "list", cmd_list, ASKS " json",
 		"                                  nodes and machines waiting for approval" },
-	{ "show", cmd_show, "NODE                              one of them, with its timeline" },
-	{ "approve", cmd_approve,
+	{ "show", cmd_show, ASKS " json",
+		"NODE                              one of them, with its timeline" },
+	{ "approve", cmd_approve, ASKS " role name json",
 		"NODE CODE [--role R] [--name N]    approve a machine by the code on its screen" },
-	{ "deny", cmd_deny, "NODE                              refuse a waiting machine" },
-	{ "revoke", cmd_revoke, "NODE                              decommission a node" },
-	{ "release", cmd_release, "NODE                              end a node's quarantine" },
-	{ "token", cmd_token, "[--node NAME] [--role R] [--count N] [--ttl SEC]   a join token" },
-	{ "seed", cmd_seed,
-		"[--no-token] [--out FILE] [--url URL...]  a seed (with a token of its own)" },
-	{ "kubeconfig", cmd_kubeconfig,
-		"CLUSTER [--server URL]            a working admin kubeconfig" },
-	{ "secret", cmd_secret,
+	{ "deny", cmd_deny, ASKS, "NODE                              refuse a waiting machine" },
+	{ "revoke", cmd_revoke, ASKS, "NODE                              decommission a node" },
+	{ "release", cmd_release, ASKS,
+		"NODE                              end a node's quarantine" },
+	{ "token", cmd_token, ASKS " node role count ttl",
+		"[--node NAME] [--role R] [--count N] [--ttl SEC]   a join token" },
+	{ "seed", cmd_seed, ASKS " no-token role out url",
+		"[--no-token] [--role R] [--out FILE] [--url URL...]  a seed (with a token of its "
+		"own)" },
+	{ "kubeconfig", cmd_kubeconfig, ASKS " server out",
+		"CLUSTER [--server ADDRESS] [--out FILE]   a working admin kubeconfig" },
+	{ "peer", cmd_peer, ASKS " out json",
+		"add NAME [--out FILE]|list|remove NAME    a laptop as a peer of the mesh: its "
+		"wg-quick file" },
+	{ "secret", cmd_secret, ASKS,
 		"set NAME                          store a secret from standard input, sealed" },
-	{ "bootstrap", cmd_bootstrap,
+	{ "bootstrap", cmd_bootstrap, ASKS,
 		"set DIGEST                        the bootstrap artifact nodes pull" },
-	{ "audit", cmd_audit, "[--max N]                         who decided what" },
-	{ "clock", cmd_clock,
+	{ "audit", cmd_audit, ASKS " max", "[--max N]                         who decided what" },
+	{ "clock", cmd_clock, "dir",
 		"accept                            the clock is right: the next start may trust "
 		"it" },
 };
@@ -52,7 +64,8 @@ static void print_help(void)
 	       "  --max-per-address N connections of one address at HTTPS (15000)\n"
 	       "  --layout DIR        OCI layout served at /v2\n"
 	       "  --boot-dir DIR      files served at /boot\n"
-	       "  --json              output for scripts\n");
+	       "  --json              list, show, approve, peer list: output for scripts\n"
+	       "A subcommand refuses the options of others.\n");
 }
 
 enum {
@@ -109,8 +122,12 @@ static bool parse_count(const char *text, int64_t *ret)
 	return *text && !*end && *ret > 0;
 }
 
+// Which of them were given is kept as bits.
+_Static_assert(N_ELEMENTS(long_options) <= 32, "one bit for each option");
+
 // 0 go on, 1 help was asked for, 2 wrong use.
-static int parse_options(int argc, char *argv[], struct command_options *options)
+static int parse_options(
+	int argc, char *argv[], struct command_options *options, uint32_t *ret_given)
 {
 	const struct {
 		int option;
@@ -126,7 +143,11 @@ static int parse_options(int argc, char *argv[], struct command_options *options
 		int64_t *number;
 	} numbers[] = { { OPT_COUNT, &options->count }, { OPT_TTL, &options->ttl_sec },
 		{ OPT_MAX, &options->max }, { OPT_MAX_PER_ADDRESS, &options->max_per_address } };
-	for (int option; (option = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
+	int index = -1;
+	for (int option; (option = getopt_long(argc, argv, "h", long_options, &index)) != -1;
+		index = -1) {
+		if (index >= 0)
+			*ret_given |= UINT32_C(1) << index;
 		for (size_t i = 0; i < N_ELEMENTS(texts); i++)
 			if (texts[i].option == option)
 				*texts[i].text = optarg;
@@ -134,7 +155,9 @@ static int parse_options(int argc, char *argv[], struct command_options *options
 			if (numbers[i].option == option && !parse_count(optarg, numbers[i].number))
 				return command_wrong_use("--count, --ttl, --max and "
 							 "--max-per-address take a number from 1");
-		if (option == OPT_URL && options->n_urls < N_ELEMENTS(options->urls))
+		if (option == OPT_URL && options->n_urls == N_ELEMENTS(options->urls))
+			return command_wrong_use("--url may stand there eight times");
+		if (option == OPT_URL)
 			options->urls[options->n_urls++] = optarg;
 		options->no_token |= option == OPT_NO_TOKEN;
 		options->json |= option == OPT_JSON;
@@ -151,11 +174,33 @@ static int parse_options(int argc, char *argv[], struct command_options *options
 	return 0;
 }
 
+static bool takes_option(const char *takes, const char *option)
+{
+	size_t n = strlen(option);
+	for (const char *word = takes; *word; word += strspn(word, " ")) {
+		size_t n_word = strcspn(word, " ");
+		if (n_word == n && strncmp(word, option, n) == 0)
+			return true;
+		word += n_word;
+	}
+	return false;
+}
+
+// The first option that was given and is not among @takes, or NULL.
+static const char *foreign_option(const char *takes, uint32_t given)
+{
+	for (size_t i = 0; long_options[i].name; i++)
+		if (given & UINT32_C(1) << i && !takes_option(takes, long_options[i].name))
+			return long_options[i].name;
+	return NULL;
+}
+
 int main(int argc, char *argv[])
 {
 	struct command_options options = { .dir = "/var/lib/hearth-region" };
+	uint32_t given = 0;
 	log_open("hearth-region");
-	int parsed = parse_options(argc, argv, &options);
+	int parsed = parse_options(argc, argv, &options, &given);
 	if (parsed == 1 || (parsed == 0 && options.n_arguments == 0 && argc == 1)) {
 		print_help();
 		return parsed == 1 ? 0 : 2;
@@ -165,6 +210,14 @@ int main(int argc, char *argv[])
 	const char *name = options.n_arguments ? options.arguments[0] : "";
 	for (size_t i = 0; i < N_ELEMENTS(commands); i++)
 		if (str_equal(commands[i].name, name)) {
+			const char *foreign = foreign_option(commands[i].takes, given);
+			if (foreign) {
+				fprintf(stderr,
+					"hearth-region: %s takes no --%s (see hearth-region "
+					"--help)\n",
+					name, foreign);
+				return 2;
+			}
 			options.n_arguments--;
 			memmove(options.arguments, options.arguments + 1,
 				options.n_arguments * sizeof(options.arguments[0]));

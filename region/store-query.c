@@ -225,6 +225,24 @@ int64_t store_removal_forgotten(struct store *store)
 	return store_meta_int(store, "removalsForgotten", 0);
 }
 
+DEFINE_PUT(store_mesh_peer_put, mesh_peer, mesh_peer_record)
+DEFINE_GET(store_mesh_peer_get, mesh_peer, mesh_peer_record, " WHERE name = ?")
+DEFINE_GET(store_mesh_peer_by_key, mesh_peer, mesh_peer_record, " WHERE public_key = ?")
+DEFINE_FREE(mesh_peer, mesh_peer_record)
+DEFINE_LIST_FREE(mesh_peer, mesh_peer_record)
+
+int store_mesh_peer_list(
+	struct store *store, int64_t since, struct mesh_peer ***ret, size_t *ret_n)
+{
+	return record_list(store, &mesh_peer_record, " WHERE generation > ? ORDER BY name", NULL,
+		since, (void ***)ret, ret_n);
+}
+
+int store_mesh_peer_remove(struct store *store, const char *name)
+{
+	return store_execute(store, "DELETE FROM mesh_peers WHERE name = ?", name, NULL);
+}
+
 DEFINE_LIST_FREE(audit, audit_record)
 
 int store_audit_add(struct store *store, const struct audit *audit)

@@ -132,6 +132,14 @@ static const struct column audit_columns[] = {
 	TEXT_COLUMN(audit, subject),
 	STRING_COLUMN(audit, detail),
 };
+static const struct column mesh_peer_columns[] = {
+	TEXT_COLUMN(mesh_peer, name),
+	TEXT_COLUMN(mesh_peer, public_key),
+	INT_COLUMN(mesh_peer, host),
+	INT_COLUMN(mesh_peer, generation),
+	INT_COLUMN(mesh_peer, created_sec),
+	TEXT_COLUMN(mesh_peer, actor),
+};
 
 #define RECORD(type, table, columns, indexes)                                                      \
 	{ table, indexes, sizeof(struct type), columns, N_ELEMENTS(columns) }
@@ -151,6 +159,7 @@ const struct record secret_record = RECORD(secret, "secrets", secret_columns, ""
 const struct record removal_record = RECORD(mesh_removal, "mesh_removals", removal_columns,
 	"CREATE INDEX mesh_removals_generation ON mesh_removals(generation);");
 const struct record audit_record = RECORD(audit, "audit", audit_columns, "");
+const struct record mesh_peer_record = RECORD(mesh_peer, "mesh_peers", mesh_peer_columns, "");
 static const struct record *const records[] = { &node_record, &enrolment_record, &token_record,
 	&token_use_record, &cluster_record, &secret_record, &removal_record, &audit_record };
 
@@ -160,29 +169,39 @@ static void sql_add(char *sql, const char *text)
 	(void)snprintf(sql + n, SQL_TEXT - n, "%s", text);
 }
 
+static int create_table(struct store *store, const char *create, const struct record *record)
+{
+	char sql[SQL_TEXT] = "";
+	sql_add(sql, create);
+	sql_add(sql, record->table);
+	for (size_t c = 0; c < record->n_columns; c++) {
+		sql_add(sql, c ? ", \"" : "(\"");
+		sql_add(sql, record->columns[c].name);
+		sql_add(sql, record->columns[c].kind == COLUMN_INT ? "\" INTEGER" : "\" TEXT");
+		sql_add(sql, c ? "" : " PRIMARY KEY");
+	}
+	sql_add(sql, ");");
+	sql_add(sql, record->indexes);
+	return store_run(store, sql);
+}
+
 int schema_create(struct store *store)
 {
 	int r = store_run(store,
 		"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID");
-	for (size_t i = 0; r >= 0 && i < N_ELEMENTS(records); i++) {
-		const struct record *record = records[i];
-		char sql[SQL_TEXT] = "CREATE TABLE ";
-		sql_add(sql, record->table);
-		for (size_t c = 0; c < record->n_columns; c++) {
-			sql_add(sql, c ? ", " : "(");
-			sql_add(sql, record->columns[c].name);
-			sql_add(sql, record->columns[c].kind == COLUMN_INT ? " INTEGER" : " TEXT");
-			sql_add(sql, c ? "" : " PRIMARY KEY");
-		}
-		sql_add(sql, ");");
-		sql_add(sql, record->indexes);
-		r = store_run(store, sql);
-	}
+	for (size_t i = 0; r >= 0 && i < N_ELEMENTS(records); i++)
+		r = create_table(store, "CREATE TABLE ", records[i]);
 	return r;
 }
 
 int schema_index(struct store *store)
 {
+	static const struct record *const later[] = { &mesh_peer_record };
+	for (size_t i = 0; i < N_ELEMENTS(later); i++) {
+		int r = create_table(store, "CREATE TABLE IF NOT EXISTS ", later[i]);
+		if (r < 0)
+			return r;
+	}
 	return store_run(store,
 		"CREATE INDEX IF NOT EXISTS nodes_uuid ON nodes(uuid COLLATE NOCASE);"
 		"CREATE INDEX IF NOT EXISTS nodes_serial ON nodes(serial);"

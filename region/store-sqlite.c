@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-enum { SCHEMA_VERSION = 1, MAX_STATEMENTS = 64 };
+enum { SCHEMA_VERSION = 1, MAX_STATEMENTS = 96 };
 
 struct statement {
 	char *sql;

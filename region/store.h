@@ -101,6 +101,15 @@ struct mesh_removal {
 	int64_t generation;
 };
 
+// A peer of the mesh that is no node (mesh-peer.h). Its private key is nowhere here.
+struct mesh_peer {
+	char name[STORE_NAME_TEXT];
+	char public_key[WG_TEXT];
+	int64_t host; // its place in the mesh range
+	int64_t generation, created_sec;
+	char actor[96];
+};
+
 struct audit {
 	int64_t id, time_sec;
 	char actor[96], action[48], subject[128];
@@ -208,6 +217,16 @@ int store_removal_list(
 int store_removal_prune(struct store *store, int64_t keep);
 int64_t store_removal_forgotten(struct store *store); // 0: all are there
 void mesh_removal_list_free(struct mesh_removal **removals, size_t n);
+
+int store_mesh_peer_put(struct store *store, const struct mesh_peer *peer);
+int store_mesh_peer_get(struct store *store, const char *name, struct mesh_peer **ret);
+int store_mesh_peer_by_key(struct store *store, const char *public_key, struct mesh_peer **ret);
+int store_mesh_peer_list(struct store *store, int64_t since, struct mesh_peer ***ret,
+	size_t *ret_n); // generation > since, by name
+int store_mesh_peer_remove(struct store *store, const char *name);
+struct mesh_peer *mesh_peer_free(struct mesh_peer *peer);
+DEFINE_CLEANUP(mesh_peer)
+void mesh_peer_list_free(struct mesh_peer **peers, size_t n);
 
 int store_audit_add(struct store *store, const struct audit *audit); // id is given by the store
 int store_audit_list(

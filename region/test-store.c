@@ -302,6 +302,37 @@ static void failing_disk_undoes_what_was_not_committed(void **state)
 	assert_null(store_close(store));
 }
 
+static void peers_outside_are_kept_without_a_private_key(void **state)
+{
+	struct store *store = opened(true);
+	const struct mesh_peer laptop = { .name = "laptop",
+		.public_key = "L=",
+		.host = 65534,
+		.generation = 7,
+		.created_sec = 1,
+		.actor = "uid 0" };
+	struct mesh_peer *found = NULL, **peers;
+	size_t n;
+	assert_int_equal(store_mesh_peer_put(store, &laptop), 0);
+	store_close(store);
+	store = opened(false);
+	assert_int_equal(store_mesh_peer_get(store, "laptop", &found), 0);
+	assert_int_equal(found->host, 65534);
+	mesh_peer_free(found);
+	assert_int_equal(store_mesh_peer_by_key(store, "L=", &found), 0);
+	assert_string_equal(found->name, "laptop");
+	mesh_peer_free(found);
+	assert_int_equal(store_mesh_peer_list(store, 7, &peers, &n), 0);
+	assert_int_equal(n, 0);
+	mesh_peer_list_free(peers, n);
+	assert_int_equal(store_mesh_peer_list(store, 6, &peers, &n), 0);
+	assert_int_equal(n, 1);
+	mesh_peer_list_free(peers, n);
+	assert_int_equal(store_mesh_peer_remove(store, "laptop"), 0);
+	assert_int_equal(store_mesh_peer_get(store, "laptop", &found), -ENOENT);
+	store_close(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -316,6 +347,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_undone_was_never_there, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lists_are_in_order, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_audit_log_grows, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			peers_outside_are_kept_without_a_private_key, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			failing_disk_undoes_what_was_not_committed, set_up, tear_down),
 	};
