@@ -4,6 +4,7 @@
 
 #include "base/contact.h"
 #include "region/enrol.h"
+#include "region/status-parts.h"
 
 #include <errno.h>
 
@@ -121,6 +122,7 @@ static void put_node(struct json_out *out, const struct node *node, bool whole)
 	json_out_member(out, "sentence", value_text(value_find(status, "sentence")));
 	put_warnings(out, value_find(status, "warnings"));
 	put_timeline(out, value_find(status, "timeline"));
+	status_parts_put(status, out);
 	if (whole) {
 		json_out_key(out, "status");
 		json_out_value(out, status);

@@ -280,8 +280,10 @@ static void page_node(FILE *f, const struct value *node, const char *csrf, int64
 		!revoked && warnings && warnings->type == VALUE_ARRAY && i < warnings->n && i < 8;
 		i++)
 		element(f, "<p class=\"warning\">", value_text(&warnings->items[i]), "</p>");
-	if (!revoked)
+	if (!revoked) {
+		page_parts(f, node);
 		page_timeline(f, value_find(node, "timeline"));
+	}
 	fputs("<details><summary>Details</summary>", f);
 	page_hardware(f, node);
 	if (text_of(node, "code"))

@@ -15,6 +15,9 @@ void page_end(FILE *f);
 void page_login(FILE *f);
 /* @list: the answer of the admin call "list". @now_sec: for "seen n s ago". */
 void page_machines(FILE *f, const struct value *list, const char *csrf, int64_t now_sec);
+/* The platform's state, volumes and jobs of @node, an entry of that list; nothing where it has
+ * none. */
+void page_parts(FILE *f, const struct value *node);
 void html_escape(FILE *f, const char *text); // NULL writes nothing
 
 extern const char page_style[], page_script[];

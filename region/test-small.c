@@ -240,6 +240,32 @@ static void html_is_escaped(void **state)
 	assert_string_equal(text, "&lt;a href=&#39;x&#39; b=&quot;y&quot;&gt;&amp;");
 }
 
+static void the_page_shows_what_is_not_ready(void **state)
+{
+	static const char json[] =
+		"{\"platform\":{\"n\":9,\"nReady\":7,\"first\":{\"kind\":\"Kustomization\","
+		"\"namespace\":\"flux-system\",\"name\":\"apps\",\"message\":\"<b> & so on\","
+		"\"ageSec\":7260}},\"volumes\":{\"vol0\":{\"bytes\":536870912,\"ready\":true},"
+		"\"disk0\":{\"bytes\":0,\"ready\":false,\"sentence\":\"no disk <S1>\"}},"
+		"\"jobs\":{\"j-1\":{\"state\":\"failed\",\"sentence\":\"a&b\"}}}";
+	CLEANUP(value_freep) struct value *node = NULL;
+	AUTO_FREE char *text = NULL;
+	size_t n;
+	assert_int_equal(json_parse(json, strlen(json), 0, &node, NULL), 0);
+	FILE *f = open_memstream(&text, &n);
+	page_parts(f, NULL);
+	page_parts(f, node);
+	assert_int_equal(fclose(f), 0);
+	static const char *const shown[] = { "7 of 9 ready", "<progress max=\"9\" value=\"7\">",
+		"Kustomization <code>flux-system/apps</code> has not been ready for 2 h: ",
+		"&lt;b&gt; &amp; so on", "<code>vol0</code> 512 MiB</li>",
+		"<code>disk0</code> <span class=\"wait\">no disk &lt;S1&gt;</span>",
+		"<span class=\"bad\">failed: a&amp;b" };
+	for (size_t i = 0; i < N_ELEMENTS(shown); i++)
+		if (!strstr(text, shown[i]))
+			fail_msg("\"%s\" is not in %s", shown[i], text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -254,6 +280,7 @@ int main(void)
 		cmocka_unit_test(sessions_come_from_cookies_alone),
 		cmocka_unit_test(one_password_is_tried_at_a_time),
 		cmocka_unit_test(html_is_escaped),
+		cmocka_unit_test(the_page_shows_what_is_not_ready),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
