@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "k3s/manifest.h"
+#include "base/manifest.h"
 
 /* Is this live object ready? Deployment: updated and available replicas (@one_is_enough: one of them, for a network's
  * operator that spreads over nodes which are not there yet); StatefulSet, DaemonSet: ready; CRD: Established; Job:

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "k3s/manifest.h"
+#include "base/manifest.h"
 
 enum stage_id { STAGE_CRDS, STAGE_CNI, STAGE_STORAGE, STAGE_FLUX, STAGE_SECRETS, STAGE_SYNC, N_STAGES };
 const char *stage_folder(enum stage_id id); // "10-crds", "20-cni", ...

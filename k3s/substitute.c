@@ -2,9 +2,9 @@
 // names and case mapping are ASCII, and comments are seen too (Flux substitutes after kustomize has dropped them).
 // SPDX-License-Identifier: Apache-2.0
 #include "k3s/substitute.h"
+#include "base/manifest.h"
 #include "base/yaml.h"
 #include "k3s/glob.h"
-#include "k3s/manifest.h"
 #include <errno.h>
 #include <limits.h>
 

@@ -1,6 +1,6 @@
-// fuzzes: k3s
+// fuzzes: base
 // SPDX-License-Identifier: Apache-2.0
-#include "k3s/manifest.h"
+#include "base/manifest.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
 const char *__lsan_default_suppressions(void);

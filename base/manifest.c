@@ -1,6 +1,6 @@
 // Splitting and reading manifest files. What the objects mean is stages.c's.
 // SPDX-License-Identifier: Apache-2.0
-#include "k3s/manifest.h"
+#include "base/manifest.h"
 #include "base/yaml.h"
 #include <errno.h>
 

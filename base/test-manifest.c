@@ -1,6 +1,6 @@
 // Splitting and reading manifest files.
 // SPDX-License-Identifier: Apache-2.0
-#include "k3s/manifest.h"
+#include "base/manifest.h"
 
 #include <errno.h>
 #include <setjmp.h>
