@@ -269,6 +269,7 @@ static void keep_bootstrap(struct agent *a)
 		.source = { .client = a->content, .url = region_client_url(a->region), .repository = as->bootstrap_repository },
 		.digest = as->bootstrap_digest,
 		.variables = as->variables,
+		.secrets = a->user_secrets,
 		.key_pems = keys,
 		.n_keys = (size_t)n,
 		.self = as->node_name,

@@ -2,12 +2,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/agent.h"
 #include "agent/ranges.h"
+#include "agent/user-secrets.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/time.h"
 #include <errno.h>
 
 enum { HEARD_SAVE_SEC = 3600 }; // the clock's floor may be an hour old; more writes wear flash
+enum { SECRETS_WAITED_SEC = 20, SECRETS_SEC = 600 };
 
 static bool k3s_started(const struct agent *a)
 {
@@ -214,10 +216,31 @@ static int on_mesh(const char *json, size_t n, struct diag *reterr, void *user)
 	return 0;
 }
 
+// The bootstrap borrows them: others are another bootstrap.
+static int take_user_secrets(struct agent *a, const char *json, size_t n, struct diag *reterr)
+{
+	struct value *fresh = NULL;
+	int r = user_secrets_parse(json, n, &fresh, reterr);
+	if (r < 0)
+		return r;
+	if (a->user_secrets && value_equal(a->user_secrets, fresh)) {
+		user_secrets_free(fresh);
+		return 0;
+	}
+	r = user_secrets_save(a->options.root, fresh, reterr);
+	a->bootstrap = bootstrap_free(a->bootstrap);
+	user_secrets_free(a->user_secrets);
+	a->user_secrets = fresh;
+	return r;
+}
+
 static int on_secrets(const char *json, size_t n, struct diag *reterr, void *user)
 {
 	struct agent *a = user;
+	a->secrets_asked_usec = time_boot_usec();
 	int r = secrets_parse(json, n, &a->secrets, reterr);
+	if (r == 0)
+		r = take_user_secrets(a, json, n, reterr);
 	if (r < 0)
 		return r;
 	r = secrets_save(a->options.root, &a->secrets, reterr);
@@ -256,6 +279,7 @@ static void load_state(struct agent *a)
 	a->peers_known = mesh_peers_load(a->options.root, &a->peers) == 0;
 	a->mesh_dirty = a->peers_known;
 	a->has_secrets = secrets_load(a->options.root, &a->secrets) == 0;
+	(void)user_secrets_load(a->options.root, &a->user_secrets); // missing is fine: asked for
 }
 
 static void tidy_state(const struct agent *a)
@@ -302,6 +326,20 @@ int agent_region_start(struct agent *a)
 	return 0;
 }
 
+/* People set and change secrets when they like. What 40-secrets waits for is asked for soon, a changed one is there within
+ * ten minutes. */
+static void keep_secrets_fresh(struct agent *a)
+{
+	const struct bootstrap_status *status = a->bootstrap ? bootstrap_status(a->bootstrap) : NULL;
+	if (!status || !a->has_secrets)
+		return;
+	uint64_t every = (status->stage == STAGE_SECRETS ? SECRETS_WAITED_SEC : SECRETS_SEC) * USEC_PER_SEC;
+	if (time_boot_usec() - a->secrets_asked_usec < every)
+		return;
+	a->secrets_asked_usec = time_boot_usec();
+	region_client_forget_secrets(a->region);
+}
+
 void agent_region_act(struct agent *a)
 {
 	if (!a->region || a->from_seed)
@@ -309,6 +347,7 @@ void agent_region_act(struct agent *a)
 	aim(a);
 	region_client_want_mesh(a->region, a->assignment && a->assignment->mesh_link);
 	region_client_want_secrets(a->region, a->assignment && a->assignment->has_k3s);
+	keep_secrets_fresh(a);
 	if (a->clock_taken && a->region->heard_msec > a->region_record.heard_msec) {
 		a->region_record.heard_msec = a->region->heard_msec;
 		if (time_boot_usec() - a->heard_saved_usec > HEARD_SAVE_SEC * USEC_PER_SEC)

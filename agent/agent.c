@@ -1,6 +1,7 @@
 // The tick and what surrounds it: start, gather, step, act, publish.
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/agent.h"
+#include "agent/user-secrets.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -249,6 +250,7 @@ struct agent *agent_free(struct agent *a)
 	assignment_free(a->assignment);
 	mesh_peers_done(&a->peers);
 	secrets_done(&a->secrets);
+	user_secrets_free(a->user_secrets);
 	region_record_done(&a->region_record);
 	seed_sources_done(&a->seeds);
 	sd_event_source_disable_unref(a->tick);

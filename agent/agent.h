@@ -59,6 +59,8 @@ struct agent {
 	bool peers_known;
 	struct secrets secrets;
 	bool has_secrets;
+	struct value *user_secrets; // of people, for the bootstrap; NULL: none came yet
+	uint64_t secrets_asked_usec;
 
 	// network
 	struct netconf_monitor *monitor;

@@ -516,6 +516,12 @@ void region_client_want_secrets(struct region_client *c, bool wanted)
 	c->wants_secrets = wanted;
 }
 
+void region_client_forget_secrets(struct region_client *c)
+{
+	c->has_secrets = false;
+	region_client_kick(c);
+}
+
 int region_client_confirm(struct region_client *c, const char *code)
 {
 	char typed[CODE_TEXT];

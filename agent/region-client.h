@@ -104,6 +104,8 @@ void region_client_set_known(struct region_client *client, const char *assignmen
 void region_client_forget_assignment(struct region_client *client);
 void region_client_want_mesh(struct region_client *client, bool wanted);
 void region_client_want_secrets(struct region_client *client, bool wanted);
+// Those we have are of no use: ask again.
+void region_client_forget_secrets(struct region_client *client);
 // A person at this machine has compared the code. -EINVAL it is not the code.
 int region_client_confirm(struct region_client *client, const char *code);
 // Body of the next status (consumed); an older one that was not sent yet is dropped.

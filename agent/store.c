@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include <errno.h>
 
-enum { REGION_MAX_BYTES = 64 << 10, SECRETS_MAX_BYTES = 64 << 10, SECRET_TEXT_MAX = 1024 };
+enum { REGION_MAX_BYTES = 64 << 10, SECRETS_MAX_BYTES = 1 << 20, SECRET_TEXT_MAX = 1024 };
 
 static void wipe_free(char **text)
 {

@@ -21,6 +21,7 @@ struct bootstrap {
 	char *url, *repository, *username, *password;
 	char digest[OCI_DIGEST_TEXT], keys_hash[65];
 	struct value *variables;
+	const struct value *secrets;
 	size_t n_keys;
 	char *keys[COSIGN_MAX_KEYS];
 	char *self, *manifests_folder, *work_folder, *cache_folder;
@@ -190,7 +191,7 @@ static int layer_unpack(struct bootstrap *bootstrap, const char *layer, size_t n
 	r = unpack_tar_gz(layer, n, folder, NULL, reterr);
 	if (r < 0)
 		return r;
-	r = stages_load(folder, bootstrap->variables, &stages, reterr);
+	r = stages_load(folder, bootstrap->variables, bootstrap->secrets, &stages, reterr);
 	(void)unpack_remove(folder); // all is in memory now; what stays is removed next time
 	if (r < 0)
 		return r;
@@ -413,6 +414,7 @@ int bootstrap_new(const struct bootstrap_config *config, struct bootstrap **ret,
 		return -ENOMEM;
 	bootstrap->event = sd_event_ref(config->event);
 	bootstrap->kube = config->kube;
+	bootstrap->secrets = config->secrets;
 	memcpy(bootstrap->digest, config->digest, OCI_DIGEST_TEXT);
 	bootstrap->max_backoff_usec = config->max_backoff_usec ? config->max_backoff_usec : 30 * USEC_PER_SEC;
 	bootstrap->prune_sec = config->prune_sec ? config->prune_sec : DEFAULT_PRUNE_SEC;

@@ -34,6 +34,9 @@ struct bootstrap_config {
 	struct oci_source source;      // copied, its client borrowed
 	const char *digest;            // "sha256:..."
 	const struct value *variables; // object or NULL; copied
+	/* What people stored at the region, object NAME: text, or NULL; borrowed, outlives the bootstrap (others: a new
+	 * bootstrap). Stage 40-secrets waits for those that it names and that are not there. */
+	const struct value *secrets;
 	const char *const *key_pems;   // allowed keys, already narrowed; copied
 	size_t n_keys;
 	const char *self;              // name of this node, the Lease holder

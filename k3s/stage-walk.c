@@ -196,6 +196,10 @@ static void walk_on(struct stage_walk *walk)
 
 		switch (stages_next(walk->stages, walk->states, &id)) {
 		case STAGE_NEXT_LAY:
+			if (walk->stages->of[id].blocked) {
+				walk_wait(walk, id, 0, walk->stages->of[id].blocked);
+				return;
+			}
 			stage_lay(walk, id, &diag, &r);
 			if (r < 0) {
 				walk_wait(walk, id, r, diag_text(&diag));
@@ -236,24 +240,34 @@ void stage_walk_start(struct stage_walk *walk)
 	walk_on(walk);
 }
 
+static void watches_add(struct stage_walk *walk, enum stage_id stage, const struct stage_file *file,
+	const struct manifest *manifest)
+{
+	for (size_t o = 0; o < manifest->n; o++)
+		walk->watches[walk->n_watches++] =
+			(struct watch){.stage = stage, .object = &manifest->objects[o], .file = file};
+}
+
 static int watches_make(struct stage_walk *walk)
 {
 	size_t n = 0;
 
 	for (size_t s = 0; s < N_STAGES; s++)
-		for (size_t f = 0; f < walk->stages->of[s].n_files; f++)
-			n += walk->stages->of[s].files[f].manifest->n;
+		for (size_t f = 0; f < walk->stages->of[s].n_files; f++) {
+			const struct stage_file *file = &walk->stages->of[s].files[f];
+
+			n += file->manifest->n + (file->waits ? file->waits->n : 0);
+		}
 	walk->watches = calloc(n ? n : 1, sizeof(*walk->watches));
 	if (!walk->watches)
 		return -ENOMEM;
 	for (size_t s = 0; s < N_STAGES; s++)
 		for (size_t f = 0; f < walk->stages->of[s].n_files; f++) {
-			const struct manifest *manifest = walk->stages->of[s].files[f].manifest;
+			const struct stage_file *file = &walk->stages->of[s].files[f];
 
-			for (size_t o = 0; o < manifest->n; o++)
-				walk->watches[walk->n_watches++] =
-					(struct watch){.stage = (enum stage_id)s, .object = &manifest->objects[o],
-						.file = &walk->stages->of[s].files[f]};
+			watches_add(walk, (enum stage_id)s, file, file->manifest);
+			if (file->waits)
+				watches_add(walk, (enum stage_id)s, file, file->waits);
 		}
 	return 0;
 }

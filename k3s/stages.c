@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "k3s/stages.h"
 #include "base/file.h"
+#include "k3s/stage-secrets.h"
+#include "k3s/stage-waits.h"
 #include "k3s/substitute.h"
 #include <dirent.h>
 #include <errno.h>
@@ -19,10 +21,14 @@ static void stage_done(struct stage *stage)
 {
 	for (size_t i = 0; i < stage->n_files; i++) {
 		free(stage->files[i].name);
+		if (stage->files[i].text)
+			explicit_bzero(stage->files[i].text, strlen(stage->files[i].text)); // secrets may be in it
 		free(stage->files[i].text);
 		manifest_free(stage->files[i].manifest);
+		manifest_free(stage->files[i].waits);
 	}
 	stage->n_files = 0;
+	free(stage->blocked);
 }
 
 struct stages *stages_free(struct stages *stages)
@@ -58,12 +64,54 @@ static int file_compare(const void *a, const void *b)
 	return strcmp(((const struct stage_file *)a)->name, ((const struct stage_file *)b)->name);
 }
 
+/* The text of 40-secrets with the region's secrets in it. One that is not set blocks the stage; its text is then as it
+ * was, and never laid. */
+static int secrets_fill(struct stage *stage, struct stage_file *file, const char *where, const struct value *secrets,
+	struct diag *reterr)
+{
+	struct diag diag = {0};
+	char *filled = NULL;
+	int r = stage_secrets_fill(file->text, where, secrets, &filled, &diag);
+
+	if (r == -ENOKEY && !stage->blocked)
+		stage->blocked = strdup(diag.message);
+	if (r == -ENOKEY)
+		return stage->blocked ? 0 : -ENOMEM;
+	if (r < 0) {
+		if (reterr)
+			*reterr = diag;
+		return r;
+	}
+	free(file->text);
+	file->text = filled;
+	file->n = strlen(filled);
+	return 0;
+}
+
+static int waits_read(struct stage_file *file, struct diag *reterr)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < file->manifest->n && r == 0; i++) {
+		struct manifest *waits = NULL;
+
+		r = stage_waits_parse(&file->manifest->objects[i], &waits, reterr);
+		if (waits && file->waits) {
+			manifest_free(waits);
+			r = diag_set(reterr, -EINVAL, file->name, "may have one object with " STAGE_WAITS_FOR);
+		} else if (waits) {
+			file->waits = waits;
+		}
+	}
+	return r;
+}
+
 static int stage_file_load(struct stage *stage, enum stage_id id, const char *folder, const char *name,
-	const struct value *variables, struct diag *reterr)
+	const struct value *variables, const struct value *secrets, struct diag *reterr)
 {
 	char *path AUTO_FREE = str_format("%s/%s/%s", folder, folders[id], name), *text AUTO_FREE = NULL;
 	char *where AUTO_FREE = str_format("%s/%s", folders[id], name);
-	char *laid AUTO_FREE = str_format("hearth-%s-%s", folders[id], name);
+	char *laid AUTO_FREE = str_format("hearth-%s-%s", folders[id], name), *guarded AUTO_FREE = NULL;
 	struct stage_file *file = &stage->files[stage->n_files];
 	size_t n = 0;
 	int r;
@@ -80,14 +128,23 @@ static int stage_file_load(struct stage *stage, enum stage_id id, const char *fo
 		return r;
 	*file = (struct stage_file){.name = TAKE_PTR(laid)};
 	stage->n_files++;
-	r = substitute_manifest(text, n, variables, &file->text, reterr);
+	if (id != STAGE_SECRETS && stage_secrets_in(text))
+		return diag_set(reterr, -EINVAL, where, "${secret:NAME} may stand in stage 40-secrets only");
+	guarded = id == STAGE_SECRETS ? stage_secrets_guard(text) : NULL;
+	if (id == STAGE_SECRETS && !guarded)
+		return -ENOMEM;
+	r = guarded ? substitute_manifest(guarded, strlen(guarded), variables, &file->text, reterr)
+		    : substitute_manifest(text, n, variables, &file->text, reterr);
 	if (r < 0) {
 		if (reterr)
 			diag_prefix(reterr, where);
 		return r;
 	}
 	file->n = strlen(file->text);
-	return manifest_parse(file->text, file->n, where, &file->manifest, reterr);
+	r = manifest_parse(file->text, file->n, where, &file->manifest, reterr);
+	if (r == 0)
+		r = waits_read(file, reterr);
+	return r < 0 || id != STAGE_SECRETS ? r : secrets_fill(stage, file, where, secrets, reterr);
 }
 
 /* K3s names its Addon by the file without .yaml, .yml or .json: of two files with one name each would prune what the
@@ -107,7 +164,7 @@ static int stems_check(const struct stage *stage, enum stage_id id, struct diag 
 }
 
 static int stage_load(struct stage *stage, enum stage_id id, const char *folder, const struct value *variables,
-	struct diag *reterr)
+	const struct value *secrets, struct diag *reterr)
 {
 	char *path AUTO_FREE = str_format("%s/%s", folder, folders[id]);
 	DIR *dir CLEANUP(dir_closep) = path ? opendir(path) : NULL;
@@ -121,7 +178,7 @@ static int stage_load(struct stage *stage, enum stage_id id, const char *folder,
 	while ((entry = readdir(dir))) {
 		if (str_equal(entry->d_name, ".") || str_equal(entry->d_name, ".."))
 			continue;
-		r = stage_file_load(stage, id, folder, entry->d_name, variables, reterr);
+		r = stage_file_load(stage, id, folder, entry->d_name, variables, secrets, reterr);
 		if (r < 0)
 			return r;
 	}
@@ -149,7 +206,8 @@ static int top_check(const char *folder, struct diag *reterr)
 	return 0;
 }
 
-int stages_load(const char *folder, const struct value *variables, struct stages **ret, struct diag *reterr)
+int stages_load(const char *folder, const struct value *variables, const struct value *secrets, struct stages **ret,
+	struct diag *reterr)
 {
 	struct stages *stages CLEANUP(stages_freep) = calloc(1, sizeof(*stages));
 	int r;
@@ -160,7 +218,7 @@ int stages_load(const char *folder, const struct value *variables, struct stages
 	if (r == 0)
 		r = top_check(folder, reterr);
 	for (size_t i = 0; i < N_STAGES && r == 0; i++)
-		r = stage_load(&stages->of[i], (enum stage_id)i, folder, variables, reterr);
+		r = stage_load(&stages->of[i], (enum stage_id)i, folder, variables, secrets, reterr);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(stages);

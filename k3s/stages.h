@@ -10,23 +10,27 @@ const char *stage_folder(enum stage_id id); // "10-crds", "20-cni", ...
 
 struct stage_file {
 	char *name; // in K3s' manifests folder: hearth-10-crds-NAME.yaml
-	char *text; // after substitution
+	char *text; // after substitution; of 40-secrets with the secrets in it, wiped when freed
 	size_t n;
-	struct manifest *manifest;
+	struct manifest *manifest; // without the secrets
+	struct manifest *waits;    // what else its objects bring (k3s/stage-waits.h); NULL: nothing
 };
 enum { STAGE_MAX_FILES = 200 };
 struct stage {
 	size_t n_files;
 	struct stage_file files[STAGE_MAX_FILES];
+	char *blocked; // why it cannot be laid yet (a secret is not set at the region), NULL when it can
 };
 struct stages {
 	struct stage of[N_STAGES]; // a folder that is not there is a stage without files: ready at once
 };
 struct stages *stages_free(struct stages *stages);
 DEFINE_CLEANUP(stages)
-/* Read the stage folders below @folder, substitute, parse. Folders or files that are no stage, no .yaml/.yml/.json, or
+/* Read the stage folders below @folder, substitute, fill in @secrets (object NAME: text, or NULL; borrowed), parse. A
+ * secret that is not there blocks its stage and is no error. Folders or files that are no stage, no .yaml/.yml/.json, or
  * whose name is no Addon name are refused by name. */
-int stages_load(const char *folder, const struct value *variables, struct stages **ret, struct diag *reterr);
+int stages_load(const char *folder, const struct value *variables, const struct value *secrets, struct stages **ret,
+	struct diag *reterr);
 
 // Per stage, as far as is known. stages_next() names the first stage that is not laid (lay it, even when it is empty: it
 // may have files to take away) or not ready (wait), else STAGE_NEXT_DONE and N_STAGES.

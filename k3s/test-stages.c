@@ -63,7 +63,7 @@ static void stages_are_read_in_order_and_substituted(void **state)
 	put(source, "50-sync/b.yaml", OBJECT("${WHO}"));
 	put(source, "50-sync/a.yml", OBJECT("a") "---\n" OBJECT("a2"));
 	put(source, "10-crds/c.json", "{\"apiVersion\":\"v1\",\"kind\":\"X\",\"metadata\":{\"name\":\"c\"}}");
-	assert_int_equal(stages_load(source, variables, &stages, NULL), 0);
+	assert_int_equal(stages_load(source, variables, NULL, &stages, NULL), 0);
 	assert_int_equal(stages->of[STAGE_CRDS].n_files, 1);
 	assert_int_equal(stages->of[STAGE_CNI].n_files, 0);
 	assert_int_equal(stages->of[STAGE_SYNC].n_files, 2);
@@ -97,11 +97,36 @@ static void what_is_no_stage_is_refused(void **state)
 
 		assert_int_equal(json_parse("{\"A\":\"b\"}", 9, 0, &variables, NULL), 0);
 		put(source, rows[i].name, rows[i].text);
-		assert_true(stages_load(source, variables, &stages, &diag) < 0);
+		assert_true(stages_load(source, variables, NULL, &stages, &diag) < 0);
 		if (!strstr(diag.message, rows[i].says))
 			fail_msg("%s: %s", rows[i].name, diag_text(&diag));
 		assert_int_equal(unpack_remove(source), 0);
 	}
+}
+
+static void a_missing_secret_blocks_its_stage_only(void **state)
+{
+	static const char text[] = "apiVersion: v1\nkind: Secret\nmetadata: {name: git}\nstringData: {a: \"${secret:git}\"}\n";
+	struct value *secrets CLEANUP(value_freep) = NULL;
+	struct stages *stages CLEANUP(stages_freep) = NULL, *filled CLEANUP(stages_freep) = NULL;
+	struct diag diag = {0};
+
+	put(source, "20-cni/a.yaml", OBJECT("a"));
+	put(source, "40-secrets/git.yaml", text);
+	assert_int_equal(stages_load(source, NULL, NULL, &stages, NULL), 0);
+	assert_null(stages->of[STAGE_CNI].blocked);
+	assert_string_equal(stages->of[STAGE_SECRETS].blocked,
+		"secret git is not set at the region: hearth-region secret set git");
+	assert_int_equal(json_parse("{\"git\":\"hush\"}", 14, 0, &secrets, NULL), 0);
+	assert_int_equal(stages_load(source, NULL, secrets, &filled, NULL), 0);
+	assert_null(filled->of[STAGE_SECRETS].blocked);
+	assert_non_null(strstr(filled->of[STAGE_SECRETS].files[0].text, "\"a\":\"hush\""));
+	assert_string_equal(filled->of[STAGE_SECRETS].files[0].manifest->objects[0].name, "git");
+
+	put(source, "50-sync/git.yaml", text);
+	stages = stages_free(stages);
+	assert_int_equal(stages_load(source, NULL, secrets, &stages, &diag), -EINVAL);
+	assert_non_null(strstr(diag_text(&diag), "stage 40-secrets only"));
 }
 
 static void two_files_of_one_addon_are_refused(void **state)
@@ -112,10 +137,10 @@ static void two_files_of_one_addon_are_refused(void **state)
 	put(source, "20-cni/a-b.yaml", OBJECT("b"));
 	put(source, "20-cni/a.yaml", OBJECT("a"));
 	put(source, "30-flux/a.json", "{\"apiVersion\":\"v1\",\"kind\":\"X\",\"metadata\":{\"name\":\"c\"}}");
-	assert_int_equal(stages_load(source, NULL, &stages, NULL), 0); // another stage is another Addon
+	assert_int_equal(stages_load(source, NULL, NULL, &stages, NULL), 0); // another stage is another Addon
 	stages_free(stages);
 	put(source, "20-cni/a.yml", OBJECT("a2"));
-	assert_int_equal(stages_load(source, NULL, &stages, &diag), -EINVAL);
+	assert_int_equal(stages_load(source, NULL, NULL, &stages, &diag), -EINVAL);
 	assert_non_null(strstr(diag_text(&diag), "hearth-20-cni-a.yaml and hearth-20-cni-a.yml are one Addon"));
 }
 
@@ -154,7 +179,7 @@ static struct stages *load_one(const char *name, const char *text)
 
 	assert_int_equal(unpack_remove(source), 0);
 	put(source, name, text);
-	assert_int_equal(stages_load(source, NULL, &stages, NULL), 0);
+	assert_int_equal(stages_load(source, NULL, NULL, &stages, NULL), 0);
 	return stages;
 }
 
@@ -206,6 +231,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(stages_are_read_in_order_and_substituted, folders_drop),
 		cmocka_unit_test_teardown(what_is_no_stage_is_refused, folders_drop),
+		cmocka_unit_test_teardown(a_missing_secret_blocks_its_stage_only, folders_drop),
 		cmocka_unit_test_teardown(two_files_of_one_addon_are_refused, folders_drop),
 		cmocka_unit_test(a_stage_waits_for_the_one_before),
 		cmocka_unit_test_teardown(files_follow_the_stage, folders_drop),
