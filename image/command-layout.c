@@ -109,6 +109,10 @@ int command_bootstrap(int argc, char *argv[])
 	struct diag diag = { 0 };
 	char digest[OCI_DIGEST_TEXT];
 
+	if (argc > 1 && strcmp(argv[1], "compose") == 0)
+		return command_bootstrap_compose(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "check") == 0)
+		return command_bootstrap_check(argc - 1, argv + 1);
 	if (options_read(argc, argv, &options) < 0)
 		return command_usage("bootstrap FOLDER --layout DIR --name N --tag T [--created SEC]");
 	struct artifact_request request = { .folder = options.subject, .layout = options.layout, .name = options.name,

@@ -13,6 +13,8 @@ int command_check(int argc, char *argv[]);
 int command_payload(int argc, char *argv[]);
 int command_layout_add(int argc, char *argv[]);
 int command_bootstrap(int argc, char *argv[]);
+int command_bootstrap_compose(int argc, char *argv[]); // argv[0]: "compose"
+int command_bootstrap_check(int argc, char *argv[]);
 
 // Wrong use: the line goes to stderr; returns 2.
 int command_usage(const char *line);

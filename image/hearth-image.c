@@ -13,7 +13,9 @@ static const struct command commands[] = {
 	{ "payload", command_payload, "payload --out DIR --k3s FILE [--version V] [--sha256 HEX] [--images FILE] [--images-sha256 HEX]\n"
 		"  hearth-image payload --out DIR --version V --url URL --sha256 HEX [--images URL --images-sha256 HEX]" },
 	{ "layout-add", command_layout_add, "layout-add FILE --layout DIR --name hearth/payload --tag T" },
-	{ "bootstrap", command_bootstrap, "bootstrap FOLDER --layout DIR --name N --tag T [--created SEC]" },
+	{ "bootstrap", command_bootstrap, "bootstrap FOLDER --layout DIR --name N --tag T [--created SEC]\n"
+		"  hearth-image bootstrap compose RECIPE.yaml --out FOLDER [--cluster-config FILE] [--tree FOLDER] [--images FOLDER]\n"
+		"  hearth-image bootstrap check FOLDER [--cluster-config FILE] [--tree FOLDER] [--images FOLDER]" },
 };
 
 static void help(FILE *to)
@@ -21,7 +23,7 @@ static void help(FILE *to)
 	fputs("hearth-image: from a recipe to a bootable image\n\n", to);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		fprintf(to, "  hearth-image %s\n", commands[i].help);
-	fputs("\nWhat is slow is kept in $HEARTH_CACHE/image (default ~/.cache/hearth/image). See docs/recipe.md.\n", to);
+	fputs("\nWhat is slow is kept in $HEARTH_CACHE/image (default ~/.cache/hearth/image). See docs/recipe.md\nand docs/bootstrap.md.\n", to);
 }
 
 int main(int argc, char *argv[])
