@@ -77,7 +77,7 @@ static int user_file_add(struct work *work, enum bundle_stage stage, const char 
 	AUTO_FREE char *text = NULL;
 	int rc = user_file_read(work, name, &text);
 
-	return rc < 0 ? rc : file_add(work, stage, as, escape_text(text, &work->variables));
+	return rc < 0 ? rc : file_add(work, stage, as, escape_manifest(text, &work->variables));
 }
 
 static int crds_add(struct work *work)
@@ -144,7 +144,7 @@ static int rendered_add(struct work *work, int *ret_version)
 		&work->composed->overrides, &work->composed->advice, work->reterr);
 	if (rc == 0)
 		rc = cilium_rendered_check(rendered, values, &work->composed->problems);
-	return rc < 0 ? rc : file_add(work, BUNDLE_CNI, "cilium.yaml", escape_text(text, &work->variables));
+	return rc < 0 ? rc : file_add(work, BUNDLE_CNI, "cilium.yaml", escape_manifest(text, &work->variables));
 }
 
 static int cilium_add(struct work *work)

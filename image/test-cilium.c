@@ -212,6 +212,18 @@ static void files_of_others_come_out_as_they_went_in(void **state)
 	}
 }
 
+static void documents_that_flux_leaves_alone_are_left(void **state)
+{
+	static const char text[] = "--- # one\na: ${X}\n---\nmetadata:\n  annotations:\n    kustomize.toolkit.fluxcd.io/substitute: disabled\n"
+				   "b: ${X} $$\n---\nc: ${X}";
+	CLEANUP(words_done) struct words known = { 0 };
+	AUTO_FREE char *escaped = escape_manifest(text, &known), *nothing = escape_manifest("", &known);
+
+	assert_string_equal(escaped, "--- # one\na: $${X}\n---\nmetadata:\n  annotations:\n    kustomize.toolkit.fluxcd.io/substitute: disabled\n"
+				     "b: ${X} $$\n---\nc: $${X}");
+	assert_string_equal(nothing, "");
+}
+
 static void yaml_is_written_as_it_is_meant(void **state)
 {
 	static const char text[] = "a: yes\nb: \"yes\"\nc: 007\nd: {e: [], f: [x, {g: 1}]}\nh: \"l1\\nl2\\n\"\ni: \"1.5\"\n\"j: k\": null\n";
@@ -233,6 +245,7 @@ int main(void)
 		cmocka_unit_test_teardown(announcing_needs_a_device, lists_clear),
 		cmocka_unit_test_teardown(rendered_manifests_are_read_back, lists_clear),
 		cmocka_unit_test(files_of_others_come_out_as_they_went_in),
+		cmocka_unit_test(documents_that_flux_leaves_alone_are_left),
 		cmocka_unit_test(yaml_is_written_as_it_is_meant),
 	};
 
