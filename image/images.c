@@ -62,7 +62,9 @@ static int values_walk(const struct value *value, unsigned depth, struct words *
 	if (str_equal(tree_scalar(value_find(value, "enabled")), "false"))
 		return 0;
 	if (repository && *repository && tag && *tag) {
-		AUTO_FREE char *image = str_format("%s:%s", repository, tag);
+		// Cilium's chart makes operator-aws, -azure, ... of this one; without a cloud it is -generic
+		bool operator = str_equal(repository, "quay.io/cilium/operator");
+		AUTO_FREE char *image = str_format("%s%s:%s", repository, operator ? "-generic" : "", tag);
 		rc = image ? image_add(words, image) : -ENOMEM;
 	}
 	for (size_t i = 0; depth < MAX_DEPTH && i < value->n && rc == 0; i++)

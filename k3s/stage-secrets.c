@@ -169,6 +169,8 @@ static int one_fill(FILE *to, const char *text, size_t n, const char *where, con
 	r = yaml_parse(text, n, MANIFEST_MAX_BYTES, where, &document, reterr);
 	if (r < 0)
 		return r;
+	if (document->type != VALUE_OBJECT) // comments with a placeholder, a list
+		return diag_set(reterr, -EINVAL, where, "${secret:NAME} may stand in stringData of a Secret only");
 	r = document_out(&out, document, where, secrets, reterr);
 	if (r == 0) {
 		json = json_out_take(&out);
