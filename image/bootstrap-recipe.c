@@ -141,7 +141,7 @@ static bool is_pool(const char *text)
 static int take_l2(const struct value *cilium, struct bootstrap_recipe *recipe, struct diag *reterr)
 {
 	static const char *const keys[] = { "pool", "interfaces", NULL };
-	const struct value *l2;
+	const struct value *l2 = NULL;
 	int rc = take_object(cilium, "l2", &l2, reterr);
 
 	if (rc < 0 || !l2)
@@ -164,7 +164,7 @@ static int take_l2(const struct value *cilium, struct bootstrap_recipe *recipe, 
 static int take_cilium(struct bootstrap_recipe *recipe, struct diag *reterr)
 {
 	static const char *const keys[] = { "chart", "manifests", "values", "override", "l2", "devices", "mtu", NULL };
-	const struct value *cilium;
+	const struct value *cilium = NULL;
 	int rc = take_object(recipe->document, "cilium", &cilium, reterr);
 
 	if (rc < 0 || !cilium)
@@ -194,7 +194,7 @@ static int take_one_file(const struct value *document, const char *section, cons
 	struct diag *reterr)
 {
 	const char *const keys[] = { key, NULL };
-	const struct value *object;
+	const struct value *object = NULL;
 	int rc = take_object(document, section, &object, reterr);
 
 	if (rc < 0 || !object)
@@ -206,7 +206,7 @@ static int take_one_file(const struct value *document, const char *section, cons
 static int take_crds(struct bootstrap_recipe *recipe, struct diag *reterr)
 {
 	static const char *const keys[] = { "crds", NULL };
-	const struct value *object, *crds;
+	const struct value *object = NULL, *crds;
 	int rc = take_object(recipe->document, "gatewayApi", &object, reterr);
 
 	if (rc < 0 || !object)
@@ -235,7 +235,7 @@ static bool is_region_secret(const char *name)
 static int secret_check(const struct value *secret, struct diag *reterr)
 {
 	static const char *const keys[] = { "name", "namespace", "type", "from", NULL };
-	const struct value *from;
+	const struct value *from = NULL;
 	const char *type = NULL;
 	int rc;
 
@@ -336,7 +336,7 @@ static int take_sync(struct bootstrap_recipe *recipe, struct diag *reterr)
 	static const char *const git_schemes[] = { "https://", "ssh://", "http://", NULL };
 	static const char *const oci_schemes[] = { "oci://", NULL };
 	static const char *const git_refs[] = { "branch", "tag", NULL }, *const oci_refs[] = { "tag", "digest", "semver", NULL };
-	const struct value *sync;
+	const struct value *sync = NULL;
 	int rc = take_object(recipe->document, "sync", &sync, reterr);
 
 	recipe->sync_name = "platform";
