@@ -22,6 +22,7 @@ static const char *const header_names[N_HEADERS] = {
 	[HEADER_LOCATION] = "location",
 	[HEADER_RETRY_AFTER] = "retry-after",
 	[HEADER_CONTENT_RANGE] = "content-range",
+	[HEADER_LINK] = "link",
 };
 
 static bool copy_text(const char *from, char **ret)
@@ -339,7 +340,7 @@ static CURLcode set_request(struct http_call *call, const struct http_request *r
 	SET(call, CURLOPT_USERAGENT, "hearth/" HEARTH_VERSION);
 	SET(call, CURLOPT_TIMEOUT_MS, to_msec(request->timeout_usec, TIMEOUT_USEC));
 	SET(call, CURLOPT_CONNECTTIMEOUT_MS, to_msec(request->connect_timeout_usec, CONNECT_TIMEOUT_USEC));
-	if (request->out_fd > 0) { // hours are allowed, but not hours of silence on a connection that is long gone
+	if (request->out_fd > 0 || request->stall_sec) { // hours are allowed, but not hours of silence on a connection that is long gone
 		SET(call, CURLOPT_LOW_SPEED_LIMIT, 1L);
 		SET(call, CURLOPT_LOW_SPEED_TIME, (long)(request->stall_sec ? request->stall_sec : STALL_SEC));
 	}
@@ -495,6 +496,7 @@ void http_call_result(struct http_call *call, CURLcode code, struct http_respons
 	ret->docker_content_digest = call->header[HEADER_DOCKER_CONTENT_DIGEST];
 	ret->location = call->header[HEADER_LOCATION];
 	ret->retry_after = call->header[HEADER_RETRY_AFTER];
+	ret->link = call->header[HEADER_LINK];
 	ret->server_cert_pem = call->server_cert_pem;
 	copy_address(call->easy, CURLINFO_LOCAL_IP, ret->local_address, sizeof(ret->local_address));
 	copy_address(call->easy, CURLINFO_PRIMARY_IP, ret->remote_address, sizeof(ret->remote_address));

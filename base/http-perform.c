@@ -39,6 +39,7 @@ static void on_response(const struct http_response *response, void *user)
 	copy->location = keep(result, 5, response->location);
 	copy->retry_after = keep(result, 6, response->retry_after);
 	copy->server_cert_pem = keep(result, 7, response->server_cert_pem);
+	copy->link = keep(result, 8, response->link);
 	perform->is_done = true;
 }
 

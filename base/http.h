@@ -36,7 +36,7 @@ struct http_request {
 	size_t n_body;
 	uint64_t timeout_usec;        // whole transfer; 0: 30 s
 	uint64_t connect_timeout_usec; // 0: 10 s
-	unsigned stall_sec;            // no byte for so long ends a transfer into out_fd (-ETIMEDOUT); 0: 60 s
+	unsigned stall_sec;            // no byte for so long ends it (-ETIMEDOUT); 0: 60 s into out_fd, else not looked at
 	uint64_t max_body_bytes;      // answer; 0: HTTP_BODY_MAX, with out_fd HTTP_FILE_MAX
 	int out_fd;                   // > 0: the body of a 2xx goes there instead of memory (borrowed)
 	/* Range: bytes=N-. Status 206: what follows byte N, written where out_fd stands. Status 200: the server sent the
@@ -53,7 +53,7 @@ struct http_response {
 	int status;          // HTTP status when error == 0
 	const char *body;    // NUL-terminated; borrowed for the callback
 	size_t n_body;
-	const char *etag, *content_type, *www_authenticate, *docker_content_digest, *location, *retry_after; // or NULL
+	const char *etag, *content_type, *www_authenticate, *docker_content_digest, *location, *retry_after, *link; // or NULL
 	const char *server_cert_pem; // leaf certificate the server showed, or NULL
 	char local_address[64], remote_address[64]; // of the connection, or ""
 };
@@ -70,7 +70,7 @@ void http_call_cancel(struct http_call *call);
  * http_result_done(). Returns 0 when an HTTP answer came (any status), else the error. */
 struct http_result {
 	struct http_response response;
-	char *owned[8];
+	char *owned[10];
 };
 int http_perform(const struct http_trust_config *config, const struct http_request *request, struct http_result *ret);
 void http_result_done(struct http_result *result);

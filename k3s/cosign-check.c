@@ -9,7 +9,7 @@
 #define SIMPLE_TYPE "application/vnd.dev.cosign.simplesigning.v1+json"
 #define SIGNATURE_KEY "dev.cosignproject.cosign/signature"
 
-enum { MAX_CANDIDATES = 16 };
+enum { MAX_CANDIDATES = 256, MAX_PAGES = 64 }; // more signatures than anybody makes, and an end for a registry that has none
 
 enum check_step { CHECK_REFERRERS, CHECK_BUNDLE_MANIFEST, CHECK_BUNDLE, CHECK_TAG, CHECK_PAYLOAD };
 
@@ -24,6 +24,12 @@ struct cosign_check {
 	size_t n_candidates, candidate;
 	char candidates[MAX_CANDIDATES][OCI_DIGEST_TEXT]; // bundle manifests, or payload blobs
 	char *signatures[MAX_CANDIDATES];                 // of the payload blobs
+	char *page;                                       // of the referrers, that comes next
+	size_t n_pages;
+	bool too_many;                                    // signatures that were not looked at
+	int later;                                        // the referrers could not be told: not signed is not known then
+	struct diag later_diag;
+	unsigned retry_after_sec;
 	int refusal;                                      // the worst said of a signature so far
 	struct diag refusal_diag;
 	cosign_checked_t on_checked;
@@ -44,6 +50,7 @@ static void check_free(struct cosign_check *check)
 	candidates_clear(check);
 	for (size_t i = 0; i < check->n_keys; i++)
 		free(check->keys[i]);
+	free(check->page);
 	free(check->url);
 	free(check->repository);
 	free(check->username);
@@ -63,7 +70,8 @@ void cosign_check_cancel(struct cosign_check *check)
 
 static void check_end(struct cosign_check *check, int error, enum cosign_form form, const struct diag *diag)
 {
-	check->on_checked(error, form, diag, check->user);
+	check->on_checked(&(struct cosign_checked){.error = error, .form = form, .diag = diag,
+				  .retry_after_sec = check->retry_after_sec}, check->user);
 	check_free(check);
 }
 
@@ -82,6 +90,17 @@ static void check_conclude(struct cosign_check *check)
 {
 	struct diag diag = {0};
 
+	if (check->later < 0) {
+		check_end(check, check->later, COSIGN_FORM_NONE, &check->later_diag);
+		return;
+	}
+	if (check->too_many && check->refusal < 0) {
+		(void)diag_set(&diag, check->refusal, "",
+			"%s has more than %d signatures at %s, and none of the first is by a key this node trusts: remove the old ones",
+			check->digest, MAX_CANDIDATES, check->url);
+		check_end(check, check->refusal, COSIGN_FORM_NONE, &diag);
+		return;
+	}
 	if (check->refusal == -EKEYREJECTED)
 		(void)diag_set(&diag, check->refusal, "",
 			"%s is signed, but not by a key this node trusts (it knows %zu)", check->digest, check->n_keys);
@@ -103,7 +122,7 @@ static void step_start(struct cosign_check *check, enum check_step step)
 	check->step = step;
 	switch (step) {
 	case CHECK_REFERRERS:
-		r = oci_fetch_referrers(&check->source, check->digest, on_step, check, &check->fetch);
+		r = oci_fetch_referrers(&check->source, check->digest, check->page, on_step, check, &check->fetch);
 		break;
 	case CHECK_BUNDLE_MANIFEST:
 		r = oci_fetch_manifest(&check->source, check->candidates[check->candidate], on_step, check,
@@ -133,7 +152,11 @@ static void candidate_next(struct cosign_check *check)
 
 	if (check->candidate < check->n_candidates) {
 		step_start(check, bundles ? CHECK_BUNDLE_MANIFEST : CHECK_PAYLOAD);
+	} else if (bundles && check->page && check->n_pages < MAX_PAGES) {
+		candidates_clear(check);
+		step_start(check, CHECK_REFERRERS);
 	} else if (bundles) {
+		check->too_many |= check->page != NULL;
 		candidates_clear(check);
 		step_start(check, CHECK_TAG);
 	} else {
@@ -147,17 +170,25 @@ static int referrers_read(struct cosign_check *check, const struct oci_fetched *
 	const struct value *manifests;
 	int r = json_parse(fetched->bytes, fetched->n, OCI_MANIFEST_MAX, &document, reterr);
 
+	free(check->page);
+	check->page = NULL;
 	if (r < 0)
 		return r;
+	check->n_pages++;
+	if (fetched->next && !(check->page = strdup(fetched->next)))
+		return -ENOMEM;
 	manifests = value_find(document, "manifests");
 	for (size_t i = 0; manifests && manifests->type == VALUE_ARRAY && i < manifests->n; i++) {
 		const char *type = value_text(value_find(&manifests->items[i], "artifactType"));
 		const char *digest = value_text(value_find(&manifests->items[i], "digest"));
 
 		// Some registries leave artifactType out of the fallback index: then the manifest itself tells.
-		if ((type && !str_equal(type, BUNDLE_TYPE)) || !digest || !oci_digest_valid(digest) ||
-			check->n_candidates == MAX_CANDIDATES)
+		if ((type && !str_equal(type, BUNDLE_TYPE)) || !digest || !oci_digest_valid(digest))
 			continue;
+		if (check->n_candidates == MAX_CANDIDATES) {
+			check->too_many = true;
+			break;
+		}
 		memcpy(check->candidates[check->n_candidates++], digest, OCI_DIGEST_TEXT);
 	}
 	return 0;
@@ -187,7 +218,7 @@ static int tag_read(struct cosign_check *check, const struct oci_fetched *fetche
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < manifest.n_layers && check->n_candidates < MAX_CANDIDATES; i++) {
+	for (size_t i = 0; i < manifest.n_layers; i++) { // at most OCI_MAX_LAYERS
 		const struct oci_layer *layer = &manifest.layers[i];
 		const char *signature = value_text(value_find(layer->annotations, SIGNATURE_KEY));
 
@@ -218,7 +249,17 @@ static void on_step(const struct oci_fetched *fetched, void *user)
 
 	check->fetch = NULL;
 	keys = (const char *const *)check->keys;
+	if (r == -EAGAIN && check->step == CHECK_REFERRERS) { // a signature of the other form may still be there
+		check->later = r;
+		check->later_diag = *fetched->diag;
+		check->retry_after_sec = fetched->retry_after_sec;
+		free(check->page);
+		check->page = NULL;
+		candidate_next(check);
+		return;
+	}
 	if (r < 0 && is_connection_error(r)) {
+		check->retry_after_sec = fetched->retry_after_sec;
 		check_end(check, r, COSIGN_FORM_NONE, fetched->diag);
 		return;
 	}
@@ -298,7 +339,7 @@ int cosign_check_start(const struct oci_source *source, const char *digest, cons
 	}
 	check->source = (struct oci_source){.client = source->client, .url = check->url,
 		.repository = check->repository, .username = check->username, .password = check->password};
-	r = oci_fetch_referrers(&check->source, digest, on_step, check, &check->fetch);
+	r = oci_fetch_referrers(&check->source, digest, NULL, on_step, check, &check->fetch);
 	if (r < 0)
 		goto fail;
 	if (ret)

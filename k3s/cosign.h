@@ -23,10 +23,15 @@ int cosign_keys_narrow(const char *const *outer, size_t n_outer, const char *con
 
 enum cosign_form { COSIGN_FORM_NONE, COSIGN_FORM_SIMPLE, COSIGN_FORM_BUNDLE };
 struct cosign_check;
-typedef void (*cosign_checked_t)(int error, enum cosign_form form, const struct diag *diag, void *user);
-/* Look for signatures of @digest at @source, bundles first, and verify. Texts and keys are copied, the client of
- * @source is borrowed. on_checked: 0; -ENOKEY not signed at all; -EKEYREJECTED signed, but by none of the keys;
- * -EBADMSG; else the error of the connection. */
+struct cosign_checked {
+	int error; // 0; -ENOKEY not signed at all; -EKEYREJECTED signed, but by none of the keys; -EBADMSG; else of the connection
+	enum cosign_form form;
+	const struct diag *diag;  // when error != 0
+	unsigned retry_after_sec; // as in struct oci_fetched
+};
+typedef void (*cosign_checked_t)(const struct cosign_checked *checked, void *user);
+/* Look for signatures of @digest at @source, bundles first (every page of them), and verify. Texts and keys are copied,
+ * the client of @source is borrowed. */
 int cosign_check_start(const struct oci_source *source, const char *digest, const char *const *key_pems, size_t n_keys,
 	cosign_checked_t on_checked, void *user, struct cosign_check **ret);
 void cosign_check_cancel(struct cosign_check *check);

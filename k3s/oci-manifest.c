@@ -4,6 +4,7 @@
 #include "k3s/oci-pull.h"
 #include <errno.h>
 #include <strings.h>
+#include <time.h>
 
 static bool word_ends(char c)
 {
@@ -62,6 +63,59 @@ int oci_challenge_parse(const char *header, struct oci_challenge *ret)
 		return -EINVAL;
 	*ret = challenge;
 	return 0;
+}
+
+char *oci_link_next(const char *header, const char *registry, const char *prefix)
+{
+	while ((header = strchr(header, '<'))) {
+		const char *target = header + 1, *end = strchr(target, '>');
+		size_t n_parameters;
+
+		if (!end)
+			return NULL;
+		if (str_starts(target, registry))
+			target += strlen(registry);
+		n_parameters = strcspn(end, "<");
+		char *parameters AUTO_FREE = strndup(end, n_parameters);
+		char *path AUTO_FREE = strndup(target, (size_t)(end - target));
+
+		if (!parameters || !path)
+			return NULL;
+		header = end;
+		if (!strcasestr(parameters, "rel=\"next\"") && !strcasestr(parameters, "rel=next"))
+			continue;
+		// Nothing but the same list of the same registry: our credentials go there.
+		if (!str_starts(path, prefix) || strstr(path, ".."))
+			return NULL;
+		for (const char *p = path; *p; p++)
+			if ((unsigned char)*p <= 0x20 || (unsigned char)*p > 0x7e || *p == '#')
+				return NULL;
+		return TAKE_PTR(path);
+	}
+	return NULL;
+}
+
+unsigned oci_retry_after(const char *header, int64_t now_wall_sec)
+{
+	struct tm when = {0};
+	int64_t sec = 0;
+
+	if (*header >= '0' && *header <= '9') {
+		const char *p = header;
+
+		for (; *p >= '0' && *p <= '9'; p++)
+			if (sec <= OCI_RETRY_AFTER_MAX_SEC)
+				sec = sec * 10 + (*p - '0');
+		if (*p)
+			return 0;
+	} else {
+		const char *end = strptime(header, "%a, %d %b %Y %H:%M:%S GMT", &when);
+
+		if (!end || *end)
+			return 0;
+		sec = timegm(&when) - now_wall_sec;
+	}
+	return sec <= 0 ? 0 : sec > OCI_RETRY_AFTER_MAX_SEC ? OCI_RETRY_AFTER_MAX_SEC : (unsigned)sec;
 }
 
 static int text_copy(char *to, size_t size, const char *from)

@@ -5,12 +5,13 @@
 #include "base/crypto.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/time.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 
-enum { TOKEN_MAX_BYTES = 64 << 10, FETCH_TIMEOUT_SEC = 30, BLOB_TIMEOUT_SEC = 4 * 3600 };
+enum { TOKEN_MAX_BYTES = 64 << 10, FETCH_TIMEOUT_SEC = 30, BLOB_TIMEOUT_SEC = 4 * 3600, BLOB_STALL_SEC = 30 };
 
 #define ACCEPT_MANIFEST                                                                            \
 	"Accept: " OCI_TYPE_MANIFEST ", " OCI_TYPE_INDEX                                           \
@@ -26,6 +27,9 @@ struct oci_fetch {
 	char *username, *password;
 	char *bearer; // "Authorization: Bearer ..." once a token was given
 	bool asked_token, fell_back;
+	int api_status;   // of the referrers API, before the fallback
+	char *page;       // of referrers, after the first
+	unsigned retry_after_sec;
 	size_t max_bytes;
 	char *path, *part;
 	int part_fd;
@@ -54,6 +58,7 @@ static struct oci_fetch *fetch_free(struct oci_fetch *fetch)
 	free(fetch->username);
 	wipe_free(fetch->password);
 	wipe_free(fetch->bearer);
+	free(fetch->page);
 	free(fetch->path);
 	free(fetch->part);
 	free(fetch);
@@ -78,7 +83,7 @@ static void fetch_fail(struct oci_fetch *fetch, int error, const char *format, .
 static void fetch_fail(struct oci_fetch *fetch, int error, const char *format, ...)
 {
 	struct diag diag = {0};
-	struct oci_fetched fetched = {.error = error, .diag = &diag};
+	struct oci_fetched fetched = {.error = error, .diag = &diag, .retry_after_sec = fetch->retry_after_sec};
 	char message[DIAG_MESSAGE_MAX];
 	va_list args;
 
@@ -154,6 +159,8 @@ static int fetch_send(struct oci_fetch *fetch)
 	if (fetch->kind == FETCH_REFERRERS && fetch->fell_back)
 		url = str_format("%s/v2/%s/manifests/sha256-%s", fetch->registry, fetch->repository,
 			fetch->reference + strlen("sha256:"));
+	else if (fetch->page)
+		url = str_format("%s%s", fetch->registry, fetch->page);
 	else
 		url = str_format("%s/v2/%s/%s/%s", fetch->registry, fetch->repository, places[fetch->kind],
 			fetch->reference);
@@ -174,6 +181,10 @@ static int fetch_send(struct oci_fetch *fetch)
 		request.on_progress = fetch->on_progress ? on_file_progress : NULL;
 		request.max_body_bytes = (size_t)fetch->max_file_bytes;
 		request.timeout_usec = BLOB_TIMEOUT_SEC * UINT64_C(1000000);
+	}
+	if (fetch->kind == FETCH_BLOB) { // as long as it takes, but not in silence
+		request.timeout_usec = BLOB_TIMEOUT_SEC * UINT64_C(1000000);
+		request.stall_sec = BLOB_STALL_SEC;
 	}
 	if (r == 0)
 		r = http_call_start(fetch->client, &request, on_answer, fetch, &fetch->call);
@@ -277,7 +288,7 @@ static void on_token(const struct http_response *response, void *user)
 	fetch_again(fetch);
 }
 
-static int file_digest(int fd, char ret[static OCI_DIGEST_TEXT])
+int oci_file_digest(int fd, char ret[static OCI_DIGEST_TEXT])
 {
 	struct sha256_stream *stream CLEANUP(sha256_stream_freep) = sha256_stream_new();
 	uint8_t hash[SHA256_BYTES];
@@ -316,7 +327,7 @@ static int folder_sync(const char *path)
 static void file_finish(struct oci_fetch *fetch)
 {
 	struct oci_fetched fetched = {0};
-	int r = file_digest(fetch->part_fd, fetched.digest);
+	int r = oci_file_digest(fetch->part_fd, fetched.digest);
 
 	if (r == 0 && !str_equal(fetched.digest, fetch->reference)) {
 		(void)unlink(fetch->part); // a damaged part is worth nothing
@@ -342,6 +353,7 @@ static void memory_finish(struct oci_fetch *fetch, const struct http_response *r
 	struct oci_fetched fetched = {.bytes = response->body, .n = response->n_body,
 		.media_type = response->content_type};
 	bool by_digest = fetch->kind != FETCH_REFERRERS && oci_digest_valid(fetch->reference);
+	char *next AUTO_FREE = NULL;
 	uint8_t hash[SHA256_BYTES];
 
 	sha256(response->body, response->n_body, hash);
@@ -351,20 +363,61 @@ static void memory_finish(struct oci_fetch *fetch, const struct http_response *r
 			fetch->reference, fetched.digest);
 		return;
 	}
+	if (fetch->kind == FETCH_REFERRERS && response->link && !fetch->fell_back) {
+		char *prefix AUTO_FREE = str_format("/v2/%s/referrers/", fetch->repository);
+
+		next = prefix ? oci_link_next(response->link, fetch->registry, prefix) : NULL;
+		fetched.next = next;
+	}
 	fetch_end(fetch, &fetched);
+}
+
+// 401 asks for a token once; everything else of this kind is an answer.
+static void on_refused(struct oci_fetch *fetch, const struct http_response *response)
+{
+	struct oci_challenge challenge;
+	int r = -EACCES;
+
+	if (response->status == 401 && !fetch->asked_token && response->www_authenticate &&
+		oci_challenge_parse(response->www_authenticate, &challenge) == 0)
+		r = token_ask(fetch, &challenge);
+	if (r == 0)
+		return;
+	if (response->status == 403)
+		fetch_fail(fetch, r, "registry %s refuses us %s (HTTP 403): this user may not read it", fetch->registry,
+			fetch->repository);
+	else
+		fetch_fail(fetch, r, "registry %s refuses us %s (HTTP %d): %s", fetch->registry, fetch->repository,
+			response->status,
+			fetch->username ? "user name or password is wrong" : "it wants a user name and a password");
+}
+
+// The registry has no referrers API, or it is out of order: what its older form knows is looked at first.
+static bool fall_back(struct oci_fetch *fetch, int status)
+{
+	if (fetch->kind != FETCH_REFERRERS || fetch->fell_back || fetch->page || status < 400 || status == 401 ||
+		status == 403 || status == 429)
+		return false;
+	fetch->fell_back = true;
+	fetch->api_status = status;
+	fetch_again(fetch);
+	return true;
 }
 
 static void on_answer(const struct http_response *response, void *user)
 {
 	struct oci_fetch *fetch = user;
-	struct oci_challenge challenge;
-	int r = -EACCES;
 
 	fetch->call = NULL;
 	if (response->error < 0) {
 		if (response->error == -EBADMSG && fetch->kind == FETCH_FILE)
 			(void)unlink(fetch->part); // the registry does not go on where it ends: never, as it would be asked again
-		if (response->error == -E2BIG)
+		if (response->error == -ENOSPC || response->error == -EDQUOT)
+			fetch_fail(fetch, response->error, "%s cannot be stored: %s", fetch->reference, strerror(-response->error));
+		else if (response->error == -ETIMEDOUT)
+			fetch_fail(fetch, response->error, "registry %s is silent: %s", fetch->registry,
+				diag_text(&response->diag));
+		else if (response->error == -E2BIG)
 			fetch_fail(fetch, -EFBIG, "%s: %s of %s is larger than allowed", fetch->registry,
 				fetch->reference, fetch->repository);
 		else
@@ -388,22 +441,30 @@ static void on_answer(const struct http_response *response, void *user)
 		break;
 	case 401:
 	case 403:
-		if (response->status == 401 && !fetch->asked_token && response->www_authenticate &&
-			oci_challenge_parse(response->www_authenticate, &challenge) == 0)
-			r = token_ask(fetch, &challenge);
-		if (r < 0)
-			fetch_fail(fetch, r, "registry %s refuses us %s (HTTP %d)", fetch->registry, fetch->repository,
-				response->status);
+		on_refused(fetch, response);
 		return;
 	case 404:
 	case 405:
-		if (fetch->kind == FETCH_REFERRERS && !fetch->fell_back) {
-			fetch->fell_back = true;
-			fetch_again(fetch);
+		if (fall_back(fetch, response->status))
+			return;
+		if (fetch->kind == FETCH_REFERRERS && fetch->api_status >= 500) {
+			fetch_fail(fetch, -EAGAIN, "registry %s answers HTTP %d when asked who signed %s: its referrers cannot be "
+						   "told", fetch->registry, fetch->api_status, fetch->reference);
 			return;
 		}
 		fetch_fail(fetch, -ENOENT, "registry %s has no %s %s: was it pushed there?", fetch->registry,
 			fetch->repository, fetch->reference);
+		return;
+	case 429:
+	case 503:
+		fetch->retry_after_sec =
+			response->retry_after ? oci_retry_after(response->retry_after, time_wall_msec() / 1000) : 0;
+		break;
+	}
+	if (fall_back(fetch, response->status))
+		return;
+	if (response->status == 429) {
+		fetch_fail(fetch, -EAGAIN, "registry %s says that it is asked too often (HTTP 429)", fetch->registry);
 		return;
 	}
 	fetch_fail(fetch, -EAGAIN, "registry %s answers HTTP %d for %s %s", fetch->registry, response->status,
@@ -411,7 +472,7 @@ static void on_answer(const struct http_response *response, void *user)
 }
 
 static int fetch_start(const struct oci_source *source, enum fetch_kind kind, const char *reference, size_t max_bytes,
-	const char *path, uint64_t max_file_bytes, int (*on_progress)(uint64_t, uint64_t, void *),
+	const char *path, const char *page, uint64_t max_file_bytes, int (*on_progress)(uint64_t, uint64_t, void *),
 	oci_fetched_t on_fetched, void *user, struct oci_fetch **ret)
 {
 	struct oci_fetch *fetch;
@@ -438,6 +499,11 @@ static int fetch_start(const struct oci_source *source, enum fetch_kind kind, co
 		if (!fetch->username || !fetch->password)
 			goto fail;
 	}
+	if (page) {
+		fetch->page = strdup(page);
+		if (!fetch->page)
+			goto fail;
+	}
 	if (path) {
 		fetch->path = strdup(path);
 		fetch->part = str_format("%s.part", path);
@@ -458,24 +524,24 @@ fail:
 int oci_fetch_manifest(const struct oci_source *source, const char *reference, oci_fetched_t on_fetched, void *user,
 	struct oci_fetch **ret)
 {
-	return fetch_start(source, FETCH_MANIFEST, reference, OCI_MANIFEST_MAX, NULL, 0, NULL, on_fetched, user, ret);
+	return fetch_start(source, FETCH_MANIFEST, reference, OCI_MANIFEST_MAX, NULL, NULL, 0, NULL, on_fetched, user, ret);
 }
 
 int oci_fetch_blob(const struct oci_source *source, const char *digest, size_t max_bytes, oci_fetched_t on_fetched,
 	void *user, struct oci_fetch **ret)
 {
-	return fetch_start(source, FETCH_BLOB, digest, max_bytes, NULL, 0, NULL, on_fetched, user, ret);
+	return fetch_start(source, FETCH_BLOB, digest, max_bytes, NULL, NULL, 0, NULL, on_fetched, user, ret);
 }
 
 int oci_fetch_blob_file(const struct oci_source *source, const char *digest, const char *path, uint64_t max_bytes,
 	int (*on_progress)(uint64_t n_done, uint64_t n_total, void *user), oci_fetched_t on_fetched, void *user,
 	struct oci_fetch **ret)
 {
-	return fetch_start(source, FETCH_FILE, digest, 0, path, max_bytes, on_progress, on_fetched, user, ret);
+	return fetch_start(source, FETCH_FILE, digest, 0, path, NULL, max_bytes, on_progress, on_fetched, user, ret);
 }
 
-int oci_fetch_referrers(const struct oci_source *source, const char *digest, oci_fetched_t on_fetched, void *user,
-	struct oci_fetch **ret)
+int oci_fetch_referrers(const struct oci_source *source, const char *digest, const char *page, oci_fetched_t on_fetched,
+	void *user, struct oci_fetch **ret)
 {
-	return fetch_start(source, FETCH_REFERRERS, digest, OCI_MANIFEST_MAX, NULL, 0, NULL, on_fetched, user, ret);
+	return fetch_start(source, FETCH_REFERRERS, digest, OCI_MANIFEST_MAX, NULL, page, 0, NULL, on_fetched, user, ret);
 }

@@ -76,6 +76,46 @@ static void bad_manifests_are_refused(void **state)
 	}
 }
 
+static void the_next_page_stays_with_the_registry(void **state)
+{
+	static const struct {
+		const char *header, *next;
+	} rows[] = {
+		{"</v2/a/referrers/" D "?last=1>; rel=\"next\"", "/v2/a/referrers/" D "?last=1"},
+		{"<https://r:1/v2/a/referrers/x>; rel=next", "/v2/a/referrers/x"},
+		{"</v2/a/referrers/1>; rel=\"prev\", </v2/a/referrers/2>; rel=\"next\"", "/v2/a/referrers/2"},
+		{"<https://evil/v2/a/referrers/x>; rel=next", NULL},
+		{"</v2/b/referrers/x>; rel=next", NULL},
+		{"</v2/a/referrers/../../b>; rel=next", NULL},
+		{"</v2/a/referrers/x y>; rel=next", NULL},
+		{"</v2/a/referrers/x>; rel=prev", NULL},
+		{"</v2/a/referrers/x", NULL},
+		{"", NULL},
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		char *next AUTO_FREE = oci_link_next(rows[i].header, "https://r:1", "/v2/a/referrers/");
+
+		if (rows[i].next)
+			assert_string_equal(next, rows[i].next);
+		else
+			assert_null(next);
+	}
+}
+
+static void retry_after_is_seconds_or_a_date(void **state)
+{
+	static const struct {
+		const char *header;
+		unsigned sec;
+	} rows[] = {{"30", 30}, {"0", 0}, {"", 0}, {"soon", 0}, {"-1", 0}, {"1.5", 0}, {"99999999999999999999", 600},
+		{"Thu, 01 Jan 1970 00:01:40 GMT", 60}, {"Thu, 01 Jan 1970 00:00:10 GMT", 0}, {"Thu, 01 Jan 2070 00:00:00 GMT", 600},
+		{"Thu, 01 Jan 1970 00:01:40 GMT+1", 0}};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+		assert_int_equal(oci_retry_after(rows[i].header, 40), rows[i].sec);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -83,6 +123,8 @@ int main(void)
 		cmocka_unit_test(other_challenges_are_refused),
 		cmocka_unit_test(manifests_are_read),
 		cmocka_unit_test(bad_manifests_are_refused),
+		cmocka_unit_test(the_next_page_stays_with_the_registry),
+		cmocka_unit_test(retry_after_is_seconds_or_a_date),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 enum { DEFAULT_FILES = 2000, NAME_LIMIT = 512 };
-#define DEFAULT_BYTES (UINT64_C(64) << 20)
+#define DEFAULT_BYTES (UINT64_C(128) << 20)
 
 static void archive_read_freep(struct archive **archive)
 {
@@ -148,22 +148,28 @@ static int unpack_entries(struct archive *in, struct archive *out, const char *f
 	return 0;
 }
 
-int unpack_tar_gz(const void *bytes, size_t n, const char *folder, const struct unpack_limits *limits,
-	struct diag *reterr)
+static int archive_new(struct archive **ret, struct diag *reterr)
 {
 	struct archive *in CLEANUP(archive_read_freep) = archive_read_new();
+
+	if (!in)
+		return -ENOMEM;
+	if (archive_read_support_filter_gzip(in) != ARCHIVE_OK || archive_read_support_format_tar(in) != ARCHIVE_OK)
+		return diag_set(reterr, -EOPNOTSUPP, "archive", "libarchive cannot read tar.gz");
+	*ret = TAKE_PTR(in);
+	return 0;
+}
+
+static int unpack_all(struct archive *in, const char *folder, const struct unpack_limits *limits, struct diag *reterr)
+{
 	struct archive *out CLEANUP(archive_write_freep) = archive_write_disk_new();
 	char *real AUTO_FREE = NULL;
 	int r;
 
-	if (!in || !out)
+	if (!out)
 		return -ENOMEM;
-	if (archive_read_support_filter_gzip(in) != ARCHIVE_OK || archive_read_support_format_tar(in) != ARCHIVE_OK)
-		return diag_set(reterr, -EOPNOTSUPP, "archive", "libarchive cannot read tar.gz");
 	archive_write_disk_set_options(out,
 		ARCHIVE_EXTRACT_SECURE_NODOTDOT | ARCHIVE_EXTRACT_SECURE_SYMLINKS | ARCHIVE_EXTRACT_NO_OVERWRITE);
-	if (archive_read_open_memory(in, bytes, n) != ARCHIVE_OK)
-		return diag_set(reterr, -EBADMSG, "archive", "is no tar.gz: %s", archive_error_string(in));
 	if (mkdir(folder, 0700) < 0)
 		return diag_set(reterr, -errno, folder, "cannot be made: %s", strerror(errno));
 	real = realpath(folder, NULL); // SECURE_SYMLINKS looks at every component
@@ -171,4 +177,29 @@ int unpack_tar_gz(const void *bytes, size_t n, const char *folder, const struct 
 	if (r < 0)
 		(void)unpack_remove(folder); // the first error is the one to report
 	return r;
+}
+
+int unpack_tar_gz(const void *bytes, size_t n, const char *folder, const struct unpack_limits *limits,
+	struct diag *reterr)
+{
+	struct archive *in CLEANUP(archive_read_freep) = NULL;
+	int r = archive_new(&in, reterr);
+
+	if (r < 0)
+		return r;
+	if (archive_read_open_memory(in, bytes, n) != ARCHIVE_OK)
+		return diag_set(reterr, -EBADMSG, "archive", "is no tar.gz: %s", archive_error_string(in));
+	return unpack_all(in, folder, limits, reterr);
+}
+
+int unpack_tar_gz_fd(int fd, const char *folder, const struct unpack_limits *limits, struct diag *reterr)
+{
+	struct archive *in CLEANUP(archive_read_freep) = NULL;
+	int r = archive_new(&in, reterr);
+
+	if (r < 0)
+		return r;
+	if (archive_read_open_fd(in, fd, 64 << 10) != ARCHIVE_OK)
+		return diag_set(reterr, -EBADMSG, "archive", "is no tar.gz: %s", archive_error_string(in));
+	return unpack_all(in, folder, limits, reterr);
 }
