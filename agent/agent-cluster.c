@@ -268,6 +268,8 @@ static void keep_bootstrap(struct agent *a)
 		.kube = a->kube,
 		.source = { .client = a->content, .url = region_client_url(a->region), .repository = as->bootstrap_repository },
 		.digest = as->bootstrap_digest,
+		.tag = as->bootstrap_tag,
+		.come_back_sec = as->bootstrap_come_back_sec,
 		.variables = as->variables,
 		.secrets = a->user_secrets,
 		.key_pems = keys,

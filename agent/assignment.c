@@ -204,6 +204,30 @@ static int decode_digest(const struct value *object, const char *where, const ch
 	return 0;
 }
 
+// By digest, or by a tag that nodes look up; and how long an artifact may get no further.
+static int decode_bootstrap(const struct value *bootstrap, struct assignment *a, struct diag *reterr)
+{
+	const struct value *come_back = value_find(bootstrap, "comeBackSec");
+	int64_t sec = ASSIGNMENT_COME_BACK_SEC;
+	int r = take_text(bootstrap, "tag", false, &a->bootstrap_tag, reterr);
+
+	if (r == 0 && come_back && come_back->type != VALUE_NULL)
+		r = value_int(come_back, "bootstrap.comeBackSec", 0, 7 * 24 * 3600, &sec, reterr);
+	if (r < 0)
+		return r;
+	a->bootstrap_come_back_sec = (unsigned)sec;
+	if (!a->bootstrap_tag)
+		return decode_digest(bootstrap, "bootstrap", &a->bootstrap_repository, &a->bootstrap_digest, reterr);
+	if ((r = take_text(bootstrap, "repository", true, &a->bootstrap_repository, reterr)) < 0)
+		return r;
+	if (!oci_name_valid(a->bootstrap_repository) || !oci_tag_valid(a->bootstrap_tag))
+		return diag_set(reterr, -EINVAL, "bootstrap", "repository and tag must be as OCI has them, not \"%s:%s\"",
+			a->bootstrap_repository, a->bootstrap_tag);
+	if (value_find(bootstrap, "digest") && value_find(bootstrap, "digest")->type != VALUE_NULL)
+		return diag_set(reterr, -EINVAL, "bootstrap", "has a digest or a tag, not both");
+	return 0;
+}
+
 static int decode_artifacts(struct assignment *a, struct diag *reterr)
 {
 	const struct value *bootstrap = NULL, *payload = NULL;
@@ -215,7 +239,7 @@ static int decode_artifacts(struct assignment *a, struct diag *reterr)
 	if (r < 0 || !bootstrap)
 		return r;
 	a->has_bootstrap = true;
-	if ((r = decode_digest(bootstrap, "bootstrap", &a->bootstrap_repository, &a->bootstrap_digest, reterr)) < 0 ||
+	if ((r = decode_bootstrap(bootstrap, a, reterr)) < 0 ||
 		(r = take_object(bootstrap, "variables", &a->variables, reterr)) < 0)
 		return r;
 	return take_texts(bootstrap, "signingKeys", SEED_MAX_KEYS, a->signing_keys, &a->n_signing_keys, reterr);

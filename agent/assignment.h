@@ -7,6 +7,8 @@
 
 enum { ASSIGNMENT_MAX_BYTES = 1 << 20, ASSIGNMENT_MAX_SANS = 32, ASSIGNMENT_MAX_NTP = 16 };
 
+enum { ASSIGNMENT_COME_BACK_SEC = 1800 }; // when the region does not say
+
 struct assignment {
 	struct value *document;   // owned; everything below is borrowed from it, NULL: not given
 	char *text;               // owned: the JSON as it came, NULL when it came from a seed
@@ -26,7 +28,8 @@ struct assignment {
 	const struct value *labels, *overrides;
 	const char *tls_sans[ASSIGNMENT_MAX_SANS + 1]; // NULL-terminated
 	bool has_bootstrap;
-	const char *bootstrap_repository, *bootstrap_digest;
+	const char *bootstrap_repository, *bootstrap_digest, *bootstrap_tag; // digest or tag
+	unsigned bootstrap_come_back_sec;
 	const struct value *variables;
 	size_t n_signing_keys;
 	const char *signing_keys[SEED_MAX_KEYS];

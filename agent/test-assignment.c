@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
+#define ONE "sha256:1111111111111111111111111111111111111111111111111111111111111111"
+
 static void whole_assignment_is_decoded(void **state)
 {
 	struct assignment *a CLEANUP(assignment_freep) = NULL;
@@ -55,6 +57,12 @@ static void wrong_assignment_is_refused_by_key(void **state)
 			"joins nobody" },
 		{ "{\"node\":{\"name\":\"n\"},\"role\":\"worker\",\"ntp\":[\"a\\nFallbackNTP=b\"]}", "ntp", "host names" },
 		{ "{\"node\":{\"name\":\"n\"},\"role\":\"worker\",\"ntp\":[\"\"]}", "ntp", "host names" },
+		{ "{\"node\":{\"name\":\"n\"},\"role\":\"worker\",\"bootstrap\":{\"repository\":\"a/b\",\"tag\":\".x\"}}", "bootstrap",
+			"tag" },
+		{ "{\"node\":{\"name\":\"n\"},\"role\":\"worker\",\"bootstrap\":{\"repository\":\"a/b\",\"tag\":\"v1\",\"digest\":\"" ONE "\"}}",
+			"bootstrap", "not both" },
+		{ "{\"node\":{\"name\":\"n\"},\"role\":\"worker\",\"bootstrap\":{\"repository\":\"a/b\",\"tag\":\"v1\",\"comeBackSec\":-1}}",
+			"bootstrap.comeBackSec", "0" },
 		{ "{\"node\":{\"name\":\"n\"},\"role\":\"worker\",\"bootstrap\":{\"repository\":\"a/b\",\"digest\":\"latest\"}}", "bootstrap",
 			"sha256" },
 	};
@@ -91,7 +99,6 @@ static struct assignment_changes changes_to(const struct assignment *old, const 
 }
 
 #define HEAD "{\"generation\":\"e.2\",\"node\":{\"name\":\"n\"},\"role\":\"server\","
-#define ONE "sha256:1111111111111111111111111111111111111111111111111111111111111111"
 #define TWO "sha256:2222222222222222222222222222222222222222222222222222222222222222"
 
 // A bootstrap that was mended at the region is another digest: the node has to notice while it still fails on the old one.

@@ -1,10 +1,11 @@
-// Keeping and re-checking the last verified artifact.
+// Keeping and re-checking verified artifacts.
 // SPDX-License-Identifier: Apache-2.0
 #include "k3s/bootstrap-cache.h"
 #include "base/crypto.h"
 #include "base/file.h"
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 
 enum { MAX_KEYS = 16 };
 
@@ -39,7 +40,8 @@ int bootstrap_layer(const char *manifest, size_t n, struct oci_layer *ret, struc
 		!str_equal(parsed.layers[0].media_type, OCI_TYPE_FLUX_CONTENT))
 		r = diag_set(reterr, -EBADMSG, "bootstrap", "is no Flux artifact with one layer of manifests");
 	else if (parsed.layers[0].size > BOOTSTRAP_LAYER_MAX)
-		r = diag_set(reterr, -EBADMSG, "bootstrap", "its layer is larger than %d bytes", BOOTSTRAP_LAYER_MAX);
+		r = diag_set(reterr, -EFBIG, "bootstrap", "its layer has %llu bytes and may have %d: nothing of it was fetched",
+			(unsigned long long)parsed.layers[0].size, BOOTSTRAP_LAYER_MAX);
 	if (r == 0) {
 		*ret = parsed.layers[0];
 		ret->annotations = NULL; // belongs to the document
@@ -63,25 +65,35 @@ static bool bytes_are(const char *bytes, size_t n, const char *digest)
 	return str_equal(text, digest);
 }
 
-int bootstrap_cache_load(const char *folder, const char *digest, const char *keys_hash, char **ret, size_t *ret_n)
+char *bootstrap_cache_layer(const char *folder, const char *digest)
+{
+	return cache_path(folder, digest, "layer");
+}
+
+static bool file_is(const char *path, const char *digest)
+{
+	int fd AUTO_CLOSE = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char found[OCI_DIGEST_TEXT];
+
+	return fd >= 0 && oci_file_digest(fd, found) == 0 && str_equal(found, digest);
+}
+
+int bootstrap_cache_check(const char *folder, const char *digest, const char *keys_hash)
 {
 	char *manifest_path AUTO_FREE = cache_path(folder, digest, "manifest");
 	char *layer_path AUTO_FREE = cache_path(folder, digest, "layer");
 	char *keys_path AUTO_FREE = cache_path(folder, digest, "keys");
-	char *manifest AUTO_FREE = NULL, *layer AUTO_FREE = NULL, *keys AUTO_FREE = NULL;
+	char *manifest AUTO_FREE = NULL, *keys AUTO_FREE = NULL;
 	struct oci_layer wanted;
-	size_t n_manifest = 0, n_layer = 0;
+	size_t n_manifest = 0;
 
 	if (!manifest_path || !layer_path || !keys_path)
 		return -ENOENT;
 	if (file_read(keys_path, SHA256_HEX, &keys, NULL, NULL) < 0 || !str_equal(keys, keys_hash) ||
 		file_read(manifest_path, OCI_MANIFEST_MAX, &manifest, &n_manifest, NULL) < 0 ||
 		!bytes_are(manifest, n_manifest, digest) || bootstrap_layer(manifest, n_manifest, &wanted, NULL) < 0 ||
-		file_read(layer_path, BOOTSTRAP_LAYER_MAX, &layer, &n_layer, NULL) < 0 ||
-		!bytes_are(layer, n_layer, wanted.digest))
+		!file_is(layer_path, wanted.digest))
 		return -ENOENT;
-	*ret = TAKE_PTR(layer);
-	*ret_n = n_layer;
 	return 0;
 }
 
@@ -91,16 +103,18 @@ static void dir_closep(DIR **dir)
 		(void)closedir(*dir); // read only
 }
 
-static void others_drop(const char *folder, const char *hex)
+void bootstrap_cache_keep(const char *folder, const char *digest, const char *other)
 {
 	DIR *dir CLEANUP(dir_closep) = opendir(folder);
+	const char *hex = strchr(digest, ':') ? strchr(digest, ':') + 1 : "-";
+	const char *other_hex = strchr(other, ':') ? strchr(other, ':') + 1 : "-";
 	struct dirent *entry;
 
 	while (dir && (entry = readdir(dir))) {
 		char *path AUTO_FREE = NULL;
 
 		if (strspn(entry->d_name, "0123456789abcdef") != SHA256_HEX || entry->d_name[SHA256_HEX] != '.' ||
-			strncmp(entry->d_name, hex, SHA256_HEX) == 0)
+			strncmp(entry->d_name, hex, SHA256_HEX) == 0 || strncmp(entry->d_name, other_hex, SHA256_HEX) == 0)
 			continue;
 		path = str_format("%s/%s", folder, entry->d_name);
 		if (path)
@@ -109,23 +123,36 @@ static void others_drop(const char *folder, const char *hex)
 }
 
 int bootstrap_cache_save(const char *folder, const char *digest, const char *keys_hash, const char *manifest,
-	size_t n_manifest, const char *layer, size_t n_layer, struct diag *reterr)
+	size_t n_manifest, struct diag *reterr)
 {
 	char *manifest_path AUTO_FREE = cache_path(folder, digest, "manifest");
-	char *layer_path AUTO_FREE = cache_path(folder, digest, "layer");
 	char *keys_path AUTO_FREE = cache_path(folder, digest, "keys");
-	int r = file_make_folders(folder, 0700);
+	int r;
 
-	if (!manifest_path || !layer_path || !keys_path)
+	if (!manifest_path || !keys_path)
 		return -ENOMEM;
-	if (r < 0)
-		return diag_set(reterr, r, folder, "cannot be made: %s", strerror(-r));
 	r = file_write_atomic(manifest_path, manifest, n_manifest, 0600, reterr);
-	if (r == 0)
-		r = file_write_atomic(layer_path, layer, n_layer, 0600, reterr);
-	if (r == 0) // last: it says that the two others are good
+	if (r == 0) // last: it says that manifest and layer are good
 		r = file_write_atomic(keys_path, keys_hash, strlen(keys_hash), 0600, reterr);
-	if (r == 0)
-		others_drop(folder, digest + strlen("sha256:"));
 	return r;
+}
+
+static const char *const note_names[] = {[BOOTSTRAP_NOTE_READY] = "ready", [BOOTSTRAP_NOTE_BROKEN] = "broken"};
+
+int bootstrap_note_write(const char *folder, enum bootstrap_note note, const char *text)
+{
+	char *path AUTO_FREE = str_format("%s/%s", folder, note_names[note]);
+
+	if (!path)
+		return -ENOMEM;
+	return text ? file_write_atomic(path, text, strlen(text), 0600, NULL) : file_remove(path);
+}
+
+void bootstrap_note_read(const char *folder, enum bootstrap_note note, char ret[static BOOTSTRAP_NOTE_MAX])
+{
+	char *path AUTO_FREE = str_format("%s/%s", folder, note_names[note]), *text AUTO_FREE = NULL;
+
+	*ret = '\0';
+	if (path && file_read(path, BOOTSTRAP_NOTE_MAX - 1, &text, NULL, NULL) == 0)
+		snprintf(ret, BOOTSTRAP_NOTE_MAX, "%s", text);
 }

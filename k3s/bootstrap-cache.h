@@ -1,18 +1,32 @@
-// The last verified artifact on disk: manifest, layer, and under which keys it was verified. A node that comes up while
-// the registry is silent goes on with it; every byte is checked against the digest again, and other keys void it.
+// The verified artifacts on disk: manifest, layer, and under which keys each was verified; and two notes: which one was
+// entirely ready last, and which one was given up. A node that comes up while the registry is silent goes on with what is
+// here; every byte is checked against the digest again, and other keys void it.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include "k3s/oci-pull.h"
 
-enum { BOOTSTRAP_LAYER_MAX = 16 << 20 };
+enum { BOOTSTRAP_LAYER_MAX = 64 << 20, BOOTSTRAP_NOTE_MAX = 160 };
 
 // SHA-256 over the sorted pins of the keys: which trust this was verified under. -EINVAL: one is no public key.
 int bootstrap_keys_hash(const char *const *key_pems, size_t n_keys, char ret[static 65], struct diag *reterr);
 /* The one layer of a Flux artifact. -EBADMSG with a diag when @manifest is something else or too large. */
 int bootstrap_layer(const char *manifest, size_t n, struct oci_layer *ret, struct diag *reterr);
-/* 0: *ret is the layer of @digest, verified under these keys before. -ENOENT otherwise, whatever the reason: pull. */
-int bootstrap_cache_load(const char *folder, const char *digest, const char *keys_hash, char **ret, size_t *ret_n);
-// Keep it and drop every other artifact in @folder.
+
+// Where the layer of @digest is kept. Caller frees; NULL: no memory.
+char *bootstrap_cache_layer(const char *folder, const char *digest);
+// 0: the layer of @digest is there, verified under these keys before. -ENOENT otherwise, whatever the reason: pull.
+int bootstrap_cache_check(const char *folder, const char *digest, const char *keys_hash);
+// The layer is there and good: keep it for the next start.
 int bootstrap_cache_save(const char *folder, const char *digest, const char *keys_hash, const char *manifest,
-	size_t n_manifest, const char *layer, size_t n_layer, struct diag *reterr);
+	size_t n_manifest, struct diag *reterr);
+// Drop every artifact but these two; one may be "".
+void bootstrap_cache_keep(const char *folder, const char *digest, const char *other);
+
+enum bootstrap_note {
+	BOOTSTRAP_NOTE_READY, // digest of the last one that was entirely ready
+	BOOTSTRAP_NOTE_BROKEN, // digest and variables of the one that was given up
+};
+// @text NULL takes the note away.
+int bootstrap_note_write(const char *folder, enum bootstrap_note note, const char *text);
+void bootstrap_note_read(const char *folder, enum bootstrap_note note, char ret[static BOOTSTRAP_NOTE_MAX]); // "" none

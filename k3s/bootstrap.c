@@ -1,7 +1,9 @@
 // The order of things: artifact (cache, else pull and verify), unpack, then walk the stages for ever: a walk ends at the
-// first stage that is not ready, the timer starts the next one.
+// first stage that is not ready, the timer starts the next one. Beside it, with a timer of its own, the next artifact is
+// looked for: after a refusal, or because the tag may have moved.
 // SPDX-License-Identifier: Apache-2.0
 #include "k3s/bootstrap.h"
+#include "base/crypto.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/time.h"
@@ -10,34 +12,46 @@
 #include "k3s/substitute.h"
 #include "k3s/unpack.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
+#include <sys/stat.h>
 
-enum { WALK_SEC = 2, WALK_STEADY_SEC = 15, DEFAULT_PRUNE_SEC = 45 };
+enum { WALK_SEC = 2, WALK_STEADY_SEC = 15, DEFAULT_PRUNE_SEC = 45, DEFAULT_LOOK_SEC = 60 };
 
 struct bootstrap {
 	sd_event *event;
 	struct kube *kube;
 	struct oci_source source; // texts owned by the next four
 	char *url, *repository, *username, *password;
-	char digest[OCI_DIGEST_TEXT], keys_hash[65];
+	char *tag;
+	char wanted[OCI_DIGEST_TEXT]; // "" until the tag was looked up
+	char keys_hash[65], variables_hash[65];
 	struct value *variables;
 	const struct value *secrets;
 	size_t n_keys;
 	char *keys[COSIGN_MAX_KEYS];
 	char *self, *manifests_folder, *work_folder, *cache_folder;
 	uint64_t max_backoff_usec;
-	unsigned prune_sec, attempt;
+	unsigned prune_sec, look_sec, come_back_sec, attempt;
 	void (*on_changed)(const struct bootstrap_status *status, void *user);
 	void *user;
 
 	struct bootstrap_status status, told;
-	sd_event_source *timer;
+	sd_event_source *timer;         // the next walk
+	sd_event_source *attempt_timer; // the next look for an artifact
+	int problem;                    // why the wanted artifact is not the one that is walked
+	char problem_sentence[1024];
 	struct oci_fetch *fetch;
 	struct cosign_check *check;
 	char *manifest;
 	size_t n_manifest;
 	char layer_digest[OCI_DIGEST_TEXT];
 	uint64_t layer_bytes; // as the manifest says
+
+	char used[OCI_DIGEST_TEXT]; // whose stages these are
+	char last_ready[OCI_DIGEST_TEXT];
+	enum stage_id furthest;
+	uint64_t stuck_usec, walked_usec; // how long nothing went on while the API answered; the last walk's end
 
 	struct stages *stages;
 	struct lease *lease;
@@ -88,38 +102,68 @@ static void sentence_set(struct bootstrap *bootstrap, const char *format, ...)
 	memcpy(bootstrap->status.sentence, text, strlen(text));
 }
 
-static int timer_set(struct bootstrap *bootstrap, uint64_t usec)
+static int timer_set(sd_event_source *timer, uint64_t usec)
 {
-	int r = sd_event_source_set_time_relative(bootstrap->timer, usec);
+	int r = sd_event_source_set_time_relative(timer, usec);
 
-	return r < 0 ? r : sd_event_source_set_enabled(bootstrap->timer, SD_EVENT_ONESHOT);
+	return r < 0 ? r : sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
 }
 
-// The artifact could not be had or is refused: say so, come again.
-static void attempt_fail(struct bootstrap *bootstrap, int error, const char *sentence)
+static void last_ready_use(struct bootstrap *bootstrap);
+
+// The artifact that is walked is the one that is wanted.
+static bool is_wanted(const struct bootstrap *bootstrap)
+{
+	return str_equal(bootstrap->used, bootstrap->wanted);
+}
+
+// The artifact could not be had or is refused: say so, come again; the last good one is walked meanwhile.
+static void attempt_fail(struct bootstrap *bootstrap, int error, const char *sentence, unsigned retry_after_sec)
 {
 	uint64_t wait = time_backoff_usec(bootstrap->attempt, USEC_PER_SEC, bootstrap->max_backoff_usec);
 
+	if (wait < retry_after_sec * USEC_PER_SEC)
+		wait = retry_after_sec * USEC_PER_SEC;
 	if (bootstrap->attempt < 16)
 		bootstrap->attempt++;
+	if (bootstrap->walk && is_wanted(bootstrap)) { // the tag could not be looked up again: what it said last stands
+		(void)timer_set(bootstrap->attempt_timer, wait + bootstrap->look_sec * USEC_PER_SEC); // else for ever
+		return;
+	}
+	bootstrap->problem = error;
+	if (retry_after_sec)
+		snprintf(bootstrap->problem_sentence, sizeof(bootstrap->problem_sentence), "%.900s; asked again in %u s",
+			sentence, retry_after_sec);
+	else
+		snprintf(bootstrap->problem_sentence, sizeof(bootstrap->problem_sentence), "%.1000s", sentence);
+	if (timer_set(bootstrap->attempt_timer, wait + 100 * USEC_PER_MSEC) < 0)
+		snprintf(bootstrap->problem_sentence, sizeof(bootstrap->problem_sentence),
+			"%.900s (and there is no timer to try again)", sentence);
+	if (!bootstrap->walk)
+		last_ready_use(bootstrap);
 	bootstrap->status.error = error;
-	sentence_set(bootstrap, "%s", sentence);
-	if (timer_set(bootstrap, wait + 100 * USEC_PER_MSEC) < 0)
-		sentence_set(bootstrap, "%.900s (and there is no timer to try again)", sentence);
+	if (bootstrap->walk)
+		sentence_set(bootstrap, "%.850s; what was laid before (%.19s) stays", bootstrap->problem_sentence,
+			bootstrap->used);
+	else
+		sentence_set(bootstrap, "%s", bootstrap->problem_sentence);
 	tell(bootstrap);
 }
 
-static void attempt_refuse(struct bootstrap *bootstrap, int error, const struct diag *diag)
+static void attempt_refuse(struct bootstrap *bootstrap, int error, const struct diag *diag, unsigned retry_after_sec)
 {
 	char sentence[1024];
 
 	snprintf(sentence, sizeof(sentence), "the bootstrap is refused: %.900s", diag_text(diag));
-	attempt_fail(bootstrap, error, sentence);
+	attempt_fail(bootstrap, error, sentence, retry_after_sec);
 }
 
-// Why the last attempt failed stays until another one is through: a console that changes at every try tells nobody more.
+/* Why the last attempt failed stays until another one is through: a console that changes at every try tells nobody more.
+ * While an artifact is walked the walk speaks. */
 static void phase_set(struct bootstrap *bootstrap, enum bootstrap_phase phase, const char *sentence)
 {
+	if (bootstrap->walk)
+		return;
 	bootstrap->status.phase = phase;
 	if (phase < BOOTSTRAP_WATCHING && bootstrap->status.error < 0)
 		return;
@@ -130,11 +174,67 @@ static void phase_set(struct bootstrap *bootstrap, enum bootstrap_phase phase, c
 
 // ---- walking
 
+static void ready_note(struct bootstrap *bootstrap)
+{
+	if (str_equal(bootstrap->used, bootstrap->last_ready))
+		return;
+	memcpy(bootstrap->last_ready, bootstrap->used, sizeof(bootstrap->last_ready));
+	if (*bootstrap->cache_folder) {
+		// Without the note there is nothing to come back to after a restart: said nowhere, as nothing waits for it.
+		(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_READY, bootstrap->used);
+		bootstrap_cache_keep(bootstrap->cache_folder, bootstrap->wanted, bootstrap->used);
+	}
+}
+
+/* How long has nothing gone on? Only time in which the API answered and somebody lays counts: what it waits for then is
+ * the artifact's own. */
+static bool is_stuck(struct bootstrap *bootstrap, const struct stage_walk_result *result)
+{
+	uint64_t now_usec = time_boot_usec();
+
+	if (result->stage > bootstrap->furthest) {
+		bootstrap->furthest = result->stage;
+		bootstrap->stuck_usec = 0;
+	} else if (result->error == 0 && result->someone_lays && bootstrap->walked_usec) {
+		bootstrap->stuck_usec += now_usec - bootstrap->walked_usec;
+	}
+	bootstrap->walked_usec = now_usec;
+	return result->stage != N_STAGES && bootstrap->come_back_sec && is_wanted(bootstrap) && *bootstrap->last_ready &&
+	       !str_equal(bootstrap->used, bootstrap->last_ready) &&
+	       bootstrap->stuck_usec >= bootstrap->come_back_sec * USEC_PER_SEC;
+}
+
+static void give_up(struct bootstrap *bootstrap, const struct stage_walk_result *result)
+{
+	char note[BOOTSTRAP_NOTE_MAX];
+
+	snprintf(note, sizeof(note), "%s %s", bootstrap->wanted, bootstrap->variables_hash);
+	(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_BROKEN, note); // else it is tried once more
+	bootstrap->problem = -ETIME;
+	snprintf(bootstrap->problem_sentence, sizeof(bootstrap->problem_sentence),
+		"the bootstrap %.19s got no further for %u s and was given up (%.600s); set another digest, or this one again "
+		"after another, to have it tried anew",
+		bootstrap->wanted, bootstrap->come_back_sec, result->sentence);
+	last_ready_use(bootstrap);
+	if (is_wanted(bootstrap)) { // the good one is gone from the disk: this one has to do
+		(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_BROKEN, NULL);
+		bootstrap->problem = 0;
+		bootstrap->stuck_usec = 0;
+	}
+}
+
 static void on_walk_end(const struct stage_walk_result *result, void *user)
 {
 	struct bootstrap *bootstrap = user;
 	bool steady = result->stage == N_STAGES && result->someone_lays;
 
+	if (steady)
+		ready_note(bootstrap);
+	if (is_stuck(bootstrap, result)) {
+		if (timer_set(bootstrap->timer, WALK_SEC * USEC_PER_SEC) == 0)
+			give_up(bootstrap, result);
+		return;
+	}
 	bootstrap->status.holder = result->holder;
 	bootstrap->status.stage = result->stage;
 	bootstrap->status.error = result->error;
@@ -142,7 +242,16 @@ static void on_walk_end(const struct stage_walk_result *result, void *user)
 	bootstrap->status.phase = steady ? BOOTSTRAP_STEADY : BOOTSTRAP_WATCHING;
 	bootstrap->status.ready = steady;
 	bootstrap->status.cluster_network_ready = result->stage >= STAGE_STORAGE;
-	if (timer_set(bootstrap, (steady ? WALK_STEADY_SEC : WALK_SEC) * USEC_PER_SEC) < 0)
+	memcpy(bootstrap->status.digest, bootstrap->used, sizeof(bootstrap->status.digest));
+	bootstrap->status.came_back = bootstrap->problem < 0;
+	if (bootstrap->problem < 0) {
+		bootstrap->status.phase = BOOTSTRAP_WATCHING;
+		bootstrap->status.ready = false;
+		bootstrap->status.error = bootstrap->problem;
+		sentence_set(bootstrap, "%.750s; what was laid before (%.19s) stays%s%.150s", bootstrap->problem_sentence,
+			bootstrap->used, *result->sentence ? ": " : " and is ready", result->sentence);
+	}
+	if (timer_set(bootstrap->timer, (steady ? WALK_STEADY_SEC : WALK_SEC) * USEC_PER_SEC) < 0)
 		sentence_set(bootstrap, "no timer to look at the bootstrap again");
 	tell(bootstrap);
 }
@@ -157,8 +266,11 @@ static void on_lease(struct lease *lease, void *user)
 
 static int walk_make(struct bootstrap *bootstrap)
 {
-	int r = lease_new(bootstrap->event, bootstrap->kube, STAGE_WALK_LEASE, bootstrap->self, on_lease, bootstrap,
-		&bootstrap->lease);
+	int r = 0;
+
+	if (!bootstrap->lease)
+		r = lease_new(bootstrap->event, bootstrap->kube, STAGE_WALK_LEASE, bootstrap->self, on_lease, bootstrap,
+			&bootstrap->lease);
 
 	if (r == 0)
 		r = stage_walk_new(
@@ -167,102 +279,157 @@ static int walk_make(struct bootstrap *bootstrap)
 				.manifests_folder = bootstrap->manifests_folder, .prune_sec = bootstrap->prune_sec,
 				.on_end = on_walk_end, .user = bootstrap},
 			&bootstrap->walk);
-	if (r < 0)
-		bootstrap->lease = lease_free(bootstrap->lease);
 	return r;
 }
 
 // ---- from the artifact to stages
 
-
-static int layer_unpack(struct bootstrap *bootstrap, const char *layer, size_t n, struct diag *reterr)
+static int layer_unpack(struct bootstrap *bootstrap, const char *layer_path, struct stages **ret, struct diag *reterr)
 {
 	char *folder AUTO_FREE = str_format("%s/artifact", bootstrap->work_folder);
-	struct stages *stages = NULL;
+	int fd AUTO_CLOSE = open(layer_path, O_RDONLY | O_CLOEXEC);
 	int r;
 
 	if (!folder)
 		return -ENOMEM;
+	if (fd < 0)
+		return diag_set(reterr, -errno, layer_path, "cannot be read: %s", strerror(errno));
 	r = file_make_folders(bootstrap->work_folder, 0700);
 	if (r == 0)
 		r = unpack_remove(folder); // of an attempt that a power cut ended
 	if (r < 0)
 		return diag_set(reterr, r, folder, "cannot be made: %s", strerror(-r));
-	r = unpack_tar_gz(layer, n, folder, NULL, reterr);
+	r = unpack_tar_gz_fd(fd, folder, NULL, reterr);
 	if (r < 0)
 		return r;
-	r = stages_load(folder, bootstrap->variables, bootstrap->secrets, &stages, reterr);
+	r = stages_load(folder, bootstrap->variables, bootstrap->secrets, ret, reterr);
 	(void)unpack_remove(folder); // all is in memory now; what stays is removed next time
-	if (r < 0)
-		return r;
-	bootstrap->stages = stages;
-	return 0;
+	return r;
 }
 
-// 0: the stages are loaded and the walk has begun.
-static int artifact_use(struct bootstrap *bootstrap, const char *layer, size_t n, struct diag *reterr)
+// 0: the stages of this artifact are loaded and their walk takes the place of the one before.
+static int artifact_use(struct bootstrap *bootstrap, const char *digest, const char *layer_path, struct diag *reterr)
 {
+	struct stages *stages CLEANUP(stages_freep) = NULL;
 	int r;
 
 	phase_set(bootstrap, BOOTSTRAP_UNPACKING, "unpacking the bootstrap");
-	r = layer_unpack(bootstrap, layer, n, reterr);
+	r = layer_unpack(bootstrap, layer_path, &stages, reterr);
 	if (r < 0)
 		return r;
 	bootstrap->attempt = 0;
+	bootstrap->walk = stage_walk_free(bootstrap->walk);
+	stages_free(bootstrap->stages);
+	bootstrap->stages = TAKE_PTR(stages);
+	memmove(bootstrap->used, digest, OCI_DIGEST_TEXT);
+	bootstrap->furthest = STAGE_CRDS;
+	bootstrap->stuck_usec = bootstrap->walked_usec = 0;
+	if (is_wanted(bootstrap))
+		bootstrap->problem = 0;
+	phase_set(bootstrap, BOOTSTRAP_WATCHING, "asking the Kubernetes API who lays the bootstrap");
 	r = walk_make(bootstrap);
 	if (r < 0)
 		return diag_set(reterr, r, "lease", "cannot be asked for: %s", strerror(-r));
-	phase_set(bootstrap, BOOTSTRAP_WATCHING, "asking the Kubernetes API who lays the bootstrap");
-	stage_walk_start(bootstrap->walk);
+	// From the loop: this may be the end of the walk before. Without a timer the Lease's first news starts it.
+	(void)timer_set(bootstrap->timer, 0);
 	return 0;
+}
+
+// The last one that was entirely ready, when it is another one and is kept here, verified under the keys of today.
+static void last_ready_use(struct bootstrap *bootstrap)
+{
+	char *layer_path AUTO_FREE = NULL;
+
+	if (!*bootstrap->last_ready || str_equal(bootstrap->last_ready, bootstrap->wanted) ||
+		!*bootstrap->cache_folder ||
+		bootstrap_cache_check(bootstrap->cache_folder, bootstrap->last_ready, bootstrap->keys_hash) < 0)
+		return;
+	layer_path = bootstrap_cache_layer(bootstrap->cache_folder, bootstrap->last_ready);
+	if (layer_path)
+		(void)artifact_use(bootstrap, bootstrap->last_ready, layer_path, NULL); // the refusal says more
+}
+
+// The wanted artifact is here and verified.
+static void wanted_use(struct bootstrap *bootstrap, const char *layer_path)
+{
+	struct diag diag = {0};
+	int r = artifact_use(bootstrap, bootstrap->wanted, layer_path, &diag);
+
+	if (r < 0)
+		attempt_refuse(bootstrap, r, &diag, 0);
+	else if (bootstrap->tag)
+		(void)timer_set(bootstrap->attempt_timer, bootstrap->look_sec * USEC_PER_SEC); // else the tag stands
+}
+
+/* Where the layer goes: into the cache, else (it is switched off, or there is no STATE) beside the work. NULL: neither. */
+static char *layer_folder(struct bootstrap *bootstrap)
+{
+	if (*bootstrap->cache_folder && file_make_folders(bootstrap->cache_folder, 0700) == 0)
+		return strdup(bootstrap->cache_folder);
+	return file_make_folders(bootstrap->work_folder, 0700) == 0 ? strdup(bootstrap->work_folder) : NULL;
 }
 
 static void on_layer(const struct oci_fetched *fetched, void *user)
 {
 	struct bootstrap *bootstrap = user;
+	char *folder AUTO_FREE = layer_folder(bootstrap);
+	char *path AUTO_FREE = folder ? bootstrap_cache_layer(folder, bootstrap->wanted) : NULL;
 	struct diag diag = {0};
-	int r;
+	struct stat st;
 
 	bootstrap->fetch = NULL;
 	if (fetched->error < 0) {
-		attempt_refuse(bootstrap, fetched->error, fetched->diag);
+		if (fetched->error == -EBADMSG || fetched->error == -EFBIG || fetched->error == -ENOENT)
+			attempt_refuse(bootstrap, fetched->error, fetched->diag, 0);
+		else
+			attempt_fail(bootstrap, fetched->error, diag_text(fetched->diag), fetched->retry_after_sec);
 		return;
 	}
-	if (fetched->n != bootstrap->layer_bytes)
-		r = diag_set(&diag, -EBADMSG, "", "its layer has %zu bytes, its manifest says %llu", fetched->n,
-			(unsigned long long)bootstrap->layer_bytes);
-	else
-		r = artifact_use(bootstrap, fetched->bytes, fetched->n, &diag);
-	if (r < 0) {
-		attempt_refuse(bootstrap, r, &diag);
+	if (!path || stat(path, &st) < 0) {
+		attempt_fail(bootstrap, -EIO, "the bootstrap that was just fetched is not there any more", 0);
 		return;
 	}
-	// Without a copy the next start needs the registry: worth a try, no reason to stop.
-	if (*bootstrap->cache_folder)
-		(void)bootstrap_cache_save(bootstrap->cache_folder, bootstrap->digest, bootstrap->keys_hash,
-			bootstrap->manifest, bootstrap->n_manifest, fetched->bytes, fetched->n, NULL);
+	if ((uint64_t)st.st_size != bootstrap->layer_bytes) {
+		(void)file_remove(path); // named by a manifest that lies about it
+		(void)diag_set(&diag, -EBADMSG, "", "its layer has %llu bytes, its manifest says %llu",
+			(unsigned long long)st.st_size, (unsigned long long)bootstrap->layer_bytes);
+		attempt_refuse(bootstrap, -EBADMSG, &diag, 0);
+		return;
+	}
+	// Without the rest beside it the next start needs the registry: worth a try, no reason to stop.
+	if (str_equal(folder, bootstrap->cache_folder) &&
+		bootstrap_cache_save(folder, bootstrap->wanted, bootstrap->keys_hash, bootstrap->manifest,
+			bootstrap->n_manifest, NULL) == 0)
+		bootstrap_cache_keep(folder, bootstrap->wanted, bootstrap->last_ready);
+	wanted_use(bootstrap, path);
+	if (!str_equal(folder, bootstrap->cache_folder))
+		(void)file_remove(path); // it is in memory now
 }
 
-static void on_checked(int error, enum cosign_form form, const struct diag *diag, void *user)
+static void on_checked(const struct cosign_checked *checked, void *user)
 {
 	struct bootstrap *bootstrap = user;
+	char *folder AUTO_FREE = NULL, *path AUTO_FREE = NULL;
 	struct diag own = {0};
-	int r;
+	int r, error = checked->error;
 
 	bootstrap->check = NULL;
 	if (error < 0) {
 		if (error == -ENOKEY || error == -EKEYREJECTED || error == -EBADMSG)
-			attempt_refuse(bootstrap, error, diag);
+			attempt_refuse(bootstrap, error, checked->diag, 0);
 		else
-			attempt_fail(bootstrap, error, diag_text(diag));
+			attempt_fail(bootstrap, error, diag_text(checked->diag), checked->retry_after_sec);
 		return;
 	}
 	phase_set(bootstrap, BOOTSTRAP_PULLING, "pulling the bootstrap");
-	r = oci_fetch_blob(&bootstrap->source, bootstrap->layer_digest, BOOTSTRAP_LAYER_MAX, on_layer, bootstrap,
-		&bootstrap->fetch);
+	folder = layer_folder(bootstrap);
+	path = folder ? bootstrap_cache_layer(folder, bootstrap->wanted) : NULL;
+	r = path ? oci_fetch_blob_file(&bootstrap->source, bootstrap->layer_digest, path, bootstrap->layer_bytes, NULL,
+			   on_layer, bootstrap, &bootstrap->fetch)
+		 : -EIO;
 	if (r < 0) {
-		(void)diag_set(&own, r, "", "its layer cannot be asked for: %s", strerror(-r));
-		attempt_refuse(bootstrap, r, &own);
+		(void)diag_set(&own, r, "", "its layer cannot be stored: %s", strerror(-r));
+		attempt_refuse(bootstrap, r, &own, 0);
 	}
 }
 
@@ -281,6 +448,43 @@ static int manifest_keep(struct bootstrap *bootstrap, const struct oci_fetched *
 	return bootstrap->manifest ? 0 : -ENOMEM;
 }
 
+// 0: the wanted artifact is the one that is walked, or is used now, or the last good one in its stead; 1: it has to be pulled.
+static int wanted_find(struct bootstrap *bootstrap)
+{
+	char *layer_path AUTO_FREE = NULL, note[BOOTSTRAP_NOTE_MAX], given_up[BOOTSTRAP_NOTE_MAX];
+
+	if (bootstrap->walk && is_wanted(bootstrap)) {
+		bootstrap->problem = 0; // the tag moved back
+		return 0;
+	}
+	if (!*bootstrap->cache_folder)
+		return 1;
+	bootstrap_note_read(bootstrap->cache_folder, BOOTSTRAP_NOTE_BROKEN, note);
+	snprintf(given_up, sizeof(given_up), "%s %s", bootstrap->wanted, bootstrap->variables_hash);
+	if (str_equal(note, given_up) && bootstrap->come_back_sec) {
+		if (bootstrap->problem != -ETIME)
+			snprintf(bootstrap->problem_sentence, sizeof(bootstrap->problem_sentence),
+				"the bootstrap %.19s got no further and was given up; set another digest, or this one again after "
+				"another, to have it tried anew",
+				bootstrap->wanted);
+		bootstrap->problem = -ETIME;
+		if (!bootstrap->walk)
+			last_ready_use(bootstrap);
+		if (bootstrap->walk)
+			return 0;
+		bootstrap->problem = 0; // the good one is gone: better this one than none
+	} else if (*note) {
+		(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_BROKEN, NULL); // read again next time
+	}
+	if (bootstrap_cache_check(bootstrap->cache_folder, bootstrap->wanted, bootstrap->keys_hash) < 0)
+		return 1;
+	layer_path = bootstrap_cache_layer(bootstrap->cache_folder, bootstrap->wanted);
+	if (!layer_path)
+		return 1;
+	wanted_use(bootstrap, layer_path);
+	return 0;
+}
+
 static void on_manifest(const struct oci_fetched *fetched, void *user)
 {
 	struct bootstrap *bootstrap = user;
@@ -290,64 +494,71 @@ static void on_manifest(const struct oci_fetched *fetched, void *user)
 	bootstrap->fetch = NULL;
 	if (fetched->error < 0) {
 		if (fetched->error == -EBADMSG || fetched->error == -ENOENT || fetched->error == -EACCES)
-			attempt_refuse(bootstrap, fetched->error, fetched->diag);
+			attempt_refuse(bootstrap, fetched->error, fetched->diag, 0);
 		else
-			attempt_fail(bootstrap, fetched->error, diag_text(fetched->diag));
+			attempt_fail(bootstrap, fetched->error, diag_text(fetched->diag), fetched->retry_after_sec);
 		return;
+	}
+	if (bootstrap->tag) {
+		memcpy(bootstrap->wanted, fetched->digest, sizeof(bootstrap->wanted));
+		(void)timer_set(bootstrap->attempt_timer, bootstrap->look_sec * USEC_PER_SEC); // else the tag stands
+		if (wanted_find(bootstrap) == 0)
+			return;
 	}
 	r = manifest_keep(bootstrap, fetched, &diag);
 	if (r == 0) {
 		phase_set(bootstrap, BOOTSTRAP_VERIFYING, "verifying the signature of the bootstrap");
-		r = cosign_check_start(&bootstrap->source, bootstrap->digest, (const char *const *)bootstrap->keys,
+		r = cosign_check_start(&bootstrap->source, bootstrap->wanted, (const char *const *)bootstrap->keys,
 			bootstrap->n_keys, on_checked, bootstrap, &bootstrap->check);
 		if (r < 0)
 			(void)diag_set(&diag, r, "", "its signature cannot be asked for: %s", strerror(-r));
 	}
 	if (r < 0)
-		attempt_refuse(bootstrap, r, &diag);
+		attempt_refuse(bootstrap, r, &diag, 0);
 }
 
 static void attempt_start(struct bootstrap *bootstrap)
 {
-	char *layer AUTO_FREE = NULL;
+	const char *reference = bootstrap->tag ? bootstrap->tag : bootstrap->wanted;
 	struct diag diag = {0};
-	size_t n = 0;
 	int r;
 
-	bootstrap->stages = stages_free(bootstrap->stages); // of an attempt that ended half-way
-	if (*bootstrap->cache_folder && bootstrap_cache_load(bootstrap->cache_folder, bootstrap->digest,
-						bootstrap->keys_hash, &layer, &n) == 0) {
-		r = artifact_use(bootstrap, layer, n, &diag);
-		if (r < 0)
-			attempt_refuse(bootstrap, r, &diag);
+	if (!bootstrap->tag && wanted_find(bootstrap) == 0)
 		return;
-	}
-	bootstrap->status.phase = BOOTSTRAP_PULLING; // the sentence of the last attempt stays until this one knows more
-	r = oci_fetch_manifest(&bootstrap->source, bootstrap->digest, on_manifest, bootstrap, &bootstrap->fetch);
+	if (!bootstrap->walk)
+		bootstrap->status.phase = BOOTSTRAP_PULLING; // the sentence of the last attempt stays until this one knows more
+	r = oci_fetch_manifest(&bootstrap->source, reference, on_manifest, bootstrap, &bootstrap->fetch);
 	if (r < 0) {
-		(void)diag_set(&diag, r, "", "%s cannot be asked for %s: %s", bootstrap->url, bootstrap->digest,
-			strerror(-r));
-		attempt_refuse(bootstrap, r, &diag);
+		(void)diag_set(&diag, r, "", "%s cannot be asked for %s: %s", bootstrap->url, reference, strerror(-r));
+		attempt_refuse(bootstrap, r, &diag, 0);
 	}
+}
+
+static int on_attempt_timer(sd_event_source *source, uint64_t usec, void *user)
+{
+	struct bootstrap *bootstrap = user;
+
+	if (!bootstrap->fetch && !bootstrap->check)
+		attempt_start(bootstrap);
+	return 0;
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *user)
 {
 	struct bootstrap *bootstrap = user;
 
-	if (bootstrap->fetch || bootstrap->check)
-		return 0;
 	if (bootstrap->walk)
 		stage_walk_start(bootstrap->walk);
-	else
-		attempt_start(bootstrap);
 	return 0;
 }
 
 void bootstrap_retry(struct bootstrap *bootstrap)
 {
 	bootstrap->attempt = 0;
-	(void)timer_set(bootstrap, 0); // when it cannot be set the old time stands
+	if (!bootstrap->walk || bootstrap->problem < 0 || bootstrap->tag)
+		(void)timer_set(bootstrap->attempt_timer, 0); // when it cannot be set the old time stands
+	if (bootstrap->walk)
+		(void)timer_set(bootstrap->timer, 0);
 }
 
 // ---- making and freeing
@@ -359,12 +570,13 @@ static int texts_copy(struct bootstrap *bootstrap, const struct bootstrap_config
 	bootstrap->url = strdup(source->url);
 	bootstrap->repository = strdup(source->repository);
 	bootstrap->self = strdup(config->self);
+	bootstrap->tag = config->digest ? NULL : strdup(config->tag);
 	bootstrap->manifests_folder = strdup(config->manifests_folder ? config->manifests_folder
 								      : "/var/lib/rancher/k3s/server/manifests");
 	bootstrap->cache_folder = strdup(config->cache_folder ? config->cache_folder : "/state/hearth/bootstrap");
 	bootstrap->work_folder = strdup(config->work_folder ? config->work_folder : "/run/hearth/bootstrap");
 	if (!bootstrap->url || !bootstrap->repository || !bootstrap->self || !bootstrap->manifests_folder ||
-		!bootstrap->work_folder || !bootstrap->cache_folder)
+		!bootstrap->work_folder || !bootstrap->cache_folder || (!config->digest && !bootstrap->tag))
 		return -ENOMEM;
 	if (source->username) {
 		bootstrap->username = strdup(source->username);
@@ -382,17 +594,32 @@ static int texts_copy(struct bootstrap *bootstrap, const struct bootstrap_config
 	return 0;
 }
 
-// The variables live in a document of the caller's: keep a copy of our own.
+// The variables live in a document of the caller's: keep a copy of our own, and what tells it from another.
 static int variables_copy(struct bootstrap *bootstrap, const struct value *variables)
 {
 	struct json_out out = {0};
 	char *text AUTO_FREE = NULL;
+	uint8_t hash[SHA256_BYTES];
 
 	if (!variables || variables->type == VALUE_NULL)
 		return 0;
 	json_out_value(&out, variables);
 	text = json_out_take(&out);
-	return text ? json_parse(text, strlen(text), 0, &bootstrap->variables, NULL) : -ENOMEM;
+	if (!text)
+		return -ENOMEM;
+	sha256(text, strlen(text), hash);
+	hex_encode(hash, sizeof(hash), bootstrap->variables_hash);
+	return json_parse(text, strlen(text), 0, &bootstrap->variables, NULL);
+}
+
+static void last_ready_read(struct bootstrap *bootstrap)
+{
+	char note[BOOTSTRAP_NOTE_MAX] = "";
+
+	if (*bootstrap->cache_folder)
+		bootstrap_note_read(bootstrap->cache_folder, BOOTSTRAP_NOTE_READY, note);
+	if (oci_digest_valid(note))
+		memcpy(bootstrap->last_ready, note, OCI_DIGEST_TEXT);
 }
 
 int bootstrap_new(const struct bootstrap_config *config, struct bootstrap **ret, struct diag *reterr)
@@ -400,7 +627,10 @@ int bootstrap_new(const struct bootstrap_config *config, struct bootstrap **ret,
 	struct bootstrap *bootstrap CLEANUP(bootstrap_freep) = NULL;
 	int r;
 
-	if (!oci_digest_valid(config->digest))
+	if (!config->digest && !(config->tag && oci_tag_valid(config->tag)))
+		return diag_set(reterr, -EINVAL, "bootstrap.tag", "must be a tag, as there is no digest: \"%s\"",
+			config->tag ? config->tag : "");
+	if (config->digest && !oci_digest_valid(config->digest))
 		return diag_set(reterr, -EINVAL, "bootstrap.digest", "must be sha256: and 64 hex digits, not \"%s\"",
 			config->digest);
 	if (!oci_name_valid(config->source.repository))
@@ -415,7 +645,10 @@ int bootstrap_new(const struct bootstrap_config *config, struct bootstrap **ret,
 	bootstrap->event = sd_event_ref(config->event);
 	bootstrap->kube = config->kube;
 	bootstrap->secrets = config->secrets;
-	memcpy(bootstrap->digest, config->digest, OCI_DIGEST_TEXT);
+	if (config->digest)
+		memcpy(bootstrap->wanted, config->digest, OCI_DIGEST_TEXT);
+	bootstrap->look_sec = config->look_sec ? config->look_sec : DEFAULT_LOOK_SEC;
+	bootstrap->come_back_sec = config->come_back_sec;
 	bootstrap->max_backoff_usec = config->max_backoff_usec ? config->max_backoff_usec : 30 * USEC_PER_SEC;
 	bootstrap->prune_sec = config->prune_sec ? config->prune_sec : DEFAULT_PRUNE_SEC;
 	bootstrap->on_changed = config->on_changed;
@@ -427,10 +660,14 @@ int bootstrap_new(const struct bootstrap_config *config, struct bootstrap **ret,
 	if (r == 0)
 		r = variables_copy(bootstrap, config->variables);
 	if (r == 0)
+		r = sd_event_add_time_relative(config->event, &bootstrap->attempt_timer, CLOCK_BOOTTIME, 0, 0,
+			on_attempt_timer, bootstrap);
+	if (r >= 0)
 		r = sd_event_add_time_relative(config->event, &bootstrap->timer, CLOCK_BOOTTIME, 0, 0, on_timer,
 			bootstrap);
 	if (r < 0)
 		return r;
+	last_ready_read(bootstrap);
 	*ret = TAKE_PTR(bootstrap);
 	return 0;
 }
@@ -444,6 +681,7 @@ struct bootstrap *bootstrap_free(struct bootstrap *bootstrap)
 	stage_walk_free(bootstrap->walk);
 	lease_free(bootstrap->lease);
 	sd_event_source_disable_unref(bootstrap->timer);
+	sd_event_source_disable_unref(bootstrap->attempt_timer);
 	stages_free(bootstrap->stages);
 	value_free(bootstrap->variables);
 	for (size_t i = 0; i < bootstrap->n_keys; i++)
@@ -454,6 +692,7 @@ struct bootstrap *bootstrap_free(struct bootstrap *bootstrap)
 	free(bootstrap->username);
 	free(bootstrap->url);
 	free(bootstrap->repository);
+	free(bootstrap->tag);
 	free(bootstrap->manifest);
 	free(bootstrap->self);
 	free(bootstrap->manifests_folder);

@@ -1,7 +1,9 @@
-// The bootstrap of one cluster, kept true: pull the artifact by digest, verify its signature before a byte of it is
+// The bootstrap of one cluster, kept true: pull the artifact by digest or tag, verify its signature before a byte of it is
 // unpacked, unpack, substitute, lay stage after stage while this server holds the Lease, watch readiness. Whatever is
 // refused is said in one sentence and tried again with backoff; nothing of a refused artifact is applied and what was
-// laid before stays.
+// laid before stays, watched like any other: the last one that was entirely ready is kept on disk.
+// An artifact that gets no further for come_back_sec while the API answers is given up for that last one (never the
+// other way round, and never one that was entirely ready itself), until another digest or other variables are wanted.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -25,6 +27,8 @@ struct bootstrap_status {
 	bool cluster_network_ready; // 10-crds and 20-cni
 	bool ready;                 // every stage
 	enum stage_id stage;        // the first that is not ready, N_STAGES when all are
+	char digest[OCI_DIGEST_TEXT]; // of the one that is laid or watched, "" none yet
+	bool came_back;             // that one is the last good one, as the wanted one is refused or was given up
 	char sentence[1024];        // what it waits for and why; "" when steady
 };
 
@@ -32,7 +36,8 @@ struct bootstrap_config {
 	sd_event *event;
 	struct kube *kube;             // admin; borrowed, outlives the bootstrap
 	struct oci_source source;      // copied, its client borrowed
-	const char *digest;            // "sha256:..."
+	const char *digest;            // "sha256:..."; NULL: as @tag says
+	const char *tag;               // without a digest: looked up again every look_sec, the signature is over its digest
 	const struct value *variables; // object or NULL; copied
 	/* What people stored at the region, object NAME: text, or NULL; borrowed, outlives the bootstrap (others: a new
 	 * bootstrap). Stage 40-secrets waits for those that it names and that are not there. */
@@ -46,6 +51,8 @@ struct bootstrap_config {
 	 * not kept. */
 	const char *cache_folder;
 	uint64_t max_backoff_usec;     // 0: 30 s
+	unsigned look_sec;             // 0: 60
+	unsigned come_back_sec;        // 0: never
 	unsigned prune_sec;            // 0: 45 (K3s looks every 15 s; within half of this it surely has)
 	void (*on_changed)(const struct bootstrap_status *status, void *user);
 	void *user;

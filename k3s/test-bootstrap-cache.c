@@ -44,37 +44,34 @@ static const char keys_hash[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
 
 static void save(const char *layer, char ret_digest[static PIN_TEXT])
 {
-	char *manifest AUTO_FREE = manifest_of(layer, OCI_TYPE_FLUX_CONFIG, "7");
+	char *manifest AUTO_FREE = manifest_of(layer, OCI_TYPE_FLUX_CONFIG, "7"), *path AUTO_FREE = NULL;
 
 	digest_of(manifest, ret_digest);
-	assert_int_equal(bootstrap_cache_save(folder, ret_digest, keys_hash, manifest, strlen(manifest), layer,
-				 strlen(layer), NULL),
-		0);
-}
-
-static int load(const char *digest, const char *keys)
-{
-	char *layer AUTO_FREE = NULL;
-	size_t n = 0;
-	int r = bootstrap_cache_load(folder, digest, keys, &layer, &n);
-
-	if (r == 0)
-		assert_memory_equal(layer, "layer", 5);
-	return r;
+	path = bootstrap_cache_layer(folder, ret_digest);
+	assert_int_equal(file_write_volatile(path, layer, strlen(layer), 0600, NULL), 0);
+	assert_int_equal(
+		bootstrap_cache_save(folder, ret_digest, keys_hash, manifest, strlen(manifest), NULL), 0);
 }
 
 static void what_was_kept_comes_back(void **state)
 {
-	char digest[PIN_TEXT], other[PIN_TEXT];
+	char first[PIN_TEXT], second[PIN_TEXT], third[PIN_TEXT];
 
-	assert_int_equal(load("sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", keys_hash),
+	assert_int_equal(bootstrap_cache_check(folder,
+				 "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", keys_hash),
 		-ENOENT);
-	save("layer1", digest);
-	assert_int_equal(load(digest, keys_hash), 0);
-	assert_int_equal(load(digest, "bb"), -ENOENT);
-	save("layer2", other);
-	assert_int_equal(load(other, keys_hash), 0);
-	assert_int_equal(load(digest, keys_hash), -ENOENT); // one is kept
+	save("layer1", first);
+	assert_int_equal(bootstrap_cache_check(folder, first, keys_hash), 0);
+	assert_int_equal(bootstrap_cache_check(folder, first, "bb"), -ENOENT);
+	save("layer2", second);
+	save("layer3", third);
+	bootstrap_cache_keep(folder, third, first);
+	assert_int_equal(bootstrap_cache_check(folder, first, keys_hash), 0);
+	assert_int_equal(bootstrap_cache_check(folder, second, keys_hash), -ENOENT);
+	assert_int_equal(bootstrap_cache_check(folder, third, keys_hash), 0);
+	bootstrap_cache_keep(folder, third, "");
+	assert_int_equal(bootstrap_cache_check(folder, first, keys_hash), -ENOENT);
+	assert_int_equal(bootstrap_cache_check(folder, third, keys_hash), 0);
 }
 
 static void damage_is_noticed(void **state)
@@ -86,12 +83,29 @@ static void damage_is_noticed(void **state)
 
 		save("layer3", digest);
 		path = str_format("%s/%s.%s", folder, digest + strlen("sha256:"), parts[i]);
-		assert_int_equal(load(digest, keys_hash), 0);
+		assert_int_equal(bootstrap_cache_check(folder, digest, keys_hash), 0);
 		assert_int_equal(file_write_volatile(path, "layerX", 6, 0600, NULL), 0);
-		assert_int_equal(load(digest, keys_hash), -ENOENT);
+		assert_int_equal(bootstrap_cache_check(folder, digest, keys_hash), -ENOENT);
 		assert_int_equal(file_remove(path), 0);
-		assert_int_equal(load(digest, keys_hash), -ENOENT);
+		assert_int_equal(bootstrap_cache_check(folder, digest, keys_hash), -ENOENT);
 	}
+}
+
+static void notes_stay_until_they_are_taken_away(void **state)
+{
+	char note[BOOTSTRAP_NOTE_MAX];
+
+	bootstrap_note_read(folder, BOOTSTRAP_NOTE_BROKEN, note);
+	assert_string_equal(note, "");
+	assert_int_equal(bootstrap_note_write(folder, BOOTSTRAP_NOTE_BROKEN, "a b"), 0);
+	assert_int_equal(bootstrap_note_write(folder, BOOTSTRAP_NOTE_READY, "c"), 0);
+	bootstrap_note_read(folder, BOOTSTRAP_NOTE_BROKEN, note);
+	assert_string_equal(note, "a b");
+	assert_int_equal(bootstrap_note_write(folder, BOOTSTRAP_NOTE_BROKEN, NULL), 0);
+	bootstrap_note_read(folder, BOOTSTRAP_NOTE_BROKEN, note);
+	assert_string_equal(note, "");
+	bootstrap_note_read(folder, BOOTSTRAP_NOTE_READY, note);
+	assert_string_equal(note, "c");
 }
 
 static void only_flux_artifacts_are_taken(void **state)
@@ -104,7 +118,7 @@ static void only_flux_artifacts_are_taken(void **state)
 	assert_int_equal(bootstrap_layer(good, strlen(good), &layer, NULL), 0);
 	assert_int_equal(layer.size, 7);
 	assert_int_equal(bootstrap_layer(image, strlen(image), &layer, NULL), -EBADMSG);
-	assert_int_equal(bootstrap_layer(large, strlen(large), &layer, NULL), -EBADMSG);
+	assert_int_equal(bootstrap_layer(large, strlen(large), &layer, NULL), -EFBIG);
 	assert_int_equal(bootstrap_layer("{\"layers\":[]}", 13, &layer, NULL), -EBADMSG);
 }
 
@@ -141,6 +155,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_kept_comes_back),
 		cmocka_unit_test(damage_is_noticed),
+		cmocka_unit_test(notes_stay_until_they_are_taken_away),
 		cmocka_unit_test(only_flux_artifacts_are_taken),
 		cmocka_unit_test(the_hash_of_keys_ignores_their_order_only),
 	};

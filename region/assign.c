@@ -360,12 +360,15 @@ static void put_artifacts(
 	const char *digest = input->cluster->bootstrap_digest[0] ? input->cluster->bootstrap_digest
 								 : config->bootstrap_digest;
 	json_out_key(out, "bootstrap");
-	if (digest) {
+	if (digest || config->bootstrap_tag) {
 		json_out_object_begin(out);
 		json_out_member(out, "repository",
 			config->bootstrap_repository ? config->bootstrap_repository
 						     : "hearth/bootstrap");
-		json_out_member(out, "digest", digest);
+		// what was set by hand is newer than cluster.yaml
+		json_out_member(out, digest ? "digest" : "tag", digest ? digest : config->bootstrap_tag);
+		if (config->bootstrap_come_back_sec >= 0)
+			json_out_member_int(out, "comeBackSec", config->bootstrap_come_back_sec);
 		put_variables(config, api, out);
 		json_out_key(out, "signingKeys");
 		json_out_array_begin(out);

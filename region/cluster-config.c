@@ -256,9 +256,30 @@ static int decode_artifact(const struct value *object, const char *what, const c
 	return 0;
 }
 
+static int decode_bootstrap_policy(
+	const struct value *bootstrap, struct cluster_config *config, struct diag *reterr)
+{
+	const struct value *come_back = value_find(bootstrap, "comeBackSec");
+	int r;
+	config->bootstrap_come_back_sec = -1;
+	if ((r = decode_optional_text(
+		     bootstrap, "tag", "bootstrap", &config->bootstrap_tag, reterr)) < 0)
+		return r;
+	if (config->bootstrap_tag && config->bootstrap_digest)
+		return diag_set(reterr, -EINVAL, "bootstrap", "has a digest or a tag, not both");
+	if (config->bootstrap_tag && !oci_tag_valid(config->bootstrap_tag))
+		return diag_set(reterr, -EINVAL, "bootstrap", "tag must be an OCI tag, not \"%s\"",
+			config->bootstrap_tag);
+	if (!come_back)
+		return 0;
+	return value_int(come_back, "bootstrap.comeBackSec", 0, 7 * 24 * 3600,
+		&config->bootstrap_come_back_sec, reterr);
+}
+
 static int decode_artifacts(struct cluster_config *config, struct diag *reterr)
 {
-	static const char *const bootstrap_keys[] = { "repository", "digest", "variables", NULL };
+	static const char *const bootstrap_keys[] = { "repository", "digest", "tag", "comeBackSec",
+		"variables", NULL };
 	static const char *const payload_keys[] = { "repository", "digest", NULL };
 	const struct value *bootstrap = value_find(config->document, "bootstrap");
 	int r = decode_artifact(bootstrap, "bootstrap", bootstrap_keys,
@@ -266,6 +287,8 @@ static int decode_artifacts(struct cluster_config *config, struct diag *reterr)
 	if (r < 0 || (r = decode_artifact(value_find(config->document, "payload"), "payload",
 			      payload_keys, &config->payload_repository, &config->payload_digest,
 			      reterr)) < 0)
+		return r;
+	if ((r = decode_bootstrap_policy(bootstrap, config, reterr)) < 0)
 		return r;
 	config->bootstrap_variables = value_find(bootstrap, "variables");
 	if (!config->bootstrap_variables)

@@ -30,7 +30,8 @@ struct cluster_config {
 	struct config_storage storage;
 	struct config_proxy proxy;
 	struct config_registries registries;
-	const char *bootstrap_repository, *bootstrap_digest;
+	const char *bootstrap_repository, *bootstrap_digest, *bootstrap_tag; // digest or tag, or neither
+	int64_t bootstrap_come_back_sec; // -1: not given
 	const struct value *bootstrap_variables;
 	const char *payload_repository, *payload_digest; // may be NULL
 	bool diskless;					 // workers without STATE get secrets

@@ -149,6 +149,21 @@ static void a_cni_of_ones_own_brings_its_own_routes(void **state)
 	cluster_config_free(site.config);
 }
 
+static void a_tag_counts_until_a_digest_is_set(void **state)
+{
+	struct site site = site_of("bootstrap: {repository: a/b, tag: v1, comeBackSec: 600}");
+	CLEANUP(value_freep) struct value *tagged = build(&site, &site.first, &site.first);
+	assert_text(tagged, "v1", "bootstrap", "tag");
+	assert_int_equal(value_path(tagged, "bootstrap", "comeBackSec", NULL)->integer, 600);
+	assert_null(value_path(tagged, "bootstrap", "digest", NULL));
+	(void)snprintf(site.cluster.bootstrap_digest, sizeof(site.cluster.bootstrap_digest),
+		"sha256:%064d", 7);
+	CLEANUP(value_freep) struct value *set = build(&site, &site.first, &site.first);
+	assert_null(value_path(set, "bootstrap", "tag", NULL));
+	assert_non_null(value_path(set, "bootstrap", "digest", NULL));
+	cluster_config_free(site.config);
+}
+
 static void the_bootstrap_needs_a_digest(void **state)
 {
 	struct site site = site_of(
@@ -239,6 +254,7 @@ int main(void)
 		cmocka_unit_test(one_nic_is_the_lan_the_others_ask_for_addresses),
 		cmocka_unit_test(pods_of_other_nodes_are_reached_through_the_mesh),
 		cmocka_unit_test(a_cni_of_ones_own_brings_its_own_routes),
+		cmocka_unit_test(a_tag_counts_until_a_digest_is_set),
 		cmocka_unit_test(the_bootstrap_needs_a_digest),
 		cmocka_unit_test(the_endpoint_is_the_template_first),
 		cmocka_unit_test(a_peer_is_its_address_and_its_pods),

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
+#define HEX64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define HEAD                                                                                       \
 	"provider: hetzner\nregion: fsn\nbuildingBlock: rtz\nenvType: prod\ndomain: example.org\n"
 #define URLS "urls: ['https://10.0.2.2:7443']\n"
@@ -68,6 +69,9 @@ static void what_is_wrong_is_refused(void **state)
 		{ HEAD URLS "k3s: {overrides: []}\n", "must map" },
 		{ HEAD URLS "bootstrap: {repository: Hearth}\n", "OCI name" },
 		{ HEAD URLS "bootstrap: {repository: a, digest: latest}\n", "sha256:" },
+		{ HEAD URLS "bootstrap: {repository: a, tag: .x}\n", "OCI tag" },
+		{ HEAD URLS "bootstrap: {repository: a, comeBackSec: -1}\n", "comeBackSec" },
+		{ HEAD URLS "bootstrap: {repository: a, tag: v1, digest: \"sha256:" HEX64 "\"}\n", "not both" },
 		{ HEAD URLS "bootstrap: {repository: a, variables: {A: [1]}}\n", "must be a text" },
 		{ HEAD URLS "signingKeys: ['-----BEGIN PUBLIC KEY-----\\nx\\n']\n",
 			"P-256 public key" },

@@ -11,8 +11,8 @@
 
 static struct {
 	const char *url, *repository, *digest, *ca, *kubeconfig, *manifests, *work, *cache, *until, *self;
-	const char *username, *password, *blob_path;
-	unsigned timeout_sec;
+	const char *username, *password, *blob_path, *tag;
+	unsigned timeout_sec, come_back_sec;
 	size_t n_keys;
 	char *keys[COSIGN_MAX_KEYS];
 	struct json_out variables;
@@ -55,7 +55,8 @@ static int run(sd_event *event, struct kube *kube, const char *ca, const struct 
 			&(struct bootstrap_config){.event = event, .kube = kube,
 				.source = {.client = client, .url = options.url, .repository = options.repository,
 					.username = options.username, .password = options.password},
-				.digest = options.digest, .variables = variables,
+				.digest = options.digest, .tag = options.tag, .look_sec = 1,
+				.come_back_sec = options.come_back_sec, .variables = variables,
 				.key_pems = (const char *const *)options.keys, .n_keys = options.n_keys,
 				.self = options.self, .manifests_folder = options.manifests,
 				.work_folder = options.work, .cache_folder = options.cache,
@@ -187,6 +188,12 @@ static int option_take(int option)
 	case 'U':
 		options.until = optarg;
 		return 0;
+	case 'T':
+		options.tag = optarg;
+		return 0;
+	case 'B':
+		options.come_back_sec = (unsigned)strtoul(optarg, NULL, 10);
+		return 0;
 	case 'o':
 		options.blob_path = optarg;
 		return 0;
@@ -210,11 +217,11 @@ int main(int argc, char *argv[])
 	if (argc == 6 && str_equal(argv[1], "pack"))
 		return command_pack(argv + 2);
 	json_out_object_begin(&options.variables);
-	while ((option = getopt(argc, argv, "u:r:d:c:k:K:m:w:C:v:t:s:U:a:o:")) != -1)
+	while ((option = getopt(argc, argv, "u:r:d:c:k:K:m:w:C:v:t:s:U:a:o:T:B:")) != -1)
 		if (option_take(option) < 0) {
-			fprintf(stderr, "usage: oci-pull-tool pack FOLDER LAYOUT NAME TAG | -u URL -r REPOSITORY -d DIGEST "
+			fprintf(stderr, "usage: oci-pull-tool pack FOLDER LAYOUT NAME TAG | -u URL -r REPOSITORY -d DIGEST | -T TAG "
 					"-c CA -k KEY -K KUBECONFIG -m MANIFESTS -w WORK [-C CACHE] [-v NAME=VALUE] "
-					"[-U SENTENCE] [-t SEC] [-s SELF] [-a USER:PASSWORD] | -u URL -r REPOSITORY -d DIGEST "
+					"[-B COME-BACK-SEC] [-U SENTENCE] [-t SEC] [-s SELF] [-a USER:PASSWORD] | -u URL -r REPOSITORY -d DIGEST "
 					"-c CA -o PATH [-a USER:PASSWORD]\n");
 			return 2;
 		}
