@@ -134,7 +134,10 @@ static int build_all(struct build *build, const struct options *options, struct 
 		rc = build_root(build, reterr);
 	if (rc == 0 && options->k3s) {
 		folder = str_format("%s/k3s-payload.%d", build->cache, (int)getpid());
-		rc = folder ? k3s_payload_from_file(options->k3s, NULL, NULL, folder, reterr) : -ENOMEM;
+		rc = folder ? k3s_payload_from_file(options->k3s, NULL, "k3s-binary", NULL, folder, reterr) : -ENOMEM;
+	} else if (rc == 0 && !options->payload && k3s_release_wanted(&build->recipe->k3s)) {
+		folder = str_format("%s/k3s-payload.%d", build->cache, (int)getpid());
+		rc = folder ? k3s_release_payload(&build->recipe->k3s, build->cache, folder, reterr) : -ENOMEM;
 	}
 	if (rc == 0 && (folder || options->payload))
 		rc = build_payload(build, folder ? folder : options->payload, reterr);

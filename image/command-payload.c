@@ -4,100 +4,82 @@
 #include "base/log.h"
 #include "image/build.h"
 #include "image/command.h"
-#include "image/fetch.h"
-#include "image/k3s-payload.h"
+#include "image/k3s-release.h"
 
 #include <errno.h>
 #include <getopt.h>
 
-struct options {
-	const char *out, *k3s, *version, *url, *sha256, *images, *images_sha256;
-};
+enum { OPTION_MIRROR = 1000, OPTION_IMAGES_MIRROR };
 
-static int options_read(int argc, char *argv[], struct options *ret)
+static int set(char **into, const char *text)
+{
+	free(*into);
+	return (*into = strdup(text)) ? 0 : -ENOMEM;
+}
+
+// --images takes a URL or a file: what has a scheme is fetched.
+static int images_set(struct k3s_release *release, const char *text)
+{
+	return strstr(text, "://") ? words_add(&release->images.urls, text) : set(&release->images.path, text);
+}
+
+static int option_take(int option, const char *text, struct k3s_release *ret, const char **ret_out)
+{
+	char *end;
+
+	switch (option) {
+	case 'o': *ret_out = text; return 0;
+	case 'k': return set(&ret->binary.path, text);
+	case 'v': return set(&ret->version, text);
+	case 'u': return words_add(&ret->binary.urls, text);
+	case 's': return set(&ret->binary.sha256, text);
+	case 'i': return images_set(ret, text);
+	case 'h': return set(&ret->images.sha256, text);
+	case 'c': return set(&ret->ca, text);
+	case 't':
+		ret->stall_sec = (unsigned)strtoul(text, &end, 10);
+		return *text >= '1' && *text <= '9' && !*end ? 0 : -EINVAL;
+	case OPTION_MIRROR: return ret->binary.urls.n ? words_add(&ret->binary.urls, text) : -EINVAL;
+	case OPTION_IMAGES_MIRROR: return ret->images.urls.n ? words_add(&ret->images.urls, text) : -EINVAL;
+	default: return -EINVAL;
+	}
+}
+
+static int options_read(int argc, char *argv[], struct k3s_release *ret, const char **ret_out)
 {
 	static const struct option known[] = { { "out", 1, NULL, 'o' }, { "k3s", 1, NULL, 'k' }, { "version", 1, NULL, 'v' },
 		{ "url", 1, NULL, 'u' }, { "sha256", 1, NULL, 's' }, { "images", 1, NULL, 'i' },
-		{ "images-sha256", 1, NULL, 'h' }, { 0 } };
-	const char **into[] = { ['o'] = &ret->out, ['k'] = &ret->k3s, ['v'] = &ret->version, ['u'] = &ret->url,
-		['s'] = &ret->sha256, ['i'] = &ret->images, ['h'] = &ret->images_sha256 };
+		{ "images-sha256", 1, NULL, 'h' }, { "mirror", 1, NULL, OPTION_MIRROR },
+		{ "images-mirror", 1, NULL, OPTION_IMAGES_MIRROR }, { "ca", 1, NULL, 'c' }, { "stall-sec", 1, NULL, 't' }, { 0 } };
 	int c;
 
 	optind = 1;
-	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
-		if (c == '?')
+	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1)
+		if (option_take(c, optarg, ret, ret_out) < 0)
 			return -EINVAL;
-		*into[c] = optarg;
-	}
-	bool fetched = ret->version && ret->url && ret->sha256;
-	if (optind != argc || !ret->out || !(ret->k3s ? !ret->url : fetched) || (!ret->images != !ret->images_sha256 && !ret->k3s))
-		return -EINVAL;
-	return 0;
-}
-
-static int fetched(const struct options *options, const char *url, const char *sha256_hex, char **ret_path, struct diag *reterr)
-{
-	const char *cache = getenv("HEARTH_CACHE"), *home = getenv("HOME"), *slash = strrchr(url, '/');
-	AUTO_FREE char *image = cache ? str_format("%s/image", cache) : str_format("%s/.cache/hearth/image", home ? home : "/root");
-	AUTO_FREE char *folder = image ? str_format("%s/k3s-%.16s", image, sha256_hex) : NULL;
-	AUTO_FREE char *path = folder ? str_format("%s/%s", folder, slash && slash[1] ? slash + 1 : options->version) : NULL;
-	int rc = path ? file_make_folders(folder, 0755) : -ENOMEM;
-
-	if (rc == 0)
-		rc = fetch_file(url, sha256_hex, path, reterr);
-	if (rc == 0)
-		rc = cache_prune(image, "k3s-", folder, reterr);
-	if (rc == 0)
-		*ret_path = TAKE_PTR(path);
-	return rc;
-}
-
-// A local file whose hash was given has to have it.
-static int local_check(const char *path, const char *sha256_hex, struct diag *reterr)
-{
-	char hex[SHA256_HEX + 1];
-	int rc = path && sha256_hex ? sha256_file(path, hex, reterr) : 0;
-
-	if (rc < 0 || !path || !sha256_hex || str_equal(hex, sha256_hex))
-		return rc;
-	return diag_set(reterr, -EBADMSG, path, "must have the SHA-256 %s, but has %s: refused", sha256_hex, hex);
-}
-
-static int make(const struct options *options, struct diag *reterr)
-{
-	AUTO_FREE char *k3s = NULL;
-	AUTO_FREE char *images = NULL;
-	int rc = 0;
-
-	if (file_exists(options->out))
-		return diag_set(reterr, -EEXIST, options->out, "must not exist yet");
-	if (options->k3s) {
-		rc = local_check(options->k3s, options->sha256, reterr);
-		if (rc == 0)
-			rc = local_check(options->images, options->images_sha256, reterr);
-		if (rc < 0)
-			return rc;
-		return k3s_payload_from_file(options->k3s, options->version, options->images, options->out, reterr);
-	}
-	rc = fetched(options, options->url, options->sha256, &k3s, reterr);
-	if (rc == 0 && options->images)
-		rc = fetched(options, options->images, options->images_sha256, &images, reterr);
-	return rc < 0 ? rc : k3s_payload_from_file(k3s, options->version, images, options->out, reterr);
+	return optind == argc && *ret_out && k3s_release_wanted(ret) ? 0 : -EINVAL;
 }
 
 int command_payload(int argc, char *argv[])
 {
-	struct options options = { 0 };
+	CLEANUP(k3s_release_done) struct k3s_release release = { 0 };
+	const char *cache = getenv("HEARTH_CACHE"), *home = getenv("HOME"), *out = NULL;
+	AUTO_FREE char *image = cache ? str_format("%s/image", cache) : str_format("%s/.cache/hearth/image", home ? home : "/root");
 	struct diag diag = { 0 };
 
-	if (options_read(argc, argv, &options) < 0)
-		return command_usage("payload --out DIR (--k3s FILE [--sha256 HEX] [--images FILE [--images-sha256 HEX]] | --version V --url URL --sha256 HEX "
-				     "[--images URL --images-sha256 HEX])");
-	int rc = make(&options, &diag);
+	if (options_read(argc, argv, &release, &out) < 0)
+		return command_usage("payload --out DIR (--k3s FILE | --version V --url URL [--mirror URL]...) [--sha256 HEX]\n"
+				     "    [--images FILE|URL [--images-mirror URL]... [--images-sha256 HEX]] [--ca FILE] [--stall-sec N]\n"
+				     "What is fetched needs its SHA-256; mirrors are asked in order when the place before fails.");
+	int rc = k3s_release_check(&release, &diag);
+	if (rc == 0 && file_exists(out))
+		rc = diag_set(&diag, -EEXIST, out, "must not exist yet");
+	if (rc == 0)
+		rc = image ? k3s_release_payload(&release, image, out, &diag) : -ENOMEM;
 	if (rc < 0) {
 		log_error("%s", *diag.message ? diag_text(&diag) : strerror(-rc));
 		return 1;
 	}
-	printf("%s\n", options.out);
+	printf("%s\n", out);
 	return 0;
 }

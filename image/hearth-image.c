@@ -10,8 +10,9 @@ static const struct command commands[] = {
 	{ "build", command_build, "build RECIPE --out DIR [--payload DIR | --k3s FILE] [--bin DIR] [--overlays DIR] [--report FILE]" },
 	{ "seed", command_seed, "seed ISO SEED.yaml            write a seed into a finished ISO, in place" },
 	{ "check", command_check, "check RECIPE                  read a recipe and say what it makes" },
-	{ "payload", command_payload, "payload --out DIR --k3s FILE [--version V] [--sha256 HEX] [--images FILE] [--images-sha256 HEX]\n"
-		"  hearth-image payload --out DIR --version V --url URL --sha256 HEX [--images URL --images-sha256 HEX]" },
+	{ "payload", command_payload, "payload --out DIR --k3s FILE [--version V] [--sha256 HEX] [--images FILE|URL [--images-sha256 HEX]]\n"
+		"  hearth-image payload --out DIR --version V --url URL [--mirror URL]... --sha256 HEX\n"
+		"      [--images FILE|URL [--images-mirror URL]... [--images-sha256 HEX]] [--ca FILE] [--stall-sec N]" },
 	{ "layout-add", command_layout_add, "layout-add FILE --layout DIR --name hearth/payload --tag T" },
 	{ "bootstrap", command_bootstrap, "bootstrap FOLDER --layout DIR --name N --tag T [--created SEC]\n"
 		"  hearth-image bootstrap compose RECIPE.yaml --out FOLDER [--cluster-config FILE] [--tree FOLDER] [--images FOLDER]\n"

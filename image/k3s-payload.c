@@ -44,7 +44,7 @@ static int copy_into(const char *from, const char *folder, const char *name, str
 	return to ? run_program((const char *const[]){ "cp", "--reflink=auto", from, to, NULL }, reterr) : -ENOMEM;
 }
 
-int k3s_payload_from_file(const char *k3s, const char *version, const char *images, const char *folder, struct diag *reterr)
+int k3s_payload_from_file(const char *k3s, const char *version, const char *kind, const char *images, const char *folder, struct diag *reterr)
 {
 	AUTO_FREE char *asked = NULL;
 	AUTO_FREE char *bin = str_format("%s/bin", folder);
@@ -73,7 +73,7 @@ int k3s_payload_from_file(const char *k3s, const char *version, const char *imag
 	AUTO_FREE char *what = str_format("K3s %s", version ? version : asked);
 	json_out_object_begin(&out);
 	json_out_member(&out, "kubernetes", what);
-	json_out_member(&out, "kind", "k3s-release");
+	json_out_member(&out, "kind", kind);
 	json_out_object_end(&out);
 	AUTO_FREE char *text = json_out_take(&out);
 	return text ? file_write_volatile(facts, text, strlen(text), 0644, reterr) : -ENOMEM;

@@ -23,6 +23,7 @@ struct recipe *recipe_free(struct recipe *recipe)
 		free(texts[i]);
 	for (size_t i = 0; i < N_ELEMENTS(lists); i++)
 		words_done(lists[i]);
+	k3s_release_done(&recipe->k3s);
 	free(recipe);
 	return NULL;
 }
@@ -129,7 +130,7 @@ static int take_all(const struct value *document, struct recipe *recipe, char **
 	};
 	static const char *const keys[] = { "extends", "name", "suite", "kernel", "cmdline", "compression",
 		"payloadCompression", "cni", "stateDisk", "packages", "overlays", "seedSources", "exclude",
-		"modulesExclude", "stage1Modules", "programs", "lab", NULL };
+		"modulesExclude", "stage1Modules", "programs", "lab", "k3s", NULL };
 	const struct value *value;
 	int rc;
 
@@ -147,6 +148,8 @@ static int take_all(const struct value *document, struct recipe *recipe, char **
 		rc = take_programs(value, recipe, reterr);
 	if (rc == 0 && (value = value_find(document, "lab")))
 		rc = value_bool(value, "lab", &recipe->lab, reterr);
+	if (rc == 0 && (value = value_find(document, "k3s")))
+		rc = k3s_release_read(value, &recipe->k3s, reterr);
 	if (rc == 0 && (value = value_find(document, "extends"))) {
 		rc = take_text(value, "extends", NULL, extends, reterr);
 		if (rc == 0 && strchr(*extends, '/'))
@@ -187,6 +190,9 @@ int recipe_check(const struct recipe *recipe, const char *name, struct diag *ret
 			return diag_set(reterr, -EINVAL, name, "the recipe must have the key %s", required[i].key);
 	if (!recipe->packages.n || !recipe->stage1_modules.n || !recipe->seed_sources.n)
 		return diag_set(reterr, -EINVAL, name, "the recipe must have packages, stage1Modules and seedSources");
+	int rc = k3s_release_check(&recipe->k3s, reterr);
+	if (rc < 0)
+		return rc;
 	// hearth-init mounts the root from the initramfs; without ramfs half of a small machine's memory is the limit.
 	if (!strstr(recipe->cmdline, "rootfstype=ramfs"))
 		return diag_set(reterr, -EINVAL, name, "cmdline must contain rootfstype=ramfs");

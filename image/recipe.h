@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/value.h"
+#include "image/k3s-release.h"
 #include "image/words.h"
 
 enum { RECIPE_MAX_BYTES = 256 << 10, RECIPE_MAX_WORDS = 4096, RECIPE_MAX_EXTENDS = 4 };
@@ -16,6 +17,7 @@ struct recipe {
 	struct words packages, overlays, seed_sources;
 	struct words exclude, modules_exclude; // rules.h; modules: below the folder of the kernel's version
 	struct words stage1_modules;           // patterns of rules_match(), for example "kernel/drivers/nvme/**"
+	struct k3s_release k3s;    // nothing named: no payload unless the command line has one
 	struct words programs, program_paths;  // name in the build folder and path in the root, same index
 };
 struct recipe *recipe_free(struct recipe *recipe);

@@ -44,6 +44,37 @@ static void production_has_no_way_in_from_outside(void **state)
 	assert_false(words_has(&recipe->seed_sources, "initrd"));
 }
 
+#define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void a_release_is_named_whole_or_not_at_all(void **state)
+{
+	static const struct {
+		const char *text, *says; // NULL: fine
+	} rows[] = {
+		{ "k3s: {version: v1, url: \"https://a/k3s\", mirrors: [\"http://b/k3s\"], sha256: " HEX "}\n", NULL },
+		{ "k3s: {file: k3s}\n", NULL },
+		{ "k3s: {file: k3s, images: {url: \"https://a/i\", sha256: " HEX "}}\n", NULL },
+		{ "k3s: {url: \"https://a/k3s\", sha256: " HEX "}\n", "version must be named" },
+		{ "k3s: {version: v1, url: \"https://a/k3s\"}\n", "SHA-256 must be named" },
+		{ "k3s: {version: v1, url: \"ftp://a/k3s\", sha256: " HEX "}\n", "https://" },
+		{ "k3s: {version: v1, url: \"https://a/k3s\", file: k3s, sha256: " HEX "}\n", "not both" },
+		{ "k3s: {file: k3s, sha256: abc}\n", "64 lower-case" },
+		{ "k3s: {version: v1}\n", "no binary" },
+		{ "k3s: {images: {file: a}}\n", "no binary" },
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		CLEANUP(recipe_freep) struct recipe *recipe = calloc(1, sizeof(*recipe));
+		AUTO_FREE char *extends = NULL;
+		struct diag diag = { 0 };
+		assert_non_null(recipe);
+		assert_int_equal(recipe_add(recipe, rows[i].text, strlen(rows[i].text), "r", &extends, &diag), 0);
+		int rc = k3s_release_check(&recipe->k3s, &diag);
+		if (rows[i].says ? rc == 0 || !strstr(diag_text(&diag), rows[i].says) : rc != 0)
+			fail_msg("row %zu: %s", i, diag_text(&diag));
+	}
+}
+
 static void each_mistake_has_its_sentence(void **state)
 {
 	static const struct {
@@ -63,6 +94,10 @@ static void each_mistake_has_its_sentence(void **state)
 		{ "extends: ../base.yaml\n", "same folder" },
 		{ "- a\n", "must be a map" },
 		{ "name: [a]\n", "name" },
+		{ "k3s: v1\n", "must be a map" },
+		{ "k3s: {versoin: v1}\n", "versoin" },
+		{ "k3s: {mirrors: [a]}\n", "beside url" },
+		{ "k3s: {images: [a]}\n", "must be a map" },
 		{ "name: \"a\\nb\"\n", "one line" },
 	};
 
@@ -124,6 +159,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shipped_recipes_load),
 		cmocka_unit_test(production_has_no_way_in_from_outside),
+		cmocka_unit_test(a_release_is_named_whole_or_not_at_all),
 		cmocka_unit_test(each_mistake_has_its_sentence),
 		cmocka_unit_test(lists_grow_and_scalars_are_replaced),
 		cmocka_unit_test(extending_in_a_circle_ends),
