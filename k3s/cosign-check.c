@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #define BUNDLE_TYPE "application/vnd.dev.sigstore.bundle.v0.3+json"
+#define OCI_TYPE_EMPTY "application/vnd.oci.empty.v1+json"
 #define SIMPLE_TYPE "application/vnd.dev.cosign.simplesigning.v1+json"
 #define SIGNATURE_KEY "dev.cosignproject.cosign/signature"
 
@@ -182,8 +183,10 @@ static int referrers_read(struct cosign_check *check, const struct oci_fetched *
 		const char *type = value_text(value_find(&manifests->items[i], "artifactType"));
 		const char *digest = value_text(value_find(&manifests->items[i], "digest"));
 
-		// Some registries leave artifactType out of the fallback index: then the manifest itself tells.
-		if ((type && !str_equal(type, BUNDLE_TYPE)) || !digest || !oci_digest_valid(digest))
+		/* Some registries leave artifactType out of the fallback index, others show the (empty) config's type in its
+		 * place: then the manifest itself tells. */
+		if ((type && !str_equal(type, BUNDLE_TYPE) && !str_equal(type, OCI_TYPE_EMPTY)) || !digest ||
+			!oci_digest_valid(digest))
 			continue;
 		if (check->n_candidates == MAX_CANDIDATES) {
 			check->too_many = true;

@@ -181,6 +181,7 @@ static int fetch_send(struct oci_fetch *fetch)
 		request.on_progress = fetch->on_progress ? on_file_progress : NULL;
 		request.max_body_bytes = (size_t)fetch->max_file_bytes;
 		request.timeout_usec = BLOB_TIMEOUT_SEC * UINT64_C(1000000);
+		request.stall_sec = BLOB_STALL_SEC;
 	}
 	if (fetch->kind == FETCH_BLOB) { // as long as it takes, but not in silence
 		request.timeout_usec = BLOB_TIMEOUT_SEC * UINT64_C(1000000);

@@ -154,7 +154,11 @@ static void a_tag_counts_until_a_digest_is_set(void **state)
 	struct site site = site_of("bootstrap: {repository: a/b, tag: v1, comeBackSec: 600}");
 	CLEANUP(value_freep) struct value *tagged = build(&site, &site.first, &site.first);
 	assert_text(tagged, "v1", "bootstrap", "tag");
-	assert_int_equal(value_path(tagged, "bootstrap", "comeBackSec", NULL)->integer, 600);
+	int64_t sec = 0;
+	assert_int_equal(value_int(value_path(tagged, "bootstrap", "comeBackSec", NULL), "sec", 0,
+				 INT64_MAX, &sec, NULL),
+		0);
+	assert_int_equal(sec, 600);
 	assert_null(value_path(tagged, "bootstrap", "digest", NULL));
 	(void)snprintf(site.cluster.bootstrap_digest, sizeof(site.cluster.bootstrap_digest),
 		"sha256:%064d", 7);

@@ -6,12 +6,15 @@
 #include "base/time.h"
 #include "image/artifact.h"
 #include "k3s/bootstrap.h"
+#include "k3s/bootstrap-cache.h"
+#include "k3s/unpack.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 
 static struct {
 	const char *url, *repository, *digest, *ca, *kubeconfig, *manifests, *work, *cache, *until, *self;
-	const char *username, *password, *blob_path, *tag;
+	const char *username, *password, *blob_path, *tag, *unpack;
 	unsigned timeout_sec, come_back_sec;
 	size_t n_keys;
 	char *keys[COSIGN_MAX_KEYS];
@@ -97,6 +100,83 @@ static int command_blob(void)
 				.username = options.username, .password = options.password},
 			options.digest, options.blob_path, 8 << 20, NULL, on_blob, event, NULL);
 	return r < 0 ? die("blob", r, &diag) : sd_event_loop(event);
+}
+
+// Pull, verify and unpack, without a cluster: what tests/bench measures.
+struct unpack_run {
+	sd_event *event;
+	struct oci_source source;
+	struct oci_layer layer;
+	char *path;
+	int result;
+};
+
+static void unpack_end(struct unpack_run *run, int error, const struct diag *diag)
+{
+	run->result = error < 0 ? die("pull", error, diag) : 0;
+	(void)sd_event_exit(run->event, run->result); // cannot fail while the loop runs
+}
+
+static void on_unpack_layer(const struct oci_fetched *fetched, void *user)
+{
+	struct unpack_run *run = user;
+	int fd AUTO_CLOSE = fetched->error < 0 ? -1 : open(run->path, O_RDONLY | O_CLOEXEC);
+	struct diag diag = {0};
+
+	if (fetched->error < 0)
+		unpack_end(run, fetched->error, fetched->diag);
+	else
+		unpack_end(run, fd < 0 ? -errno : unpack_tar_gz_fd(fd, options.unpack, NULL, &diag), &diag);
+}
+
+static void on_unpack_checked(const struct cosign_checked *checked, void *user)
+{
+	struct unpack_run *run = user;
+	struct diag diag = {0};
+	int r = checked->error;
+
+	if (r == 0)
+		r = oci_fetch_blob_file(&run->source, run->layer.digest, run->path, run->layer.size, NULL, on_unpack_layer, run,
+			NULL);
+	if (r < 0)
+		unpack_end(run, r, checked->error < 0 ? checked->diag : &diag);
+}
+
+static void on_unpack_manifest(const struct oci_fetched *fetched, void *user)
+{
+	struct unpack_run *run = user;
+	struct diag diag = {0};
+	int r = fetched->error;
+
+	if (r == 0)
+		r = bootstrap_layer(fetched->bytes, fetched->n, &run->layer, &diag);
+	if (r == 0)
+		r = cosign_check_start(&run->source, options.digest, (const char *const *)options.keys, options.n_keys,
+			on_unpack_checked, run, NULL);
+	if (r < 0)
+		unpack_end(run, r, fetched->error < 0 ? fetched->diag : &diag);
+}
+
+static int command_unpack(void)
+{
+	struct http_client *client CLEANUP(http_client_freep) = NULL;
+	sd_event *event CLEANUP(sd_event_unrefp) = NULL;
+	char *ca AUTO_FREE = NULL, *path AUTO_FREE = str_format("%s.layer", options.unpack);
+	struct unpack_run run = {.path = path};
+	struct diag diag = {0};
+	int r = path ? file_read(options.ca, 64 << 10, &ca, NULL, &diag) : -ENOMEM;
+
+	if (r == 0)
+		r = sd_event_default(&event);
+	if (r >= 0)
+		r = http_client_new(event, &(struct http_trust_config){.trust = HTTP_TRUST_CA, .ca_pem = ca}, &client);
+	run.event = event;
+	run.source = (struct oci_source){.client = client, .url = options.url, .repository = options.repository};
+	if (r >= 0)
+		r = oci_fetch_manifest(&run.source, options.digest, on_unpack_manifest, &run, NULL);
+	if (r >= 0)
+		r = sd_event_loop(event);
+	return r < 0 ? die("unpack", r, &diag) : r;
 }
 
 static int command_run(void)
@@ -188,6 +268,9 @@ static int option_take(int option)
 	case 'U':
 		options.until = optarg;
 		return 0;
+	case 'x':
+		options.unpack = optarg;
+		return 0;
 	case 'T':
 		options.tag = optarg;
 		return 0;
@@ -217,15 +300,16 @@ int main(int argc, char *argv[])
 	if (argc == 6 && str_equal(argv[1], "pack"))
 		return command_pack(argv + 2);
 	json_out_object_begin(&options.variables);
-	while ((option = getopt(argc, argv, "u:r:d:c:k:K:m:w:C:v:t:s:U:a:o:T:B:")) != -1)
+	while ((option = getopt(argc, argv, "u:r:d:c:k:K:m:w:C:v:t:s:U:a:o:T:B:x:")) != -1)
 		if (option_take(option) < 0) {
 			fprintf(stderr, "usage: oci-pull-tool pack FOLDER LAYOUT NAME TAG | -u URL -r REPOSITORY -d DIGEST | -T TAG "
 					"-c CA -k KEY -K KUBECONFIG -m MANIFESTS -w WORK [-C CACHE] [-v NAME=VALUE] "
 					"[-B COME-BACK-SEC] [-U SENTENCE] [-t SEC] [-s SELF] [-a USER:PASSWORD] | -u URL -r REPOSITORY -d DIGEST "
-					"-c CA -o PATH [-a USER:PASSWORD]\n");
+					"-c CA -o PATH [-a USER:PASSWORD] | -u URL -r REPOSITORY -d DIGEST -c CA -k KEY "
+					"-x FOLDER\n");
 			return 2;
 		}
-	r = options.blob_path ? command_blob() : command_run();
+	r = options.blob_path ? command_blob() : options.unpack ? command_unpack() : command_run();
 	for (size_t i = 0; i < options.n_keys; i++)
 		free(options.keys[i]);
 	return r;
