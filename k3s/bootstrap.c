@@ -598,17 +598,27 @@ static int texts_copy(struct bootstrap *bootstrap, const struct bootstrap_config
 static int variables_copy(struct bootstrap *bootstrap, const struct value *variables)
 {
 	struct json_out out = {0};
+	struct sha256_stream *stream CLEANUP(sha256_stream_freep) = sha256_stream_new();
+	const struct value *secrets = bootstrap->secrets;
 	char *text AUTO_FREE = NULL;
 	uint8_t hash[SHA256_BYTES];
 
-	if (!variables || variables->type == VALUE_NULL)
-		return 0;
-	json_out_value(&out, variables);
-	text = json_out_take(&out);
-	if (!text)
+	if (!stream)
 		return -ENOMEM;
-	sha256(text, strlen(text), hash);
+	if (variables && variables->type != VALUE_NULL) {
+		json_out_value(&out, variables);
+		text = json_out_take(&out);
+		if (!text)
+			return -ENOMEM;
+		sha256_stream_add(stream, text, strlen(text));
+	}
+	// By their names: what waited for a secret is worth another try when it is there.
+	for (size_t i = 0; secrets && secrets->type == VALUE_OBJECT && i < secrets->n; i++)
+		sha256_stream_add(stream, secrets->keys[i], strlen(secrets->keys[i]) + 1);
+	sha256_stream_end(stream, hash);
 	hex_encode(hash, sizeof(hash), bootstrap->variables_hash);
+	if (!text)
+		return 0;
 	return json_parse(text, strlen(text), 0, &bootstrap->variables, NULL);
 }
 
