@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An HTTPS proxy in front of a registry, with its faults: each line of RULES is PATTERN ANSWER [HEADER VALUE], read anew
 for every request; the first whose regular expression is found in the path counts. ANSWER is a status, `silent` (for
-RULES' sake never longer than a minute), or `paged` (an index is handed out one entry a page).
+RULES' sake never longer than a minute), or `paged` (an index is handed out one entry a page, after an empty one).
 
 fault-proxy.py PORT REGISTRY-URL RULES SERVER.crt SERVER.key CA.crt LOG
 """
@@ -47,8 +47,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         status, body, headers = self.upstream()
         index, page = json.loads(body), int(self.path.partition("?page=")[2] or 0)
         entries = index["manifests"]
-        index["manifests"] = entries[page:page + 1]
-        if page + 1 < len(entries):
+        index["manifests"] = entries[page - 1:page] if page else []  # whatever the order: it is not on the first page
+        if page < len(entries):
             headers.append(("Link", f'<{self.path.partition("?")[0]}?page={page + 1}>; rel="next"'))
         self.answer(status, json.dumps(index).encode(), headers)
 
