@@ -125,6 +125,7 @@ static void answer_read(const struct kube *kube, const struct http_response *res
 		return;
 	}
 	answer->error = status_error(response->status);
+	answer->refusal = *ret_document;
 	message = value_text(value_find(*ret_document, "message"));
 	(void)diag_set(diag, answer->error, "", "the Kubernetes API refuses (HTTP %d): %s", response->status,
 		message ? message : "no message");
@@ -193,7 +194,9 @@ int kube_apply(struct kube *kube, const char *path, const char *body, const char
 int kube_request(struct kube *kube, const char *method, const char *path, const char *json, kube_callback_t on_answer,
 	void *user)
 {
-	return call_start(kube, method, path, json ? "application/json" : NULL, json, on_answer, user);
+	const char *type = str_equal(method, "PATCH") ? "application/merge-patch+json" : "application/json";
+
+	return call_start(kube, method, path, json ? type : NULL, json, on_answer, user);
 }
 
 char *kube_node_path(const char *node)

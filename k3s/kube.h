@@ -19,6 +19,7 @@ struct kube_answer {
 	int status;                 // HTTP status, 0 without one
 	const struct diag *diag;    // when error != 0: the apiserver's own message
 	const struct value *object; // when error == 0; borrowed for the callback
+	const struct value *refusal; // the Status object of a refusal, or NULL; as above
 };
 typedef void (*kube_callback_t)(const struct kube_answer *answer, void *user);
 
@@ -28,7 +29,7 @@ int kube_get(struct kube *kube, const char *path, kube_callback_t on_answer, voi
  * fields of other managers. */
 int kube_apply(struct kube *kube, const char *path, const char *body, const char *manager, bool force,
 	kube_callback_t on_answer, void *user);
-// POST (create) and PUT (replace) of a JSON body; DELETE without one.
+// POST (create), PUT (replace) and PATCH (JSON merge patch) of a JSON body; DELETE with or without one.
 int kube_request(struct kube *kube, const char *method, const char *path, const char *json, kube_callback_t on_answer,
 	void *user);
 /* Cancel every call whose callback gets @user; no callbacks. For objects that go away while the client stays.
