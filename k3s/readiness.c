@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "k3s/readiness.h"
 #include "base/json.h"
+#include "base/time.h"
 #include <errno.h>
 
 static void copy_text(char *to, size_t size, const struct value *from)
@@ -9,6 +10,34 @@ static void copy_text(char *to, size_t size, const struct value *from)
 	const char *text = value_text(from);
 
 	snprintf(to, size, "%s", text ? text : "");
+}
+
+static void heartbeat_read(const struct value *condition, struct node_readiness *ret)
+{
+	const char *text = value_text(value_find(condition, "lastHeartbeatTime"));
+
+	if (!text || time_parse_utc(text, &ret->heartbeat_sec) < 0)
+		ret->heartbeat_sec = 0;
+}
+
+// What K3s writes to the Node of a server with embedded etcd.
+static void etcd_read(const struct value *node, struct node_readiness *ret)
+{
+	const struct value *conditions = value_path(node, "status", "conditions", NULL);
+
+	copy_text(ret->etcd_name, sizeof(ret->etcd_name),
+		value_path(node, "metadata", "annotations", "etcd.k3s.cattle.io/node-name", NULL));
+	for (size_t i = 0; conditions && conditions->type == VALUE_ARRAY && i < conditions->n; i++) {
+		const struct value *condition = &conditions->items[i];
+
+		if (!str_equal(value_text(value_find(condition, "type")), "EtcdIsVoter"))
+			continue;
+		ret->has_etcd = true;
+		ret->etcd_voter = str_equal(value_text(value_find(condition, "status")), "True");
+		if (!ret->etcd_voter)
+			copy_text(ret->etcd_message, sizeof(ret->etcd_message), value_find(condition, "message"));
+		return;
+	}
 }
 
 static void ready_read(const struct value *node, struct node_readiness *ret)
@@ -23,6 +52,7 @@ static void ready_read(const struct value *node, struct node_readiness *ret)
 
 		if (!str_equal(value_text(value_find(condition, "type")), "Ready"))
 			continue;
+		heartbeat_read(condition, ret);
 		ret->ready = str_equal(status, "True");
 		if (ret->ready)
 			return;
@@ -66,6 +96,7 @@ int node_readiness_from(const struct value *node, struct node_readiness *ret, st
 			copy_text(ret->internal_ip, sizeof(ret->internal_ip),
 				value_find(&addresses->items[i], "address"));
 	ready_read(node, ret);
+	etcd_read(node, ret);
 	return 0;
 }
 

@@ -14,6 +14,10 @@ struct node_readiness {
 	char internal_ip[64];   // first InternalIP, ""
 	char kubelet_version[64], runtime_version[64];
 	bool unschedulable;
+	bool has_etcd, etcd_voter; // a server's: K3s' own condition EtcdIsVoter was there, and is True
+	char etcd_name[254];       // its etcd member
+	char etcd_message[256];    // of the condition, when it is no voter
+	int64_t heartbeat_sec;     // wall time of this node when its kubelet last reported Ready or not, 0 unknown
 };
 // -EINVAL when @node is no Node object.
 int node_readiness_from(const struct value *node, struct node_readiness *ret, struct diag *reterr);

@@ -26,6 +26,7 @@ struct service {
 	bool missing;
 	char active[32], sub[32], result[32];
 	unsigned n_restarts;
+	uint64_t active_since_usec;
 	int exit_status;
 	char sentence[256];
 	struct service_job *jobs;
@@ -62,6 +63,11 @@ enum service_state service_state(const struct service *service)
 const char *service_sub_state(const struct service *service)
 {
 	return service->sub;
+}
+
+uint64_t service_active_since_usec(const struct service *service)
+{
+	return service->active_since_usec;
 }
 
 unsigned service_n_restarts(const struct service *service)
@@ -123,6 +129,7 @@ static int property_read(struct service *service, sd_bus_message *message)
 	const char *name;
 	char load[32] = "";
 	uint32_t n_restarts;
+	uint64_t since_usec;
 	int32_t exit_status;
 	int r = sd_bus_message_read(message, "s", &name);
 
@@ -138,6 +145,12 @@ static int property_read(struct service *service, sd_bus_message *message)
 		r = text_read(message, load, sizeof(load));
 		if (r >= 0)
 			service->missing = str_equal(load, "not-found");
+		return r;
+	}
+	if (str_equal(name, "ActiveEnterTimestampMonotonic")) {
+		r = sd_bus_message_read(message, "v", "t", &since_usec);
+		if (r >= 0)
+			service->active_since_usec = since_usec;
 		return r;
 	}
 	if (str_equal(name, "NRestarts")) {

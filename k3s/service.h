@@ -29,6 +29,8 @@ struct service *service_free(struct service *service);
 DEFINE_CLEANUP(service)
 enum service_state service_state(const struct service *service);
 const char *service_sub_state(const struct service *service); // "start", "auto-restart", ... or ""
+// When it last became active, CLOCK_MONOTONIC as systemd has it; 0: not yet.
+uint64_t service_active_since_usec(const struct service *service);
 unsigned service_n_restarts(const struct service *service);
 /* Why the last job failed, for a person: "k3s.service: exited with status 1, restart 3" or "". */
 const char *service_sentence(const struct service *service);

@@ -36,6 +36,30 @@ static void a_ready_node_is_ready(void **state)
 	assert_false(got.unschedulable);
 }
 
+// As K3s writes it to the Nodes of its servers.
+static void etcd_says_who_votes(void **state)
+{
+	static const char learner[] = "{\"kind\":\"Node\",\"metadata\":{\"name\":\"n1\",\"annotations\":{\"etcd.k3s.cattle.io/"
+		"node-name\":\"n1-4ac1\"}},\"status\":{\"conditions\":[{\"type\":\"EtcdIsVoter\",\"status\":\"False\",\"reason\":"
+		"\"MemberIsLearner\",\"message\":\"Node has not been promoted to voting member of the etcd cluster\"},"
+		"{\"type\":\"Ready\",\"status\":\"True\",\"lastHeartbeatTime\":\"2026-11-25T10:00:00Z\"}]}}";
+	struct value *node CLEANUP(value_freep) = json(learner);
+	struct value *voter CLEANUP(value_freep) = json(NODE("", "{\"type\":\"EtcdIsVoter\",\"status\":\"True\"}"));
+	struct value *worker CLEANUP(value_freep) = json(NODE("", ""));
+	struct node_readiness got;
+
+	assert_int_equal(node_readiness_from(node, &got, NULL), 0);
+	assert_true(got.has_etcd && !got.etcd_voter && got.ready);
+	assert_string_equal(got.etcd_name, "n1-4ac1");
+	assert_non_null(strstr(got.etcd_message, "has not been promoted"));
+	assert_int_equal(got.heartbeat_sec, 1795600800);
+	assert_int_equal(node_readiness_from(voter, &got, NULL), 0);
+	assert_true(got.has_etcd && got.etcd_voter);
+	assert_int_equal(node_readiness_from(worker, &got, NULL), 0);
+	assert_false(got.has_etcd);
+	assert_int_equal(got.heartbeat_sec, 0);
+}
+
 static void what_is_missing_is_said(void **state)
 {
 	static const struct {
@@ -106,6 +130,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_ready_node_is_ready),
+		cmocka_unit_test(etcd_says_who_votes),
 		cmocka_unit_test(what_is_missing_is_said),
 		cmocka_unit_test(other_objects_are_no_nodes),
 		cmocka_unit_test(a_missing_label_is_named),
