@@ -19,6 +19,38 @@ static const struct k3s_flag documented[] = {
 	{"kubelet-arg", "max-pods=50", true, false, true, SOURCE},
 };
 
+/* What the profile `hardened` says otherwise, in place of the documented item of the same name; value NULL: nothing in its
+ * place. max-pods and the disabled parts stay. disable-kube-proxy is no part of it: without a Cilium that replaces
+ * kube-proxy no Service would work, and which CNI comes is the bootstrap's business. */
+static const struct {
+	const char *key, *name, *value;
+} hardened[] = {
+	{"kube-controller-manager-arg", "node-monitor-period", NULL}, // 5s is the default
+	{"kube-controller-manager-arg", "node-monitor-grace-period", "node-monitor-grace-period=50s"},
+	{"kube-apiserver-arg", "default-watch-cache-size", NULL},
+	{"etcd-arg", "quota-backend-bytes", "quota-backend-bytes=2147483648"},
+};
+
+static const struct {
+	const char *key, *value, *advice;
+} advices[] = {
+	{"kube-controller-manager-arg", "node-monitor-grace-period=20s",
+		"20s is shorter than a dead connection of a kubelet takes to be noticed (45 s): a node may be NotReady for "
+		"nothing and lose its pods; upstream's default is 50s since 1.32"},
+	{"kube-controller-manager-arg", "node-monitor-period=5s", "5s is the default: it changes nothing"},
+	{"kube-apiserver-arg", "default-watch-cache-size=50",
+		"does nothing since Kubernetes 1.19; a release that removes the flag would not start with it"},
+	{"etcd-arg", "quota-backend-bytes=1073741824",
+		"1 GiB is half of etcd's default: the cluster becomes read-only (NOSPACE) sooner"},
+	{"kubelet-arg", "max-pods=50",
+		"deprecated as a flag, though it works; the pods of the system, Cilium and Flux count, too"},
+};
+
+// K3s refuses a server that says otherwise than the others ("critical configuration value mismatch between servers").
+static const char *const same_keys[] = {"cluster-dns", "cluster-domain", "disable", "disable-cloud-controller",
+	"disable-helm-controller", "disable-kube-proxy", "disable-network-policy", "egress-selector-mode",
+	"embedded-registry", "flannel-backend", "secrets-encryption", "supervisor-metrics", NULL};
+
 // Keys a region may set, besides the documented ones: what `k3s server` and `k3s agent` know.
 static const char *const server_keys[] = {"cluster-dns", "cluster-domain", "disable", "disable-cloud-controller",
 	"disable-helm-controller", "disable-kube-proxy", "disable-network-policy", "egress-selector-mode",
@@ -47,6 +79,42 @@ const char *k3s_role_text(enum k3s_role role)
 		return "worker";
 	}
 	return "unknown role";
+}
+
+const char *k3s_profile_text(enum k3s_profile profile)
+{
+	return profile == K3S_PROFILE_HARDENED ? "hardened" : "documented";
+}
+
+int k3s_profile_parse(const char *text, enum k3s_profile *ret)
+{
+	if (!str_equal(text, "documented") && !str_equal(text, "hardened"))
+		return -EINVAL;
+	*ret = str_equal(text, "hardened") ? K3S_PROFILE_HARDENED : K3S_PROFILE_DOCUMENTED;
+	return 0;
+}
+
+const char *k3s_origin_text(enum k3s_origin origin)
+{
+	switch (origin) {
+	case K3S_ORIGIN_DOCUMENTED:
+		return "documented";
+	case K3S_ORIGIN_PROFILE:
+		return "profile";
+	case K3S_ORIGIN_REGION:
+		return "region";
+	case K3S_ORIGIN_NODE:
+		return "node";
+	}
+	return "unknown";
+}
+
+const char *k3s_setting_advice(const struct k3s_setting *setting)
+{
+	for (size_t i = 0; i < N_ELEMENTS(advices); i++)
+		if (str_equal(setting->key, advices[i].key) && str_equal(setting->value, advices[i].value))
+			return advices[i].advice;
+	return NULL;
 }
 
 const struct k3s_flag *k3s_documented_flags(size_t *ret_n)
@@ -146,7 +214,8 @@ static void settings_remove(struct k3s_settings *settings, size_t at)
 }
 
 // One overriding value: replaces the argument of its name, or goes behind the last setting of its key.
-static int settings_override(struct k3s_settings *settings, const char *key, const char *value, struct diag *reterr)
+static int settings_override(struct k3s_settings *settings, const char *key, const char *value, enum k3s_origin origin,
+	struct diag *reterr)
 {
 	size_t at = settings->n;
 	int r;
@@ -167,7 +236,7 @@ static int settings_override(struct k3s_settings *settings, const char *key, con
 		if (at == settings->n)
 			at = i + 1;
 	}
-	r = settings_insert(settings, at, key, value, K3S_ORIGIN_REGION);
+	r = settings_insert(settings, at, key, value, origin);
 	if (r == -E2BIG)
 		return diag_set(reterr, r, key, "more than %d settings in all", K3S_MAX_SETTINGS);
 	return r;
@@ -188,7 +257,7 @@ static const char *scalar_text(const struct value *value)
 }
 
 static int override_lay(struct k3s_settings *settings, const char *key, const struct value *value,
-	struct diag *reterr)
+	enum k3s_origin origin, struct diag *reterr)
 {
 	if (value->type == VALUE_NULL) {
 		settings_drop_key(settings, key);
@@ -205,7 +274,7 @@ static int override_lay(struct k3s_settings *settings, const char *key, const st
 
 			if (!text)
 				return diag_set(reterr, -EINVAL, key, "item %zu must be a string", i + 1);
-			r = settings_override(settings, key, text, reterr);
+			r = settings_override(settings, key, text, origin, reterr);
 			if (r < 0)
 				return r;
 		}
@@ -213,19 +282,14 @@ static int override_lay(struct k3s_settings *settings, const char *key, const st
 	}
 	if (!scalar_text(value))
 		return diag_set(reterr, -EINVAL, key, "must be a string, a number, a bool or a list of them");
-	return settings_override(settings, key, scalar_text(value), reterr);
+	return settings_override(settings, key, scalar_text(value), origin, reterr);
 }
 
-int k3s_settings_resolve(enum k3s_role role, const struct value *overrides, struct k3s_settings **ret,
-	struct diag *reterr)
+static int documented_lay(struct k3s_settings *settings, enum k3s_role role)
 {
-	struct k3s_settings *settings CLEANUP(k3s_settings_freep) = calloc(1, sizeof(*settings));
-	int r;
-
-	if (!settings)
-		return -ENOMEM;
 	for (size_t i = 0; i < N_ELEMENTS(documented); i++) {
 		const struct k3s_flag *flag = &documented[i];
+		int r;
 
 		if ((flag->first_only && role != K3S_ROLE_FIRST_SERVER) ||
 			(role == K3S_ROLE_WORKER && !flag->worker))
@@ -234,17 +298,88 @@ int k3s_settings_resolve(enum k3s_role role, const struct value *overrides, stru
 		if (r < 0)
 			return r;
 	}
-	if (overrides && overrides->type != VALUE_OBJECT && overrides->type != VALUE_NULL)
-		return diag_set(reterr, -EINVAL, "overrides", "must be an object of K3s keys");
-	for (size_t i = 0; overrides && overrides->type == VALUE_OBJECT && i < overrides->n; i++) {
-		r = key_check(role, overrides->keys[i], reterr);
+	return 0;
+}
+
+// Only what the role has of the documented flags is replaced.
+static int hardened_lay(struct k3s_settings *settings)
+{
+	for (size_t h = 0; h < N_ELEMENTS(hardened); h++)
+		for (size_t i = 0; i < settings->n; i++) {
+			int r = 0;
+
+			if (!str_equal(settings->items[i].key, hardened[h].key) ||
+				!arg_same_name(settings->items[i].value, hardened[h].name))
+				continue;
+			settings_remove(settings, i);
+			if (hardened[h].value)
+				r = settings_insert(settings, i, hardened[h].key, hardened[h].value, K3S_ORIGIN_PROFILE);
+			if (r < 0)
+				return r;
+			break;
+		}
+	return 0;
+}
+
+// Of a node alone: what all servers must say alike, and what this node cannot know, would be a mistake.
+static int node_key_check(enum k3s_role role, const char *key, struct diag *reterr)
+{
+	int r = key_check(role, key, reterr);
+
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return diag_set(reterr, -EINVAL, key, "is a key of servers, this node is a worker");
+	if (role != K3S_ROLE_WORKER && word_in(key, same_keys))
+		return diag_set(reterr, -EINVAL, key,
+			"must be the same on all servers: override it for the cluster, not for one node");
+	return r;
+}
+
+static int overrides_lay(struct k3s_settings *settings, enum k3s_role role, const struct value *overrides,
+	enum k3s_origin origin, struct diag *reterr)
+{
+	if (!overrides || overrides->type == VALUE_NULL)
+		return 0;
+	if (overrides->type != VALUE_OBJECT)
+		return diag_set(reterr, -EINVAL, origin == K3S_ORIGIN_NODE ? "nodeOverrides" : "overrides",
+			"must be an object of K3s keys");
+	for (size_t i = 0; i < overrides->n; i++) {
+		int r = origin == K3S_ORIGIN_NODE ? node_key_check(role, overrides->keys[i], reterr)
+						  : key_check(role, overrides->keys[i], reterr);
+
 		if (r > 0)
-			r = override_lay(settings, overrides->keys[i], &overrides->items[i], reterr);
+			r = override_lay(settings, overrides->keys[i], &overrides->items[i], origin, reterr);
 		if (r < 0)
 			return r;
 	}
+	return 0;
+}
+
+int k3s_settings_choose(const struct k3s_choice *choice, struct k3s_settings **ret, struct diag *reterr)
+{
+	struct k3s_settings *settings CLEANUP(k3s_settings_freep) = calloc(1, sizeof(*settings));
+	int r;
+
+	if (!settings)
+		return -ENOMEM;
+	r = documented_lay(settings, choice->role);
+	if (r == 0 && choice->profile == K3S_PROFILE_HARDENED)
+		r = hardened_lay(settings);
+	if (r == 0)
+		r = overrides_lay(settings, choice->role, choice->overrides, K3S_ORIGIN_REGION, reterr);
+	if (r == 0)
+		r = overrides_lay(settings, choice->role, choice->node_overrides, K3S_ORIGIN_NODE, reterr);
+	if (r < 0)
+		return r;
 	*ret = TAKE_PTR(settings);
 	return 0;
+}
+
+int k3s_settings_resolve(enum k3s_role role, const struct value *overrides, struct k3s_settings **ret,
+	struct diag *reterr)
+{
+	return k3s_settings_choose(&(struct k3s_choice){.role = role, .overrides = overrides}, ret, reterr);
 }
 
 char *k3s_settings_overrides_text(const struct k3s_settings *settings)
@@ -256,7 +391,7 @@ char *k3s_settings_overrides_text(const struct k3s_settings *settings)
 	if (!out)
 		return NULL;
 	for (size_t i = 0; i < settings->n; i++)
-		if (settings->items[i].origin == K3S_ORIGIN_REGION)
+		if (settings->items[i].origin >= K3S_ORIGIN_REGION)
 			fprintf(out, "%s=%s\n", settings->items[i].key, settings->items[i].value);
 	if (fclose(out) != 0) {
 		free(text);

@@ -123,6 +123,81 @@ static void overrides_text_lists_the_region_s_only(void **state)
 	assert_string_equal(text, "kubelet-arg=max-pods=60\n");
 }
 
+// "key=value (origin)" of each setting that is not documented; NULL and a diag when refused.
+static char *chosen_text(enum k3s_role role, enum k3s_profile profile, const char *overrides, const char *node,
+	struct diag *reterr)
+{
+	struct value *region CLEANUP(value_freep) = overrides ? json(overrides) : NULL;
+	struct value *own CLEANUP(value_freep) = node ? json(node) : NULL;
+	struct k3s_settings *settings CLEANUP(k3s_settings_freep) = NULL;
+	const struct k3s_choice choice = {.role = role, .profile = profile, .overrides = region, .node_overrides = own};
+	char *text = NULL;
+	size_t n = 0;
+	FILE *out;
+
+	if (k3s_settings_choose(&choice, &settings, reterr) < 0)
+		return NULL;
+	out = open_memstream(&text, &n);
+	assert_non_null(out);
+	for (size_t i = 0; i < settings->n; i++)
+		fprintf(out, "%s=%s (%s);", settings->items[i].key, settings->items[i].value,
+			k3s_origin_text(settings->items[i].origin));
+	assert_int_equal(fclose(out), 0);
+	return text;
+}
+
+// Typed from facts 4.10, not from our table.
+static void hardened_leaves_out_what_harms_or_does_nothing(void **state)
+{
+	char *first AUTO_FREE = chosen_text(K3S_ROLE_FIRST_SERVER, K3S_PROFILE_HARDENED, NULL, NULL, NULL);
+	char *worker AUTO_FREE = chosen_text(K3S_ROLE_WORKER, K3S_PROFILE_HARDENED, NULL, NULL, NULL);
+
+	assert_string_equal(first,
+		"cluster-init=true (documented);disable=traefik (documented);disable=servicelb (documented);"
+		"disable=local-storage (documented);flannel-backend=none (documented);"
+		"disable-network-policy=true (documented);"
+		"kube-controller-manager-arg=node-monitor-grace-period=50s (profile);"
+		"etcd-arg=quota-backend-bytes=2147483648 (profile);kubelet-arg=max-pods=50 (documented);");
+	assert_string_equal(worker, "kubelet-arg=max-pods=50 (documented);");
+}
+
+static void the_node_wins_over_the_region(void **state)
+{
+	char *text AUTO_FREE = chosen_text(K3S_ROLE_SERVER, K3S_PROFILE_HARDENED,
+		"{\"kubelet-arg\":[\"max-pods=60\",\"v=2\"],\"kube-controller-manager-arg\":\"node-monitor-grace-period=30s\"}",
+		"{\"kubelet-arg\":[\"max-pods=110\"]}", NULL);
+
+	assert_non_null(strstr(text, "kubelet-arg=max-pods=110 (node);"));
+	assert_non_null(strstr(text, "kubelet-arg=v=2 (region);"));
+	assert_non_null(strstr(text, "node-monitor-grace-period=30s (region);"));
+	assert_null(strstr(text, "max-pods=60"));
+}
+
+static void a_node_alone_cannot_differ_where_all_must_agree(void **state)
+{
+	struct diag diag = {0};
+
+	assert_null(chosen_text(K3S_ROLE_SERVER, K3S_PROFILE_DOCUMENTED, NULL, "{\"flannel-backend\":\"vxlan\"}", &diag));
+	assert_non_null(strstr(diag_text(&diag), "flannel-backend: must be the same on all servers"));
+	assert_null(chosen_text(K3S_ROLE_WORKER, K3S_PROFILE_DOCUMENTED, NULL, "{\"etcd-arg\":\"x=1\"}", &diag));
+	assert_non_null(strstr(diag_text(&diag), "this node is a worker"));
+	assert_null(chosen_text(K3S_ROLE_SERVER, K3S_PROFILE_DOCUMENTED, NULL, "[]", &diag));
+	assert_non_null(strstr(diag_text(&diag), "nodeOverrides"));
+}
+
+static void advice_is_for_the_documented_value_only(void **state)
+{
+	struct k3s_setting setting = {.key = (char *)"kube-controller-manager-arg", .value = (char *)"node-monitor-grace-period=20s"};
+
+	assert_non_null(strstr(k3s_setting_advice(&setting), "50s since 1.32"));
+	setting.value = (char *)"node-monitor-grace-period=50s";
+	assert_null(k3s_setting_advice(&setting));
+	setting = (struct k3s_setting){.key = (char *)"kube-apiserver-arg", .value = (char *)"default-watch-cache-size=50"};
+	assert_non_null(strstr(k3s_setting_advice(&setting), "does nothing"));
+	setting = (struct k3s_setting){.key = (char *)"etcd-arg", .value = (char *)"quota-backend-bytes=1073741824"};
+	assert_non_null(strstr(k3s_setting_advice(&setting), "half of etcd's default"));
+}
+
 static void every_documented_flag_has_a_source(void **state)
 {
 	size_t n;
@@ -141,6 +216,10 @@ int main(void)
 		cmocka_unit_test(overrides_replace_by_argument_name),
 		cmocka_unit_test(what_a_role_does_not_know_is_refused),
 		cmocka_unit_test(overrides_text_lists_the_region_s_only),
+		cmocka_unit_test(hardened_leaves_out_what_harms_or_does_nothing),
+		cmocka_unit_test(the_node_wins_over_the_region),
+		cmocka_unit_test(a_node_alone_cannot_differ_where_all_must_agree),
+		cmocka_unit_test(advice_is_for_the_documented_value_only),
 		cmocka_unit_test(every_documented_flag_has_a_source),
 	};
 
