@@ -116,10 +116,8 @@ static int write_config(struct agent *a, struct diag *reterr)
 
 static int write_registries(struct agent *a, struct diag *reterr)
 {
-	static const char *const mirrors[] = { "*", NULL };
 	char *yaml = NULL;
 	struct k3s_registries registries = {
-		.mirrors = mirrors,
 		.endpoint = region_client_url(a->region),
 		.username = a->secrets.pull_username,
 		.password = a->secrets.pull_password,

@@ -202,77 +202,136 @@ int k3s_config_render(const struct k3s_config *config, char **ret_yaml, struct d
 	return 0;
 }
 
-static int registries_write(FILE *out, const struct k3s_registries *registries, struct diag *reterr)
+// One registry: the region first, then what @more lists.
+static int mirror_write(FILE *out, const char *name, const char *endpoint, const struct value *more, struct diag *reterr)
 {
-	const char *host = registries->endpoint + strlen("https://");
-	int r;
+	int r = text_check("mirrors", name, reterr);
 
-	fputs("# Written by hearthd: images come from the region.\nmirrors:\n", out);
-	for (size_t i = 0; registries->mirrors && registries->mirrors[i]; i++) {
-		r = text_check("mirrors", registries->mirrors[i], reterr);
+	if (r < 0)
+		return r;
+	fputs("  ", out);
+	quote(out, name);
+	fputs(":\n    endpoint:\n", out);
+	if (endpoint) {
+		fputs("      - ", out);
+		quote(out, endpoint);
+		fputc('\n', out);
+	}
+	for (size_t i = 0; more && more->type == VALUE_ARRAY && i < more->n; i++) {
+		const char *url = value_text(&more->items[i]);
+
+		r = text_check("mirrors", url, reterr);
 		if (r < 0)
 			return r;
-		fputs("  ", out);
-		quote(out, registries->mirrors[i]);
-		fputs(":\n    endpoint:\n      - ", out);
-		quote(out, registries->endpoint);
+		fputs("      - ", out);
+		quote(out, url);
 		fputc('\n', out);
 	}
-	fputs("configs:\n  ", out);
+	return 0;
+}
+
+static int mirrors_write(FILE *out, const struct k3s_registries *registries, struct diag *reterr)
+{
+	const struct value *mirrors = registries->mirrors, *all = value_find(mirrors, "*");
+	int r = 0;
+
+	fputs("mirrors:\n", out);
+	if (registries->endpoint || all)
+		r = mirror_write(out, "*", registries->endpoint, all, reterr);
+	for (size_t i = 0; r == 0 && mirrors && mirrors->type == VALUE_OBJECT && i < mirrors->n; i++)
+		if (&mirrors->items[i] != all)
+			r = mirror_write(out, mirrors->keys[i], registries->endpoint, &mirrors->items[i], reterr);
+	return r;
+}
+
+static int config_host_write(FILE *out, const char *host, const char *username, const char *password, const char *ca_file,
+	struct diag *reterr)
+{
+	int r = text_check("configs", host, reterr);
+
+	if (r == 0 && username)
+		r = text_check("username", username, reterr);
+	if (r == 0 && username)
+		r = text_check("password", password, reterr);
+	if (r == 0 && ca_file)
+		r = text_check("ca_file", ca_file, reterr);
+	if (r < 0)
+		return r;
+	fputs("  ", out);
 	quote(out, host);
 	fputs(":\n", out);
-	if (registries->username) {
+	if (username) {
 		fputs("    auth:\n      username: ", out);
-		quote(out, registries->username);
+		quote(out, username);
 		fputs("\n      password: ", out);
-		quote(out, registries->password);
+		quote(out, password);
 		fputc('\n', out);
 	}
-	if (registries->ca_file) {
+	if (ca_file) {
 		fputs("    tls:\n      ca_file: ", out);
-		quote(out, registries->ca_file);
+		quote(out, ca_file);
 		fputc('\n', out);
 	}
-	if (!registries->username && !registries->ca_file)
+	if (!username && !ca_file)
 		fputs("    {}\n", out);
 	return 0;
 }
 
+// Hosts with a CA, then hosts with a login only; the region's own entry is not theirs to change.
+static int configs_write(FILE *out, const struct k3s_registries *registries, struct diag *reterr)
+{
+	const struct value *const lists[] = {registries->configs, registries->logins};
+	const char *region = registries->endpoint ? registries->endpoint + strlen("https://") : NULL;
+	int r = 0;
+
+	if (region)
+		r = config_host_write(out, region, registries->username, registries->password, registries->ca_file, reterr);
+	for (size_t l = 0; l < N_ELEMENTS(lists); l++)
+		for (size_t i = 0; r == 0 && lists[l] && lists[l]->type == VALUE_OBJECT && i < lists[l]->n; i++) {
+			const char *host = lists[l]->keys[i];
+			const struct value *login = value_find(registries->logins, host);
+			const char *ca = value_text(value_path(registries->configs, host, "caPem", NULL));
+			char *ca_file AUTO_FREE = ca ? str_format("%s/%s.pem", registries->ca_folder, host) : NULL;
+
+			if (str_equal(host, region) || (l == 1 && value_find(registries->configs, host)))
+				continue;
+			r = ca && !ca_file ? -ENOMEM
+					   : config_host_write(out, host, value_text(value_find(login, "username")),
+						     value_text(value_find(login, "password")), ca_file, reterr);
+		}
+	return r;
+}
+
 int k3s_registries_render(const struct k3s_registries *registries, char **ret_yaml, struct diag *reterr)
 {
-	char *text AUTO_FREE = NULL;
+	char *text = NULL; // it holds passwords: wiped when it is not handed out
 	size_t n = 0;
 	FILE *out;
-	int r = text_check("endpoint", registries->endpoint, reterr);
+	int r;
 
-	if (r < 0)
-		return r;
-	if (!str_starts(registries->endpoint, "https://"))
+	if (registries->endpoint && !str_starts(registries->endpoint, "https://"))
 		return diag_set(reterr, -EINVAL, "endpoint", "must be an https:// URL, not \"%s\"", registries->endpoint);
-	if (!registries->mirrors || !registries->mirrors[0])
-		return diag_set(reterr, -EINVAL, "mirrors", "must name one registry at least");
+	if (!registries->endpoint && !registries->mirrors && !registries->configs)
+		return diag_set(reterr, -EINVAL, "endpoint", "is required when there are no mirrors");
 	if (!registries->username != !registries->password)
 		return diag_set(reterr, -EINVAL, "auth", "needs both a user name and a password");
-	if (registries->username) {
-		r = text_check("username", registries->username, reterr);
-		if (r == 0)
-			r = text_check("password", registries->password, reterr);
-		if (r < 0)
-			return r;
-	}
-	if (registries->ca_file) {
-		r = text_check("ca_file", registries->ca_file, reterr);
-		if (r < 0)
-			return r;
-	}
 	out = open_memstream(&text, &n);
 	if (!out)
 		return -ENOMEM;
-	r = registries_write(out, registries, reterr);
+	fputs("# Written by hearthd: images come from the region first.\n", out);
+	r = mirrors_write(out, registries, reterr);
+	if (r == 0) {
+		fputs("configs:\n", out);
+		r = configs_write(out, registries, reterr);
+	}
 	if (fclose(out) != 0 && r == 0)
 		r = -ENOMEM;
-	if (r < 0)
+	if (r < 0) {
+		if (text)
+			explicit_bzero(text, n);
+		free(text);
 		return r;
-	*ret_yaml = TAKE_PTR(text);
+	}
+	*ret_yaml = text;
 	return 0;
 }

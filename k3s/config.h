@@ -26,10 +26,14 @@ struct k3s_config {
 int k3s_config_render(const struct k3s_config *config, char **ret_yaml, struct diag *reterr);
 
 struct k3s_registries {
-	const char *const *mirrors;      // NULL-terminated registry names; "*" is all
-	const char *endpoint;            // https://HOST:PORT, without /v2
-	const char *username, *password; // may be NULL
+	const char *endpoint;            // of the region, first for every registry: https://HOST:PORT, without /v2; NULL: none
+	const char *username, *password; // for it; may be NULL
 	const char *ca_file;             // PEM file of the region's CA; may be NULL
+	// More of them; checked by the assignment's decoder.
+	const struct value *mirrors; // object: registry or "*" -> list of URLs, tried after the region; may be NULL
+	const struct value *configs; // object: host -> { caPem }; may be NULL
+	const struct value *logins;  // object: host -> { username, password }; may be NULL
+	const char *ca_folder;       // caPem of HOST stands in CA_FOLDER/HOST.pem
 };
 // The text holds the password: write it 0600. Caller wipes and frees.
 int k3s_registries_render(const struct k3s_registries *registries, char **ret_yaml, struct diag *reterr);

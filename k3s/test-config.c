@@ -181,11 +181,18 @@ static void values_are_quoted(void **state)
 	has(document, "node-name", "a\" b: \\ # {");
 }
 
+static struct value *json(const char *text)
+{
+	struct value *value = NULL;
+
+	assert_int_equal(json_parse(text, strlen(text), 0, &value, NULL), 0);
+	return value;
+}
+
 static void registries_point_to_the_region(void **state)
 {
-	static const char *const mirrors[] = {"docker.io", "*", NULL};
-	const struct k3s_registries registries = {.mirrors = mirrors, .endpoint = "https://10.0.2.2:7443",
-		.username = "pull", .password = "s3cret\"", .ca_file = "/run/hearth/ca.pem"};
+	const struct k3s_registries registries = {.endpoint = "https://10.0.2.2:7443", .username = "pull",
+		.password = "s3cret\"", .ca_file = "/run/hearth/ca.pem"};
 	struct value *document CLEANUP(value_freep) = NULL;
 	const struct value *config;
 	char *text AUTO_FREE = NULL;
@@ -193,17 +200,54 @@ static void registries_point_to_the_region(void **state)
 	assert_int_equal(k3s_registries_render(&registries, &text, NULL), 0);
 	document = parse(text);
 	has(value_path(document, "mirrors", "*", NULL), "endpoint", "https://10.0.2.2:7443");
-	has(value_path(document, "mirrors", "docker.io", NULL), "endpoint", "https://10.0.2.2:7443");
 	config = value_path(document, "configs", "10.0.2.2:7443", NULL);
 	assert_string_equal(value_text(value_path(config, "auth", "username", NULL)), "pull");
 	assert_string_equal(value_text(value_path(config, "auth", "password", NULL)), "s3cret\"");
 	assert_string_equal(value_text(value_path(config, "tls", "ca_file", NULL)), "/run/hearth/ca.pem");
 }
 
+static void the_region_comes_before_other_mirrors(void **state)
+{
+	struct value *mirrors CLEANUP(value_freep) = json("{\"docker.io\":[\"https://m1\",\"http://m2:5000\"],\"*\":[\"https://m3\"]}");
+	struct value *configs CLEANUP(value_freep) = json("{\"m1\":{\"caPem\":\"x\"},\"10.0.2.2:7443\":{\"caPem\":\"evil\"}}");
+	struct value *logins CLEANUP(value_freep) = json("{\"m1\":{\"username\":\"u\",\"password\":\"p\"},"
+		"\"m3\":{\"username\":\"v\",\"password\":\"q\"}}");
+	const struct k3s_registries registries = {.endpoint = "https://10.0.2.2:7443", .ca_file = "/run/hearth/ca.pem",
+		.mirrors = mirrors, .configs = configs, .logins = logins, .ca_folder = "/run/hearth/registry-ca"};
+	struct value *document CLEANUP(value_freep) = NULL;
+	const struct value *list;
+	char *text AUTO_FREE = NULL;
+
+	assert_int_equal(k3s_registries_render(&registries, &text, NULL), 0);
+	document = parse(text);
+	list = value_path(document, "mirrors", "docker.io", "endpoint", NULL);
+	assert_int_equal(list->n, 3);
+	assert_string_equal(list->items[0].text, "https://10.0.2.2:7443");
+	assert_string_equal(list->items[2].text, "http://m2:5000");
+	assert_string_equal(value_path(document, "mirrors", "*", "endpoint", NULL)->items[1].text, "https://m3");
+	assert_string_equal(value_text(value_path(document, "configs", "m1", "tls", "ca_file", NULL)), "/run/hearth/registry-ca/m1.pem");
+	assert_string_equal(value_text(value_path(document, "configs", "m1", "auth", "username", NULL)), "u");
+	assert_string_equal(value_text(value_path(document, "configs", "m3", "auth", "password", NULL)), "q");
+	assert_null(value_path(document, "configs", "m3", "tls", NULL));
+	assert_string_equal(value_text(value_path(document, "configs", "10.0.2.2:7443", "tls", "ca_file", NULL)), "/run/hearth/ca.pem");
+}
+
+static void registries_without_a_region(void **state)
+{
+	struct value *mirrors CLEANUP(value_freep) = json("{\"docker.io\":[\"https://m1\"]}");
+	const struct k3s_registries registries = {.mirrors = mirrors};
+	struct value *document CLEANUP(value_freep) = NULL;
+	char *text AUTO_FREE = NULL;
+
+	assert_int_equal(k3s_registries_render(&registries, &text, NULL), 0);
+	document = parse(text);
+	assert_null(value_path(document, "mirrors", "*", NULL));
+	assert_int_equal(value_path(document, "mirrors", "docker.io", "endpoint", NULL)->n, 1);
+}
+
 static void registries_without_tls_or_half_a_login_are_refused(void **state)
 {
-	static const char *const mirrors[] = {"*", NULL};
-	struct k3s_registries registries = {.mirrors = mirrors, .endpoint = "http://x"};
+	struct k3s_registries registries = {.endpoint = "http://x"};
 	char *text = NULL;
 
 	assert_int_equal(k3s_registries_render(&registries, &text, NULL), -EINVAL);
@@ -211,7 +255,7 @@ static void registries_without_tls_or_half_a_login_are_refused(void **state)
 	registries.username = "u";
 	assert_int_equal(k3s_registries_render(&registries, &text, NULL), -EINVAL);
 	registries.username = NULL;
-	registries.mirrors = NULL;
+	registries.endpoint = NULL;
 	assert_int_equal(k3s_registries_render(&registries, &text, NULL), -EINVAL);
 }
 
@@ -224,6 +268,8 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_is_refused),
 		cmocka_unit_test(values_are_quoted),
 		cmocka_unit_test(registries_point_to_the_region),
+		cmocka_unit_test(the_region_comes_before_other_mirrors),
+		cmocka_unit_test(registries_without_a_region),
 		cmocka_unit_test(registries_without_tls_or_half_a_login_are_refused),
 	};
 
