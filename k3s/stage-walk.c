@@ -28,6 +28,7 @@ struct stage_walk {
 	size_t n_watches, at;
 	struct watch *watches;
 	bool under_way;
+	bool addons_taken; // since we hold the Lease: what holders before us laid is known
 };
 
 static void sentence_set(struct stage_walk *walk, const char *format, ...) PRINTF_LIKE(2, 3);
@@ -77,9 +78,12 @@ static void walk_wait(struct stage_walk *walk, enum stage_id stage, int error, c
 
 static void walk_on(struct stage_walk *walk);
 
+// An API that is away or busy says nothing about the artifact: only a refusal is an error of the walk.
 static void walk_api_error(struct stage_walk *walk, const struct kube_answer *answer)
 {
-	walk_wait(walk, walk->watches[walk->at].stage, answer->error, diag_text(answer->diag));
+	bool refused = answer->error == -EACCES || answer->error == -EINVAL || answer->error == -EBADMSG;
+
+	walk_wait(walk, walk->watches[walk->at].stage, refused ? answer->error : 0, diag_text(answer->diag));
 }
 
 // Discovery of one group and version: it gives the path of every object of it that has none yet.
@@ -88,6 +92,7 @@ static void on_discovery(const struct kube_answer *answer, void *user)
 	struct stage_walk *walk = user;
 	const struct watch *now = &walk->watches[walk->at];
 	char sentence[512];
+	int now_error = 0;
 
 	if (answer->error < 0 && answer->error != -ENOENT) {
 		walk_api_error(walk, answer);
@@ -95,10 +100,20 @@ static void on_discovery(const struct kube_answer *answer, void *user)
 	}
 	for (size_t i = walk->at; i < walk->n_watches; i++) {
 		struct watch *watch = &walk->watches[i];
+		int r = 0;
 
-		if (!watch->path && str_equal(watch->object->api_version, now->object->api_version) &&
-			object_path(watch->object, answer->object, &watch->path) < 0)
+		if (!watch->path && str_equal(watch->object->api_version, now->object->api_version))
+			r = object_path(watch->object, answer->object, &watch->path);
+		if (r < 0)
 			watch->path = NULL; // its kind is not served yet: asked again when its turn comes
+		if (watch == now && r == -EINVAL)
+			now_error = r; // it never will have one
+	}
+	if (now_error < 0) {
+		snprintf(sentence, sizeof(sentence), "%.40s: its name or namespace is none that Kubernetes takes: \"%.100s\"",
+			now->object->kind, now->object->name);
+		walk_wait(walk, now->stage, now_error, sentence);
+		return;
 	}
 	if (!now->path) {
 		snprintf(sentence, sizeof(sentence), "%s %s: the API does not serve %s yet", now->object->kind,
@@ -176,7 +191,7 @@ static void stage_lay(struct stage_walk *walk, enum stage_id id, struct diag *re
 
 	if (walk->result.holder && !lease_held(walk->lease)) { // a walk may take longer than the Lease lasts
 		walk->result.holder = false;
-		r = diag_set(reterr, -ESTALE, "", "the Lease went to another server, or could not be renewed");
+		r = diag_set(reterr, -ESTALE, "", "the Lease went to another server, or could not be renewed; who holds it goes on");
 	} else if (walk->result.holder) {
 		r = stage_files_apply(walk->manifests_folder, id, &walk->stages->of[id], walk->prune_sec,
 			reterr);
@@ -201,8 +216,8 @@ static void walk_on(struct stage_walk *walk)
 				return;
 			}
 			stage_lay(walk, id, &diag, &r);
-			if (r < 0) {
-				walk_wait(walk, id, r, diag_text(&diag));
+			if (r < 0) { // a lost Lease says nothing of the artifact
+				walk_wait(walk, id, r == -ESTALE ? 0 : r, diag_text(&diag));
 				return;
 			}
 			continue;
@@ -229,6 +244,30 @@ static void walk_on(struct stage_walk *walk)
 	}
 }
 
+/* What an older artifact laid, by us or by another server, and this one does not have: its Addon is still there, and an
+ * emptied file of its name makes K3s prune what it applied. */
+static void on_addons(const struct kube_answer *answer, void *user)
+{
+	struct stage_walk *walk = user;
+	const struct value *items = value_find(answer->object, "items");
+	struct diag diag = {0};
+	int r = 0;
+
+	walk->addons_taken = answer->error == 0 || answer->error == -ENOENT; // else at the next walk
+	for (size_t i = 0; r == 0 && lease_held(walk->lease) && items && items->type == VALUE_ARRAY && i < items->n; i++) {
+		const char *name = value_text(value_path(&items->items[i], "metadata", "name", NULL));
+
+		if (name && stage_addon_is_left(walk->stages, name))
+			r = stage_files_empty(walk->manifests_folder, name, &diag);
+	}
+	if (r < 0) {
+		walk->addons_taken = false;
+		walk_wait(walk, STAGE_CRDS, r, diag_text(&diag));
+		return;
+	}
+	walk_on(walk);
+}
+
 void stage_walk_start(struct stage_walk *walk)
 {
 	if (walk->under_way)
@@ -237,7 +276,9 @@ void stage_walk_start(struct stage_walk *walk)
 	walk->at = 0;
 	memset(walk->states, 0, sizeof(walk->states));
 	walk->result.holder = lease_held(walk->lease);
-	walk_on(walk);
+	walk->addons_taken = walk->addons_taken && walk->result.holder;
+	if (!walk->result.holder || walk->addons_taken || kube_get(walk->kube, STAGE_WALK_ADDONS, on_addons, walk) < 0)
+		walk_on(walk);
 }
 
 static void watches_add(struct stage_walk *walk, enum stage_id stage, const struct stage_file *file,

@@ -8,6 +8,7 @@
 #include "k3s/stages.h"
 
 #define STAGE_WALK_LEASE "hearth-bootstrap" // who lays
+#define STAGE_WALK_ADDONS "/apis/k3s.cattle.io/v1/namespaces/kube-system/addons" // what K3s applied, by whichever server
 
 struct stage_walk_result {
 	bool holder;         // this server holds the Lease

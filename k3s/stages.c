@@ -7,6 +7,7 @@
 #include "k3s/substitute.h"
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -268,7 +269,7 @@ static bool stage_wants(const struct stage *stage, const char *name)
 static int leftover_step(const char *folder, const char *name, unsigned prune_sec, struct diag *reterr)
 {
 	char *path AUTO_FREE = str_format("%s/%s", folder, name);
-	struct timespec now;
+	struct timespec now, boot;
 	struct stat st;
 	int r;
 
@@ -281,7 +282,13 @@ static int leftover_step(const char *folder, const char *name, unsigned prune_se
 		return r < 0 ? r : 1;
 	}
 	(void)clock_gettime(CLOCK_REALTIME, &now); // cannot fail; the file's own times are wall time
-	if (now.tv_sec >= st.st_mtim.tv_sec && now.tv_sec - st.st_mtim.tv_sec < (time_t)prune_sec)
+	(void)clock_gettime(CLOCK_BOOTTIME, &boot); // as above
+	if (st.st_mtim.tv_sec > now.tv_sec || st.st_mtim.tv_sec < now.tv_sec - boot.tv_sec) {
+		// The clock went back, or the power went before K3s had surely looked: the wait begins now.
+		r = utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW);
+		return r < 0 ? diag_set(reterr, -errno, path, "cannot be touched: %s", strerror(errno)) : 1;
+	}
+	if (now.tv_sec - st.st_mtim.tv_sec < (time_t)prune_sec)
 		return 1;
 	r = file_remove(path);
 	return r < 0 ? diag_set(reterr, r, path, "cannot be removed: %s", strerror(-r)) : 0;
@@ -341,6 +348,44 @@ bool stage_files_laid(const char *folder, const struct stage *stage)
 		if (!file_has(folder, &stage->files[i]))
 			return false;
 	return true;
+}
+
+// The same Addon: names are equal before .yaml, .yml or .json.
+static bool file_is_addon_s(const char *name, const char *addon)
+{
+	size_t n = addon_stem(name);
+
+	return n > 0 && n == strlen(addon) && strncmp(name, addon, n) == 0;
+}
+
+bool stage_addon_is_left(const struct stages *stages, const char *addon)
+{
+	char *name AUTO_FREE = str_format("%s.yaml", addon);
+	bool ours = false;
+
+	for (size_t i = 0; name && i < N_STAGES; i++) {
+		ours = ours || name_is_stages(name, (enum stage_id)i);
+		for (size_t f = 0; f < stages->of[i].n_files; f++)
+			if (file_is_addon_s(stages->of[i].files[f].name, addon))
+				return false;
+	}
+	return ours;
+}
+
+int stage_files_empty(const char *folder, const char *addon, struct diag *reterr)
+{
+	DIR *dir CLEANUP(dir_closep) = NULL;
+	char *path AUTO_FREE = str_format("%s/%s.yaml", folder, addon);
+	struct dirent *entry;
+	int r = path ? file_make_folders(folder, 0700) : -ENOMEM;
+
+	if (r < 0)
+		return diag_set(reterr, r, folder, "cannot be made: %s", strerror(-r));
+	dir = opendir(folder);
+	while (dir && (entry = readdir(dir)))
+		if (file_is_addon_s(entry->d_name, addon))
+			return 0; // stage_files_apply() sees it
+	return file_write_atomic(path, "", 0, 0600, reterr);
 }
 
 int stage_files_leave(const char *folder)

@@ -50,6 +50,12 @@ int stage_files_apply(const char *folder, enum stage_id id, const struct stage *
 int stage_file_written(const char *folder, const struct stage_file *file, int64_t *ret_wall_sec);
 // Are all files of the stage there with that content?
 bool stage_files_laid(const char *folder, const struct stage *stage);
+/* K3s names an Addon in the cluster for each file it ever applied, whichever server laid it. Is @addon one of a stage whose
+ * file @stages does not have any more? Then what it applied has to be pruned. */
+bool stage_addon_is_left(const struct stages *stages, const char *addon);
+/* Lay an emptied file for such an Addon, unless a file of it is there: K3s prunes then, and stage_files_apply() unlinks it.
+ * Negative errno with a diag. */
+int stage_files_empty(const char *folder, const char *addon, struct diag *reterr);
 /* Another server holds the Lease: take our files of all stages away without emptying them (nothing is pruned then; that
  * server's own files are what counts). */
 int stage_files_leave(const char *folder);

@@ -6,8 +6,10 @@
 #include "k3s/unpack.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/stat.h>
 #include <cmocka.h>
 
 static char root[] = "/tmp/test-stages-XXXXXX";
@@ -226,6 +228,47 @@ static void a_changed_file_is_replaced(void **state)
 	assert_string_equal(text, OBJECT("changed"));
 }
 
+// After a power cut or a clock that went back nobody knows how long K3s has seen it empty: the wait begins anew.
+static void an_emptied_file_waits_by_this_boot_s_clock(void **state)
+{
+	static const struct timespec times[][2] = {
+		{{.tv_sec = 1000}, {.tv_sec = 1000}}, {{.tv_sec = INT64_C(4102444800)}, {.tv_sec = INT64_C(4102444800)}}};
+	struct stages *stages CLEANUP(stages_freep) = load_one("20-cni/b.yaml", OBJECT("b"));
+	char *path AUTO_FREE = str_format("%s/hearth-20-cni-a.yaml", target);
+
+	for (size_t i = 0; i < N_ELEMENTS(times); i++) {
+		put(target, "hearth-20-cni-a.yaml", "");
+		assert_int_equal(utimensat(AT_FDCWD, path, times[i], 0), 0);
+		assert_int_equal(stage_files_apply(target, STAGE_CNI, &stages->of[STAGE_CNI], 5, NULL), 1);
+		assert_int_equal(stage_files_apply(target, STAGE_CNI, &stages->of[STAGE_CNI], 5, NULL), 1);
+		assert_int_equal(stage_files_apply(target, STAGE_CNI, &stages->of[STAGE_CNI], 0, NULL), 0);
+	}
+}
+
+static void addons_of_an_older_artifact_are_found_and_emptied(void **state)
+{
+	static const struct {
+		const char *addon;
+		bool left;
+	} rows[] = {{"hearth-20-cni-b", false}, {"hearth-20-cni-a", true}, {"hearth-50-sync-x", true}, {"coredns", false},
+		{"hearth-20-cni", false}, {"hearth-local", false}, {"hearth-20-cni-../../x", false}, {"", false}};
+	struct stages *stages CLEANUP(stages_freep) = load_one("20-cni/b.yml", OBJECT("b"));
+	char *emptied AUTO_FREE = NULL, *kept AUTO_FREE = NULL;
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+		if (stage_addon_is_left(stages, rows[i].addon) != rows[i].left)
+			fail_msg("%s", rows[i].addon);
+	assert_int_equal(stage_files_empty(target, "hearth-20-cni-a", NULL), 0);
+	emptied = got("hearth-20-cni-a.yaml");
+	assert_string_equal(emptied, "");
+	put(target, "hearth-20-cni-c.json", "there"); // stage_files_apply() empties it itself
+	assert_int_equal(stage_files_empty(target, "hearth-20-cni-c", NULL), 0);
+	assert_null(got("hearth-20-cni-c.yaml"));
+	kept = got("hearth-20-cni-c.json");
+	assert_string_equal(kept, "there");
+	assert_int_equal(stage_files_apply(target, STAGE_CNI, &stages->of[STAGE_CNI], 3600, NULL), 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,6 +279,8 @@ int main(void)
 		cmocka_unit_test(a_stage_waits_for_the_one_before),
 		cmocka_unit_test_teardown(files_follow_the_stage, folders_drop),
 		cmocka_unit_test_teardown(a_changed_file_is_replaced, folders_drop),
+		cmocka_unit_test_teardown(an_emptied_file_waits_by_this_boot_s_clock, folders_drop),
+		cmocka_unit_test_teardown(addons_of_an_older_artifact_are_found_and_emptied, folders_drop),
 	};
 
 	return cmocka_run_group_tests(tests, root_make, root_drop);

@@ -4,6 +4,8 @@
 the objects of the manifests folder; a Deployment becomes available two seconds after its file appeared, a custom
 resource is served only once its definition is there.
 
+FOLDER.addons, when it is there, lists the Addons that K3s made for files laid before, one name a line.
+
 An object whose path stands in FOLDER.hold is not answered while it stands there.
 
 fake-api.py PORT FOLDER SERVER.crt SERVER.key CA.crt LOG
@@ -122,6 +124,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if "/leases/" in path:
             lease = leases.get(path.rsplit("/", 1)[1])
             return self.answer(200, lease) if lease else self.refuse(404, "no such lease")
+        if path == "/apis/k3s.cattle.io/v1/namespaces/kube-system/addons" and os.path.exists(folder + ".addons"):
+            names = open(folder + ".addons", encoding="utf-8").read().split()
+            return self.answer(200, {"kind": "AddonList", "items": [{"metadata": {"name": name}} for name in names]})
         if path in RESOURCES:
             if path == "/apis/test.hearth.io/v1" and not any(
                     d["kind"] == "CustomResourceDefinition" for _, d in objects()):
