@@ -1,5 +1,5 @@
-// This node inside its cluster: its Node object, the pod range and the bridge CNI, the stable API address, the hand-over
-// of a first server, and the bootstrap.
+// This node inside its cluster: its Node object, the pod range and the bridge CNI, the hand-over of a first server, and the
+// bootstrap.
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/agent.h"
 #include "base/crypto.h"
@@ -10,7 +10,6 @@
 #include "k3s/cni.h"
 #include "k3s/config.h"
 #include "k3s/token.h"
-#include "netconf/api-nat.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fnmatch.h>
@@ -24,18 +23,32 @@ enum { NODE_EVERY_SEC = 10, NODES_EVERY_SEC = 5, MESH_MTU_DEFAULT = 1420 };
 
 // --- the Node object ---
 
+/* A Node keeps what its kubelet said last, also while that is gone: after a start of K3s only what was reported since
+ * counts. Both times are this machine's. */
+static bool report_is_old(const struct agent *a)
+{
+	int64_t since_sec = a->k3s_restarted_wall_sec;
+	return since_sec && a->node.heartbeat_sec && a->node.heartbeat_sec <= since_sec && time_wall_msec() / 1000 >= since_sec;
+}
+
+bool agent_node_is_ready(const struct agent *a)
+{
+	return a->has_node && a->node.ready && !a->k3s_restarting_usec && !report_is_old(a);
+}
+
 static void on_node(const struct kube_answer *answer, void *user)
 {
 	struct agent *a = user;
 	struct diag diag = { 0 };
 	struct node_readiness before = a->node;
 	a->kube_asking_node = false;
+	a->kube_stale |= answer->status == 401; // K3s renewed our certificate, or made its cluster anew
 	if (answer->error == 0 && node_readiness_from(answer->object, &a->node, &diag) == 0) {
 		a->has_node = true;
 		if (!str_equal(before.pod_cidr, a->node.pod_cidr))
 			a->conflist_written = false; // deleted and registered anew
 		str_set(&a->node_problem, NULL);
-		if (a->node.ready && !file_exists(root_path(a->options.root, STATE_WAS_READY).text))
+		if (agent_node_is_ready(a) && !file_exists(root_path(a->options.root, STATE_WAS_READY).text))
 			(void)file_save_checked(root_path(a->options.root, STATE_WAS_READY).text, "", 0, 0600, NULL); // next time
 	} else if (answer->error == -ENOENT) {
 		a->has_node = false;
@@ -65,6 +78,8 @@ static void keep_kube(struct agent *a)
 {
 	struct kubeconfig *config CLEANUP(kubeconfig_freep) = NULL;
 	struct diag diag = { 0 };
+	if (a->kube_stale)
+		agent_cluster_done(a);
 	if (a->kube)
 		return;
 	const char *path = a->assignment->server ? K3S_ADMIN_KUBECONFIG : K3S_KUBELET_KUBECONFIG;
@@ -78,7 +93,7 @@ static void keep_kube(struct agent *a)
 static void ask_kube(struct agent *a)
 {
 	uint64_t now_usec = time_boot_usec();
-	uint64_t every = a->has_node && a->node.ready ? NODE_EVERY_SEC * USEC_PER_SEC : USEC_PER_SEC * 9 / 10;
+	uint64_t every = agent_node_is_ready(a) ? NODE_EVERY_SEC * USEC_PER_SEC : USEC_PER_SEC * 9 / 10;
 	if (!a->kube_asking_node && now_usec - a->kube_asked_usec >= every) {
 		char *path AUTO_FREE = kube_node_path(a->assignment->node_name);
 		a->kube_asked_usec = now_usec;
@@ -91,7 +106,7 @@ static void ask_kube(struct agent *a)
 	}
 }
 
-// --- bridge CNI and the API address ---
+// --- bridge CNI ---
 
 static unsigned mesh_mtu(const struct agent *a)
 {
@@ -116,39 +131,6 @@ static void keep_conflist(struct agent *a)
 	a->conflist_written = r == 0;
 	if (r == 0)
 		agent_kick(a);
-}
-
-static void keep_nat(struct agent *a)
-{
-	const struct assignment *as = a->assignment;
-	char target[64] = "", *pods AUTO_FREE = NULL;
-	struct diag diag = { 0 };
-	if (!as->api_address || !as->mesh_address)
-		return;
-	if (as->server)
-		(void)snprintf(target, sizeof(target), "%s", as->node_ip); // an address, checked
-	else
-		(void)snprintf(target, sizeof(target), "%.*s", (int)strcspn(as->k3s_server + 8, ":"), as->k3s_server + 8);
-	bool pods_known = a->conflist_written;
-	char key[sizeof(a->nat_target)];
-	(void)snprintf(key, sizeof(key), "%.50s %.50s", target, pods_known ? a->node.pod_cidr : "");
-	if (str_equal(key, a->nat_target))
-		return;
-	if (pods_known && cni_masquerade_rules(a->node.pod_cidr, as->pod_cidr, as->mesh_cidr, &pods, &diag) < 0) {
-		str_set(&a->cluster_network_problem, diag_text(&diag));
-		return;
-	}
-	struct api_nat nat = {
-		.api_address = as->api_address,
-		.target_address = target,
-		.mesh_address = as->mesh_address,
-		.more_chains = pods,
-	};
-	if (api_nat_apply(&nat, &diag) < 0) {
-		log_warning("the stable API address cannot be set up: %s", diag_text(&diag));
-		return;
-	}
-	memcpy(a->nat_target, key, sizeof(key));
 }
 
 // --- hand-over of the first server ---
@@ -291,13 +273,14 @@ void agent_cluster_act(struct agent *a, enum rung rung)
 		return;
 	ask_kube(a);
 	keep_conflist(a);
-	keep_nat(a);
 	hand_over(a);
 	keep_bootstrap(a);
 }
 
 void agent_cluster_done(struct agent *a)
 {
+	agent_jobs_pause(a);
 	a->bootstrap = bootstrap_free(a->bootstrap);
 	a->kube = kube_free(a->kube);
+	a->kube_stale = a->kube_asking_node = a->kube_asking_nodes = false;
 }

@@ -1,6 +1,7 @@
 // Gathers: what the parts know becomes the ladder's facts. No decision here.
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/agent.h"
+#include "base/file.h"
 #include "base/time.h"
 
 static void gather_seed(const struct agent *a, struct facts *f)
@@ -99,7 +100,8 @@ static void gather_mesh(const struct agent *a, struct facts *f, char *buffer, si
 	}
 	if (server && !a->options.without_network) {
 		f->mesh_server = server->endpoint ? server->endpoint : server->name;
-		f->mesh_needs_server = !a->has_node; // once joined, K3s itself finds its servers again
+		// Once joined, K3s itself finds its servers again: the one it joined may be gone for good.
+		f->mesh_needs_server = !a->has_node && !file_exists(root_path(a->options.root, STATE_WAS_READY).text);
 	}
 }
 
@@ -112,18 +114,26 @@ static void gather_k3s(const struct agent *a, struct facts *f)
 	f->payload = a->payload ? payload_state(a->payload) : STEP_IDLE;
 	f->payload_problem = a->payload ? payload_problem(a->payload) : NULL;
 	f->payload_progress = a->payload ? payload_progress(a->payload) : NULL;
+	if (a->payload_next) {
+		f->payload_next = payload_problem(a->payload_next) ? payload_problem(a->payload_next) : payload_progress(a->payload_next);
+		f->payload_next_failed = payload_problem(a->payload_next) != NULL;
+	}
 	f->has_secrets = a->has_secrets;
 	f->secrets_problem = a->region ? a->region->ops[REGION_OP_SECRETS].problem : NULL;
 	f->k3s_first = a->assignment->k3s_first;
 	f->k3s_server = a->assignment->k3s_server;
 	f->k3s_since_usec = a->k3s_since_usec;
 	f->k3s_problem = a->k3s_problem;
+	f->health = agent_health_sentence(a);
+	f->k3s_restarts = a->k3s_restarting_usec != 0;
 	if (!a->k3s_service)
 		return;
 	enum service_state state = service_state(a->k3s_service);
 	unsigned restarts = service_n_restarts(a->k3s_service);
-	if (state == SERVICE_ACTIVE)
+	if (state == SERVICE_ACTIVE && !a->k3s_restarting_usec)
 		f->k3s = STEP_DONE;
+	else if (a->k3s_restarting_usec && restarts < 2)
+		f->k3s = STEP_RUNNING;
 	else if (state == SERVICE_FAILED || (state == SERVICE_ACTIVATING && restarts >= 2)) {
 		f->k3s = STEP_FAILED;
 		f->k3s_problem = service_sentence(a->k3s_service);
@@ -131,14 +141,20 @@ static void gather_k3s(const struct agent *a, struct facts *f)
 		f->k3s = STEP_RUNNING;
 }
 
-static void gather_cluster(const struct agent *a, struct facts *f)
+static void gather_cluster(struct agent *a, struct facts *f)
 {
 	if (!f->k3s_wanted)
 		return;
+	f->k3s_certificate = agent_health_certificate(a, time_wall_msec() / 1000, a->certificate_date);
+	f->k3s_certificate_date = a->certificate_date;
 	f->cni_bridge = a->assignment->cni_bridge;
 	f->node_registered = a->has_node;
-	f->node_ready = a->has_node && a->node.ready;
+	f->node_ready = agent_node_is_ready(a);
 	f->node_problem = a->has_node && a->node.sentence[0] ? a->node.sentence : a->node_problem;
+	if (a->has_node && a->node.ready && !f->node_ready)
+		f->node_problem = "its kubelet has not reported since K3s was started";
+	f->etcd_learner = a->assignment->server && a->has_node && a->node.has_etcd && !a->node.etcd_voter;
+	f->etcd_message = a->node.etcd_message;
 	f->has_pod_cidr = a->has_node && a->node.pod_cidr[0];
 	f->cluster_network = a->has_node && (a->conflist_written || (!f->cni_bridge && !a->node.network_unready));
 	f->cluster_network_problem = a->cluster_network_problem;

@@ -8,13 +8,9 @@
 #include "k3s/config.h"
 #include "k3s/unpack.h"
 #include <errno.h>
+#include <time.h>
 
-#define K3S_TOKEN_FILE "/etc/rancher/k3s/token"
-#define K3S_AGENT_TOKEN_FILE "/etc/rancher/k3s/agent-token"
-#define REGION_CA_FILE "/run/hearth/region-ca.pem"
-#define K3S_ENVIRONMENT_FILE "/run/hearth/k3s.env"
-
-enum { PAYLOAD_MAX_BYTES = 1 << 30, START_AGAIN_SEC = 5, HOPELESS_RESTARTS = 3 };
+enum { PAYLOAD_MAX_BYTES = 1 << 30, START_AGAIN_SEC = 5, HOPELESS_RESTARTS = 3, SECRETS_AGAIN_SEC = 10 };
 
 static void on_payload_changed(void *user)
 {
@@ -28,6 +24,8 @@ static void keep_content_client(struct agent *a)
 	if (a->content_stale && a->content) {
 		if (a->payload)
 			payload_offer_region(a->payload, NULL, NULL, NULL);
+		if (a->payload_next)
+			payload_offer_region(a->payload_next, NULL, NULL, NULL);
 		a->bootstrap = bootstrap_free(a->bootstrap);
 		a->content = http_client_free(a->content);
 	}
@@ -44,119 +42,73 @@ static void keep_content_client(struct agent *a)
 		log_warning("the client for the region's content cannot be made");
 }
 
+// --- payload: the one K3s runs from, and perhaps one that is to take its place ---
+
+static struct payload *find_payload(struct agent *a, const char *sha)
+{
+	struct payload *payload = NULL;
+	uint64_t max = a->image.payload_bytes ? a->image.payload_bytes + (1 << 20) : 0;
+	if (max < PAYLOAD_MAX_BYTES)
+		max = PAYLOAD_MAX_BYTES; // the region's may be larger than the image's
+	if (payload_new(a->event, a->options.root, sha, max, a->durable, on_payload_changed, a, &payload) < 0)
+		return NULL; // tried again at the next tick
+	return payload;
+}
+
+static void offer_region(struct agent *a, struct payload *payload)
+{
+	if (payload && a->content && a->assignment && payload_state(payload) != STEP_DONE)
+		payload_offer_region(payload, a->content, region_client_url(a->region),
+			a->assignment->payload_repository ? a->assignment->payload_repository : "hearth/payload");
+}
+
+// The old one stays until the new one is here, verified and mounted; then K3s is restarted once.
+static void keep_next_payload(struct agent *a, const char *sha)
+{
+	if (a->payload_next && (!str_equal(payload_sha256(a->payload_next), sha) || str_equal(payload_sha256(a->payload), sha)))
+		a->payload_next = payload_free(a->payload_next);
+	if (str_equal(payload_sha256(a->payload), sha))
+		return;
+	if (!a->payload_next) {
+		a->payload_next = find_payload(a, sha);
+		if (!a->payload_next)
+			return;
+		payload_hold(a->payload_next);
+		log_notice("payload %.12s takes the place of %.12s once it is here and verified", sha, payload_sha256(a->payload));
+	}
+	offer_region(a, a->payload_next);
+	if (payload_is_verified(a->payload_next))
+		payload_use(a->payload_next);
+	if (payload_state(a->payload_next) != STEP_DONE)
+		return;
+	payload_free(a->payload);
+	a->payload = TAKE_PTR(a->payload_next);
+	a->payload_tidied = false;
+	a->payload_replaced_seen = true;
+	a->k3s_restart_wanted = true;
+	log_notice("payload %.12s is mounted", sha);
+}
+
 static void keep_payload(struct agent *a)
 {
 	const char *sha = a->image.payload_sha256;
+	char mounted[SHA256_HEX + 1];
 	if (a->assignment && a->assignment->payload_digest)
 		sha = a->assignment->payload_digest + strlen("sha256:");
 	if (!*sha)
 		return;
 	if (a->payload && !str_equal(payload_sha256(a->payload), sha) && payload_state(a->payload) != STEP_DONE)
 		a->payload = payload_free(a->payload);
-	if (!a->payload) {
-		uint64_t max = a->image.payload_bytes ? a->image.payload_bytes + (1 << 20) : PAYLOAD_MAX_BYTES;
-		if (payload_new(a->event, a->options.root, sha, max, a->durable, on_payload_changed, a, &a->payload) < 0)
-			return;
+	if (!a->payload) // a hearthd before us may have K3s running from another
+		a->payload = find_payload(a, payload_mounted(a->options.root, mounted) ? mounted : sha);
+	if (!a->payload)
+		return;
+	offer_region(a, a->payload);
+	if (payload_state(a->payload) == STEP_DONE) {
+		if (payload_replaced(a->payload) && !a->payload_replaced_seen)
+			a->k3s_restart_wanted = a->payload_replaced_seen = true; // that hearthd died while it changed them
+		keep_next_payload(a, sha);
 	}
-	if (a->content && a->assignment && payload_state(a->payload) != STEP_DONE)
-		payload_offer_region(a->payload, a->content, region_client_url(a->region),
-			a->assignment->payload_repository ? a->assignment->payload_repository : "hearth/payload");
-}
-
-// --- files ---
-
-// 1 written, 0 the same already, negative errno.
-static int write_if_changed(const struct agent *a, const char *path, const char *text, mode_t mode)
-{
-	char *now AUTO_FREE = NULL;
-	size_t n = 0;
-	struct root_path full = root_path(a->options.root, path);
-	int r = file_read(full.text, 1 << 20, &now, &n, NULL);
-	bool same = r >= 0 && str_equal(now, text);
-	if (now)
-		crypto_wipe(now, n);
-	if (same)
-		return 0;
-	r = file_write_volatile(full.text, text, strlen(text), mode, NULL);
-	return r < 0 ? r : 1;
-}
-
-static enum k3s_role role_of(const struct assignment *assignment)
-{
-	if (!assignment->server)
-		return K3S_ROLE_WORKER;
-	return assignment->k3s_first ? K3S_ROLE_FIRST_SERVER : K3S_ROLE_SERVER;
-}
-
-static int write_config(struct agent *a, struct diag *reterr)
-{
-	const struct assignment *as = a->assignment;
-	struct k3s_settings *settings CLEANUP(k3s_settings_freep) = NULL;
-	char *yaml AUTO_FREE = NULL;
-	int r = k3s_settings_resolve(role_of(as), as->overrides, &settings, reterr);
-	if (r < 0)
-		return r;
-	struct k3s_config config = {
-		.role = role_of(as),
-		.settings = settings,
-		.node_name = as->node_name,
-		.node_ip = as->node_ip,
-		.tls_sans = as->server ? as->tls_sans : NULL, // a worker knows none of these: an unknown key is fatal there
-		.node_labels = as->labels,
-		.cluster_cidr = as->server ? as->pod_cidr : NULL,
-		.service_cidr = as->server ? as->service_cidr : NULL,
-		.server_url = as->k3s_server,
-		.token_file = as->server ? K3S_TOKEN_FILE : K3S_AGENT_TOKEN_FILE,
-		.agent_token_file = as->server ? K3S_AGENT_TOKEN_FILE : NULL,
-		.resolv_conf = "/run/hearth/resolv.conf",
-	};
-	r = k3s_config_render(&config, &yaml, reterr);
-	return r < 0 ? r : write_if_changed(a, K3S_CONFIG_PATH, yaml, 0600);
-}
-
-static int write_registries(struct agent *a, struct diag *reterr)
-{
-	char *yaml = NULL;
-	struct k3s_registries registries = {
-		.endpoint = region_client_url(a->region),
-		.username = a->secrets.pull_username,
-		.password = a->secrets.pull_password,
-		.ca_file = REGION_CA_FILE,
-	};
-	if (a->from_seed || !a->region_record.ca_pem || !registries.endpoint[0])
-		return 0;
-	int r = write_if_changed(a, REGION_CA_FILE, a->region_record.ca_pem, 0644);
-	if (r >= 0)
-		r = k3s_registries_render(&registries, &yaml, reterr);
-	if (r >= 0)
-		r = write_if_changed(a, K3S_REGISTRIES_PATH, yaml, 0600);
-	if (yaml)
-		crypto_wipe(yaml, strlen(yaml));
-	free(yaml);
-	return r;
-}
-
-static int write_tokens(struct agent *a, struct diag *reterr)
-{
-	if (a->assignment->server && !a->secrets.token)
-		return diag_set(reterr, -ENOENT, "", "the region gave no server token");
-	int r = a->assignment->server ? write_if_changed(a, K3S_TOKEN_FILE, a->secrets.token, 0600) : 0;
-	return r < 0 ? r : write_if_changed(a, K3S_AGENT_TOKEN_FILE, a->secrets.agent_token, 0600);
-}
-
-// All files of K3s. Positive: config.yaml is another than before.
-static int configure(struct agent *a, struct diag *reterr)
-{
-	char *environment AUTO_FREE = str_format("PATH=%s/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n",
-		RUN_PAYLOAD);
-	int r = environment ? file_make_folders(root_path(a->options.root, "/etc/rancher/k3s").text, 0755) : -ENOMEM;
-	if (r >= 0)
-		r = write_if_changed(a, K3S_ENVIRONMENT_FILE, environment, 0644);
-	if (r >= 0)
-		r = write_tokens(a, reterr);
-	if (r >= 0)
-		r = write_registries(a, reterr);
-	return r < 0 ? r : write_config(a, reterr);
 }
 
 // --- unit ---
@@ -173,6 +125,99 @@ static void on_started(int error, const struct diag *diag, void *user)
 	agent_kick(a);
 }
 
+// --- restarts ---
+
+// K3s starts now with what is here: files, payload and this number.
+static void note_restart_number(struct agent *a)
+{
+	char text[24];
+	int n = snprintf(text, sizeof(text), "%lld", (long long)a->assignment->k3s_restart);
+	struct diag diag = { 0 };
+	a->k3s_restart = a->assignment->k3s_restart;
+	a->k3s_restart_known = true;
+	if (file_save_checked(root_path(a->options.root, STATE_K3S_RESTART).text, text, (size_t)n, 0600, &diag) < 0)
+		log_warning("the restart number of K3s cannot be stored: %s; K3s may be restarted once more", diag_text(&diag));
+}
+
+/* The number K3s runs with. Without a note (an older hearthd, or a first start) a K3s that runs already is taken as started
+ * with the one that is asked for. */
+static void load_restart_number(struct agent *a)
+{
+	char *text AUTO_FREE = NULL;
+	if (a->k3s_restart_known)
+		return;
+	if (file_load_checked(root_path(a->options.root, STATE_K3S_RESTART).text, 64, &text, NULL, NULL) < 0) {
+		note_restart_number(a);
+		return;
+	}
+	a->k3s_restart = strtoll(text, NULL, 10); // we wrote it, and it is checked
+	a->k3s_restart_known = true;
+}
+
+static uint64_t monotonic_usec(void)
+{
+	struct timespec now = { 0 };
+	(void)clock_gettime(CLOCK_MONOTONIC, &now); // cannot fail
+	return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
+}
+
+// What was known of the node was said by the K3s that goes: ready is what the new one reports.
+static void begin_restart(struct agent *a)
+{
+	note_restart_number(a);
+	a->k3s_restart_wanted = false;
+	a->k3s_restarting_usec = monotonic_usec();
+	a->k3s_restarted_wall_sec = time_wall_msec() / 1000;
+	a->has_node = false;
+}
+
+static void on_restarted(int error, const struct diag *diag, void *user)
+{
+	struct agent *a = user;
+	if (error < 0) {
+		a->k3s_restart_wanted = true;
+		a->k3s_restarting_usec = 0;
+		a->k3s_since_usec = time_boot_usec(); // not at once again
+	}
+	on_started(error, diag, user);
+}
+
+/* K3s lays at its start what it finds, before anybody has asked who holds the Lease. Files of a time when we held it may be
+ * older than what another server laid since: they go, and come back when the Lease does. A lone server holds it anyhow. */
+static void leave_old_files(const struct agent *a)
+{
+	if (!a->assignment->server || a->assignment->n_servers < 2 || (a->bootstrap && bootstrap_status(a->bootstrap)->holder))
+		return;
+	int r = stage_files_leave(root_path(a->options.root, K3S_DATA "/server/manifests").text);
+	if (r < 0)
+		log_warning("files of an older bootstrap cannot be removed: %s", strerror(-r));
+}
+
+static void keep_restarted(struct agent *a)
+{
+	enum service_state state = service_state(a->k3s_service);
+	if (a->k3s_restarting_usec && state == SERVICE_ACTIVE && service_active_since_usec(a->k3s_service) >= a->k3s_restarting_usec)
+		a->k3s_restarting_usec = 0;
+	if (state == SERVICE_ACTIVE || state == SERVICE_ACTIVATING) {
+		load_restart_number(a);
+		if (a->k3s_restart != a->assignment->k3s_restart)
+			a->k3s_restart_wanted = true;
+	}
+	if (!a->k3s_restart_wanted || a->k3s_restarting_usec ||
+		time_boot_usec() - a->k3s_since_usec < START_AGAIN_SEC * USEC_PER_SEC)
+		return;
+	if (state != SERVICE_ACTIVE && state != SERVICE_ACTIVATING)
+		return; // it is started anyhow
+	log_notice("K3s is restarted: its configuration, its payload or the region's restart number is another (%lld)",
+		(long long)a->assignment->k3s_restart);
+	a->k3s_since_usec = time_boot_usec();
+	leave_old_files(a);
+	begin_restart(a);
+	int r = service_restart(a->k3s_service, on_restarted, a);
+	if (r < 0)
+		on_restarted(r, NULL, a);
+}
+
 static void start_unit(struct agent *a)
 {
 	uint64_t now_usec = time_boot_usec();
@@ -183,6 +228,9 @@ static void start_unit(struct agent *a)
 		return;
 	a->k3s_start_asked = true;
 	a->k3s_since_usec = now_usec;
+	leave_old_files(a);
+	begin_restart(a);
+	a->k3s_restarting_usec = 0; // it starts, nothing has to go first
 	int r = service_start(a->k3s_service, on_started, a);
 	if (r < 0)
 		str_set(&a->k3s_problem, strerror(-r));
@@ -211,7 +259,8 @@ static void remove_cluster_data(struct agent *a)
 	a->k3s_start_asked = false;
 	// The next one has another CA: the region and our own clients have to learn it.
 	agent_cluster_done(a);
-	a->kube_asking_node = a->kube_asking_nodes = a->has_node = false;
+	agent_api_forget(a);
+	a->has_node = false;
 	a->handed_over = a->handed_over_ready = false;
 }
 
@@ -237,9 +286,12 @@ static void keep_service(struct agent *a)
 		break;
 	case SERVICE_ACTIVATING:
 		start_over_if_hopeless(a);
+		keep_restarted(a);
+		break;
+	case SERVICE_ACTIVE:
+		keep_restarted(a);
 		break;
 	case SERVICE_UNKNOWN:
-	case SERVICE_ACTIVE:
 	case SERVICE_DEACTIVATING:
 		break;
 	}
@@ -254,9 +306,57 @@ static void name_machine(const struct agent *a)
 		log_warning("the host name cannot be set: %s", strerror(errno));
 }
 
-void agent_k3s_act(struct agent *a, enum rung rung)
+// A joiner that never came up is not told its new server by a K3s that waits for the old one.
+static bool files_want_restart(const struct agent *a, int written)
+{
+	if (written == K3S_FILES_SERVER)
+		return a->k3s_service && service_state(a->k3s_service) == SERVICE_ACTIVATING;
+	return written == K3S_FILES_CONFIG;
+}
+
+static bool keep_files(struct agent *a)
 {
 	struct diag diag = { 0 };
+	if (a->k3s_configured)
+		return true;
+	int r = agent_k3s_write_files(a, &diag);
+	if (r < 0) {
+		str_set(&a->k3s_problem, diag.message[0] ? diag_text(&diag) : strerror(-r));
+		if (r == -EKEYREJECTED && a->region && time_boot_usec() - a->secrets_asked_usec > SECRETS_AGAIN_SEC * USEC_PER_SEC) {
+			a->secrets_asked_usec = time_boot_usec();
+			region_client_forget_secrets(a->region);
+		}
+		return false;
+	}
+	str_set(&a->k3s_problem, NULL);
+	a->k3s_configured = true;
+	if (files_want_restart(a, r))
+		a->k3s_restart_wanted = true;
+	return true;
+}
+
+/* Another role is another unit (they conflict in systemd: starting one stops the other first), other secrets and another
+ * kubeconfig. Nothing of the old role is asked any more. */
+void agent_k3s_leave_role(struct agent *a)
+{
+	a->k3s_service = service_free(a->k3s_service);
+	agent_cluster_done(a);
+	agent_api_forget(a);
+	a->k3s_configured = a->k3s_start_asked = a->k3s_restart_wanted = a->has_node = false;
+	a->k3s_restarting_usec = 0;
+	secrets_done(&a->secrets);
+	a->has_secrets = false;
+	if (a->region)
+		region_client_forget_secrets(a->region);
+}
+
+bool agent_k3s_is_settled(const struct agent *a)
+{
+	return a->k3s_service && service_state(a->k3s_service) == SERVICE_ACTIVE && !a->k3s_restarting_usec && !a->k3s_restart_wanted;
+}
+
+void agent_k3s_act(struct agent *a, enum rung rung)
+{
 	if (a->options.without_network)
 		return;
 	keep_content_client(a);
@@ -266,22 +366,13 @@ void agent_k3s_act(struct agent *a, enum rung rung)
 		return;
 	name_machine(a);
 	if (!a->assignment->has_k3s || rung < RUNG_K3S || !a->has_secrets || !a->payload ||
-		payload_state(a->payload) != STEP_DONE)
+		payload_state(a->payload) != STEP_DONE || !keep_files(a))
 		return;
-	bool restart = false;
-	if (!a->k3s_configured) {
-		int r = configure(a, &diag);
-		if (r < 0) {
-			str_set(&a->k3s_problem, diag.message[0] ? diag_text(&diag) : strerror(-r));
-			return;
-		}
-		str_set(&a->k3s_problem, NULL);
-		a->k3s_configured = true;
-		restart = r > 0;
-	}
 	keep_service(a);
-	if (restart && a->k3s_service && service_state(a->k3s_service) == SERVICE_ACTIVE)
-		(void)service_restart(a->k3s_service, on_started, a); // on_started tells how it went
+	if (rung == RUNG_STEADY && agent_k3s_is_settled(a) && !a->payload_tidied && !a->payload_next) {
+		payload_tidy(a->payload); // K3s came up from this one: the file of the one before is not needed any more
+		a->payload_tidied = true;
+	}
 }
 
 void agent_k3s_forget_bus(struct agent *a)
@@ -292,6 +383,7 @@ void agent_k3s_forget_bus(struct agent *a)
 void agent_k3s_done(struct agent *a)
 {
 	a->k3s_service = service_free(a->k3s_service);
+	a->payload_next = payload_free(a->payload_next);
 	a->payload = payload_free(a->payload);
 	a->content = http_client_free(a->content);
 }

@@ -165,8 +165,12 @@ static void take_assignment(struct agent *a, struct assignment *fresh)
 		str_set(&a->confirm_problem, NULL); // of the one before: this one is not confirmed yet
 		a->network_is_assigned = false;
 	}
-	if (changes.k3s)
+	if (changes.role)
+		agent_k3s_leave_role(a);
+	if (changes.k3s) {
 		a->k3s_configured = false;
+		agent_api_forget(a); // the servers may be others
+	}
 	if (changes.ntp)
 		a->ntp_told = false;
 	if (changes.bootstrap) { // the one under way is laid no further; the new one starts from what is there

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/agent.h"
 #include "base/json.h"
+#include "base/time.h"
 
 static void add_mesh(const struct agent *a, struct json_out *out)
 {
@@ -36,11 +37,68 @@ static const char *node_name(const struct agent *a)
 	return a->region ? a->region->name : NULL;
 }
 
+static void add_etcd(const struct agent *a, struct json_out *out)
+{
+	if (!a->assignment || !a->assignment->server || !a->has_node || !a->node.has_etcd)
+		return;
+	json_out_key(out, "etcd");
+	json_out_object_begin(out);
+	json_out_member_bool(out, "voter", a->node.etcd_voter);
+	json_out_member(out, "name", a->node.etcd_name);
+	json_out_object_end(out);
+}
+
+// What runs, by whose word. Not while a restart is due: nobody may take the old K3s for the new one.
+static void add_running(const struct agent *a, struct json_out *out)
+{
+	if (agent_k3s_is_settled(a)) {
+		if (a->k3s_restart_known)
+			json_out_member_int(out, "k3sRestart", a->k3s_restart);
+		json_out_member(out, "payloadSha256", payload_sha256(a->payload));
+	}
+	if (a->k3s_settings_json) {
+		json_out_key(out, "k3sSettings");
+		json_out_raw(out, a->k3s_settings_json);
+	}
+}
+
+static void add_certificates(const struct agent *a, struct json_out *out)
+{
+	char date[32];
+	const char *name = agent_health_certificate(a, time_wall_msec() / 1000, date);
+	if (!name)
+		return;
+	json_out_key(out, "certificates");
+	json_out_object_begin(out);
+	json_out_member(out, "soonest", date);
+	json_out_member(out, "name", name);
+	json_out_object_end(out);
+}
+
+static void add_parts(const struct agent *a, struct json_out *out)
+{
+	add_etcd(a, out);
+	add_running(a, out);
+	add_certificates(a, out);
+	if (a->n_jobs) {
+		json_out_key(out, "jobs");
+		agent_jobs_to_json(a, out);
+	}
+}
+
+// For who asks whether something is new: an object of its own.
+void agent_status_cluster(const struct agent *a, struct json_out *out)
+{
+	json_out_object_begin(out);
+	add_parts(a, out);
+	json_out_object_end(out);
+}
+
 static void add_cluster(const struct agent *a, struct json_out *out)
 {
 	const char *kubernetes = a->payload ? payload_kubernetes(a->payload) : NULL;
 	json_out_member(out, "kubernetes", kubernetes ? kubernetes : a->image.kubernetes);
-	json_out_member_bool(out, "ready", a->has_node && a->node.ready);
+	json_out_member_bool(out, "ready", agent_node_is_ready(a));
 	json_out_member(out, "podCidr", a->has_node && a->node.pod_cidr[0] ? a->node.pod_cidr : NULL);
 	json_out_key(out, "podCidrsSeen");
 	json_out_raw(out, a->pod_cidrs_seen ? a->pod_cidrs_seen : "{}");
@@ -48,6 +106,7 @@ static void add_cluster(const struct agent *a, struct json_out *out)
 		json_out_key(out, "k3sOverrides");
 		json_out_value(out, a->assignment->overrides);
 	}
+	add_parts(a, out);
 }
 
 char *agent_status_json(const struct agent *a, bool for_region)

@@ -97,7 +97,8 @@ static char *essence(const struct agent *a)
 	json_out_string(&out, a->region ? a->region->code : "");
 	json_out_string(&out, a->pod_cidrs_seen);
 	json_out_string(&out, a->has_node ? a->node.pod_cidr : "");
-	json_out_bool(&out, a->has_node && a->node.ready);
+	json_out_bool(&out, agent_node_is_ready(a));
+	agent_status_cluster(a, &out);
 	timeline_to_json(&a->timeline, &out);
 	json_out_array_end(&out);
 	return json_out_take(&out);
@@ -141,7 +142,10 @@ static void act(struct agent *a)
 	agent_region_act(a);
 	agent_time_act(a);
 	agent_k3s_act(a, rung);
+	agent_api_act(a);
 	agent_cluster_act(a, rung);
+	agent_jobs_act(a);
+	agent_health_act(a, rung);
 }
 
 static void arm(struct agent *a)
@@ -231,7 +235,7 @@ static void free_texts(struct agent *a)
 {
 	char **const texts[] = { &a->state_sentence, &a->identity_problem, &a->clock_problem, &a->assignment_problem,
 		&a->network_problem, &a->first_contact_problem, &a->confirm_problem, &a->mesh_problem, &a->k3s_problem, &a->node_problem,
-		&a->pod_cidrs_seen, &a->cluster_network_problem, &a->bootstrap_problem, &a->status_json, &a->public_json };
+		&a->pod_cidrs_seen, &a->k3s_settings_json, &a->cluster_network_problem, &a->bootstrap_problem, &a->status_json, &a->public_json };
 	for (size_t i = 0; i < N_ELEMENTS(texts); i++)
 		free(*texts[i]);
 }
@@ -240,6 +244,9 @@ struct agent *agent_free(struct agent *a)
 {
 	if (!a)
 		return NULL;
+	agent_jobs_done(a);
+	agent_api_done(a);
+	agent_health_done(a);
 	agent_cluster_done(a);
 	agent_k3s_done(a);
 	agent_time_forget_bus(a);

@@ -12,6 +12,7 @@
 #include "agent/seed-sources.h"
 #include "agent/store.h"
 #include "agent/timeline.h"
+#include "base/json.h"
 #include "k3s/bootstrap.h"
 #include "k3s/readiness.h"
 #include "k3s/service.h"
@@ -22,6 +23,9 @@ struct agent_options {
 };
 
 struct agent_bus;
+struct agent_api;
+struct agent_health;
+struct agent_job;
 
 struct agent {
 	struct agent_options options;
@@ -87,12 +91,19 @@ struct agent {
 	int poke_fd;
 
 	// payload and K3s
-	struct payload *payload;
+	struct payload *payload, *payload_next; // next: takes its place once it is verified
+	bool payload_replaced_seen, payload_tidied;
 	struct http_client *content; // region's CA and our certificate
 	bool content_stale;          // the certificate was renewed
 	struct agent_bus *bus;
 	struct service *k3s_service;
 	bool k3s_configured, k3s_start_asked;
+	bool k3s_restart_wanted;
+	uint64_t k3s_restarting_usec;   // != 0: asked for then (CLOCK_MONOTONIC), not back yet
+	int64_t k3s_restarted_wall_sec; // when K3s was started last by us, 0: before us
+	bool k3s_restart_known;
+	int64_t k3s_restart;            // the number it runs with
+	char *k3s_settings_json;        // array of { key, value, origin, advice }
 	bool k3s_starts_over; // a first server that never came up is made anew
 	char *k3s_problem;
 	uint64_t k3s_since_usec;
@@ -104,9 +115,13 @@ struct agent {
 	char *node_problem;
 	char *pod_cidrs_seen; // JSON object
 	bool conflist_written;
-	char nat_target[104]; // address, pod range
-	bool nat_set;
+	struct agent_health *health;
+	char certificate_date[32]; // for the ladder's sentence
+	struct agent_api *api; // the stable API address
 	char *cluster_network_problem;
+	bool kube_stale; // its credentials are refused: a new one at the next tick
+	size_t n_jobs;
+	struct agent_job *jobs[ASSIGNMENT_MAX_JOBS];
 	bool handed_over, handed_over_ready;
 	struct bootstrap *bootstrap;
 	char *bootstrap_problem;
@@ -137,11 +152,32 @@ void agent_network_act(struct agent *agent, enum rung rung);
 void agent_network_done(struct agent *agent);
 void agent_k3s_act(struct agent *agent, enum rung rung); // agent-k3s.c
 void agent_k3s_done(struct agent *agent);
+void agent_k3s_leave_role(struct agent *agent);
+bool agent_k3s_is_settled(const struct agent *agent); // it runs from what is here, no restart is due or under way
+/* agent-k3s-files.c: write all files of K3s. 0 nothing new that K3s has to be restarted for, negative errno with a diag, or
+ * what config.yaml has new. */
+enum { K3S_FILES_SERVER = 1, K3S_FILES_CONFIG };
+int agent_k3s_write_files(struct agent *agent, struct diag *reterr);
 void agent_k3s_forget_bus(struct agent *agent); // before the bus goes away
 void agent_time_act(struct agent *agent); // agent-time.c: NTP servers
 void agent_time_forget_bus(struct agent *agent);
 void agent_cluster_act(struct agent *agent, enum rung rung); // agent-cluster.c: node object, CNI, hand-over, bootstrap
 void agent_cluster_done(struct agent *agent);
+// Ready by a report that is younger than the last start of K3s.
+bool agent_node_is_ready(const struct agent *agent);
+void agent_api_act(struct agent *agent); // agent-api.c: where the stable API address leads
+void agent_api_forget(struct agent *agent); // credentials or membership are others now
+void agent_api_done(struct agent *agent);
+void agent_health_act(struct agent *agent, enum rung rung); // agent-health.c: etcd, kubelet, K3s' certificates
+const char *agent_health_sentence(const struct agent *agent); // what is not healthy, or NULL
+/* The first of K3s' certificates when it expires within 30 days (or has), with the day; else NULL. */
+const char *agent_health_certificate(const struct agent *agent, int64_t now_sec, char ret_date[static 32]);
+void agent_health_done(struct agent *agent);
+void agent_jobs_act(struct agent *agent); // agent-jobs.c: work in the cluster, given by the assignment
+void agent_jobs_pause(struct agent *agent); // before the kube client goes away
+void agent_jobs_done(struct agent *agent);
+void agent_jobs_to_json(const struct agent *agent, struct json_out *out); // { ID: { state, sentence } }
+void agent_status_cluster(const struct agent *agent, struct json_out *out); // an object with what K3s' part has
 char *agent_status_json(const struct agent *agent, bool for_region); // agent-status.c
 
 // agent-bus.c: io.hearth.Agent1 and the system bus; it connects when the bus appears.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/assignment.h"
+#include "agent/assignment-k3s.h"
+#include "agent/assignment-read.h"
 #include "base/crypto.h"
 #include "base/json.h"
 #include "base/oci.h"
-#include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
 
@@ -17,116 +18,34 @@ struct assignment *assignment_free(struct assignment *assignment)
 	return NULL;
 }
 
-static bool is_null(const struct value *value)
-{
-	return !value || value->type == VALUE_NULL;
-}
-
-// An optional text: NULL when absent or null.
-static int take_text(const struct value *object, const char *key, bool required, const char **ret, struct diag *reterr)
-{
-	const struct value *value = value_find(object, key);
-	if (is_null(value))
-		return required ? diag_set(reterr, -EINVAL, key, "is missing") : 0;
-	int r = value_string(value, key, ret, reterr);
-	if (r == 0 && required && !**ret)
-		return diag_set(reterr, -EINVAL, key, "must not be empty");
-	return r;
-}
-
-static int take_bool(const struct value *object, const char *key, bool *ret, struct diag *reterr)
-{
-	const struct value *value = value_find(object, key);
-	return is_null(value) ? 0 : value_bool(value, key, ret, reterr);
-}
-
-static int take_object(const struct value *object, const char *key, const struct value **ret, struct diag *reterr)
-{
-	const struct value *value = value_find(object, key);
-	if (is_null(value))
-		return 0;
-	if (value->type != VALUE_OBJECT)
-		return diag_set(reterr, -EINVAL, key, "must be an object");
-	*ret = value;
-	return 0;
-}
-
-// A list of texts, at most @max, terminated with NULL by the zeroed array.
-static int take_texts(const struct value *object, const char *key, size_t max, const char **ret, size_t *ret_n,
-	struct diag *reterr)
-{
-	const struct value *list = value_find(object, key);
-	if (is_null(list))
-		return 0;
-	if (list->type != VALUE_ARRAY || list->n > max)
-		return diag_set(reterr, -EINVAL, key, "must be a list of at most %zu texts", max);
-	for (size_t i = 0; i < list->n; i++) {
-		int r = value_string(&list->items[i], key, &ret[i], reterr);
-		if (r < 0)
-			return r;
-	}
-	if (ret_n)
-		*ret_n = list->n;
-	return 0;
-}
-
-static bool is_address(const char *text)
-{
-	uint8_t bytes[16];
-	return inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1;
-}
-
-static bool is_cidr(const char *text)
-{
-	char copy[64];
-	const char *slash = strchr(text, '/');
-	if (!slash || (size_t)(slash - text) >= sizeof(copy))
-		return false;
-	memcpy(copy, text, (size_t)(slash - text));
-	copy[slash - text] = '\0';
-	char *end;
-	long bits = strtol(slash + 1, &end, 10);
-	return is_address(copy) && end != slash + 1 && !*end && bits >= 0 && bits <= (strchr(copy, ':') ? 128 : 32);
-}
-
-static int check_cidr(const char *text, const char *key, struct diag *reterr)
-{
-	return !text || is_cidr(text) ? 0 : diag_set(reterr, -EINVAL, key, "must be ADDRESS/BITS, not \"%s\"", text);
-}
-
-static int check_address(const char *text, const char *key, struct diag *reterr)
-{
-	return !text || is_address(text) ? 0 : diag_set(reterr, -EINVAL, key, "must be an IP address, not \"%s\"", text);
-}
-
 static int decode_cluster(struct assignment *a, struct diag *reterr)
 {
 	const struct value *cluster = NULL;
-	int r = take_object(a->document, "cluster", &cluster, reterr);
+	int r = read_object(a->document, "cluster", &cluster, reterr);
 	if (r < 0 || !cluster)
 		return r;
-	if ((r = take_text(cluster, "name", true, &a->cluster_name, reterr)) < 0 ||
-		(r = take_text(cluster, "podCidr", false, &a->pod_cidr, reterr)) < 0 ||
-		(r = take_text(cluster, "serviceCidr", false, &a->service_cidr, reterr)) < 0 ||
-		(r = take_text(cluster, "meshCidr", false, &a->mesh_cidr, reterr)) < 0 ||
-		(r = take_text(cluster, "apiAddress", false, &a->api_address, reterr)) < 0)
+	if ((r = read_text(cluster, "name", true, &a->cluster_name, reterr)) < 0 ||
+		(r = read_text(cluster, "podCidr", false, &a->pod_cidr, reterr)) < 0 ||
+		(r = read_text(cluster, "serviceCidr", false, &a->service_cidr, reterr)) < 0 ||
+		(r = read_text(cluster, "meshCidr", false, &a->mesh_cidr, reterr)) < 0 ||
+		(r = read_text(cluster, "apiAddress", false, &a->api_address, reterr)) < 0)
 		return r;
-	if ((r = check_cidr(a->pod_cidr, "cluster.podCidr", reterr)) < 0 ||
-		(r = check_cidr(a->service_cidr, "cluster.serviceCidr", reterr)) < 0 ||
-		(r = check_cidr(a->mesh_cidr, "cluster.meshCidr", reterr)) < 0)
+	if ((r = read_check_cidr(a->pod_cidr, "cluster.podCidr", reterr)) < 0 ||
+		(r = read_check_cidr(a->service_cidr, "cluster.serviceCidr", reterr)) < 0 ||
+		(r = read_check_cidr(a->mesh_cidr, "cluster.meshCidr", reterr)) < 0)
 		return r;
-	return check_address(a->api_address, "cluster.apiAddress", reterr);
+	return read_check_address(a->api_address, "cluster.apiAddress", reterr);
 }
 
 static int decode_region(struct assignment *a, struct diag *reterr)
 {
 	const struct value *region = NULL;
 	const char *pins[SEED_MAX_PINS] = { 0 };
-	int r = take_object(a->document, "region", &region, reterr);
+	int r = read_object(a->document, "region", &region, reterr);
 	if (r < 0 || !region)
 		return r;
-	if ((r = take_texts(region, "urls", SEED_MAX_URLS, a->urls, &a->n_urls, reterr)) < 0 ||
-		(r = take_texts(region, "pins", SEED_MAX_PINS, pins, &a->n_pins, reterr)) < 0)
+	if ((r = read_texts(region, "urls", SEED_MAX_URLS, a->urls, &a->n_urls, reterr)) < 0 ||
+		(r = read_texts(region, "pins", SEED_MAX_PINS, pins, &a->n_pins, reterr)) < 0)
 		return r;
 	for (size_t i = 0; i < a->n_urls; i++)
 		if (!str_starts(a->urls[i], "https://"))
@@ -140,40 +59,41 @@ static int decode_region(struct assignment *a, struct diag *reterr)
 static int decode_mesh(struct assignment *a, struct diag *reterr)
 {
 	const struct value *mesh = NULL;
-	int r = take_object(a->document, "mesh", &mesh, reterr);
+	int r = read_object(a->document, "mesh", &mesh, reterr);
 	if (r < 0 || !mesh)
 		return r;
 	a->mesh_port = 51820;
 	const struct value *port = value_find(mesh, "port");
-	if ((r = take_text(mesh, "link", true, &a->mesh_link, reterr)) < 0 ||
-		(r = take_text(mesh, "address", true, &a->mesh_address, reterr)) < 0 ||
-		(!is_null(port) && (r = value_int(port, "mesh.port", 1, 65535, &a->mesh_port, reterr)) < 0))
+	if ((r = read_text(mesh, "link", true, &a->mesh_link, reterr)) < 0 ||
+		(r = read_text(mesh, "address", true, &a->mesh_address, reterr)) < 0 ||
+		(!read_is_null(port) && (r = value_int(port, "mesh.port", 1, 65535, &a->mesh_port, reterr)) < 0))
 		return r;
 	if (strlen(a->mesh_link) >= IFNAMSIZ)
 		return diag_set(reterr, -EINVAL, "mesh.link", "must be a link name, not \"%s\"", a->mesh_link);
-	return check_address(a->mesh_address, "mesh.address", reterr);
+	return read_check_address(a->mesh_address, "mesh.address", reterr);
 }
 
 static int decode_k3s(struct assignment *a, struct diag *reterr)
 {
 	const struct value *k3s = NULL;
 	const char *cni = NULL;
-	int r = take_object(a->document, "k3s", &k3s, reterr);
+	int r = read_object(a->document, "k3s", &k3s, reterr);
 	if (r < 0)
 		return r;
 	if (!k3s)
-		return take_text(a->document, "waitingFor", false, &a->k3s_waiting_for, reterr);
+		return read_text(a->document, "waitingFor", false, &a->k3s_waiting_for, reterr);
 	a->has_k3s = true;
-	if ((r = take_bool(k3s, "first", &a->k3s_first, reterr)) < 0 ||
-		(r = take_bool(k3s, "everReady", &a->k3s_ever_ready, reterr)) < 0 ||
-		(r = take_bool(k3s, "watchPodCidrs", &a->watch_pod_cidrs, reterr)) < 0 ||
-		(r = take_text(k3s, "server", false, &a->k3s_server, reterr)) < 0 ||
-		(r = take_text(k3s, "nodeIp", true, &a->node_ip, reterr)) < 0 ||
-		(r = take_text(k3s, "cni", false, &cni, reterr)) < 0 ||
-		(r = take_object(k3s, "labels", &a->labels, reterr)) < 0 ||
-		(r = take_object(k3s, "overrides", &a->overrides, reterr)) < 0 ||
-		(r = take_texts(k3s, "tlsSan", ASSIGNMENT_MAX_SANS, a->tls_sans, NULL, reterr)) < 0 ||
-		(r = check_address(a->node_ip, "k3s.nodeIp", reterr)) < 0)
+	if ((r = read_bool(k3s, "first", &a->k3s_first, reterr)) < 0 ||
+		(r = read_bool(k3s, "everReady", &a->k3s_ever_ready, reterr)) < 0 ||
+		(r = read_bool(k3s, "watchPodCidrs", &a->watch_pod_cidrs, reterr)) < 0 ||
+		(r = read_text(k3s, "server", false, &a->k3s_server, reterr)) < 0 ||
+		(r = read_text(k3s, "nodeIp", true, &a->node_ip, reterr)) < 0 ||
+		(r = read_text(k3s, "cni", false, &cni, reterr)) < 0 ||
+		(r = read_object(k3s, "labels", &a->labels, reterr)) < 0 ||
+		(r = read_object(k3s, "overrides", &a->overrides, reterr)) < 0 ||
+		(r = assignment_decode_servers(a, k3s, reterr)) < 0 ||
+		(r = read_texts(k3s, "tlsSan", ASSIGNMENT_MAX_SANS, a->tls_sans, NULL, reterr)) < 0 ||
+		(r = read_check_address(a->node_ip, "k3s.nodeIp", reterr)) < 0)
 		return r;
 	if (cni && !str_equal(cni, "bridge") && !str_equal(cni, "none"))
 		return diag_set(reterr, -EINVAL, "k3s.cni", "must be bridge or none, not \"%s\"", cni);
@@ -192,9 +112,9 @@ static int decode_k3s(struct assignment *a, struct diag *reterr)
 static int decode_digest(const struct value *object, const char *where, const char **ret_repository,
 	const char **ret_digest, struct diag *reterr)
 {
-	int r = take_text(object, "repository", true, ret_repository, reterr);
+	int r = read_text(object, "repository", true, ret_repository, reterr);
 	if (r == 0)
-		r = take_text(object, "digest", true, ret_digest, reterr);
+		r = read_text(object, "digest", true, ret_digest, reterr);
 	if (r < 0)
 		return r;
 	if (!oci_name_valid(*ret_repository))
@@ -209,7 +129,7 @@ static int decode_bootstrap(const struct value *bootstrap, struct assignment *a,
 {
 	const struct value *come_back = value_find(bootstrap, "comeBackSec");
 	int64_t sec = ASSIGNMENT_COME_BACK_SEC;
-	int r = take_text(bootstrap, "tag", false, &a->bootstrap_tag, reterr);
+	int r = read_text(bootstrap, "tag", false, &a->bootstrap_tag, reterr);
 
 	if (r == 0 && come_back && come_back->type != VALUE_NULL)
 		r = value_int(come_back, "bootstrap.comeBackSec", 0, 7 * 24 * 3600, &sec, reterr);
@@ -218,7 +138,7 @@ static int decode_bootstrap(const struct value *bootstrap, struct assignment *a,
 	a->bootstrap_come_back_sec = (unsigned)sec;
 	if (!a->bootstrap_tag)
 		return decode_digest(bootstrap, "bootstrap", &a->bootstrap_repository, &a->bootstrap_digest, reterr);
-	if ((r = take_text(bootstrap, "repository", true, &a->bootstrap_repository, reterr)) < 0)
+	if ((r = read_text(bootstrap, "repository", true, &a->bootstrap_repository, reterr)) < 0)
 		return r;
 	if (!oci_name_valid(a->bootstrap_repository) || !oci_tag_valid(a->bootstrap_tag))
 		return diag_set(reterr, -EINVAL, "bootstrap", "repository and tag must be as OCI has them, not \"%s:%s\"",
@@ -231,24 +151,24 @@ static int decode_bootstrap(const struct value *bootstrap, struct assignment *a,
 static int decode_artifacts(struct assignment *a, struct diag *reterr)
 {
 	const struct value *bootstrap = NULL, *payload = NULL;
-	int r = take_object(a->document, "bootstrap", &bootstrap, reterr);
+	int r = read_object(a->document, "bootstrap", &bootstrap, reterr);
 	if (r == 0)
-		r = take_object(a->document, "payload", &payload, reterr);
+		r = read_object(a->document, "payload", &payload, reterr);
 	if (r == 0 && payload)
 		r = decode_digest(payload, "payload", &a->payload_repository, &a->payload_digest, reterr);
 	if (r < 0 || !bootstrap)
 		return r;
 	a->has_bootstrap = true;
 	if ((r = decode_bootstrap(bootstrap, a, reterr)) < 0 ||
-		(r = take_object(bootstrap, "variables", &a->variables, reterr)) < 0)
+		(r = read_object(bootstrap, "variables", &a->variables, reterr)) < 0)
 		return r;
-	return take_texts(bootstrap, "signingKeys", SEED_MAX_KEYS, a->signing_keys, &a->n_signing_keys, reterr);
+	return read_texts(bootstrap, "signingKeys", SEED_MAX_KEYS, a->signing_keys, &a->n_signing_keys, reterr);
 }
 
 // They become words of a line of timesyncd's configuration.
 static int decode_ntp(struct assignment *a, struct diag *reterr)
 {
-	int r = take_texts(a->document, "ntp", ASSIGNMENT_MAX_NTP, a->ntp, &a->n_ntp, reterr);
+	int r = read_texts(a->document, "ntp", ASSIGNMENT_MAX_NTP, a->ntp, &a->n_ntp, reterr);
 	for (size_t i = 0; r == 0 && i < a->n_ntp; i++) {
 		size_t n = strspn(a->ntp[i], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.:");
 		if (n == 0 || n > 253 || a->ntp[i][n])
@@ -265,18 +185,18 @@ static int decode_document(struct assignment *a, struct diag *reterr)
 	if (a->document->type != VALUE_OBJECT)
 		return diag_set(reterr, -EINVAL, "", "must be an object");
 	const struct value *node = value_find(a->document, "node");
-	if ((r = take_text(a->document, "generation", false, &a->generation, reterr)) < 0 ||
-		(r = take_text(node, "id", false, &a->node_id, reterr)) < 0 ||
-		(r = take_text(node, "name", true, &a->node_name, reterr)) < 0 ||
-		(r = take_text(a->document, "role", true, &role, reterr)) < 0)
+	if ((r = read_text(a->document, "generation", false, &a->generation, reterr)) < 0 ||
+		(r = read_text(node, "id", false, &a->node_id, reterr)) < 0 ||
+		(r = read_text(node, "name", true, &a->node_name, reterr)) < 0 ||
+		(r = read_text(a->document, "role", true, &role, reterr)) < 0)
 		return r;
 	if (!str_equal(role, "server") && !str_equal(role, "worker"))
 		return diag_set(reterr, -EINVAL, "role", "must be server or worker, not \"%s\"", role);
-	if (a->node_name[strspn(a->node_name, "abcdefghijklmnopqrstuvwxyz0123456789-.")] || strlen(a->node_name) > 253)
-		return diag_set(reterr, -EINVAL, "node.name", "must be a DNS name in lower case, not \"%s\"", a->node_name);
 	a->server = str_equal(role, "server");
-	if ((r = decode_cluster(a, reterr)) < 0 || (r = decode_region(a, reterr)) < 0 ||
-		(r = take_object(a->document, "network", &a->network, reterr)) < 0 || (r = decode_mesh(a, reterr)) < 0 ||
+	if ((r = read_check_node_name(a->node_name, "node.name", reterr)) < 0 ||
+		(r = assignment_decode_registries(a, reterr)) < 0 || (r = assignment_decode_proxy(a, reterr)) < 0 ||
+		(r = assignment_decode_jobs(a, reterr)) < 0 || (r = decode_cluster(a, reterr)) < 0 || (r = decode_region(a, reterr)) < 0 ||
+		(r = read_object(a->document, "network", &a->network, reterr)) < 0 || (r = decode_mesh(a, reterr)) < 0 ||
 		(r = decode_k3s(a, reterr)) < 0 || (r = decode_ntp(a, reterr)) < 0)
 		return r;
 	return decode_artifacts(a, reterr);
@@ -314,12 +234,14 @@ static bool part_changed(const struct assignment *old, const struct assignment *
 struct assignment_changes assignment_compare(const struct assignment *old, const struct assignment *fresh)
 {
 	if (!old)
-		return (struct assignment_changes){ true, true, true, true };
+		return (struct assignment_changes){ true, true, true, true, false };
+	bool other_node = part_changed(old, fresh, "node") || part_changed(old, fresh, "role");
 	return (struct assignment_changes){
 		.network = part_changed(old, fresh, "network"),
-		.k3s = part_changed(old, fresh, "k3s") || part_changed(old, fresh, "node") || part_changed(old, fresh, "role") ||
-		       part_changed(old, fresh, "cluster"),
-		.bootstrap = part_changed(old, fresh, "bootstrap"),
+		.k3s = part_changed(old, fresh, "k3s") || other_node || part_changed(old, fresh, "cluster") ||
+		       part_changed(old, fresh, "registries") || part_changed(old, fresh, "proxy"),
+		.bootstrap = part_changed(old, fresh, "bootstrap") || other_node, // it holds the node's name, and is a server's
 		.ntp = part_changed(old, fresh, "ntp"),
+		.role = other_node,
 	};
 }

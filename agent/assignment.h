@@ -4,8 +4,21 @@
 #pragma once
 
 #include "base/seed.h"
+#include "k3s/flags.h"
+#include "k3s/job.h"
 
-enum { ASSIGNMENT_MAX_BYTES = 1 << 20, ASSIGNMENT_MAX_SANS = 32, ASSIGNMENT_MAX_NTP = 16 };
+enum { ASSIGNMENT_MAX_BYTES = 1 << 20, ASSIGNMENT_MAX_SANS = 32, ASSIGNMENT_MAX_NTP = 16,
+	ASSIGNMENT_MAX_SERVERS = 9, ASSIGNMENT_MAX_JOBS = 32 };
+
+struct assignment_server { // of the cluster
+	const char *name, *address; // address: of its API server, mesh or LAN
+};
+struct assignment_job {
+	const char *id; // "j-0123456789abcdef"
+	enum job_kind kind;
+	const char *unknown_kind; // the word of a newer region, else NULL
+	const char *node;
+};
 
 enum { ASSIGNMENT_COME_BACK_SEC = 1800 }; // when the region does not say
 
@@ -25,7 +38,11 @@ struct assignment {
 	bool has_k3s, k3s_first, k3s_ever_ready, cni_bridge, watch_pod_cidrs;
 	const char *k3s_server, *node_ip;
 	const char *k3s_waiting_for; // without k3s: what the region waits for, or NULL
-	const struct value *labels, *overrides;
+	const struct value *labels, *overrides, *node_overrides; // node_overrides win
+	enum k3s_profile k3s_profile;
+	int64_t k3s_restart; // another number than K3s was started with: restart it once
+	size_t n_servers;
+	struct assignment_server servers[ASSIGNMENT_MAX_SERVERS]; // all admitted ones, this node too
 	const char *tls_sans[ASSIGNMENT_MAX_SANS + 1]; // NULL-terminated
 	bool has_bootstrap;
 	const char *bootstrap_repository, *bootstrap_digest, *bootstrap_tag; // digest or tag
@@ -34,6 +51,11 @@ struct assignment {
 	size_t n_signing_keys;
 	const char *signing_keys[SEED_MAX_KEYS];
 	const char *payload_repository, *payload_digest;
+	size_t n_jobs;
+	struct assignment_job jobs[ASSIGNMENT_MAX_JOBS];
+	const struct value *registry_mirrors; // object: registry or "*" -> list of URLs
+	const struct value *registry_configs; // object: host -> { caPem }
+	const char *proxy_http, *proxy_https, *proxy_no;
 	size_t n_ntp;
 	const char *ntp[ASSIGNMENT_MAX_NTP]; // names or addresses
 };
@@ -46,6 +68,7 @@ struct assignment_changes {
 	bool k3s; // ... or what else its configuration is made of: node, role, cluster
 	bool bootstrap;
 	bool ntp;
+	bool role; // server <-> worker, or another node: another unit, another kubeconfig, other secrets
 };
 // What @fresh brings; everything when @old is NULL.
 struct assignment_changes assignment_compare(const struct assignment *old, const struct assignment *fresh);

@@ -41,6 +41,24 @@ static const char *text_of(const struct value *object, const char *key)
 	return text ? text : "";
 }
 
+// Each setting with who says so, and what is known against it.
+static void print_settings(const struct value *settings)
+{
+	for (size_t i = 0; settings && settings->type == VALUE_ARRAY && i < settings->n; i++) {
+		const struct value *setting = &settings->items[i];
+		printf("k3s:        %s=%s (%s)\n", text_of(setting, "key"), text_of(setting, "value"), text_of(setting, "origin"));
+		if (*text_of(setting, "advice"))
+			printf("            advice: %s\n", text_of(setting, "advice"));
+	}
+}
+
+static void print_jobs(const struct value *jobs)
+{
+	for (size_t i = 0; jobs && jobs->type == VALUE_OBJECT && i < jobs->n; i++)
+		printf("job:        %s %s%s%s\n", jobs->keys[i], text_of(&jobs->items[i], "state"),
+			*text_of(&jobs->items[i], "sentence") ? ": " : "", text_of(&jobs->items[i], "sentence"));
+}
+
 static int run_status(const struct call *call)
 {
 	char *text AUTO_FREE = NULL;
@@ -63,6 +81,8 @@ static int run_status(const struct call *call)
 	const struct value *warnings = value_find(status, "warnings");
 	for (size_t i = 0; warnings && i < warnings->n; i++)
 		printf("warning:    %s\n", value_text(&warnings->items[i]));
+	print_jobs(value_find(status, "jobs"));
+	print_settings(value_find(status, "k3sSettings"));
 	const struct value *mesh = value_find(status, "mesh");
 	for (size_t i = 0; mesh && i < mesh->n; i++) {
 		int64_t ago = -1;

@@ -274,6 +274,9 @@ static bool k3s_holds(const struct facts *f, uint64_t now_usec, struct ladder_ac
 					"it in the region's cluster.yaml");
 		return waits(a, "getting the Kubernetes payload: %s", f->payload_progress);
 	}
+	if (f->payload_next)
+		warn(a, "another Kubernetes payload is assigned, K3s still runs from the old one: %s%s", f->payload_next,
+			f->payload_next_failed ? "; who serves it at the region can mend it" : "");
 	if (!f->has_secrets) {
 		if (f->secrets_problem && !f->durable)
 			return waits(a, "the region gives no cluster secrets: %s; this machine is provisional (%s); give it a disk "
@@ -293,10 +296,14 @@ static bool k3s_holds(const struct facts *f, uint64_t now_usec, struct ladder_ac
 	case STEP_RUNNING:
 		break;
 	}
+	if (f->k3s_restarts)
+		return waits(a, "K3s is being restarted for its new configuration or payload, or because the region's admin asked "
+				"for it (%u s)", seconds_since(f->k3s_since_usec, now_usec));
 	if (f->k3s_first)
-		return waits(a, "K3s is starting as the first server (%u s)", seconds_since(f->k3s_since_usec, now_usec));
-	return waits(a, "K3s is joining %s (%u s); is that server Ready?", or_text(f->k3s_server, "its server"),
-		seconds_since(f->k3s_since_usec, now_usec));
+		return waits(a, "K3s is starting as the first server (%u s)%s%s", seconds_since(f->k3s_since_usec, now_usec),
+			f->health ? ": " : "", or_text(f->health, ""));
+	return waits(a, "K3s is joining %s (%u s)%s%s; is that server Ready?", or_text(f->k3s_server, "its server"),
+		seconds_since(f->k3s_since_usec, now_usec), f->health ? ": " : "", or_text(f->health, ""));
 }
 
 static bool bootstrap_refused(const struct facts *f, struct ladder_action *a)
@@ -312,8 +319,8 @@ static bool cluster_network_holds(const struct facts *f, uint64_t now_usec, stru
 	if (f->cluster_network_problem)
 		return waits(a, "the cluster network is not up: %s; the platform team can tell", f->cluster_network_problem);
 	if (!f->node_registered)
-		return waits(a, "K3s runs; waiting for this node to be registered%s%s", f->node_problem ? ": " : "",
-			or_text(f->node_problem, ""));
+		return waits(a, "K3s runs; waiting for this node to be registered%s%s", f->health || f->node_problem ? ": " : "",
+			or_text(f->health, or_text(f->node_problem, "")));
 	if (f->cni_bridge)
 		return waits(a, "registered; waiting for the controller manager to give this node its pod range");
 	if (f->bootstrap == STEP_FAILED)
@@ -326,10 +333,15 @@ static bool cluster_network_holds(const struct facts *f, uint64_t now_usec, stru
 
 static bool node_ready_holds(const struct facts *f, uint64_t now_usec, struct ladder_action *a)
 {
-	if (f->node_ready || !f->k3s_wanted)
+	if (!f->k3s_wanted)
 		return true;
-	return waits(a, "waiting for the kubelet to report Ready%s%s; the platform team can tell", f->node_problem ? ": " : "",
-		or_text(f->node_problem, ""));
+	if (f->etcd_learner)
+		return waits(a, "joining etcd as a learner%s%s; the leader gives it its vote once it has caught up; are the other "
+				"servers up?", *or_text(f->etcd_message, "") ? ": " : "", or_text(f->etcd_message, ""));
+	if (f->node_ready)
+		return true;
+	return waits(a, "waiting for the kubelet to report Ready%s%s%s%s; the platform team can tell", f->node_problem ? ": " : "",
+		or_text(f->node_problem, ""), f->health ? "; " : "", or_text(f->health, ""));
 }
 
 static bool bootstrap_holds(const struct facts *f, uint64_t now_usec, struct ladder_action *a)
@@ -370,6 +382,9 @@ struct ladder_action ladder_step(const struct facts *facts, uint64_t now_usec)
 			"this machine to move has to clear its STATE disk", facts->seed_foreign);
 	if (facts->seed_warning && action.rung > RUNG_SEED)
 		warn(&action, "%s", facts->seed_warning);
+	if (facts->k3s_certificate)
+		warn(&action, "K3s' certificate %s expires on %s; K3s renews it when it is restarted: the region's admin can do that "
+			"with `hearth-region rollout`", facts->k3s_certificate, or_text(facts->k3s_certificate_date, "an unknown day"));
 	if (action.rung == RUNG_STEADY)
 		(void)waits(&action, "this node is part of its cluster; nothing is waited for");
 	if (facts->state_known && !facts->durable && facts->state_sentence && action.rung > RUNG_SEED)

@@ -99,19 +99,26 @@ struct facts {
 	enum step_state payload;
 	const char *payload_problem;
 	const char *payload_progress; // NULL: no payload is named anywhere
+	const char *payload_next; // another one is to take its place: how far it is
+	bool payload_next_failed;
 	bool has_secrets;
 	const char *secrets_problem;
 	enum step_state k3s;
 	const char *k3s_problem;
+	const char *health; // etcd or kubelet of this node is not healthy, and why
+	const char *k3s_certificate, *k3s_certificate_date; // expires soon
 	bool k3s_first;
 	const char *k3s_server;
 	uint64_t k3s_since_usec;
+	bool k3s_restarts; // it ran, and is restarted by us
 	// the cluster
 	bool cni_bridge;       // this hearthd writes the conflist
 	bool has_pod_cidr, cluster_network;
 	const char *cluster_network_problem;
 	bool node_registered, node_ready;
 	const char *node_problem;
+	bool etcd_learner; // this server's etcd member has no vote yet
+	const char *etcd_message;
 	enum step_state bootstrap;
 	bool bootstrap_wanted, bootstrap_ours; // ours: we hold the Lease
 	const char *bootstrap_problem; // what it waits for, its stage included

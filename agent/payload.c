@@ -31,6 +31,7 @@ struct payload {
 	sd_event_source *child, *timer;
 	unsigned n_failures;
 	bool waiting; // backing off
+	bool held, verified, replaced;
 	struct http_client *client;
 	char *url, *repository;
 	struct oci_source source;
@@ -92,14 +93,63 @@ static bool is_mounted(const char *folder)
 }
 
 // The kernel reads EROFS straight from a file on a real file system; from tmpfs it needs a loop device.
-static int mount_payload(const char *path, const char *folder)
+static int mount_erofs(const char *path, const char *folder)
 {
-	int r = file_make_folders(folder, 0755);
-	if (r < 0 || is_mounted(folder))
-		return r;
 	if (mount(path, folder, "erofs", MS_RDONLY | MS_NODEV, NULL) == 0)
 		return 0;
 	return mount_by_loop(path, folder);
+}
+
+/* In place of what is mounted: the new one is mounted beside first, so that a file system that cannot be mounted changes
+ * nothing. The old one is detached: what runs from it keeps it. */
+static int switch_payload(const struct payload *p, const char *folder)
+{
+	struct root_path beside = root_path(p->root, RUN_PAYLOAD_NEXT);
+	(void)umount2(beside.text, MNT_DETACH); // of a hearthd that died here; none is fine
+	int r = file_make_folders(beside.text, 0755);
+	if (r == 0)
+		r = mount_erofs(p->path, beside.text);
+	if (r < 0)
+		return r;
+	(void)unlink(root_path(p->root, RUN_PAYLOAD_MOUNTED).text); // until it is true again
+	// A bind, because what lies below a shared mount cannot be moved.
+	if (umount2(folder, MNT_DETACH) < 0 || mount(beside.text, folder, NULL, MS_BIND, NULL) < 0)
+		r = -errno;
+	(void)umount2(beside.text, MNT_DETACH); // it is in its place, or the next try begins anew
+	return r;
+}
+
+static int mount_payload(struct payload *p)
+{
+	struct root_path folder = root_path(p->root, RUN_PAYLOAD);
+	int r = file_make_folders(folder.text, 0755);
+	if (r < 0)
+		return r;
+	if (!is_mounted(folder.text))
+		return mount_erofs(p->path, folder.text);
+	p->replaced = true; // not ours, or without the note that it is
+	return switch_payload(p, folder.text);
+}
+
+// Links of an older payload to what the mounted one does not have.
+static int drop_dangling(const char *folder, const char *mounted)
+{
+	char path[1024], now[1024];
+	DIR *dir = opendir(folder);
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	for (struct dirent *entry; (entry = readdir(dir));) {
+		if (snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name) >= (int)sizeof(path))
+			continue;
+		ssize_t n = readlink(path, now, sizeof(now) - 1);
+		if (n < 0)
+			continue;
+		now[n] = '\0';
+		if (str_starts(now, mounted) && now[strlen(mounted)] == '/' && access(now, F_OK) < 0)
+			(void)unlink(path); // one that stays leads nowhere, as before
+	}
+	(void)closedir(dir); // read only
+	return 0;
 }
 
 static int link_all(const struct payload *p, const char *from, const char *to)
@@ -111,6 +161,7 @@ static int link_all(const struct payload *p, const char *from, const char *to)
 		return r;
 	(void)snprintf(source, sizeof(source), "%s/%s", mounted.text, from); // both are short
 	DIR *dir = opendir(source);
+	(void)drop_dangling(folder.text, mounted.text); // a folder that cannot be read is found out below
 	if (!dir)
 		return errno == ENOENT ? 0 : -errno; // a payload without this part
 	for (struct dirent *entry; r == 0 && (entry = readdir(dir));) {
@@ -145,7 +196,7 @@ static void read_description(struct payload *p)
 static void use(struct payload *p)
 {
 	const char *step = "mounting it";
-	int r = mount_payload(p->path, root_path(p->root, RUN_PAYLOAD).text);
+	int r = mount_payload(p);
 	if (r == 0) {
 		step = "linking its CNI plugins";
 		r = link_all(p, "cni", "/opt/cni/bin");
@@ -203,7 +254,12 @@ static int on_verified(sd_event_source *source, const siginfo_t *info, void *use
 	p->child = sd_event_source_disable_unref(p->child);
 	if (info->si_code == CLD_EXITED && info->si_status == 0) {
 		p->n_failures = 0;
-		use(p);
+		p->verified = true;
+		str_set(&p->problem, NULL);
+		if (p->held)
+			p->on_change(p->user);
+		else
+			use(p);
 		return 0;
 	}
 	bool fetched = !str_starts(p->path, root_path(p->root, RUN_MEDIUM).text);
@@ -295,7 +351,7 @@ static void fetch(struct payload *p)
 
 static void look(struct payload *p)
 {
-	if (p->state == STEP_DONE || p->child || p->fetch || p->waiting)
+	if (p->state == STEP_DONE || p->child || p->fetch || p->waiting || (p->held && p->verified))
 		return;
 	if (found_at(p, RUN_MEDIUM) || found_at(p, STATE_PAYLOAD) || found_at(p, RUN_PAYLOAD_FILES)) {
 		verify(p);
@@ -362,6 +418,51 @@ void payload_offer_region(struct payload *p, struct http_client *client, const c
 		str_set(&p->repository, repository);
 	}
 	look(p);
+}
+
+void payload_hold(struct payload *p)
+{
+	p->held = p->state != STEP_DONE;
+}
+
+bool payload_is_verified(const struct payload *p)
+{
+	return p->held && p->verified && !p->waiting;
+}
+
+void payload_use(struct payload *p)
+{
+	use(p);
+}
+
+bool payload_replaced(const struct payload *p)
+{
+	return p->replaced;
+}
+
+bool payload_mounted(const char *root, char ret_sha256[static 65])
+{
+	char *text AUTO_FREE = NULL;
+	uint8_t hash[32];
+	if (!is_mounted(root_path(root, RUN_PAYLOAD).text) ||
+		file_read(root_path(root, RUN_PAYLOAD_MOUNTED).text, 128, &text, NULL, NULL) < 0 || hex_decode(text, hash, 32) < 0)
+		return false;
+	memcpy(ret_sha256, text, SHA256_HEX + 1);
+	return true;
+}
+
+void payload_tidy(const struct payload *p)
+{
+	struct root_path folder = root_path(p->root, STATE_PAYLOAD);
+	char *mine AUTO_FREE = str_format("payload-%s.erofs", p->sha256);
+	DIR *dir = mine ? opendir(folder.text) : NULL;
+	for (struct dirent *entry; dir && (entry = readdir(dir));) {
+		char *path AUTO_FREE = str_format("%s/%s", folder.text, entry->d_name);
+		if (path && str_starts(entry->d_name, "payload-") && !str_equal(entry->d_name, mine))
+			(void)unlink(path); // at the next payload again
+	}
+	if (dir)
+		(void)closedir(dir); // read only
 }
 
 void payload_retry(struct payload *p)

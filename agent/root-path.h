@@ -22,6 +22,7 @@ static inline struct root_path root_path(const char *root, const char *absolute)
 #define RUN_SEED_FOLDER "/run/hearth/seed.d"
 #define RUN_MEDIUM "/run/hearth/medium" // the boot medium: payload-SHA.erofs lies at its top
 #define RUN_PAYLOAD "/run/hearth/payload"
+#define RUN_PAYLOAD_NEXT "/run/hearth/payload.next" // a moment: the one that takes its place
 #define RUN_PAYLOAD_MOUNTED "/run/hearth/payload.sha256" // what is mounted there
 #define RUN_PAYLOAD_FILES "/run/hearth/payload.d"
 #define RUN_K3S_STARTED "/run/hearth/k3s-started"
@@ -31,4 +32,6 @@ static inline struct root_path root_path(const char *root, const char *absolute)
 #define STATE_MESH "/state/hearth/mesh.json"
 #define STATE_SECRETS "/state/hearth/secrets"
 #define STATE_PAYLOAD "/state/hearth/payload"
+#define RUN_API_NAT "/run/hearth/api-nat" // where the stable API address leads
+#define STATE_K3S_RESTART "/state/hearth/k3s-restart" // the restart number that K3s was started with
 #define STATE_WAS_READY "/state/hearth/k3s-was-ready"

@@ -6,7 +6,8 @@
 #include "base/json.h"
 #include <errno.h>
 
-enum { REGION_MAX_BYTES = 64 << 10, SECRETS_MAX_BYTES = 1 << 20, SECRET_TEXT_MAX = 1024 };
+enum { REGION_MAX_BYTES = 64 << 10, SECRETS_MAX_BYTES = 1 << 20, SECRET_TEXT_MAX = 1024,
+	REGISTRIES_TEXT_MAX = 32 << 10 };
 
 static void wipe_free(char **text)
 {
@@ -211,6 +212,7 @@ void secrets_done(struct secrets *secrets)
 	wipe_free(&secrets->agent_token);
 	wipe_free(&secrets->pull_username);
 	wipe_free(&secrets->pull_password);
+	wipe_free(&secrets->registries);
 }
 
 static int take_secret(const struct value *object, const char *key, char **ret, struct diag *reterr)
@@ -225,6 +227,35 @@ static int take_secret(const struct value *object, const char *key, char **ret, 
 	return (*ret = strdup(value->text)) ? 0 : -ENOMEM;
 }
 
+// Logins of more registries, kept as the JSON they came in.
+static int take_registries(const struct value *document, char **ret, struct diag *reterr)
+{
+	const struct value *registries = value_find(document, "registries");
+	struct json_out out = { 0 };
+	if (!registries || registries->type == VALUE_NULL)
+		return 0;
+	if (registries->type != VALUE_OBJECT)
+		return diag_set(reterr, -EINVAL, "registries", "must be an object");
+	for (size_t i = 0; i < registries->n; i++) {
+		char *username = NULL, *password = NULL;
+		int r = take_secret(&registries->items[i], "username", &username, reterr);
+		if (r == 0)
+			r = take_secret(&registries->items[i], "password", &password, reterr);
+		if (r == 0 && (!username || !password))
+			r = diag_set(reterr, -EINVAL, "registries", "each must have username and password");
+		wipe_free(&username);
+		wipe_free(&password);
+		if (r < 0)
+			return r;
+	}
+	json_out_value(&out, registries);
+	*ret = json_out_take(&out);
+	if (!*ret)
+		return -ENOMEM;
+	return strlen(*ret) <= REGISTRIES_TEXT_MAX ? 0 : diag_set(reterr, -E2BIG, "registries", "must be at most %d bytes",
+		REGISTRIES_TEXT_MAX);
+}
+
 int secrets_parse(const char *json, size_t n, struct secrets *ret, struct diag *reterr)
 {
 	struct value *document CLEANUP(value_freep) = NULL;
@@ -236,7 +267,8 @@ int secrets_parse(const char *json, size_t n, struct secrets *ret, struct diag *
 	if ((r = take_secret(document, "token", &fresh.token, reterr)) < 0 ||
 		(r = take_secret(document, "agentToken", &fresh.agent_token, reterr)) < 0 ||
 		(r = take_secret(pull, "username", &fresh.pull_username, reterr)) < 0 ||
-		(r = take_secret(pull, "password", &fresh.pull_password, reterr)) < 0)
+		(r = take_secret(pull, "password", &fresh.pull_password, reterr)) < 0 ||
+		(r = take_registries(document, &fresh.registries, reterr)) < 0)
 		return r;
 	if (!fresh.agent_token)
 		return diag_set(reterr, -EINVAL, "agentToken", "is missing");
@@ -254,6 +286,7 @@ static const struct secret_file secret_files[] = {
 	{ STATE_SECRETS "/token", offsetof(struct secrets, token) },
 	{ STATE_SECRETS "/pull-username", offsetof(struct secrets, pull_username) },
 	{ STATE_SECRETS "/pull-password", offsetof(struct secrets, pull_password) },
+	{ STATE_SECRETS "/registries", offsetof(struct secrets, registries) },
 	{ STATE_SECRETS "/agent-token", offsetof(struct secrets, agent_token) }, // last: it says "all there"
 };
 
@@ -266,7 +299,7 @@ int secrets_load(const char *root, struct secrets *ret)
 {
 	for (size_t i = 0; i < N_ELEMENTS(secret_files); i++) {
 		char *text = NULL;
-		if (file_load_checked(root_path(root, secret_files[i].name).text, SECRET_TEXT_MAX, &text, NULL, NULL) == 0)
+		if (file_load_checked(root_path(root, secret_files[i].name).text, REGISTRIES_TEXT_MAX, &text, NULL, NULL) == 0)
 			*secret_field(ret, &secret_files[i]) = text;
 	}
 	if (ret->agent_token)

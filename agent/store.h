@@ -30,6 +30,7 @@ int mesh_peers_save(const char *root, const struct mesh_peers *peers, struct dia
 
 struct secrets { // wiped when done
 	char *token, *agent_token, *pull_username, *pull_password;
+	char *registries; // JSON: { HOST: { "username", "password" } }, or NULL
 };
 void secrets_done(struct secrets *secrets);
 // The answer of GET /v1/secrets. Messages never hold a value. -EINVAL.

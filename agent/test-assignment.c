@@ -37,6 +37,50 @@ static void ever_ready_is_the_regions_word(void **state)
 	assert_true(a->k3s_first && a->k3s_ever_ready);
 }
 
+#define SERVER(more) "{\"node\":{\"name\":\"n\"},\"role\":\"server\"," more "}"
+#define K3S(more)                                                                                                      \
+	"{\"node\":{\"name\":\"n\"},\"role\":\"server\",\"cluster\":{\"name\":\"c\",\"podCidr\":\"10.64.0.0/16\",\"serviceCidr\":"    \
+	"\"10.65.0.0/16\"},\"k3s\":{\"first\":true,\"nodeIp\":\"10.66.0.11\"," more "}}"
+#define JOB "j-0123456789abcdef"
+
+static void servers_profile_and_restart_are_decoded(void **state)
+{
+	static const char text[] = K3S("\"servers\":[{\"name\":\"n\",\"address\":\"10.66.0.11\"},{\"name\":\"s2\",\"address\":"
+				       "\"10.66.0.12\"}],\"profile\":\"hardened\",\"nodeOverrides\":{\"v\":1},\"restart\":7");
+	static const char plain[] = K3S("\"future\":1");
+	struct assignment *a CLEANUP(assignment_freep) = NULL, *old CLEANUP(assignment_freep) = NULL;
+	assert_int_equal(assignment_decode(text, strlen(text), &a, NULL), 0);
+	assert_int_equal(a->n_servers, 2);
+	assert_string_equal(a->servers[1].name, "s2");
+	assert_string_equal(a->servers[1].address, "10.66.0.12");
+	assert_int_equal(a->k3s_profile, K3S_PROFILE_HARDENED);
+	assert_int_equal(a->k3s_restart, 7);
+	assert_non_null(value_find(a->node_overrides, "v"));
+	assert_int_equal(assignment_decode(plain, strlen(plain), &old, NULL), 0); // of an older region
+	assert_true(old->n_servers == 0 && old->k3s_profile == K3S_PROFILE_DOCUMENTED && old->k3s_restart == 0 && old->n_jobs == 0);
+}
+
+static void jobs_registries_and_proxy_are_decoded(void **state)
+{
+	static const char text[] = SERVER(
+		"\"jobs\":[{\"id\":\"" JOB "\",\"kind\":\"forget-node\",\"node\":\"s2\"},{\"id\":\"j-0000000000000000\",\"kind\":"
+		"\"defragment\",\"node\":\"s3\"}],\"registries\":{\"mirrors\":{\"*\":[\"https://m:5000\"]},\"configs\":{\"m:5000\":{"
+		"\"caPem\":\"-----BEGIN CERTIFICATE-----\\n\",\"secret\":\"x\"}}},\"proxy\":{\"http\":\"http://p:3128\",\"https\":null,"
+		"\"no\":\"a,b\"}");
+	struct assignment *a CLEANUP(assignment_freep) = NULL;
+	struct diag diag = { 0 };
+	if (assignment_decode(text, strlen(text), &a, &diag) < 0)
+		fail_msg("%s", diag_text(&diag));
+	assert_int_equal(a->n_jobs, 2);
+	assert_int_equal(a->jobs[0].kind, JOB_FORGET_NODE);
+	assert_string_equal(a->jobs[0].node, "s2");
+	assert_string_equal(a->jobs[1].unknown_kind, "defragment"); // of a newer region: the rest holds
+	assert_non_null(value_find(a->registry_mirrors, "*"));
+	assert_non_null(value_find(a->registry_configs, "m:5000"));
+	assert_string_equal(a->proxy_http, "http://p:3128");
+	assert_null(a->proxy_https);
+}
+
 static void wrong_assignment_is_refused_by_key(void **state)
 {
 	static const struct {
@@ -55,6 +99,28 @@ static void wrong_assignment_is_refused_by_key(void **state)
 		{ "{\"node\":{\"name\":\"n\"},\"role\":\"worker\",\"k3s\":{\"nodeIp\":\"10.0.0.1\"}}", "k3s.server", "missing" },
 		{ "{\"node\":{\"name\":\"n\"},\"role\":\"worker\",\"k3s\":{\"first\":true,\"nodeIp\":\"10.0.0.1\"}}", "k3s.first",
 			"joins nobody" },
+		{ K3S("\"servers\":[{\"name\":\"s1\"}]"), "address", "missing" },
+		{ K3S("\"servers\":[{\"name\":\"s1\",\"address\":\"s1\"}]"), "k3s.servers", "IP address" },
+		{ K3S("\"servers\":[{\"name\":\"S 1\",\"address\":\"10.66.0.11\"}]"), "k3s.servers", "lower case" },
+		{ K3S("\"servers\":[{\"name\":\"s1\",\"address\":\"10.66.0.11\"},{\"name\":\"s2\",\"address\":\"10.66.0.11\"}]"),
+			"k3s.servers", "once" },
+		{ K3S("\"servers\":[1,2,3,4,5,6,7,8,9,10]"), "servers", "at most 9" },
+		{ K3S("\"profile\":\"fast\""), "k3s.profile", "documented or hardened, not \"fast\"" },
+		{ K3S("\"nodeOverrides\":[]"), "nodeOverrides", "object" },
+		{ K3S("\"restart\":-1"), "k3s.restart", "-1" },
+		{ SERVER("\"jobs\":[{\"id\":\"j-1\",\"kind\":\"drain\",\"node\":\"n\"}]"), "jobs.id", "16 hex digits" },
+		{ SERVER("\"jobs\":[{\"id\":\"" JOB "\",\"kind\":\"drain\",\"node\":\"a/b\"}]"), "jobs.node", "lower case" },
+		{ SERVER("\"jobs\":[{\"id\":\"" JOB "\",\"kind\":\"drain\",\"node\":\"a\"},{\"id\":\"" JOB "\",\"kind\":\"drain\","
+			"\"node\":\"b\"}]"), "jobs.id", "once" },
+		{ "{\"node\":{\"name\":\"n\"},\"role\":\"worker\",\"jobs\":[{}]}", "jobs", "server's" },
+		{ SERVER("\"registries\":{\"mirrors\":{\"docker.io\":[\"ftp://m\"]}}"), "registries.mirrors", "https://" },
+		{ SERVER("\"registries\":{\"mirrors\":{\"docker.io\":[]}}"), "registries.mirrors", "1-16" },
+		{ SERVER("\"registries\":{\"mirrors\":{\"a/b\":[\"https://m\"]}}"), "registries.mirrors", "\"a/b\"" },
+		{ SERVER("\"registries\":{\"configs\":{\"m\":{\"caPem\":\"x\"}}}"), "registries.configs", "PEM" },
+		{ SERVER("\"registries\":{\"configs\":{\"../m\":{}}}"), "registries.configs", "hosts" },
+		{ SERVER("\"proxy\":{\"http\":\"socks5://x\"}"), "proxy.http", "http://HOST:PORT" },
+		{ SERVER("\"proxy\":{\"https\":\"http://x\\\"\\nA=b\"}"), "proxy.https", "http://HOST:PORT" },
+		{ SERVER("\"proxy\":{\"no\":\"a b\"}"), "proxy.no", "commas" },
 		{ "{\"node\":{\"name\":\"n\"},\"role\":\"worker\",\"ntp\":[\"a\\nFallbackNTP=b\"]}", "ntp", "host names" },
 		{ "{\"node\":{\"name\":\"n\"},\"role\":\"worker\",\"ntp\":[\"\"]}", "ntp", "host names" },
 		{ "{\"node\":{\"name\":\"n\"},\"role\":\"worker\",\"bootstrap\":{\"repository\":\"a/b\",\"tag\":\".x\"}}", "bootstrap",
@@ -119,7 +185,23 @@ static void what_changed_is_found_part_by_part(void **state)
 	assert_true(c.ntp);
 	c = changes_to(old, HEAD "\"network\":{\"version\":2,\"ethernets\":{}},\"cluster\":{\"name\":\"c\"},"
 		"\"bootstrap\":{\"repository\":\"a/b\",\"digest\":\"" ONE "\"}}");
-	assert_true(c.network && c.k3s && !c.bootstrap);
+	assert_true(c.network && c.k3s && !c.bootstrap && !c.role);
+	c = changes_to(old, HEAD "\"network\":{\"version\":2},\"proxy\":{\"http\":\"http://p:1\"},"
+		"\"bootstrap\":{\"repository\":\"a/b\",\"digest\":\"" ONE "\"}}");
+	assert_true(c.k3s && !c.bootstrap && !c.role);
+}
+
+// The bootstrap is laid by a server under the node's name: another role or name is another one.
+static void another_role_is_another_bootstrap(void **state)
+{
+	static const char json[] = HEAD "\"bootstrap\":{\"repository\":\"a/b\",\"digest\":\"" ONE "\"}}";
+	struct assignment *old CLEANUP(assignment_freep) = NULL;
+	assert_int_equal(assignment_decode(json, strlen(json), &old, NULL), 0);
+	struct assignment_changes c = changes_to(old, "{\"node\":{\"name\":\"n\"},\"role\":\"worker\",\"bootstrap\":{\"repository\":"
+						      "\"a/b\",\"digest\":\"" ONE "\"}}");
+	assert_true(c.role && c.k3s && c.bootstrap && !c.network);
+	assert_false(changes_to(old, json).role);
+	assert_false(assignment_compare(NULL, old).role); // the first one changes nothing that runs
 }
 
 int main(void)
@@ -130,6 +212,9 @@ int main(void)
 		cmocka_unit_test(wrong_assignment_is_refused_by_key),
 		cmocka_unit_test(keys_of_a_newer_region_are_left_alone),
 		cmocka_unit_test(region_says_what_it_waits_for),
+		cmocka_unit_test(servers_profile_and_restart_are_decoded),
+		cmocka_unit_test(jobs_registries_and_proxy_are_decoded),
+		cmocka_unit_test(another_role_is_another_bootstrap),
 		cmocka_unit_test(what_changed_is_found_part_by_part),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

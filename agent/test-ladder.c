@@ -255,6 +255,20 @@ static void k3s_waits_for_payload_secrets_and_unit(void **state)
 	f.k3s = STEP_FAILED;
 	f.k3s_problem = "k3s.service: exited with status 1";
 	expect(&f, RUNG_K3S, "exited with status 1");
+	f.k3s = STEP_RUNNING;
+	f.health = "etcd is not healthy: RAFT NO LEADER";
+	expect(&f, RUNG_K3S, "s): etcd is not healthy: RAFT NO LEADER; is that server Ready?");
+	f = steady();
+	f.k3s_certificate = "agent/client-kubelet.crt";
+	f.k3s_certificate_date = "2026-12-01T00:00:00Z";
+	expect_warning(&f, RUNG_STEADY, "client-kubelet.crt expires on 2026-12-01T00:00:00Z");
+	f = steady();
+	f.k3s = STEP_RUNNING;
+	f.k3s_restarts = true;
+	expect(&f, RUNG_K3S, "K3s is being restarted");
+	f = steady();
+	f.payload_next = "fetching it from the region, 40 %";
+	expect_warning(&f, RUNG_STEADY, "still runs from the old one: fetching it from the region, 40 %");
 	f = steady();
 	f.k3s_wanted = false;
 	f.k3s_waiting_for = "the first server has not handed over yet";
@@ -266,6 +280,9 @@ static void cluster_rungs_wait(void **state)
 	struct facts f = steady();
 	f.cluster_network = f.node_registered = false;
 	expect(&f, RUNG_CLUSTER_NETWORK, "registered");
+	f.health = "the kubelet does not answer yet";
+	expect(&f, RUNG_CLUSTER_NETWORK, "registered: the kubelet does not answer yet");
+	f.health = NULL;
 	f.node_registered = true;
 	expect(&f, RUNG_CLUSTER_NETWORK, "pod range");
 	f.cni_bridge = false;
@@ -281,6 +298,10 @@ static void cluster_rungs_wait(void **state)
 	f.node_ready = false;
 	f.node_problem = "KubeletNotReady: cni";
 	expect(&f, RUNG_NODE_READY, "KubeletNotReady: cni");
+	f = steady();
+	f.etcd_learner = true; // Ready, but the cluster cannot do without the others yet
+	f.etcd_message = "Node has not been promoted";
+	expect(&f, RUNG_NODE_READY, "joining etcd as a learner: Node has not been promoted");
 	f = steady();
 	f.bootstrap = STEP_FAILED;
 	f.bootstrap_problem = "signed, but by none of the keys";

@@ -92,5 +92,5 @@ unsigned api_servers_wait_sec(const struct api_servers *servers)
 {
 	const struct api_server *target = api_servers_target(servers);
 
-	return target && target->n_failures == 0 ? API_PROBE_SEC : API_PROBE_AGAIN_SEC;
+	return target && target->n_failures > 0 && target->n_failures < API_PROBE_FAILURES ? API_PROBE_AGAIN_SEC : API_PROBE_SEC;
 }

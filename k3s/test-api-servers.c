@@ -82,6 +82,7 @@ static void a_worker_moves_as_soon_as_somebody_answers(void **state)
 	assert_false(api_servers_answer(&servers, 0, false));
 	assert_false(api_servers_answer(&servers, 0, false));
 	assert_string_equal(target_of(&servers), "s1"); // nobody is better
+	assert_int_equal(api_servers_wait_sec(&servers), API_PROBE_SEC);
 	assert_false(api_servers_answer(&servers, 1, false));
 	assert_true(api_servers_answer(&servers, 2, true));
 	assert_string_equal(target_of(&servers), "s3");

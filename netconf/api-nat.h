@@ -8,7 +8,7 @@
 struct api_nat {
 	const char *api_address;    // first host address of the mesh range, on the dummy link hearth-api: "10.66.0.1"
 	const char *target_address; // own or another server's: "10.66.0.12"; same family as api_address
-	const char *mesh_address;   // of this node: what forwarded connections come from
+	const char *mesh_address;   // of this node in the servers' net (mesh or LAN): what forwarded connections come from
 	uint16_t port;              // 0: 6443
 	const char *more_chains;    // whole chains in nft syntax that belong into the same table, or NULL
 };

@@ -1,11 +1,29 @@
 // fuzzes: k3s
 // SPDX-License-Identifier: Apache-2.0
 #include "base/json.h"
+#include "k3s/health.h"
 #include "k3s/lease.h"
 #include "k3s/object.h"
 #include "k3s/readiness.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
+
+// Whatever etcd and kubelet answer becomes one harmless line.
+static void health(const uint8_t *bytes, size_t n_bytes)
+{
+	char *text AUTO_FREE = strndup((const char *)bytes, n_bytes);
+	char sentence[HEALTH_SENTENCE_MAX];
+
+	for (int status = 200; text && status <= 503; status += 303) {
+		etcd_health_sentence(status, text, sentence);
+		for (const char *c = sentence; *c; c++)
+			if ((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f)
+				abort();
+		kubelet_health_sentence(status, text, sentence);
+		if (!*sentence != (status == 200))
+			abort();
+	}
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 {
@@ -19,6 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 	char *ranges AUTO_FREE = NULL;
 	char sentence[512];
 
+	health(bytes, n_bytes);
 	if (json_parse((const char *)bytes, n_bytes, 0, &value, NULL) < 0)
 		return 0;
 	if (node_readiness_from(value, &readiness, NULL) == 0 && !readiness.ready && !*readiness.sentence)
