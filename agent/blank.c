@@ -8,7 +8,10 @@
 #include <sys/stat.h>
 #include <linux/fs.h>
 
-static const char making_mark[] = "HEARTH-STATE is being made on this disk (a power cut came in between).\n";
+static const char *const marks[N_DISK_MARKS] = {
+	[DISK_MARK_STATE] = "HEARTH-STATE is being made on this disk (a power cut came in between).\n",
+	[DISK_MARK_VOLUME] = "HEARTH-VOL is being made on this disk (a power cut came in between).\n",
+};
 
 bool disk_is_blank(const struct disk_facts *disk, char sentence[static BLANK_SENTENCE_MAX])
 {
@@ -35,9 +38,9 @@ bool disk_is_blank(const struct disk_facts *disk, char sentence[static BLANK_SEN
 	return sentence[0] == '\0';
 }
 
-bool disk_is_half_made(const struct disk_facts *disk)
+bool disk_is_half_made(const struct disk_facts *disk, enum disk_mark mark)
 {
-	return disk->making && !disk->open_error && !disk->read_error && !disk->n_holders && !disk->n_partitions &&
+	return disk->making[mark] && !disk->open_error && !disk->read_error && !disk->n_holders && !disk->n_partitions &&
 	       !disk->has_volume;
 }
 
@@ -137,11 +140,11 @@ static void look_inside(int fd, struct disk_facts *disk)
 		look_at_edge(fd, disk, at, at + BLANK_SAMPLE_BYTES);
 }
 
-static bool has_mark(int fd)
+static bool has_mark(int fd, enum disk_mark mark)
 {
 	char sector[512];
 	return pread(fd, sector, sizeof(sector), 0) == sizeof(sector) &&
-	       memcmp(sector, making_mark, sizeof(making_mark)) == 0;
+	       memcmp(sector, marks[mark], strlen(marks[mark]) + 1) == 0;
 }
 
 static unsigned count_entries(const char *folder, const char *prefix)
@@ -194,7 +197,8 @@ void disk_probe(const char *path, struct disk_facts *ret)
 		ret->read_error = -r;
 		return;
 	}
-	ret->making = has_mark(fd);
+	for (int i = 0; i < N_DISK_MARKS; i++)
+		ret->making[i] = has_mark(fd, (enum disk_mark)i);
 	look_for_signatures(fd, ret);
 	uint64_t edge = ret->size_bytes < BLANK_EDGE_BYTES ? ret->size_bytes : BLANK_EDGE_BYTES;
 	look_at_edge(fd, ret, 0, edge);
@@ -210,13 +214,13 @@ static int write_at(int fd, const void *bytes, size_t n, uint64_t offset)
 	return written < 0 ? -errno : (size_t)written == n ? 0 : -EIO;
 }
 
-int disk_mark_making(const char *path, struct diag *reterr)
+int disk_mark_making(const char *path, enum disk_mark mark, struct diag *reterr)
 {
 	char sector[512] = { 0 };
 	int fd AUTO_CLOSE = open(path, O_RDWR | O_CLOEXEC | O_EXCL);
 	if (fd < 0)
 		return diag_set(reterr, -errno, path, "cannot be opened for writing: %s", strerror(errno));
-	memcpy(sector, making_mark, sizeof(making_mark));
+	memcpy(sector, marks[mark], strlen(marks[mark]));
 	int r = write_at(fd, sector, sizeof(sector), 0);
 	if (r == 0 && fsync(fd) < 0)
 		r = -errno;
@@ -235,13 +239,13 @@ static int clear_edge(int fd, uint64_t from, uint64_t to)
 	return r;
 }
 
-int disk_clear_making(const char *path, struct diag *reterr)
+int disk_clear_making(const char *path, enum disk_mark mark, struct diag *reterr)
 {
 	uint64_t size = 0;
 	int fd AUTO_CLOSE = open(path, O_RDWR | O_CLOEXEC | O_EXCL);
 	if (fd < 0)
 		return diag_set(reterr, -errno, path, "cannot be opened for writing: %s", strerror(errno));
-	if (!has_mark(fd))
+	if (!has_mark(fd, mark))
 		return diag_set(reterr, -EINVAL, path, "does not carry our mark");
 	int r = size_of(fd, &size);
 	uint64_t edge = size < BLANK_EDGE_BYTES ? size : BLANK_EDGE_BYTES;

@@ -121,13 +121,13 @@ static int make_state(const struct state_disk *disk, struct diag *reterr)
 	char sentence[BLANK_SENTENCE_MAX];
 	int r = 0;
 	disk_probe(path, &again); // a last look: nothing may have come in between
-	if (disk_is_half_made(&again)) {
+	if (disk_is_half_made(&again, DISK_MARK_STATE)) {
 		log_notice("%s: STATE was being made here when the power went; starting over", path);
-		r = disk_clear_making(path, reterr);
+		r = disk_clear_making(path, DISK_MARK_STATE, reterr);
 	} else {
 		if (!disk_is_blank(&again, sentence))
 			return diag_set(reterr, -EBUSY, "", "%s", sentence);
-		r = disk_mark_making(path, reterr);
+		r = disk_mark_making(path, DISK_MARK_STATE, reterr);
 	}
 	if (r < 0)
 		return r;

@@ -55,7 +55,7 @@ static enum state_verdict choose_blank(const struct state_disk *disks, size_t n_
 		const struct state_disk *disk = &disks[i];
 		if (disk->excluded || (wish->serial && !str_equal(disk->serial, wish->serial)))
 			continue;
-		if (!disk_is_half_made(&disk->facts) && !disk_is_blank(&disk->facts, why)) {
+		if (!disk_is_half_made(&disk->facts, DISK_MARK_STATE) && !disk_is_blank(&disk->facts, why)) {
 			*ret_code = "foreign-disk";
 			append(sentence, why);
 		} else if (disk->facts.size_bytes < state_min_bytes) {
@@ -121,24 +121,25 @@ static bool is_disk_name(const char *name)
 	return true;
 }
 
-static void find_state_partitions(const char *path, struct state_disk *disk)
+unsigned disk_find_partitions(const char *path, const char *label, char *ret, size_t n_ret)
 {
+	unsigned n_found = 0;
 	blkid_probe probe = blkid_new_probe_from_filename(path);
 	if (!probe)
-		return;
+		return 0;
 	blkid_partlist list = blkid_probe_get_partitions(probe);
 	int n = list ? blkid_partlist_numof_partitions(list) : 0;
 	for (int i = 0; i < n; i++) {
 		blkid_partition partition = blkid_partlist_get_partition(list, i);
-		if (!str_equal(blkid_partition_get_name(partition), STATE_LABEL))
+		if (!str_equal(blkid_partition_get_name(partition), label))
 			continue;
 		size_t end = strlen(path);
 		const char *dash = path[end - 1] >= '0' && path[end - 1] <= '9' ? "p" : ""; // nvme0n1 -> nvme0n1p1
-		(void)snprintf(disk->state_partition, sizeof(disk->state_partition), "%s%s%d", path, dash,
-			blkid_partition_get_partno(partition));
-		disk->n_state_partitions++;
+		(void)snprintf(ret, n_ret, "%s%s%d", path, dash, blkid_partition_get_partno(partition)); // names are short
+		n_found++;
 	}
 	blkid_free_probe(probe);
+	return n_found;
 }
 
 size_t state_disks_find(struct state_disk *disks, size_t max_disks, const char *boot_device, bool probe_blank)
@@ -160,7 +161,8 @@ size_t state_disks_find(struct state_disk *disks, size_t max_disks, const char *
 		disk->excluded = str_equal(text, "1") || (boot_device && str_starts(boot_device, path));
 		read_attribute(entry->d_name, "ro", text, sizeof(text));
 		disk->excluded |= str_equal(text, "1");
-		find_state_partitions(path, disk);
+		disk->n_state_partitions =
+			disk_find_partitions(path, STATE_LABEL, disk->state_partition, sizeof(disk->state_partition));
 		if (probe_blank && !disk->excluded && !disk->n_state_partitions)
 			disk_probe(path, &disk->facts);
 	}

@@ -29,3 +29,5 @@ enum state_verdict state_choose(const struct state_disk *disks, size_t n_disks, 
 
 // Every whole disk of this machine: its blankness is probed only when @probe_blank.
 size_t state_disks_find(struct state_disk *disks, size_t max_disks, const char *boot_device, bool probe_blank);
+// How many partitions of @path carry the GPT label; the last one's device node goes to @ret, which stays as it is for none.
+unsigned disk_find_partitions(const char *path, const char *label, char *ret, size_t n_ret);

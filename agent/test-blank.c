@@ -110,7 +110,7 @@ static void half_made_state_is_taken_up_again(void **state)
 	struct state_disk disks[] = { disk("/dev/vda", 10) };
 	char sentence[STATE_SENTENCE_MAX];
 	size_t chosen = 9;
-	disks[0].facts.making = disks[0].facts.has_data = true;
+	disks[0].facts.making[DISK_MARK_STATE] = disks[0].facts.has_data = true;
 	assert_int_equal(choose(disks, 1, (struct state_wish){ .blank_allowed = true }, &chosen, sentence), STATE_MAKE);
 }
 
@@ -123,16 +123,16 @@ static void mark_tells_our_half_made_disk_from_foreign_data(void **state)
 	assert_int_equal(ftruncate(fd, 32 << 20), 0);
 	disk_probe(path, &d);
 	assert_true(disk_is_blank(&d, sentence));
-	assert_false(d.making);
-	assert_int_equal(disk_clear_making(path, NULL), -EINVAL);
-	assert_int_equal(disk_mark_making(path, NULL), 0);
+	assert_false(d.making[DISK_MARK_STATE]);
+	assert_int_equal(disk_clear_making(path, DISK_MARK_STATE, NULL), -EINVAL);
+	assert_int_equal(disk_mark_making(path, DISK_MARK_STATE, NULL), 0);
 	assert_int_equal(pwrite(fd, "x", 1, 2 << 20), 1);
 	assert_int_equal(pwrite(fd, "y", 1, 31 << 20), 1);
 	disk_probe(path, &d);
-	assert_true(d.making);
-	assert_int_equal(disk_clear_making(path, NULL), 0);
+	assert_true(d.making[DISK_MARK_STATE]);
+	assert_int_equal(disk_clear_making(path, DISK_MARK_STATE, NULL), 0);
 	disk_probe(path, &d);
-	assert_true(d.making); // until the partition table overwrites it
+	assert_true(d.making[DISK_MARK_STATE]); // until the partition table overwrites it
 	assert_int_equal(d.data_offset, 0);
 	assert_int_equal(pwrite(fd, (char[512]){ 0 }, 512, 0), 512);
 	disk_probe(path, &d);
@@ -150,18 +150,18 @@ static void volume_behind_the_mark_is_foreign(void **state)
 	int fd = mkstemp(path);
 	assert_true(fd >= 0);
 	assert_int_equal(ftruncate(fd, 32 << 20), 0);
-	assert_int_equal(disk_mark_making(path, NULL), 0);
+	assert_int_equal(disk_mark_making(path, DISK_MARK_STATE, NULL), 0);
 	disk_probe(path, &disks[0].facts);
-	assert_true(disk_is_half_made(&disks[0].facts));
+	assert_true(disk_is_half_made(&disks[0].facts, DISK_MARK_STATE));
 	assert_int_equal(pwrite(fd, swap, sizeof(swap), 1024), sizeof(swap));
 	assert_int_equal(pwrite(fd, "SWAPSPACE2", 10, 4086), 10);
 	disk_probe(path, &disks[0].facts);
-	assert_true(disks[0].facts.making);
-	assert_false(disk_is_half_made(&disks[0].facts));
+	assert_true(disks[0].facts.making[DISK_MARK_STATE]);
+	assert_false(disk_is_half_made(&disks[0].facts, DISK_MARK_STATE));
 	assert_int_equal(choose(disks, 1, (struct state_wish){ .blank_allowed = true }, &chosen, sentence), STATE_NONE);
 	assert_non_null(strstr(sentence, "swap"));
-	disks[0].facts = (struct disk_facts){ .making = true, .n_holders = 1 };
-	assert_false(disk_is_half_made(&disks[0].facts));
+	disks[0].facts = (struct disk_facts){ .making[DISK_MARK_STATE] = true, .n_holders = 1 };
+	assert_false(disk_is_half_made(&disks[0].facts, DISK_MARK_STATE));
 	(void)close(fd);
 	(void)unlink(path);
 }
