@@ -54,6 +54,7 @@ struct bootstrap {
 	uint64_t stuck_usec, walked_usec; // how long nothing went on while the API answered; the last walk's end
 
 	struct stages *stages;
+	struct stage_extras *extras;
 	struct lease *lease;
 	struct stage_walk *walk;
 };
@@ -271,7 +272,6 @@ static int walk_make(struct bootstrap *bootstrap)
 	if (!bootstrap->lease)
 		r = lease_new(bootstrap->event, bootstrap->kube, STAGE_WALK_LEASE, bootstrap->self, on_lease, bootstrap,
 			&bootstrap->lease);
-
 	if (r == 0)
 		r = stage_walk_new(
 			&(struct stage_walk_config){.kube = bootstrap->kube, .lease = bootstrap->lease,
@@ -307,32 +307,57 @@ static int layer_unpack(struct bootstrap *bootstrap, const char *layer_path, str
 	return r;
 }
 
-// 0: the stages of this artifact are loaded and their walk takes the place of the one before.
-static int artifact_use(struct bootstrap *bootstrap, const char *digest, const char *layer_path, struct diag *reterr)
+/* The walk over these stages, the cluster's own beside them, begins from the loop: this may be the end of the walk before.
+ * Without a timer the Lease's first news starts it. */
+static int walk_begin(struct bootstrap *bootstrap, struct diag *reterr)
 {
-	struct stages *stages CLEANUP(stages_freep) = NULL;
 	int r;
 
-	phase_set(bootstrap, BOOTSTRAP_UNPACKING, "unpacking the bootstrap");
-	r = layer_unpack(bootstrap, layer_path, &stages, reterr);
+	phase_set(bootstrap, BOOTSTRAP_WATCHING, "asking the Kubernetes API who lays the bootstrap");
+	r = walk_make(bootstrap);
+	if (r < 0)
+		return diag_set(reterr, r, "lease", "cannot be asked for: %s", strerror(-r));
+	(void)timer_set(bootstrap->timer, 0);
+	return 0;
+}
+
+// 0: these stages take the place of those before; they are consumed in any case.
+static int stages_use(struct bootstrap *bootstrap, struct stages *stages_take, const char *digest, struct diag *reterr)
+{
+	struct stages *stages CLEANUP(stages_freep) = stages_take;
+	int r = stages_set_extras(stages, bootstrap->extras, reterr);
+
 	if (r < 0)
 		return r;
 	bootstrap->attempt = 0;
 	bootstrap->walk = stage_walk_free(bootstrap->walk);
 	stages_free(bootstrap->stages);
 	bootstrap->stages = TAKE_PTR(stages);
-	memmove(bootstrap->used, digest, OCI_DIGEST_TEXT);
+	memmove(bootstrap->used, digest, strlen(digest) + 1);
 	bootstrap->furthest = STAGE_CRDS;
 	bootstrap->stuck_usec = bootstrap->walked_usec = 0;
 	if (is_wanted(bootstrap))
 		bootstrap->problem = 0;
-	phase_set(bootstrap, BOOTSTRAP_WATCHING, "asking the Kubernetes API who lays the bootstrap");
-	r = walk_make(bootstrap);
-	if (r < 0)
-		return diag_set(reterr, r, "lease", "cannot be asked for: %s", strerror(-r));
-	// From the loop: this may be the end of the walk before. Without a timer the Lease's first news starts it.
-	(void)timer_set(bootstrap->timer, 0);
-	return 0;
+	return walk_begin(bootstrap, reterr);
+}
+
+// 0: the stages of this artifact are loaded and their walk takes the place of the one before.
+static int artifact_use(struct bootstrap *bootstrap, const char *digest, const char *layer_path, struct diag *reterr)
+{
+	struct stages *stages = NULL;
+	int r;
+
+	phase_set(bootstrap, BOOTSTRAP_UNPACKING, "unpacking the bootstrap");
+	r = layer_unpack(bootstrap, layer_path, &stages, reterr);
+	return r < 0 ? r : stages_use(bootstrap, stages, digest, reterr);
+}
+
+// Without an artifact the stages are empty but for the extras.
+static int nothing_use(struct bootstrap *bootstrap, struct diag *reterr)
+{
+	struct stages *stages = calloc(1, sizeof(*stages));
+
+	return stages ? stages_use(bootstrap, stages, "", reterr) : -ENOMEM;
 }
 
 // The last one that was entirely ready, when it is another one and is kept here, verified under the keys of today.
@@ -523,6 +548,12 @@ static void attempt_start(struct bootstrap *bootstrap)
 	struct diag diag = {0};
 	int r;
 
+	if (!bootstrap->tag && !*bootstrap->wanted) {
+		r = nothing_use(bootstrap, &diag);
+		if (r < 0)
+			attempt_refuse(bootstrap, r, &diag, 0);
+		return;
+	}
 	if (!bootstrap->tag && wanted_find(bootstrap) == 0)
 		return;
 	if (!bootstrap->walk)
@@ -552,6 +583,50 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *user)
 	return 0;
 }
 
+static struct stage_extras *extras_copy(const struct stage_extras *extras)
+{
+	struct stage_extras *copy CLEANUP(stage_extras_freep) = calloc(1, sizeof(*copy));
+	size_t n = extras ? extras->n : 0;
+
+	if (!copy || !(copy->items = calloc(n + 1, sizeof(*copy->items))))
+		return NULL;
+	for (; copy->n < n; copy->n++) {
+		struct stage_extra *item = &copy->items[copy->n];
+
+		item->name = strdup(extras->items[copy->n].name);
+		item->text = strdup(extras->items[copy->n].text);
+		if (!item->name || !item->text) {
+			free(item->name);
+			free(item->text);
+			return NULL;
+		}
+	}
+	return TAKE_PTR(copy);
+}
+
+int bootstrap_set_extras(struct bootstrap *bootstrap, const struct stage_extras *extras)
+{
+	struct stage_extras *copy = extras_copy(extras);
+	struct diag diag = {0};
+	int r;
+
+	if (!copy)
+		return -ENOMEM;
+	stage_extras_free(bootstrap->extras);
+	bootstrap->extras = copy;
+	if (!bootstrap->walk)
+		return 0; // taken when the stages are there
+	bootstrap->walk = stage_walk_free(bootstrap->walk); // what it asked is forgotten; the Lease stays
+	r = stages_set_extras(bootstrap->stages, bootstrap->extras, &diag);
+	if (r == 0)
+		r = walk_begin(bootstrap, &diag);
+	if (r < 0) {
+		bootstrap->status.ready = false;
+		attempt_refuse(bootstrap, r, &diag, 0); // and tried again from the artifact
+	}
+	return 0;
+}
+
 void bootstrap_retry(struct bootstrap *bootstrap)
 {
 	bootstrap->attempt = 0;
@@ -567,16 +642,16 @@ static int texts_copy(struct bootstrap *bootstrap, const struct bootstrap_config
 {
 	const struct oci_source *source = &config->source;
 
-	bootstrap->url = strdup(source->url);
-	bootstrap->repository = strdup(source->repository);
+	bootstrap->url = strdup(source->url ? source->url : "");
+	bootstrap->repository = strdup(source->repository ? source->repository : "");
 	bootstrap->self = strdup(config->self);
-	bootstrap->tag = config->digest ? NULL : strdup(config->tag);
+	bootstrap->tag = config->digest || !config->tag ? NULL : strdup(config->tag);
 	bootstrap->manifests_folder = strdup(config->manifests_folder ? config->manifests_folder
 								      : "/var/lib/rancher/k3s/server/manifests");
 	bootstrap->cache_folder = strdup(config->cache_folder ? config->cache_folder : "/state/hearth/bootstrap");
 	bootstrap->work_folder = strdup(config->work_folder ? config->work_folder : "/run/hearth/bootstrap");
 	if (!bootstrap->url || !bootstrap->repository || !bootstrap->self || !bootstrap->manifests_folder ||
-		!bootstrap->work_folder || !bootstrap->cache_folder || (!config->digest && !bootstrap->tag))
+		!bootstrap->work_folder || !bootstrap->cache_folder || (!config->digest && config->tag && !bootstrap->tag))
 		return -ENOMEM;
 	if (source->username) {
 		bootstrap->username = strdup(source->username);
@@ -637,13 +712,12 @@ int bootstrap_new(const struct bootstrap_config *config, struct bootstrap **ret,
 	struct bootstrap *bootstrap CLEANUP(bootstrap_freep) = NULL;
 	int r;
 
-	if (!config->digest && !(config->tag && oci_tag_valid(config->tag)))
-		return diag_set(reterr, -EINVAL, "bootstrap.tag", "must be a tag, as there is no digest: \"%s\"",
-			config->tag ? config->tag : "");
+	if (!config->digest && config->tag && !oci_tag_valid(config->tag))
+		return diag_set(reterr, -EINVAL, "bootstrap.tag", "must be a tag, not \"%s\"", config->tag);
 	if (config->digest && !oci_digest_valid(config->digest))
 		return diag_set(reterr, -EINVAL, "bootstrap.digest", "must be sha256: and 64 hex digits, not \"%s\"",
 			config->digest);
-	if (!oci_name_valid(config->source.repository))
+	if ((config->digest || config->tag) && !oci_name_valid(config->source.repository))
 		return diag_set(reterr, -EINVAL, "bootstrap.repository", "is no repository name: \"%s\"",
 			config->source.repository);
 	r = substitute_check_variables(config->variables, reterr);
@@ -663,8 +737,13 @@ int bootstrap_new(const struct bootstrap_config *config, struct bootstrap **ret,
 	bootstrap->prune_sec = config->prune_sec ? config->prune_sec : DEFAULT_PRUNE_SEC;
 	bootstrap->on_changed = config->on_changed;
 	bootstrap->user = config->user;
-	sentence_set(bootstrap, "pulling the bootstrap from %.200s", config->source.url);
-	r = bootstrap_keys_hash(config->key_pems, config->n_keys, bootstrap->keys_hash, reterr);
+	if (config->digest) {
+		sentence_set(bootstrap, "pulling the bootstrap from %.200s", config->source.url);
+		r = bootstrap_keys_hash(config->key_pems, config->n_keys, bootstrap->keys_hash, reterr);
+	}
+	bootstrap->extras = extras_copy(config->extras);
+	if (r == 0 && !bootstrap->extras)
+		r = -ENOMEM;
 	if (r == 0)
 		r = texts_copy(bootstrap, config);
 	if (r == 0)
@@ -693,6 +772,7 @@ struct bootstrap *bootstrap_free(struct bootstrap *bootstrap)
 	sd_event_source_disable_unref(bootstrap->timer);
 	sd_event_source_disable_unref(bootstrap->attempt_timer);
 	stages_free(bootstrap->stages);
+	stage_extras_free(bootstrap->extras);
 	value_free(bootstrap->variables);
 	for (size_t i = 0; i < bootstrap->n_keys; i++)
 		free(bootstrap->keys[i]);

@@ -38,6 +38,8 @@ struct bootstrap_config {
 	struct oci_source source;      // copied, its client borrowed
 	const char *digest;            // "sha256:..."; NULL: as @tag says
 	const char *tag;               // without a digest: looked up again every look_sec, the signature is over its digest
+	                               // NULL too: there is no artifact, only @extras
+	const struct stage_extras *extras; // beside the artifact's 25-storage, or NULL; copied
 	const struct value *variables; // object or NULL; copied
 	/* What people stored at the region, object NAME: text, or NULL; borrowed, outlives the bootstrap (others: a new
 	 * bootstrap). Stage 40-secrets waits for those that it names and that are not there. */
@@ -63,4 +65,6 @@ int bootstrap_new(const struct bootstrap_config *config, struct bootstrap **ret,
 struct bootstrap *bootstrap_free(struct bootstrap *bootstrap);
 DEFINE_CLEANUP(bootstrap)
 const struct bootstrap_status *bootstrap_status(const struct bootstrap *bootstrap);
+/* Lay other extras from now on (copied; NULL: none). Not from inside on_changed. -ENOMEM. */
+int bootstrap_set_extras(struct bootstrap *bootstrap, const struct stage_extras *extras);
 void bootstrap_retry(struct bootstrap *bootstrap); // network changed or a key was pressed: try now

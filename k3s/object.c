@@ -109,6 +109,17 @@ static bool daemon_set_ready(const struct manifest_object *wanted, const struct 
 	return true;
 }
 
+// A volume whose claim was deleted (Released) was there for it: whether it is given away again is a person's decision.
+static bool volume_ready(const struct manifest_object *wanted, const struct value *live, char sentence[static 512])
+{
+	const char *phase = value_text(value_path(live, "status", "phase", NULL));
+	const char *message = value_text(value_path(live, "status", "message", NULL));
+
+	if (str_equal(phase, "Available") || str_equal(phase, "Bound") || str_equal(phase, "Released"))
+		return true;
+	return say(sentence, wanted, "is %s%s%s", phase ? phase : "not looked at yet", message ? ": " : "", message ? message : "");
+}
+
 static bool condition_ready(const struct manifest_object *wanted, const struct value *live, const char *type,
 	bool required, char sentence[static 512])
 {
@@ -150,9 +161,23 @@ bool object_ready(const struct manifest_object *wanted, const struct value *live
 			return say(sentence, wanted, "is not Active");
 		return true;
 	}
+	if (str_equal(wanted->api_version, "v1") && str_equal(wanted->kind, "PersistentVolume"))
+		return volume_ready(wanted, live, sentence);
 	// Flux' sources and kustomizations always get a Ready condition; others may have one
 	return condition_ready(wanted, live, "Ready",
 		strstr(wanted->api_version, ".toolkit.fluxcd.io/") != NULL, sentence);
+}
+
+bool object_is_workload(const struct manifest_object *wanted)
+{
+	return in_group(wanted, "apps") || in_group(wanted, "batch") ||
+	       (str_equal(wanted->api_version, "v1") && str_equal(wanted->kind, "Pod"));
+}
+
+bool object_exists(const struct manifest_object *wanted, const struct value *live, char sentence[static 512])
+{
+	sentence[0] = '\0';
+	return live || say(sentence, wanted, "is not there yet");
 }
 
 bool object_is_daemon_set(const struct manifest_object *wanted)

@@ -154,6 +154,8 @@ static void on_object(const struct kube_answer *answer, void *user)
 	}
 	if (judged_by_pod(watch))
 		ready = daemon_set_ready_here(watch->object, answer->object, walk->self, sentence);
+	else if (watch->stage == STAGE_STORAGE && object_is_workload(watch->object))
+		ready = object_exists(watch->object, answer->object, sentence);
 	else
 		ready = object_ready(watch->object, answer->object, watch->stage == STAGE_CNI, sentence);
 	if (ready && watch_settles(walk, watch, answer->object)) {

@@ -18,16 +18,20 @@ const char *stage_folder(enum stage_id id)
 	return id < N_STAGES ? folders[id] : "done";
 }
 
+static void stage_file_done(struct stage_file *file)
+{
+	free(file->name);
+	if (file->text)
+		explicit_bzero(file->text, strlen(file->text)); // secrets may be in it
+	free(file->text);
+	manifest_free(file->manifest);
+	manifest_free(file->waits);
+}
+
 static void stage_done(struct stage *stage)
 {
-	for (size_t i = 0; i < stage->n_files; i++) {
-		free(stage->files[i].name);
-		if (stage->files[i].text)
-			explicit_bzero(stage->files[i].text, strlen(stage->files[i].text)); // secrets may be in it
-		free(stage->files[i].text);
-		manifest_free(stage->files[i].manifest);
-		manifest_free(stage->files[i].waits);
-	}
+	for (size_t i = 0; i < stage->n_files; i++)
+		stage_file_done(&stage->files[i]);
 	stage->n_files = 0;
 	free(stage->blocked);
 }
@@ -122,6 +126,8 @@ static int stage_file_load(struct stage *stage, enum stage_id id, const char *fo
 	if (!addon_stem(laid)) // of the whole name: what is laid must be found again
 		return diag_set(reterr, -EINVAL, where,
 			"must be named by a-z, 0-9 and - (at most some 180) with .yaml, .yml or .json behind, and be a file");
+	if (str_starts(laid, STAGE_OWN_PREFIX))
+		return diag_set(reterr, -EINVAL, where, "must have another name: hearth-* in 25-storage is the node's own");
 	if (stage->n_files == STAGE_MAX_FILES)
 		return diag_set(reterr, -E2BIG, folders[id], "must hold at most %d files", STAGE_MAX_FILES);
 	r = file_read(path, MANIFEST_MAX_BYTES, &text, &n, reterr);
@@ -226,6 +232,100 @@ int stages_load(const char *folder, const struct value *variables, const struct 
 	return 0;
 }
 
+// ---- what hearthd adds
+
+struct stage_extras *stage_extras_free(struct stage_extras *extras)
+{
+	if (!extras)
+		return NULL;
+	for (size_t i = 0; extras->items && i < extras->n; i++) {
+		free(extras->items[i].name);
+		free(extras->items[i].text);
+	}
+	free(extras->items);
+	free(extras);
+	return NULL;
+}
+
+static bool class_is_default(const struct manifest_object *object)
+{
+	static const char *const keys[] = {"storageclass.kubernetes.io/is-default-class",
+		"storageclass.beta.kubernetes.io/is-default-class"};
+
+	for (size_t i = 0; i < N_ELEMENTS(keys); i++)
+		if (str_equal(value_text(value_path(object->document, "metadata", "annotations", keys[i], NULL)), "true"))
+			return true;
+	return false;
+}
+
+static const struct manifest_object *class_next(const struct stage *stage, bool own, size_t *file, size_t *object)
+{
+	for (; *file < stage->n_files; (*file)++, *object = 0) {
+		const struct manifest *manifest = stage->files[*file].manifest;
+
+		if (stage->files[*file].own != own)
+			continue;
+		while (*object < manifest->n) {
+			const struct manifest_object *found = &manifest->objects[(*object)++];
+
+			if (str_equal(found->kind, "StorageClass"))
+				return found;
+		}
+	}
+	return NULL;
+}
+
+// Kubernetes takes the newest of several defaults: which one that is would be chance.
+static int classes_check(const struct stage *stage, struct diag *reterr)
+{
+	size_t file = 0, object = 0;
+	const struct manifest_object *ours = class_next(stage, true, &file, &object), *theirs;
+
+	file = object = 0;
+	while (ours && (theirs = class_next(stage, false, &file, &object))) {
+		if (str_equal(theirs->name, ours->name))
+			return diag_set(reterr, -EINVAL, stage->files[file].name,
+				"and the cluster's storage choice both make the StorageClass %s: take one away (the artifact's, or "
+				"storage in cluster.yaml)", ours->name);
+		if (class_is_default(theirs) && class_is_default(ours))
+			return diag_set(reterr, -EINVAL, stage->files[file].name,
+				"makes the StorageClass %s the default, and the cluster's storage choice %s: take one away (the "
+				"artifact's, or storage in cluster.yaml)", theirs->name, ours->name);
+	}
+	return 0;
+}
+
+static int extra_append(struct stage *stage, const struct stage_extra *extra, struct diag *reterr)
+{
+	struct stage_file *file = &stage->files[stage->n_files];
+
+	if (stage->n_files == N_ELEMENTS(stage->files))
+		return diag_set(reterr, -E2BIG, folders[STAGE_STORAGE], "must hold at most %d volumes", STAGE_MAX_EXTRAS - 4);
+	*file = (struct stage_file){.name = strdup(extra->name), .text = strdup(extra->text), .own = true};
+	stage->n_files++;
+	if (!file->name || !file->text)
+		return -ENOMEM;
+	file->n = strlen(file->text);
+	return manifest_parse(file->text, file->n, file->name, &file->manifest, reterr);
+}
+
+int stages_set_extras(struct stages *stages, const struct stage_extras *extras, struct diag *reterr)
+{
+	struct stage *stage = &stages->of[STAGE_STORAGE];
+	size_t n = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < stage->n_files; i++)
+		if (stage->files[i].own)
+			stage_file_done(&stage->files[i]);
+		else
+			stage->files[n++] = stage->files[i];
+	stage->n_files = n;
+	for (size_t i = 0; extras && i < extras->n && r == 0; i++)
+		r = extra_append(stage, &extras->items[i], reterr);
+	return r == 0 ? classes_check(stage, reterr) : r;
+}
+
 enum stage_next stages_next(const struct stages *stages, const struct stage_state states[static N_STAGES],
 	enum stage_id *ret_stage)
 {
@@ -264,8 +364,8 @@ static bool stage_wants(const struct stage *stage, const char *name)
 	return false;
 }
 
-/* One file of the folder that is no longer wanted: emptied now, unlinked when it has been empty long enough. Returns 1
- * while it waits. */
+/* One file of the folder that is no longer wanted: emptied now, unlinked when it has been empty long enough; a volume's is
+ * unlinked at once. Returns 1 while it waits. */
 static int leftover_step(const char *folder, const char *name, unsigned prune_sec, struct diag *reterr)
 {
 	char *path AUTO_FREE = str_format("%s/%s", folder, name);
@@ -277,18 +377,18 @@ static int leftover_step(const char *folder, const char *name, unsigned prune_se
 		return -ENOMEM;
 	if (lstat(path, &st) < 0)
 		return errno == ENOENT ? 0 : diag_set(reterr, -errno, path, "%s", strerror(errno));
-	if (st.st_size > 0) {
+	if (st.st_size > 0 && !str_starts(name, STAGE_OWN_VOLUME_PREFIX)) {
 		r = file_write_atomic(path, "", 0, 0600, reterr);
 		return r < 0 ? r : 1;
 	}
 	(void)clock_gettime(CLOCK_REALTIME, &now); // cannot fail; the file's own times are wall time
 	(void)clock_gettime(CLOCK_BOOTTIME, &boot); // as above
-	if (st.st_mtim.tv_sec > now.tv_sec || st.st_mtim.tv_sec < now.tv_sec - boot.tv_sec) {
+	if (st.st_size == 0 && (st.st_mtim.tv_sec > now.tv_sec || st.st_mtim.tv_sec < now.tv_sec - boot.tv_sec)) {
 		// The clock went back, or the power went before K3s had surely looked: the wait begins now.
 		r = utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW);
 		return r < 0 ? diag_set(reterr, -errno, path, "cannot be touched: %s", strerror(errno)) : 1;
 	}
-	if (now.tv_sec - st.st_mtim.tv_sec < (time_t)prune_sec)
+	if (st.st_size == 0 && now.tv_sec - st.st_mtim.tv_sec < (time_t)prune_sec)
 		return 1;
 	r = file_remove(path);
 	return r < 0 ? diag_set(reterr, r, path, "cannot be removed: %s", strerror(-r)) : 0;

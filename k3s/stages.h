@@ -14,11 +14,13 @@ struct stage_file {
 	size_t n;
 	struct manifest *manifest; // without the secrets
 	struct manifest *waits;    // what else its objects bring (k3s/stage-waits.h); NULL: nothing
+	bool own;                  // not of the artifact: stages_set_extras()
 };
-enum { STAGE_MAX_FILES = 200 };
+// Of an artifact, per stage; and what hearthd adds to that.
+enum { STAGE_MAX_FILES = 200, STAGE_MAX_EXTRAS = 260 };
 struct stage {
 	size_t n_files;
-	struct stage_file files[STAGE_MAX_FILES];
+	struct stage_file files[STAGE_MAX_FILES + STAGE_MAX_EXTRAS];
 	char *blocked; // why it cannot be laid yet (a secret is not set at the region), NULL when it can
 };
 struct stages {
@@ -31,6 +33,25 @@ DEFINE_CLEANUP(stages)
  * whose name is no Addon name are refused by name. */
 int stages_load(const char *folder, const struct value *variables, const struct value *secrets, struct stages **ret,
 	struct diag *reterr);
+
+/* Files of 25-storage that hearthd itself lays (k3s/storage.h), by their names in K3s' folder. No artifact may use these
+ * names. Files with the second prefix are unlinked when they are no longer wanted, not emptied: K3s then leaves the object
+ * alone, as a PersistentVolume has to be. */
+#define STAGE_OWN_PREFIX "hearth-25-storage-hearth-"
+#define STAGE_OWN_VOLUME_PREFIX STAGE_OWN_PREFIX "volume-"
+struct stage_extra {
+	char *name, *text;
+};
+struct stage_extras {
+	size_t n;
+	struct stage_extra *items;
+};
+struct stage_extras *stage_extras_free(struct stage_extras *extras);
+DEFINE_CLEANUP(stage_extras)
+/* Make @extras the only own files of 25-storage (copied; NULL: none). -EINVAL when the artifact has a file of that name, or
+ * a default StorageClass or a class of the same name beside ours: two defaults are none. After a failure @stages must not
+ * be laid. */
+int stages_set_extras(struct stages *stages, const struct stage_extras *extras, struct diag *reterr);
 
 // Per stage, as far as is known. stages_next() names the first stage that is not laid (lay it, even when it is empty: it
 // may have files to take away) or not ready (wait), else STAGE_NEXT_DONE and N_STAGES.
