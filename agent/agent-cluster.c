@@ -237,10 +237,14 @@ static void keep_bootstrap(struct agent *a)
 	struct key_list trusted CLEANUP(key_list_done) = { 0 };
 	const char *keys[COSIGN_MAX_KEYS];
 	struct diag diag = { 0 };
-	if (a->bootstrap || !as->has_bootstrap || !as->server || !a->content)
+	struct stage_extras *extras CLEANUP(stage_extras_freep) = NULL;
+	bool has_artifact = as->has_bootstrap;
+	if (a->bootstrap || !as->server || (has_artifact ? !a->content : !as->storage->wanted))
 		return;
 	load_trusted(a, &trusted);
-	int n = allowed_keys(a, &trusted, keys, &diag);
+	int n = has_artifact ? allowed_keys(a, &trusted, keys, &diag) : 0;
+	if (n >= 0 && storage_render(as->storage->wanted ? &as->storage->cluster : NULL, &extras, &diag) < 0)
+		n = -EINVAL;
 	if (n < 0) {
 		str_set(&a->bootstrap_problem, diag_text(&diag));
 		return;
@@ -249,9 +253,10 @@ static void keep_bootstrap(struct agent *a)
 		.event = a->event,
 		.kube = a->kube,
 		.source = { .client = a->content, .url = region_client_url(a->region), .repository = as->bootstrap_repository },
-		.digest = as->bootstrap_digest,
-		.tag = as->bootstrap_tag,
+		.digest = has_artifact ? as->bootstrap_digest : NULL,
+		.tag = has_artifact ? as->bootstrap_tag : NULL,
 		.come_back_sec = as->bootstrap_come_back_sec,
+		.extras = extras,
 		.variables = as->variables,
 		.secrets = a->user_secrets,
 		.key_pems = keys,
@@ -260,6 +265,7 @@ static void keep_bootstrap(struct agent *a)
 		.on_changed = on_bootstrap,
 		.user = a,
 	};
+	a->storage_stale = false;
 	int r = bootstrap_new(&config, &a->bootstrap, &diag);
 	str_set(&a->bootstrap_problem, r < 0 ? diag.message[0] ? diag_text(&diag) : strerror(-r) : NULL);
 }
@@ -275,12 +281,14 @@ void agent_cluster_act(struct agent *a, enum rung rung)
 	keep_conflist(a);
 	hand_over(a);
 	keep_bootstrap(a);
+	agent_storage_act(a);
 }
 
 void agent_cluster_done(struct agent *a)
 {
 	agent_jobs_pause(a);
 	a->bootstrap = bootstrap_free(a->bootstrap);
+	a->storage_asking = false;
 	a->kube = kube_free(a->kube);
 	a->kube_stale = a->kube_asking_node = a->kube_asking_nodes = false;
 }

@@ -158,7 +158,7 @@ static void gather_cluster(struct agent *a, struct facts *f)
 	f->has_pod_cidr = a->has_node && a->node.pod_cidr[0];
 	f->cluster_network = a->has_node && (a->conflist_written || (!f->cni_bridge && !a->node.network_unready));
 	f->cluster_network_problem = a->cluster_network_problem;
-	f->bootstrap_wanted = a->assignment->has_bootstrap && a->assignment->server;
+	f->bootstrap_wanted = (a->assignment->has_bootstrap || a->assignment->storage->wanted) && a->assignment->server;
 	f->bootstrap_problem = a->bootstrap_problem;
 	if (a->bootstrap_problem)
 		f->bootstrap = STEP_FAILED;
@@ -182,4 +182,6 @@ void agent_gather(struct agent *a, struct facts *ret, char *buffer, size_t n_buf
 	gather_mesh(a, ret, buffer, n_buffer);
 	gather_k3s(a, ret);
 	gather_cluster(a, ret);
+	ret->volumes_problem = a->volumes_sentence;
+	ret->storage_advice = a->storage_sentence;
 }

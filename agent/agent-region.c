@@ -177,6 +177,8 @@ static void take_assignment(struct agent *a, struct assignment *fresh)
 		a->bootstrap = bootstrap_free(a->bootstrap);
 		str_set(&a->bootstrap_problem, NULL);
 	}
+	if (changes.storage)
+		a->storage_stale = true;
 }
 
 static int on_assignment(const char *json, size_t n, struct diag *reterr, void *user)

@@ -130,6 +130,10 @@ char *agent_status_json(const struct agent *a, bool for_region)
 	json_out_key(&out, "timeline");
 	timeline_to_json(&a->timeline, &out);
 	add_cluster(a, &out);
+	if (a->volumes_json) {
+		json_out_key(&out, "volumes");
+		json_out_raw(&out, a->volumes_json);
+	}
 	json_out_key(&out, "facts");
 	json_out_raw(&out, facts ? facts : "{}");
 	add_mesh(a, &out);

@@ -30,6 +30,7 @@ void agent_hurry(struct agent *a)
 		region_client_hurry(a->region);
 	if (a->payload)
 		payload_retry(a->payload);
+	a->volumes_asked_usec = 0;
 	if (a->bootstrap)
 		bootstrap_retry(a->bootstrap);
 	agent_kick(a);
@@ -99,6 +100,7 @@ static char *essence(const struct agent *a)
 	json_out_string(&out, a->has_node ? a->node.pod_cidr : "");
 	json_out_bool(&out, agent_node_is_ready(a));
 	agent_status_cluster(a, &out);
+	json_out_string(&out, a->volumes_json);
 	timeline_to_json(&a->timeline, &out);
 	json_out_array_end(&out);
 	return json_out_take(&out);
@@ -141,6 +143,7 @@ static void act(struct agent *a)
 	agent_network_act(a, rung);
 	agent_region_act(a);
 	agent_time_act(a);
+	agent_volumes_act(a);
 	agent_k3s_act(a, rung);
 	agent_api_act(a);
 	agent_cluster_act(a, rung);
@@ -189,7 +192,9 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *user)
 static int on_run_changed(sd_event_source *source, const struct inotify_event *event, void *user)
 {
 	struct agent *a = user;
-	if (event->len && str_equal(event->name, "state.json"))
+	if (event->len && str_equal(event->name, "volumes.json"))
+		a->volumes_looked = false;
+	if (event->len && (str_equal(event->name, "state.json") || str_equal(event->name, "volumes.json")))
 		agent_kick(a);
 	return 0;
 }
@@ -235,7 +240,8 @@ static void free_texts(struct agent *a)
 {
 	char **const texts[] = { &a->state_sentence, &a->identity_problem, &a->clock_problem, &a->assignment_problem,
 		&a->network_problem, &a->first_contact_problem, &a->confirm_problem, &a->mesh_problem, &a->k3s_problem, &a->node_problem,
-		&a->pod_cidrs_seen, &a->k3s_settings_json, &a->cluster_network_problem, &a->bootstrap_problem, &a->status_json, &a->public_json };
+		&a->pod_cidrs_seen, &a->k3s_settings_json, &a->cluster_network_problem, &a->bootstrap_problem, &a->volumes_wanted,
+		&a->volumes_json, &a->volumes_sentence, &a->persistent_volumes, &a->storage_sentence, &a->status_json, &a->public_json };
 	for (size_t i = 0; i < N_ELEMENTS(texts); i++)
 		free(*texts[i]);
 }
@@ -250,6 +256,7 @@ struct agent *agent_free(struct agent *a)
 	agent_cluster_done(a);
 	agent_k3s_done(a);
 	agent_time_forget_bus(a);
+	agent_volumes_forget_bus(a);
 	agent_network_done(a);
 	region_client_free(a->region);
 	identity_free(a->identity);

@@ -126,6 +126,21 @@ struct agent {
 	struct bootstrap *bootstrap;
 	char *bootstrap_problem;
 
+	// volumes and storage
+	struct service *volumes_service;
+	char *volumes_wanted;        // what hearth-volumes was told
+	bool volumes_looked;         // its answer was read since it changed
+	uint64_t volumes_asked_usec; // 0, or when it was last started
+	bool volumes_answered;       // ... to this wish, and that is
+	char *volumes_json;          // of the status
+	unsigned n_volumes_waiting;
+	char *volumes_sentence;
+	bool storage_stale;          // the assignment's storage is another than the bootstrap has
+	bool storage_asking;
+	uint64_t storage_asked_usec;
+	char *persistent_volumes;    // JSON, between two questions
+	char *storage_sentence;
+
 	// outcome
 	struct timeline timeline;
 	struct ladder_action action;
@@ -178,6 +193,9 @@ void agent_jobs_pause(struct agent *agent); // before the kube client goes away
 void agent_jobs_done(struct agent *agent);
 void agent_jobs_to_json(const struct agent *agent, struct json_out *out); // { ID: { state, sentence } }
 void agent_status_cluster(const struct agent *agent, struct json_out *out); // an object with what K3s' part has
+void agent_volumes_act(struct agent *agent); // agent-volumes.c: this node's local volumes, by hearth-volumes
+void agent_volumes_forget_bus(struct agent *agent);
+void agent_storage_act(struct agent *agent); // agent-storage.c: the cluster's StorageClass beside the bootstrap
 char *agent_status_json(const struct agent *agent, bool for_region); // agent-status.c
 
 // agent-bus.c: io.hearth.Agent1 and the system bus; it connects when the bus appears.

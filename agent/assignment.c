@@ -14,6 +14,7 @@ struct assignment *assignment_free(struct assignment *assignment)
 		return NULL;
 	value_free(assignment->document);
 	free(assignment->text);
+	free(assignment->storage);
 	free(assignment);
 	return NULL;
 }
@@ -199,13 +200,15 @@ static int decode_document(struct assignment *a, struct diag *reterr)
 		(r = read_object(a->document, "network", &a->network, reterr)) < 0 || (r = decode_mesh(a, reterr)) < 0 ||
 		(r = decode_k3s(a, reterr)) < 0 || (r = decode_ntp(a, reterr)) < 0)
 		return r;
+	if ((r = assignment_storage_decode(value_find(a->document, "storage"), a->server, a->storage, reterr)) < 0)
+		return r;
 	return decode_artifacts(a, reterr);
 }
 
 int assignment_decode(const char *text, size_t n, struct assignment **ret, struct diag *reterr)
 {
 	struct assignment *a CLEANUP(assignment_freep) = calloc(1, sizeof(*a));
-	if (!a)
+	if (!a || !(a->storage = calloc(1, sizeof(*a->storage))))
 		return -ENOMEM;
 	int r = json_parse(text, n, ASSIGNMENT_MAX_BYTES, &a->document, reterr);
 	if (r == 0)
@@ -234,13 +237,14 @@ static bool part_changed(const struct assignment *old, const struct assignment *
 struct assignment_changes assignment_compare(const struct assignment *old, const struct assignment *fresh)
 {
 	if (!old)
-		return (struct assignment_changes){ true, true, true, true, false };
+		return (struct assignment_changes){ true, true, true, true, true, false };
 	bool other_node = part_changed(old, fresh, "node") || part_changed(old, fresh, "role");
 	return (struct assignment_changes){
 		.network = part_changed(old, fresh, "network"),
 		.k3s = part_changed(old, fresh, "k3s") || other_node || part_changed(old, fresh, "cluster") ||
 		       part_changed(old, fresh, "registries") || part_changed(old, fresh, "proxy"),
 		.bootstrap = part_changed(old, fresh, "bootstrap") || other_node, // it holds the node's name, and is a server's
+		.storage = part_changed(old, fresh, "storage"),
 		.ntp = part_changed(old, fresh, "ntp"),
 		.role = other_node,
 	};

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "agent/assignment-storage.h"
 #include "base/seed.h"
 #include "k3s/flags.h"
 #include "k3s/job.h"
@@ -56,6 +57,7 @@ struct assignment {
 	const struct value *registry_mirrors; // object: registry or "*" -> list of URLs
 	const struct value *registry_configs; // object: host -> { caPem }
 	const char *proxy_http, *proxy_https, *proxy_no;
+	struct assignment_storage *storage; // owned, never NULL
 	size_t n_ntp;
 	const char *ntp[ASSIGNMENT_MAX_NTP]; // names or addresses
 };
@@ -67,6 +69,7 @@ struct assignment_changes {
 	bool network;
 	bool k3s; // ... or what else its configuration is made of: node, role, cluster
 	bool bootstrap;
+	bool storage;
 	bool ntp;
 	bool role; // server <-> worker, or another node: another unit, another kubeconfig, other secrets
 };

@@ -385,6 +385,10 @@ struct ladder_action ladder_step(const struct facts *facts, uint64_t now_usec)
 	if (facts->k3s_certificate)
 		warn(&action, "K3s' certificate %s expires on %s; K3s renews it when it is restarted: the region's admin can do that "
 			"with `hearth-region rollout`", facts->k3s_certificate, or_text(facts->k3s_certificate_date, "an unknown day"));
+	if (facts->volumes_problem)
+		warn(&action, "%s", facts->volumes_problem);
+	if (facts->storage_advice)
+		warn(&action, "%s", facts->storage_advice);
 	if (action.rung == RUNG_STEADY)
 		(void)waits(&action, "this node is part of its cluster; nothing is waited for");
 	if (facts->state_known && !facts->durable && facts->state_sentence && action.rung > RUNG_SEED)

@@ -123,6 +123,9 @@ struct facts {
 	bool bootstrap_wanted, bootstrap_ours; // ours: we hold the Lease
 	const char *bootstrap_problem; // what it waits for, its stage included
 	const char *bootstrap_stage;
+	// storage
+	const char *volumes_problem; // of this node's local volumes
+	const char *storage_advice;  // of the cluster's
 };
 
 enum { LADDER_SENTENCE_MAX = 640, LADDER_MAX_WARNINGS = 4 };

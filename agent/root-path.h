@@ -35,3 +35,6 @@ static inline struct root_path root_path(const char *root, const char *absolute)
 #define RUN_API_NAT "/run/hearth/api-nat" // where the stable API address leads
 #define STATE_K3S_RESTART "/state/hearth/k3s-restart" // the restart number that K3s was started with
 #define STATE_WAS_READY "/state/hearth/k3s-was-ready"
+#define STATE_VOLUMES "/state/hearth/volumes"
+#define RUN_VOLUMES_WANTED "/run/hearth/volumes-wanted.json"
+#define RUN_VOLUMES "/run/hearth/volumes.json"

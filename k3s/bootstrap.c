@@ -737,7 +737,7 @@ int bootstrap_new(const struct bootstrap_config *config, struct bootstrap **ret,
 	bootstrap->prune_sec = config->prune_sec ? config->prune_sec : DEFAULT_PRUNE_SEC;
 	bootstrap->on_changed = config->on_changed;
 	bootstrap->user = config->user;
-	if (config->digest) {
+	if (config->digest || config->tag) {
 		sentence_set(bootstrap, "pulling the bootstrap from %.200s", config->source.url);
 		r = bootstrap_keys_hash(config->key_pems, config->n_keys, bootstrap->keys_hash, reterr);
 	}

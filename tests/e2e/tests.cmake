@@ -1,6 +1,6 @@
 # Whole machines in QEMU.
-foreach(scenario line kill bootstrap enrol disk clock)
+foreach(scenario line kill bootstrap enrol disk volumes clock)
 	hearth_script_test(e2e/${scenario} e2e 2400 e2e/test-${scenario}.py)
 endforeach()
 # Cheap machines of one core, mostly one at a time.
-set_tests_properties(e2e/enrol e2e/disk e2e/clock PROPERTIES PROCESSORS 1)
+set_tests_properties(e2e/enrol e2e/disk e2e/volumes e2e/clock PROPERTIES PROCESSORS 1)
