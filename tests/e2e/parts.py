@@ -14,6 +14,8 @@ import time
 import urllib.error
 import urllib.request
 
+import yaml
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -321,6 +323,103 @@ def bootstrap(bin_folder, layout, folder=None, tag="demo"):
         if word.startswith("sha256:"):
             return word
     raise Problem("hearth-image bootstrap names no digest")
+
+
+# ---- Flux ----------------------------------------------------------------------------------------------------------
+
+FLUX_NAMESPACE = "flux-system"
+
+
+def flux_programs(cache):
+    """The folder of tests/flux-source/build: kustomize-controller, flux-source and the manifests of their modules."""
+    with subprocess.Popen([TOP + "/tests/flux-source/build"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          env=dict(os.environ, HEARTH_CACHE=cache), text=True) as build:
+        folder = build.stdout.read().strip()
+    if build.returncode != 0:
+        raise Problem("Flux could not be built (its words are above)")
+    return folder
+
+
+def flux_controller(programs, version):
+    """The module's own Deployment and RBAC of kustomize-controller, as `flux install` would place them in flux-system."""
+    with open(programs + "/rbac.yaml") as f:
+        objects = [o for o in yaml.safe_load_all(f) if o]
+    names = {o["metadata"]["name"] for o in objects}
+    for o in objects:
+        o["metadata"]["name"] = "kustomize-" + o["metadata"]["name"]
+        if o["kind"] in ("Role", "RoleBinding"):
+            o["metadata"]["namespace"] = FLUX_NAMESPACE
+        if o.get("roleRef", {}).get("name") in names:
+            o["roleRef"]["name"] = "kustomize-" + o["roleRef"]["name"]
+        for subject in o.get("subjects", []):
+            subject.update(name="kustomize-controller", namespace=FLUX_NAMESPACE)
+    with open(programs + "/deployment.yaml") as f:
+        deployment = yaml.safe_load(f)
+    deployment["metadata"]["namespace"] = FLUX_NAMESPACE
+    pod = deployment["spec"]["template"]["spec"]
+    pod.update(serviceAccountName="kustomize-controller", priorityClassName="system-cluster-critical")
+    manager = pod["containers"][0]
+    manager["image"] = "registry.hearth.internal/hearth/kustomize-controller:" + version
+    # One replica, so no election that a restart would have to wait out; artifacts of the stand-in; a dependency is looked
+    # at again soon.
+    manager["args"] = [a for a in manager["args"] if "leader-election" not in a] + [
+        "--feature-gates=ExternalArtifact=true", "--requeue-dependency=5s"]
+    for probe in ("livenessProbe", "readinessProbe"):  # an emulated machine takes its time
+        manager[probe].update(timeoutSeconds=10, periodSeconds=5, failureThreshold=30)
+    account = {"apiVersion": "v1", "kind": "ServiceAccount",
+               "metadata": {"name": "kustomize-controller", "namespace": FLUX_NAMESPACE}}
+    return [account] + objects + [deployment]
+
+
+def flux_tree(name, files):
+    """A tree of files ({path: text}) as the ConfigMap that the stand-in makes an artifact of."""
+    return {"apiVersion": "v1", "kind": "ConfigMap",
+            # what stands in it is for Flux to substitute
+            "metadata": {"name": name, "namespace": FLUX_NAMESPACE,
+                         "annotations": {"kustomize.toolkit.fluxcd.io/substitute": "disabled"}},
+            "data": {path.replace("/", "__"): text for path, text in files.items()}}
+
+
+def files_below(folder):
+    """{path below folder: text}"""
+    found = {}
+    for where, _, names in os.walk(folder):
+        for name in names:
+            with open(os.path.join(where, name)) as f:
+                found[os.path.relpath(os.path.join(where, name), folder)] = f.read()
+    return found
+
+
+def flux_bootstrap(cache, layout, folder, base=None, sync=None, tree=None):
+    """A bootstrap folder whose platform is reconciled by the real kustomize-controller; for any site with this layout:
+    site.publish(parts.flux_bootstrap(site.cache, site.layout, site.folder + "/stages")).
+
+    base: the stages before Flux. sync: what lies in 50-sync instead of tests/e2e/flux/50-sync. tree: {path: text} of the
+    artifact "platform"; without one it is tests/e2e/flux/tree, and what base has in 50-sync is its apps/. The container
+    images go into the layout."""
+    base = base or TOP + "/tests/e2e/bootstrap"
+    programs = flux_programs(cache)
+    with open(programs + "/done") as f:
+        version = f.read().strip()
+    layout.add_container("hearth/kustomize-controller", version, programs + "/kustomize-controller")
+    layout.add_container("hearth/flux-source", "demo", programs + "/flux-source")
+    if tree is None:
+        tree = files_below(TOP + "/tests/e2e/flux/tree")
+        tree.update({"apps/" + path: text for path, text in files_below(base + "/50-sync").items()})
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(base, folder, ignore=shutil.ignore_patterns("50-sync"))
+    shutil.copytree(TOP + "/tests/e2e/flux/30-flux", folder + "/30-flux", dirs_exist_ok=True)
+    shutil.copytree(sync or TOP + "/tests/e2e/flux/50-sync", folder + "/50-sync")
+    for name in sorted(os.listdir(programs + "/manifests")):  # GROUP_PLURAL.yaml
+        shutil.copy(programs + "/manifests/" + name, folder + "/30-flux/crd-" + name.split("_")[1])
+
+    def put(path, objects):
+        with open(os.path.join(folder, path), "w") as f:
+            yaml.safe_dump_all(objects, f, sort_keys=False)
+    put("30-flux/a-namespace.yaml", [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": FLUX_NAMESPACE}}])
+    put("30-flux/kustomize-controller.yaml", flux_controller(programs, version))
+    put("50-sync/a-tree.yaml", [flux_tree("platform-tree", tree)])
+    return folder
 
 
 def payload_artifact(bin_folder, layout, image_folder):
