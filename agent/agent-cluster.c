@@ -270,6 +270,24 @@ static void keep_bootstrap(struct agent *a)
 	str_set(&a->bootstrap_problem, r < 0 ? diag.message[0] ? diag_text(&diag) : strerror(-r) : NULL);
 }
 
+// --- Flux ---
+
+static void on_flux(void *user)
+{
+	agent_kick(user);
+}
+
+// Only the server that lays the bootstrap asks: one question at a time for the whole cluster.
+static void keep_flux(struct agent *a)
+{
+	const struct bootstrap_status *status = a->bootstrap ? bootstrap_status(a->bootstrap) : NULL;
+	bool wanted = status && status->holder && status->phase >= BOOTSTRAP_WATCHING && status->stage >= STAGE_SYNC;
+	if (!wanted)
+		a->flux = flux_watch_free(a->flux);
+	else if (!a->flux && flux_watch_new(a->event, a->kube, on_flux, a, &a->flux) < 0)
+		log_warning("Flux cannot be watched: out of memory"); // tried again at the next tick
+}
+
 void agent_cluster_act(struct agent *a, enum rung rung)
 {
 	if (a->options.without_network || !a->assignment || !a->assignment->has_k3s || rung < RUNG_CLUSTER_NETWORK)
@@ -282,11 +300,13 @@ void agent_cluster_act(struct agent *a, enum rung rung)
 	hand_over(a);
 	keep_bootstrap(a);
 	agent_storage_act(a);
+	keep_flux(a);
 }
 
 void agent_cluster_done(struct agent *a)
 {
 	agent_jobs_pause(a);
+	a->flux = flux_watch_free(a->flux);
 	a->bootstrap = bootstrap_free(a->bootstrap);
 	a->storage_asking = false;
 	a->kube = kube_free(a->kube);

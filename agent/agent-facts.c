@@ -141,6 +141,27 @@ static void gather_k3s(const struct agent *a, struct facts *f)
 		f->k3s = STEP_RUNNING;
 }
 
+// Flux' part of the platform: the first object that is not ready, or why nothing is known of them.
+static void gather_flux(struct agent *a, struct facts *f)
+{
+	a->flux_sentence[0] = a->flux_warning[0] = '\0';
+	if (!a->flux)
+		return;
+	const struct flux *picture = flux_watch_picture(a->flux);
+	const char *problem = flux_watch_problem(a->flux);
+	if (problem)
+		(void)snprintf(a->flux_sentence, sizeof(a->flux_sentence), "its objects cannot be read: %.400s; is the API server "
+			"of this node well?", problem);
+	else if (picture)
+		flux_sentence(picture, time_wall_msec() / 1000, a->flux_sentence);
+	if (picture)
+		flux_suspended(picture, a->flux_warning);
+	f->flux = problem ? STEP_FAILED : !picture ? STEP_IDLE : a->flux_sentence[0] ? STEP_RUNNING : STEP_DONE;
+	f->flux_watched = true;
+	f->flux_sentence = a->flux_sentence;
+	f->flux_warning = a->flux_warning[0] ? a->flux_warning : NULL;
+}
+
 static void gather_cluster(struct agent *a, struct facts *f)
 {
 	if (!f->k3s_wanted)
@@ -184,4 +205,5 @@ void agent_gather(struct agent *a, struct facts *ret, char *buffer, size_t n_buf
 	gather_cluster(a, ret);
 	ret->volumes_problem = a->volumes_sentence;
 	ret->storage_advice = a->storage_sentence;
+	gather_flux(a, ret);
 }

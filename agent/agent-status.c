@@ -109,6 +109,20 @@ static void add_cluster(const struct agent *a, struct json_out *out)
 	add_parts(a, out);
 }
 
+/* Of Flux' objects: how many, and those that are not ready. Only the server that lays the bootstrap knows; the others know
+ * who that is. */
+static void add_platform(const struct agent *a, struct json_out *out)
+{
+	const struct flux *picture = a->flux ? flux_watch_picture(a->flux) : NULL;
+	const char *holder = a->bootstrap ? bootstrap_holder(a->bootstrap) : "";
+	if (picture) {
+		json_out_key(out, "platform");
+		flux_to_json(picture, time_wall_msec() / 1000, out);
+	} else if (*holder && !str_equal(holder, node_name(a))) {
+		json_out_member(out, "platformWatchedBy", holder);
+	}
+}
+
 char *agent_status_json(const struct agent *a, bool for_region)
 {
 	struct json_out out = { 0 };
@@ -134,6 +148,7 @@ char *agent_status_json(const struct agent *a, bool for_region)
 		json_out_key(&out, "volumes");
 		json_out_raw(&out, a->volumes_json);
 	}
+	add_platform(a, &out);
 	json_out_key(&out, "facts");
 	json_out_raw(&out, facts ? facts : "{}");
 	add_mesh(a, &out);

@@ -33,6 +33,8 @@ void agent_hurry(struct agent *a)
 	a->volumes_asked_usec = 0;
 	if (a->bootstrap)
 		bootstrap_retry(a->bootstrap);
+	if (a->flux)
+		flux_watch_hurry(a->flux);
 	agent_kick(a);
 }
 
@@ -101,6 +103,10 @@ static char *essence(const struct agent *a)
 	json_out_bool(&out, agent_node_is_ready(a));
 	agent_status_cluster(a, &out);
 	json_out_string(&out, a->volumes_json);
+	const struct flux *flux = a->flux ? flux_watch_picture(a->flux) : NULL;
+	json_out_int(&out, flux ? (int64_t)flux->n : -1);
+	json_out_int(&out, flux ? (int64_t)flux->n_ready : -1);
+	json_out_string(&out, a->bootstrap ? bootstrap_holder(a->bootstrap) : "");
 	timeline_to_json(&a->timeline, &out);
 	json_out_array_end(&out);
 	return json_out_take(&out);

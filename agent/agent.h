@@ -14,6 +14,7 @@
 #include "agent/timeline.h"
 #include "base/json.h"
 #include "k3s/bootstrap.h"
+#include "k3s/flux-watch.h"
 #include "k3s/readiness.h"
 #include "k3s/service.h"
 
@@ -125,6 +126,8 @@ struct agent {
 	bool handed_over, handed_over_ready;
 	struct bootstrap *bootstrap;
 	char *bootstrap_problem;
+	struct flux_watch *flux; // while this server holds the Lease and stage 50-sync is laid
+	char flux_sentence[FLUX_SENTENCE_MAX], flux_warning[FLUX_SENTENCE_MAX]; // of the last gathering
 
 	// volumes and storage
 	struct service *volumes_service;

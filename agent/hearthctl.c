@@ -59,6 +59,25 @@ static void print_jobs(const struct value *jobs)
 			*text_of(&jobs->items[i], "sentence") ? ": " : "", text_of(&jobs->items[i], "sentence"));
 }
 
+static void print_platform(const struct value *status)
+{
+	const struct value *platform = value_find(status, "platform"), *items = value_find(platform, "items");
+	int64_t n = 0, n_ready = 0, age_sec = 0;
+	if (*text_of(status, "platformWatchedBy"))
+		printf("platform:   watched by %s\n", text_of(status, "platformWatchedBy"));
+	if (!platform || value_int(value_find(platform, "n"), "n", 0, INT64_MAX, &n, NULL) < 0 ||
+		value_int(value_find(platform, "nReady"), "nReady", 0, INT64_MAX, &n_ready, NULL) < 0)
+		return;
+	printf("platform:   %lld of %lld objects of Flux are ready\n", (long long)n_ready, (long long)n);
+	for (size_t i = 0; items && i < items->n; i++) {
+		const struct value *item = &items->items[i];
+		if (value_int(value_find(item, "ageSec"), "ageSec", 0, INT64_MAX, &age_sec, NULL) < 0)
+			age_sec = 0;
+		printf("not ready:  %s %s/%s, %lld s: %s\n", text_of(item, "kind"), text_of(item, "namespace"), text_of(item, "name"),
+			(long long)age_sec, text_of(item, "message"));
+	}
+}
+
 static int run_status(const struct call *call)
 {
 	char *text AUTO_FREE = NULL;
@@ -78,6 +97,7 @@ static int run_status(const struct call *call)
 		printf("code:       %s\n", code);
 	printf("seed:       %s\n", text_of(status, "seedSource"));
 	printf("kubernetes: %s\n", text_of(status, "kubernetes"));
+	print_platform(status);
 	const struct value *warnings = value_find(status, "warnings");
 	for (size_t i = 0; warnings && i < warnings->n; i++)
 		printf("warning:    %s\n", value_text(&warnings->items[i]));

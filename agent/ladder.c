@@ -344,12 +344,22 @@ static bool node_ready_holds(const struct facts *f, uint64_t now_usec, struct la
 		or_text(f->node_problem, ""), f->health ? "; " : "", or_text(f->health, ""));
 }
 
+/* Steady is the platform, not its manifests: everything Flux reconciles is Ready. What it waits for says more than that
+ * stage 50-sync is not ready. */
 static bool bootstrap_holds(const struct facts *f, uint64_t now_usec, struct ladder_action *a)
 {
-	if (!f->bootstrap_wanted || f->bootstrap == STEP_DONE)
+	if (!f->bootstrap_wanted)
 		return true;
 	if (f->bootstrap == STEP_FAILED)
 		return bootstrap_refused(f, a);
+	if (f->flux_watched && f->flux_warning)
+		warn(a, "Flux: %s", f->flux_warning);
+	if (f->flux_watched && (f->flux == STEP_RUNNING || f->flux == STEP_FAILED))
+		return waits(a, "Flux: %s", or_text(f->flux_sentence, "something is not ready"));
+	if (f->bootstrap == STEP_DONE && f->flux_watched && f->flux == STEP_IDLE)
+		return waits(a, "Flux: asking the API whether everything it reconciles is ready");
+	if (f->bootstrap == STEP_DONE)
+		return true;
 	if (!f->bootstrap_ours)
 		return waits(a, "watching the bootstrap that another server lays%s%s", f->bootstrap_stage ? ", stage " : "",
 			or_text(f->bootstrap_stage, ""));

@@ -126,6 +126,10 @@ struct facts {
 	// storage
 	const char *volumes_problem; // of this node's local volumes
 	const char *storage_advice;  // of the cluster's
+	// Flux, on the server that watches it
+	bool flux_watched;
+	enum step_state flux; // IDLE: nothing known yet; RUNNING: something is not ready; FAILED: the API does not tell
+	const char *flux_sentence, *flux_warning;
 };
 
 enum { LADDER_SENTENCE_MAX = 640, LADDER_MAX_WARNINGS = 4 };

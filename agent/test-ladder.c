@@ -316,6 +316,34 @@ static void cluster_rungs_wait(void **state)
 	expect(&f, RUNG_BOOTSTRAP, "another server lays");
 }
 
+static void steady_needs_all_that_flux_reconciles(void **state)
+{
+	struct facts f = steady();
+	f.flux_watched = true;
+	expect(&f, RUNG_BOOTSTRAP, "Flux: asking the API whether everything it reconciles is ready");
+	f.bootstrap = STEP_RUNNING; // then the stage says more
+	f.bootstrap_problem = "stage 50-sync: Kustomization apps is not there yet";
+	expect(&f, RUNG_BOOTSTRAP, "laying the bootstrap: stage 50-sync: Kustomization apps is not there yet");
+	f.flux = STEP_RUNNING;
+	f.flux_sentence = "Kustomization flux-system/apps is not ready for 4 min: kaputt";
+	expect(&f, RUNG_BOOTSTRAP, "Flux: Kustomization flux-system/apps is not ready for 4 min: kaputt");
+	f.bootstrap = STEP_DONE; // what the manifests hold is there, but not the platform
+	expect(&f, RUNG_BOOTSTRAP, "Flux: Kustomization flux-system/apps is not ready for 4 min: kaputt");
+	f.flux = STEP_FAILED;
+	f.flux_sentence = "its objects cannot be read: HTTP 503";
+	expect(&f, RUNG_BOOTSTRAP, "Flux: its objects cannot be read: HTTP 503");
+	f.bootstrap = STEP_FAILED;
+	f.bootstrap_problem = "not signed";
+	expect(&f, RUNG_BOOTSTRAP, "the bootstrap is not applied: not signed");
+	f.bootstrap = f.flux = STEP_DONE;
+	expect(&f, RUNG_STEADY, "part of its cluster");
+	f.flux_warning = "1 of 2 objects are suspended";
+	expect_warning(&f, RUNG_STEADY, "Flux: 1 of 2 objects are suspended");
+	f = steady();
+	f.bootstrap_ours = false; // another server watches
+	expect(&f, RUNG_STEADY, "part of its cluster");
+}
+
 static void assignment_in_the_seed_needs_no_region(void **state)
 {
 	struct facts f = steady();
@@ -419,6 +447,7 @@ int main(void)
 		cmocka_unit_test(network_and_mesh_wait),
 		cmocka_unit_test(k3s_waits_for_payload_secrets_and_unit),
 		cmocka_unit_test(cluster_rungs_wait),
+		cmocka_unit_test(steady_needs_all_that_flux_reconciles),
 		cmocka_unit_test(assignment_in_the_seed_needs_no_region),
 		cmocka_unit_test(confirmation_that_is_not_stored_is_a_warning),
 		cmocka_unit_test(lowest_rung_wins),

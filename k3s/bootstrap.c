@@ -81,6 +81,11 @@ const struct bootstrap_status *bootstrap_status(const struct bootstrap *bootstra
 	return &bootstrap->status;
 }
 
+const char *bootstrap_holder(const struct bootstrap *bootstrap)
+{
+	return bootstrap->lease ? lease_holder(bootstrap->lease) : "";
+}
+
 static void tell(struct bootstrap *bootstrap)
 {
 	if (memcmp(&bootstrap->status, &bootstrap->told, sizeof(bootstrap->told)) == 0)

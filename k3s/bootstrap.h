@@ -67,4 +67,5 @@ DEFINE_CLEANUP(bootstrap)
 const struct bootstrap_status *bootstrap_status(const struct bootstrap *bootstrap);
 /* Lay other extras from now on (copied; NULL: none). Not from inside on_changed. -ENOMEM. */
 int bootstrap_set_extras(struct bootstrap *bootstrap, const struct stage_extras *extras);
+const char *bootstrap_holder(const struct bootstrap *bootstrap); // who holds the Lease as far as is known, "" unknown
 void bootstrap_retry(struct bootstrap *bootstrap); // network changed or a key was pressed: try now
