@@ -108,25 +108,37 @@ static int64_t time_of(const struct value *value)
 	return text && time_parse_utc(text, &sec) == 0 ? sec : 0;
 }
 
-// A copy that is short, printable and one line.
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
+
+// A copy that is printable, one line without needless spaces, and short.
 static char *message_copy(const char *text)
 {
-	size_t n = strlen(text);
-	char *copy;
+	char *copy = malloc(FLUX_MESSAGE_MAX + 1);
+	size_t n = 0;
 
-	if (n > FLUX_MESSAGE_MAX) {
-		n = FLUX_MESSAGE_MAX - 3;
-		while (n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80) // not inside a character
+	if (!copy)
+		return NULL;
+	for (; *text && n < FLUX_MESSAGE_MAX; text++)
+		if (!is_space(*text))
+			copy[n++] = *text;
+		else if (n > 0 && copy[n - 1] != ' ')
+			copy[n++] = ' ';
+	while (is_space(*text))
+		text++;
+	if (*text) { // there is more
+		n = FLUX_MESSAGE_MAX - strlen("...");
+		while (n > 0 && ((unsigned char)copy[n] & 0xC0) == 0x80) // not inside a character
 			n--;
-		copy = str_format("%.*s...", (int)n, text);
-	} else {
-		copy = strdup(text);
+		memcpy(copy + n, "...", strlen("..."));
+		n += strlen("...");
 	}
-	for (char *c = copy; c && *c; c++)
-		if (*c == '\n' || *c == '\t' || *c == '\r')
-			*c = ' ';
-	if (copy)
-		utf8_make_printable(copy);
+	while (n > 0 && copy[n - 1] == ' ')
+		n--;
+	copy[n] = '\0';
+	utf8_make_printable(copy);
 	return copy;
 }
 

@@ -69,7 +69,7 @@ static void objects_are_ready_as_they_say(void **state)
 		{FLUX_HELM_REPOSITORY, "\"spec\":{}", false, "its controller has not looked at it yet"},
 		{FLUX_EXTERNAL_ARTIFACT, "\"status\":{\"artifact\":{\"url\":\"http://x/y\"}}", true, NULL},
 		{FLUX_EXTERNAL_ARTIFACT, "\"status\":{}", false, "its controller has not looked at it yet"},
-		{FLUX_GIT_REPOSITORY, STATUS("False", "line one\\nline \\u001b two"), false, "line one line ? two"},
+		{FLUX_GIT_REPOSITORY, STATUS("False", " line one\\n\\t line \\u001b two...\\n\\n"), false, "line one line ? two..."},
 		{FLUX_GIT_REPOSITORY, "\"status\":7", false, "its controller has not looked at it yet"},
 	};
 
