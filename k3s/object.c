@@ -133,6 +133,15 @@ static bool condition_ready(const struct manifest_object *wanted, const struct v
 	return true;
 }
 
+// Objects of Flux that only hold settings: no controller looks at them, they never get a status.
+static bool static_in_flux(const struct manifest_object *wanted, const struct value *live)
+{
+	if (in_group(wanted, "source.toolkit.fluxcd.io") && str_equal(wanted->kind, "HelmRepository"))
+		return str_equal(value_text(value_path(live, "spec", "type", NULL)), "oci");
+	return in_group(wanted, "notification.toolkit.fluxcd.io") &&
+	       (str_equal(wanted->kind, "Alert") || str_equal(wanted->kind, "Provider"));
+}
+
 bool object_ready(const struct manifest_object *wanted, const struct value *live, bool one_is_enough,
 	char sentence[static 512])
 {
@@ -165,7 +174,7 @@ bool object_ready(const struct manifest_object *wanted, const struct value *live
 		return volume_ready(wanted, live, sentence);
 	// Flux' sources and kustomizations always get a Ready condition; others may have one
 	return condition_ready(wanted, live, "Ready",
-		strstr(wanted->api_version, ".toolkit.fluxcd.io/") != NULL, sentence);
+		strstr(wanted->api_version, ".toolkit.fluxcd.io/") && !static_in_flux(wanted, live), sentence);
 }
 
 bool object_is_workload(const struct manifest_object *wanted)
