@@ -111,6 +111,48 @@ int64_t store_node_count(struct store *store)
 	return r < 0 ? r : n;
 }
 
+int store_node_list_servers(struct store *store, struct node ***ret, size_t *ret_n)
+{
+	return record_list(store, &node_record,
+		" WHERE is_server = 1 AND state <> 2 ORDER BY number", NULL, 0, (void ***)ret,
+		ret_n);
+}
+
+DEFINE_PUT(store_member_put, member, member_record)
+DEFINE_GET(store_member_get, member, member_record, " WHERE id = ?")
+DEFINE_FREE(member, member_record)
+DEFINE_LIST_FREE(member, member_record)
+
+int store_member_list(struct store *store, struct member ***ret, size_t *ret_n)
+{
+	return record_list(store, &member_record, "", NULL, 0, (void ***)ret, ret_n);
+}
+
+int store_member_remove(struct store *store, const char *id)
+{
+	return store_execute(store, "DELETE FROM members WHERE id = ?", id, NULL);
+}
+
+DEFINE_PUT(store_job_put, job, job_record)
+DEFINE_GET(store_job_get, job, job_record, " WHERE id = ?")
+DEFINE_FREE(job, job_record)
+DEFINE_LIST_FREE(job, job_record)
+
+int store_job_list(struct store *store, struct job ***ret, size_t *ret_n)
+{
+	return record_list(
+		store, &job_record, " ORDER BY created_sec, id", NULL, 0, (void ***)ret, ret_n);
+}
+
+int store_job_remove(struct store *store, const char *id)
+{
+	return store_execute(store, "DELETE FROM jobs WHERE id = ?", id, NULL);
+}
+
+DEFINE_PUT(store_rollout_put, rollout, rollout_record)
+DEFINE_GET(store_rollout_get, rollout, rollout_record, " WHERE cluster = ?")
+DEFINE_FREE(rollout, rollout_record)
+
 DEFINE_PUT(store_enrolment_put, enrolment, enrolment_record)
 DEFINE_GET(store_enrolment_by_id, enrolment, enrolment_record, " WHERE id = ?")
 DEFINE_GET(store_enrolment_by_key, enrolment, enrolment_record, " WHERE key = ?")

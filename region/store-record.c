@@ -140,6 +140,44 @@ static const struct column mesh_peer_columns[] = {
 	INT_COLUMN(mesh_peer, created_sec),
 	TEXT_COLUMN(mesh_peer, actor),
 };
+static const struct column member_columns[] = {
+	TEXT_COLUMN(member, id),
+	INT_COLUMN(member, admitted_sec),
+	INT_COLUMN(member, voter),
+	INT_COLUMN(member, voter_sec),
+	TEXT_COLUMN(member, etcd_name),
+	TEXT_COLUMN(member, server),
+	INT_COLUMN(member, restart),
+	STRING_COLUMN(member, settings),
+	INT_COLUMN(member, reported_restart),
+	TEXT_COLUMN(member, reported_payload),
+};
+static const struct column job_columns[] = {
+	TEXT_COLUMN(job, id),
+	TEXT_COLUMN(job, kind),
+	TEXT_COLUMN(job, node),
+	TEXT_COLUMN(job, node_id),
+	INT_COLUMN(job, was_server),
+	TEXT_COLUMN(job, server),
+	INT_COLUMN(job, state),
+	STRING_COLUMN(job, sentence),
+	INT_COLUMN(job, created_sec),
+};
+static const struct column rollout_columns[] = {
+	TEXT_COLUMN(rollout, cluster),
+	INT_COLUMN(rollout, state),
+	INT_COLUMN(rollout, restart),
+	INT_COLUMN(rollout, all),
+	TEXT_COLUMN(rollout, node),
+	INT_COLUMN(rollout, step),
+	INT_COLUMN(rollout, since_sec),
+	TEXT_COLUMN(rollout, job),
+	INT_COLUMN(rollout, n_done),
+	INT_COLUMN(rollout, started_sec),
+	INT_COLUMN(rollout, timeout_sec),
+	STRING_COLUMN(rollout, sentence),
+	TEXT_COLUMN(rollout, actor),
+};
 
 #define RECORD(type, table, columns, indexes)                                                      \
 	{ table, indexes, sizeof(struct type), columns, N_ELEMENTS(columns) }
@@ -160,6 +198,9 @@ const struct record removal_record = RECORD(mesh_removal, "mesh_removals", remov
 	"CREATE INDEX mesh_removals_generation ON mesh_removals(generation);");
 const struct record audit_record = RECORD(audit, "audit", audit_columns, "");
 const struct record mesh_peer_record = RECORD(mesh_peer, "mesh_peers", mesh_peer_columns, "");
+const struct record member_record = RECORD(member, "members", member_columns, "");
+const struct record job_record = RECORD(job, "jobs", job_columns, "");
+const struct record rollout_record = RECORD(rollout, "rollouts", rollout_columns, "");
 static const struct record *const records[] = { &node_record, &enrolment_record, &token_record,
 	&token_use_record, &cluster_record, &secret_record, &removal_record, &audit_record };
 
@@ -196,13 +237,15 @@ int schema_create(struct store *store)
 
 int schema_index(struct store *store)
 {
-	static const struct record *const later[] = { &mesh_peer_record };
+	static const struct record *const later[] = { &mesh_peer_record, &member_record,
+		&job_record, &rollout_record };
 	for (size_t i = 0; i < N_ELEMENTS(later); i++) {
 		int r = create_table(store, "CREATE TABLE IF NOT EXISTS ", later[i]);
 		if (r < 0)
 			return r;
 	}
 	return store_run(store,
+		"CREATE INDEX IF NOT EXISTS nodes_servers ON nodes(number) WHERE is_server = 1;"
 		"CREATE INDEX IF NOT EXISTS nodes_uuid ON nodes(uuid COLLATE NOCASE);"
 		"CREATE INDEX IF NOT EXISTS nodes_serial ON nodes(serial);"
 		"CREATE INDEX IF NOT EXISTS nodes_wg ON nodes(wg_public);");

@@ -89,6 +89,50 @@ struct cluster {
 	char bootstrap_digest[80]; // set by a person; "" = as in cluster.yaml
 };
 
+// A node that was admitted to the cluster: it was told to run K3s (membership.h).
+struct member {
+	char id[ID_TEXT]; // of the node
+	int64_t admitted_sec;
+	int64_t voter;	   // a server: it says that it votes in etcd
+	int64_t voter_sec; // when it first said so since it was admitted; 0: not yet
+	char etcd_name[128];
+	char server[ID_TEXT];		 // node that it joins by; "" for who makes the cluster
+	int64_t restart;		 // what it was given: the number of its restart,
+	char *settings;			 // payload, overrides and profile (settings.h)
+	int64_t reported_restart;	 // what it says that it runs with; -1: it did not say
+	char reported_payload[KEY_TEXT]; // "" the same
+};
+
+enum job_state { JOB_WAITING, JOB_RUNNING, JOB_FAILED }; // who is done is forgotten
+
+// Work that a healthy server does inside the cluster (job.h).
+struct job {
+	char id[ID_TEXT];	    // "j-" + 16 hex digits
+	char kind[16];		    // forget-node, drain, uncordon
+	char node[STORE_NAME_TEXT]; // whom it is about
+	char node_id[ID_TEXT];
+	int64_t was_server;   // forget-node: it may have been a member of etcd
+	char server[ID_TEXT]; // node whose assignment has it; "" while no server can do it
+	int64_t state;	      // enum job_state
+	char *sentence;
+	int64_t created_sec;
+};
+
+// The one rollout of a cluster: going on, or the last one (rollout.h).
+struct rollout {
+	char cluster[STORE_NAME_TEXT];
+	int64_t state;	 // enum rollout_state
+	int64_t restart; // what the next node is given; never a number twice for one node
+	int64_t all;	 // every node whose number is below this restarts; 0: older settings only
+	char node[ID_TEXT]; // whose turn it is, or ""
+	int64_t step;	    // enum rollout_step
+	int64_t since_sec;  // of the step
+	char job[ID_TEXT];  // of the step, or ""
+	int64_t n_done, started_sec, timeout_sec;
+	char *sentence;
+	char actor[96];
+};
+
 struct secret {
 	char id[160]; // cluster/name
 	char *sealed; // base64
@@ -200,6 +244,28 @@ int store_cluster_put(struct store *store, const struct cluster *cluster);
 int store_cluster_get(struct store *store, const char *name, struct cluster **ret);
 struct cluster *cluster_free(struct cluster *cluster);
 DEFINE_CLEANUP(cluster)
+
+int store_node_list_servers(
+	struct store *store, struct node ***ret, size_t *ret_n); // not revoked, by number
+int store_member_put(struct store *store, const struct member *member);
+int store_member_get(struct store *store, const char *id, struct member **ret);
+int store_member_list(struct store *store, struct member ***ret, size_t *ret_n);
+int store_member_remove(struct store *store, const char *id);
+struct member *member_free(struct member *member);
+DEFINE_CLEANUP(member)
+void member_list_free(struct member **members, size_t n);
+int store_job_put(struct store *store, const struct job *job);
+int store_job_get(struct store *store, const char *id, struct job **ret);
+int store_job_list(struct store *store, struct job ***ret, size_t *ret_n); // oldest first
+int store_job_remove(struct store *store, const char *id);
+struct job *job_free(struct job *job);
+DEFINE_CLEANUP(job)
+void job_list_free(struct job **jobs, size_t n);
+int store_rollout_put(struct store *store, const struct rollout *rollout);
+int store_rollout_get(
+	struct store *store, const char *cluster, struct rollout **ret); // -ENOENT: never any
+struct rollout *rollout_free(struct rollout *rollout);
+DEFINE_CLEANUP(rollout)
 
 int store_secret_put(struct store *store, const struct secret *secret);
 int store_secret_get(struct store *store, const char *id, struct secret **ret);

@@ -333,6 +333,64 @@ static void peers_outside_are_kept_without_a_private_key(void **state)
 	store_close(store);
 }
 
+// A region that was made before there were members: its tables come at the first start.
+static void later_tables_come_to_an_older_database(void **state)
+{
+	struct member member = { .id = "n-1", .restart = 3, .reported_restart = -1 }, *found;
+	struct job job = { .id = "j-1", .kind = "drain", .created_sec = 5 }, **jobs;
+	struct rollout rollout = { .cluster = "c", .restart = 9 }, *kept;
+	size_t n;
+	store_close(opened(true));
+	AUTO_FREE char *mended = str_format(
+		"sqlite3 %s 'DROP TABLE members; DROP TABLE jobs; DROP TABLE rollouts'", path);
+	assert_int_equal(system(mended), 0);
+	struct store *store = opened(false);
+	assert_int_equal(store_member_get(store, "n-1", &found), -ENOENT);
+	assert_int_equal(store_member_put(store, &member), 0);
+	assert_int_equal(store_job_put(store, &job), 0);
+	job.created_sec = 4;
+	strcpy(job.id, "j-2");
+	assert_int_equal(store_job_put(store, &job), 0);
+	assert_int_equal(store_rollout_put(store, &rollout), 0);
+	store_close(store);
+	store = opened(false);
+	assert_int_equal(store_member_get(store, "n-1", &found), 0);
+	assert_int_equal(found->restart, 3);
+	assert_int_equal(found->reported_restart, -1);
+	member_free(found);
+	assert_int_equal(store_job_list(store, &jobs, &n), 0);
+	assert_int_equal(n, 2);
+	assert_string_equal(jobs[0]->id, "j-2"); // the older one first
+	job_list_free(jobs, n);
+	assert_int_equal(store_rollout_get(store, "c", &kept), 0);
+	assert_int_equal(kept->restart, 9);
+	rollout_free(kept);
+	assert_int_equal(store_member_remove(store, "n-1"), 0);
+	assert_int_equal(store_member_get(store, "n-1", &found), -ENOENT);
+	store_close(store);
+}
+
+static void servers_are_listed_apart(void **state)
+{
+	struct store *store = opened(true);
+	struct node **nodes;
+	size_t n;
+	for (int i = 0; i < 4; i++) {
+		struct node node = { .number = 9 - i,
+			.is_server = i != 1,
+			.state = i == 2 ? NODE_REVOKED : NODE_APPROVED };
+		(void)snprintf(node.id, sizeof(node.id), "n-%d", i);
+		(void)snprintf(node.key, sizeof(node.key), "k%d", i);
+		assert_int_equal(store_node_put(store, &node), 0);
+	}
+	assert_int_equal(store_node_list_servers(store, &nodes, &n), 0);
+	assert_int_equal(n, 2);
+	assert_string_equal(nodes[0]->id, "n-3");
+	assert_string_equal(nodes[1]->id, "n-0");
+	node_list_free(nodes, n);
+	store_close(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -346,6 +404,9 @@ int main(void)
 			two_regions_do_not_share_a_database, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_undone_was_never_there, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lists_are_in_order, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			later_tables_come_to_an_older_database, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(servers_are_listed_apart, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_audit_log_grows, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			peers_outside_are_kept_without_a_private_key, set_up, tear_down),
