@@ -181,6 +181,8 @@ int status_body_decode(const struct value *body, struct status_body *ret, struct
 					      decoded.pod_cidrs_seen->n > MAX_SEEN))
 		return diag_set(reterr, -EINVAL, "podCidrsSeen",
 			"must map at most %d node names to ranges", MAX_SEEN);
+	if ((r = member_report_decode(body, &decoded.report, reterr)) < 0)
+		return r;
 	decoded.facts = value_find(body, "facts");
 	if (decoded.facts && decoded.facts->type == VALUE_NULL)
 		decoded.facts = NULL;

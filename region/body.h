@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/json.h"
+#include "region/member-report.h"
 
 struct enrolment_body {
 	const char *commitment; // base64 of 32 bytes, checked
@@ -29,6 +30,7 @@ struct status_body {
 	const struct value *pod_cidrs_seen; // object of texts, may be NULL
 	const struct value *facts;	    // may be NULL
 	bool ready;
+	struct member_report report;
 };
 int status_body_decode(const struct value *body, struct status_body *ret, struct diag *reterr);
 
