@@ -4,6 +4,7 @@
 
 #include "base/contact.h"
 #include "region/enrol.h"
+#include "region/membership.h"
 #include "region/status-parts.h"
 
 #include <errno.h>
@@ -42,11 +43,15 @@ static void put_lldp(struct json_out *out, const struct value *lldp)
 	json_out_array_end(out);
 }
 
-static void put_warnings(struct json_out *out, const struct value *warnings)
+static void put_warnings(
+	struct json_out *out, const struct value *warnings, const char *certificates)
 {
 	char clipped[MAX_SHOWN_WARNING + 1];
+	json_out_member(out, "certificateWarning", certificates);
 	json_out_key(out, "warnings");
 	json_out_array_begin(out);
+	if (certificates)
+		json_out_string(out, certificates);
 	for (size_t i = 0; warnings && warnings->type == VALUE_ARRAY && i < warnings->n &&
 			   i < MAX_SHOWN_WARNINGS;
 		i++) {
@@ -97,12 +102,14 @@ static void put_hardware(
 	json_out_array_end(out);
 }
 
-static void put_node(struct json_out *out, const struct node *node, bool whole)
+static void put_node(
+	struct region *region, struct json_out *out, const struct node *node, bool whole)
 {
 	CLEANUP(value_freep) struct value *status = NULL;
 	if (node->status)
 		(void)json_parse(node->status, strlen(node->status), 0, &status,
 			NULL); // stored status was checked; none is fine
+	AUTO_FREE char *certificates = member_report_certificates(status);
 	json_out_object_begin(out);
 	json_out_member(out, "kind", "node");
 	json_out_member(out, "id", node->id);
@@ -120,7 +127,7 @@ static void put_node(struct json_out *out, const struct node *node, bool whole)
 	json_out_member_int(out, "approvedSec", node->approved_sec);
 	json_out_member(out, "phase", value_text(value_find(status, "phase")));
 	json_out_member(out, "sentence", value_text(value_find(status, "sentence")));
-	put_warnings(out, value_find(status, "warnings"));
+	put_warnings(out, value_find(status, "warnings"), certificates);
 	put_timeline(out, value_find(status, "timeline"));
 	status_parts_put(status, out);
 	if (whole) {
@@ -128,6 +135,7 @@ static void put_node(struct json_out *out, const struct node *node, bool whole)
 		json_out_value(out, status);
 		json_out_member(out, "wgPublicKey", node->wg_public);
 		json_out_member(out, "keySha256", node->key);
+		admin_put_member(region, node->id, out);
 	}
 	json_out_object_end(out);
 }
@@ -197,7 +205,7 @@ int admin_list(const struct admin_request *request, struct diag *reterr)
 	json_out_key(request->out, "nodes");
 	json_out_array_begin(request->out);
 	for (size_t i = 0; i < n_nodes; i++)
-		put_node(request->out, nodes[i], false);
+		put_node(request->region, request->out, nodes[i], false);
 	json_out_array_end(request->out);
 	if (r >= 0)
 		r = store_enrolment_list(request->region->store, &entries, &n_entries);
@@ -212,7 +220,7 @@ int admin_list(const struct admin_request *request, struct diag *reterr)
 		enrolment_list_free(entries, n_entries);
 	}
 	node_list_free(nodes, n_nodes);
-	return r;
+	return r < 0 ? r : admin_put_cluster(request);
 }
 
 static bool has_mac(const char *facts_text, const char *word)
@@ -322,7 +330,7 @@ int admin_show(const struct admin_request *request, struct diag *reterr)
 		return r;
 	json_out_key(request->out, "machine");
 	if (node)
-		put_node(request->out, node, true);
+		put_node(request->region, request->out, node, true);
 	else
 		put_enrolment(request->out, enrolment, NULL);
 	return 0;
@@ -356,7 +364,7 @@ static int wrong_code(
 static int decode_may_be_server(const struct admin_request *request, bool *ret, struct diag *reterr)
 {
 	const char *role = value_text(value_find(request->args, "role"));
-	*ret = str_equal(role, "server"); // a person says so, or it is a worker
+	*ret = str_equal(role, "server"); // a person says so, or it replaces one
 	if (role && !str_equal(role, "server") && !str_equal(role, "worker"))
 		return diag_set(
 			reterr, -EINVAL, "role", "must be server or worker, not \"%s\"", role);
@@ -400,13 +408,14 @@ int admin_approve(const struct admin_request *request, struct diag *reterr)
 		return wrong_code(request, enrolment, reterr);
 	const struct admission admission = { .actor = request->actor,
 		.may_be_server = may_be_server,
+		.keeps_role = !value_find(request->args, "role"),
 		.node_name = value_text(value_find(request->args, "name")),
 		.durable = enrolment->durable };
 	if ((r = enrolment_admit(request->region, enrolment, &admission, reterr)) < 0 ||
 		(r = store_node_by_id(request->region->store, enrolment->node_id, &node)) < 0)
 		return r;
 	json_out_key(request->out, "machine");
-	put_node(request->out, node, false);
+	put_node(request->region, request->out, node, false);
 	return put_server_hint(request);
 }
 
@@ -431,13 +440,19 @@ int admin_deny(const struct admin_request *request, struct diag *reterr)
 int admin_revoke(const struct admin_request *request, struct diag *reterr)
 {
 	CLEANUP(node_freep) struct node *node = NULL;
+	const struct value *force_value = value_find(request->args, "force");
 	const char *word;
+	bool force = false;
 	int r = wanted_machine(request, &word, reterr);
-	if (r < 0 || (r = find_node(request->region, word, &node, reterr)) < 0)
+	if (r < 0 || (force_value && (r = value_bool(force_value, "force", &force, reterr)) < 0) ||
+		(r = find_node(request->region, word, &node, reterr)) < 0)
 		return r;
 	if (node->state == NODE_REVOKED)
 		return diag_set(reterr, -EALREADY, node->name, "is revoked already");
-	if ((r = node_revoke(request->region, node, request->actor, "decommissioned")) < 0)
+	if (!force && (r = membership_may_leave(request->region, node, reterr)) < 0)
+		return r;
+	if ((r = node_revoke(request->region, node, request->actor,
+		     force ? "decommissioned by force" : "decommissioned")) < 0)
 		return r;
 	json_out_member(request->out, "revoked", node->name);
 	return 0;

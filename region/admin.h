@@ -24,6 +24,15 @@ int admin_approve(const struct admin_request *request, struct diag *reterr);
 int admin_deny(const struct admin_request *request, struct diag *reterr);
 int admin_revoke(const struct admin_request *request, struct diag *reterr);
 int admin_release(const struct admin_request *request, struct diag *reterr);
+// admin-cluster.c
+int admin_rollout_start(const struct admin_request *request, struct diag *reterr);
+int admin_rollout_status(const struct admin_request *request, struct diag *reterr);
+int admin_rollout_stop(const struct admin_request *request, struct diag *reterr);
+int admin_rollout_resume(const struct admin_request *request, struct diag *reterr);
+int admin_job_retry(const struct admin_request *request, struct diag *reterr);
+int admin_job_drop(const struct admin_request *request, struct diag *reterr);
+int admin_put_cluster(const struct admin_request *request); // jobs, rollout, nOlderSettings
+void admin_put_member(struct region *region, const char *node_id, struct json_out *out);
 // admin-site.c
 int admin_token(const struct admin_request *request, struct diag *reterr);
 int admin_seed(const struct admin_request *request, struct diag *reterr);

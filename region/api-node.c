@@ -6,9 +6,11 @@
 #include "base/time.h"
 #include "region/assign-extra.h"
 #include "region/body.h"
+#include "region/membership.h"
 #include "region/mesh-peer.h"
 #include "region/pod-cidr.h"
 #include "region/registry-secret.h"
+#include "region/settings.h"
 #include "region/status-parts.h"
 
 #include <errno.h>
@@ -77,34 +79,81 @@ static int volumes_made(struct region *region, const struct node *node, char **r
 	return *ret ? 0 : -ENOMEM;
 }
 
-static int build_assignment(
-	struct region *region, const struct node *node, const char *generation, char **ret)
+struct assignment {
+	struct membership membership;
+	struct member *member;
+	char *waiting_for;
+	struct value *settings;
+	char *volumes_made;
+};
+
+static void assignment_done(struct assignment *assignment)
 {
-	CLEANUP(cluster_freep) struct cluster *cluster = NULL;
-	CLEANUP(node_freep) struct node *first_server = NULL;
-	AUTO_FREE char *volumes = NULL;
-	struct diag diag = { 0 };
-	int r = region_cluster(region, &cluster);
-	if (r >= 0 && cluster->first_server[0])
-		r = store_node_by_id(region->store, cluster->first_server, &first_server);
-	if (r < 0 || (r = volumes_made(region, node, &volumes)) < 0)
+	membership_done(&assignment->membership);
+	member_free(assignment->member);
+	free(assignment->waiting_for);
+	value_free(assignment->settings);
+	free(assignment->volumes_made);
+}
+
+// Who waits is shown the newest settings: the payload may come before its turn.
+static int load_settings(
+	struct region *region, const struct node *node, struct assignment *assignment)
+{
+	const struct member *member = assignment->member;
+	AUTO_FREE char *newest = NULL;
+	const char *text = member ? member->settings : NULL;
+	if (!text || !text[0])
+		text = newest = settings_newest(region->config, node->name);
+	return text ? json_parse(text, strlen(text), 0, &assignment->settings, NULL) : -ENOMEM;
+}
+
+static int load_assignment(struct region *region, struct request *request, struct assignment *ret)
+{
+	bool changed = false;
+	int r = membership_load(region, &ret->membership);
+	if (r < 0 || (r = membership_settle(region, &ret->membership, request->node, &ret->member,
+			      &ret->waiting_for, &changed)) < 0)
 		return r;
-	const struct assignment_input input = { region->config, cluster, node, first_server,
-		region->ca_pin, generation, volumes };
-	r = assignment_build(&input, ret, &diag);
+	request->commit |= changed;
+	if ((r = volumes_made(region, request->node, &ret->volumes_made)) < 0)
+		return r;
+	return load_settings(region, request->node, ret);
+}
+
+static int build_assignment(struct region *region, const struct node *node,
+	const struct assignment *assignment, const char *generation, char **ret)
+{
+	const struct membership *membership = &assignment->membership;
+	struct diag diag = { 0 };
+	const struct assignment_input input = { .config = region->config,
+		.cluster = membership->cluster,
+		.node = node,
+		.member = assignment->member,
+		.waiting_for = assignment->waiting_for,
+		.settings = assignment->settings,
+		.servers = membership->nodes,
+		.jobs = membership->jobs,
+		.n_servers = membership->n_servers,
+		.n_jobs = membership->n_jobs,
+		.ca_pin = region->ca_pin,
+		.generation = generation,
+		.volumes_made = assignment->volumes_made };
+	int r = assignment_build(&input, ret, &diag);
 	if (r < 0)
 		log_error("assignment of %s: %s", node->name, diag_text(&diag));
 	return r;
 }
 
 // The node's generation, new when the document is not what it was.
-static int settle_generation(struct region *region, struct request *request)
+static int settle_generation(
+	struct region *region, struct request *request, const struct assignment *assignment)
 {
 	struct node *node = request->node;
 	AUTO_FREE char *text = NULL;
 	uint8_t hash[SHA256_BYTES];
 	char hex[SHA256_HEX + 1];
-	int r = build_assignment(region, node, "", &text);
+	int r = build_assignment(region, node, assignment, "", &text);
 	if (r < 0)
 		return r;
 	sha256(text, strlen(text), hash);
@@ -136,10 +185,11 @@ int api_assignment(struct region *region, struct request *request)
 {
 	char generation[48], etag[52];
 	AUTO_FREE char *text = NULL;
+	CLEANUP(assignment_done) struct assignment assignment = { 0 };
 	if (!api_node_heard(region, request))
 		return 0;
-	int r = settle_generation(region, request);
-	if (r < 0)
+	int r = load_assignment(region, request, &assignment);
+	if (r < 0 || (r = settle_generation(region, request, &assignment)) < 0)
 		return r;
 	(void)snprintf(generation, sizeof(generation), "%s.%lld", region->epoch,
 		(long long)request->node->assignment_generation);
@@ -149,7 +199,7 @@ int api_assignment(struct region *region, struct request *request)
 			return 0;
 		r = request_answer_empty(request, 304);
 	} else {
-		r = build_assignment(region, request->node, generation, &text);
+		r = build_assignment(region, request->node, &assignment, generation, &text);
 		if (r >= 0) {
 			size_t n = strlen(text);
 			r = request_answer_bytes(
@@ -478,7 +528,7 @@ int api_status(struct region *region, struct request *request)
 	if (!api_node_heard(region, request) &&
 		!quarantined) // the status of a quarantined node is still worth reading
 		region_wake(region, "cluster");
-	bool seen_changed = body.pod_cidrs_seen != NULL;
+	bool seen_changed = body.pod_cidrs_seen != NULL, was_ready = node->ready != 0;
 	if (node->status) {
 		CLEANUP(value_freep) struct value *old = NULL;
 		const struct value *old_seen;
@@ -501,7 +551,8 @@ int api_status(struct region *region, struct request *request)
 		(r = note_ready(region, node, body.ready)) < 0 ||
 		(r = store_node_put(region->store, node)) < 0)
 		return r < 0 ? r : -ENOMEM;
-	if ((r = settle_pod_cidrs(region, request, node->is_server && seen_changed)) < 0)
+	if ((r = membership_report(region, node, was_ready, &body.report)) < 0 ||
+		(r = settle_pod_cidrs(region, request, node->is_server && seen_changed)) < 0)
 		return r;
 	return request->response ? 0 : request_answer_empty(request, 204);
 }

@@ -2,6 +2,7 @@
 #include "region/assign.h"
 
 #include "region/assign-extra.h"
+#include "region/settings.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -280,50 +281,93 @@ static int k3s_address(
 	return r;
 }
 
+static int put_servers(const struct assignment_input *input, struct json_out *out)
+{
+	char address[CIDR_TEXT];
+	int r = 0;
+	json_out_key(out, "servers");
+	json_out_array_begin(out);
+	for (size_t i = 0; i < input->n_servers && r >= 0; i++) {
+		r = k3s_address(input->config, input->servers[i]->number, address);
+		if (r < 0)
+			break;
+		json_out_object_begin(out);
+		json_out_member(out, "name", input->servers[i]->name);
+		json_out_member(out, "address", address);
+		json_out_object_end(out);
+	}
+	json_out_array_end(out);
+	return r;
+}
+
+static void put_jobs(const struct assignment_input *input, struct json_out *out)
+{
+	json_out_key(out, "jobs");
+	json_out_array_begin(out);
+	for (size_t i = 0; i < input->n_jobs; i++) {
+		const struct job *job = input->jobs[i];
+		if (!str_equal(job->server, input->node->id) || job->state == JOB_FAILED)
+			continue;
+		json_out_object_begin(out);
+		json_out_member(out, "id", job->id);
+		json_out_member(out, "kind", job->kind);
+		json_out_member(out, "node", job->node);
+		json_out_object_end(out);
+	}
+	json_out_array_end(out);
+}
+
+// "https://ADDRESS:6443" of the server that the node joins by; "" for who makes the cluster, and
+// while every other server is gone.
+static int join_url(const struct assignment_input *input, char *ret, size_t n_ret)
+{
+	char address[CIDR_TEXT];
+	*ret = '\0';
+	for (size_t i = 0; i < input->n_servers; i++) {
+		if (!str_equal(input->servers[i]->id, input->member->server))
+			continue;
+		int r = k3s_address(input->config, input->servers[i]->number, address);
+		if (r >= 0)
+			(void)snprintf(ret, n_ret,
+				strchr(address, ':') ? "https://[%s]:%d" : "https://%s:%d", address,
+				API_PORT);
+		return r;
+	}
+	return 0;
+}
+
 static int put_k3s(const struct assignment_input *input, const struct cidr *api,
 	const struct cidr *mesh, struct json_out *out, struct diag *reterr)
 {
 	const struct cluster_config *config = input->config;
-	const struct node *node = input->node, *first_server = input->first_server;
-	bool first = first_server && str_equal(first_server->id, node->id);
-	char own[CIDR_TEXT], server[CIDR_TEXT] = "", url[CIDR_TEXT + 32];
+	const struct node *node = input->node;
+	bool first = str_equal(input->cluster->first_server, node->id);
+	char own[CIDR_TEXT], url[CIDR_TEXT + 32];
 	json_out_key(out, "k3s");
-	if (!first && (!first_server || !input->cluster->handed_over)) {
+	if (!input->member) {
 		json_out_null(out);
-		AUTO_FREE char *sentence =
-			first_server ? str_format("the first server %s has not handed over the "
-						  "cluster yet; this node joins as soon as it has",
-					       first_server->name)
-				     : str_format("cluster %s has no server yet; approve a node as "
-						  "server first",
-					       config->name);
-		json_out_member(out, "waitingFor", sentence);
+		json_out_member(out, "waitingFor", input->waiting_for);
 		return 0;
 	}
 	int r = k3s_address(config, node->number, own);
-	if (r >= 0 && !first)
-		r = k3s_address(config, first_server->number, server);
+	if (r >= 0)
+		r = join_url(input, url, sizeof(url));
 	if (r < 0)
 		return diag_set(reterr, r, "k3s", "no address is left in the range for node %s",
 			node->name);
-	(void)snprintf(url, sizeof(url), strchr(server, ':') ? "https://[%s]:%d" : "https://%s:%d",
-		server, API_PORT);
 	json_out_object_begin(out);
 	json_out_member_bool(out, "first", first);
 	if (first)
 		json_out_member_bool(out, "everReady", input->cluster->ever_ready);
-	json_out_member(out, "server", first ? NULL : url);
+	json_out_member(out, "server", first || !url[0] ? NULL : url);
+	if ((r = put_servers(input, out)) < 0)
+		return diag_set(reterr, r, "k3s", "no address is left in the range for a server");
 	json_out_member(out, "nodeIp", own);
 	json_out_member(out, "over", config->over_lan ? "lan" : "mesh");
 	put_labels(config, out);
 	put_tls_sans(input, api, mesh, out);
-	json_out_key(out, "overrides");
-	if (config->overrides) {
-		json_out_value(out, config->overrides);
-	} else {
-		json_out_object_begin(out);
-		json_out_object_end(out);
-	}
+	settings_put_k3s(input->settings, out);
+	json_out_member_int(out, "restart", input->member->restart);
 	json_out_member(out, "cni", config->cni);
 	json_out_member_bool(out, "watchPodCidrs", node->is_server);
 	json_out_object_end(out);
@@ -379,15 +423,7 @@ static void put_artifacts(
 	} else {
 		json_out_null(out);
 	}
-	json_out_key(out, "payload");
-	if (config->payload_repository && config->payload_digest) {
-		json_out_object_begin(out);
-		json_out_member(out, "repository", config->payload_repository);
-		json_out_member(out, "digest", config->payload_digest);
-		json_out_object_end(out);
-	} else {
-		json_out_null(out);
-	}
+	settings_put_payload(input->settings, out);
 }
 
 static void put_region(const struct assignment_input *input, struct json_out *out)
@@ -442,6 +478,8 @@ int assignment_build(const struct assignment_input *input, char **ret, struct di
 	r = put_k3s(input, &api, &mesh, &out, reterr);
 	put_artifacts(input, &api, &out);
 	assign_put_extra(input, &out);
+	if (node->is_server)
+		put_jobs(input, &out);
 	json_out_key(&out, "ntp");
 	json_out_array_begin(&out);
 	for (size_t i = 0; i < config->n_ntp; i++)

@@ -18,6 +18,8 @@ static char *arguments_of(const struct command_options *options)
 		json_out_member(&out, "role", options->role);
 	if (options->name)
 		json_out_member(&out, "name", options->name);
+	if (options->force)
+		json_out_member_bool(&out, "force", true);
 	json_out_object_end(&out);
 	return json_out_take(&out);
 }
@@ -83,6 +85,8 @@ static void print_machine(const struct value *machine)
 	if (text_of(machine, "replaces", NULL))
 		printf("%20s WARNING: claims the hardware of %s; approving it revokes that node\n",
 			"", text_of(machine, "replaces", ""));
+	if (text_of(machine, "certificateWarning", NULL))
+		printf("%20s WARNING: %s\n", "", text_of(machine, "certificateWarning", ""));
 	if (is_true(machine, "unauthenticatedBoot"))
 		printf("%20s WARNING: booted over plain HTTP without Secure Boot\n", "");
 }
@@ -109,6 +113,7 @@ int cmd_list(const struct command_options *options)
 		"PHASE");
 	print_machines(value_find(answer, "nodes"));
 	print_machines(value_find(answer, "enrolments"));
+	command_print_cluster(answer);
 	return 0;
 }
 

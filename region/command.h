@@ -12,7 +12,8 @@ struct command_options {
 	const char *urls[8];
 	size_t n_urls;
 	int64_t count, ttl_sec, max, max_per_address;
-	bool no_token, json;
+	int64_t timeout_sec;
+	bool no_token, json, restart, force;
 	const char *arguments[MAX_ARGUMENTS];
 	size_t n_arguments;
 };
@@ -33,11 +34,15 @@ int cmd_secret(const struct command_options *options);
 int cmd_bootstrap(const struct command_options *options);
 int cmd_audit(const struct command_options *options);
 int cmd_peer(const struct command_options *options);
+int cmd_rollout(const struct command_options *options);
+int cmd_job(const struct command_options *options);
 int cmd_clock(const struct command_options *options);
 
 // "hearth-region: where: message" on stderr; returns 1.
 int command_failed(const struct diag *diag, int error);
 int command_wrong_use(const char *sentence); // returns 2
+// Jobs, the rollout and older settings of the answer to `list`, when there is something to say.
+void command_print_cluster(const struct value *answer);
 // Path of admin.sock: --socket, else beside a --dir that is not the default, else
 // /run/hearth-region/admin.sock.
 char *command_socket(const struct command_options *options);

@@ -4,6 +4,7 @@
 #include "base/contact.h"
 #include "region/assign.h"
 #include "region/enrol-token.h"
+#include "region/membership.h"
 #include "region/token.h"
 
 #include <errno.h>
@@ -165,12 +166,9 @@ int node_revoke(struct region *region, struct node *node, const char *actor, con
 	if (r < 0)
 		return r;
 	node->state = NODE_REVOKED;
-	if (str_equal(cluster->first_server, node->id) && !cluster->handed_over) {
-		cluster->first_server[0] = '\0'; // it never made the cluster: the next server may
-		r = store_cluster_put(region->store, cluster);
-	}
-	if (r < 0 || (r = region_mesh_remove(region, node->wg_public)) < 0 ||
+	if ((r = region_mesh_remove(region, node->wg_public)) < 0 ||
 		(r = store_node_put(region->store, node)) < 0 ||
+		(r = membership_leave(region, cluster, node, actor)) < 0 ||
 		(r = store_secret_list(region->store, &secrets, &n)) < 0)
 		return r;
 	for (size_t i = 0; i < n && r >= 0; i++) {
@@ -183,8 +181,8 @@ int node_revoke(struct region *region, struct node *node, const char *actor, con
 	return r;
 }
 
-static int revoke_replaced(
-	struct region *region, const struct enrolment *enrolment, const char *actor, char *ret_name)
+static int revoke_replaced(struct region *region, const struct enrolment *enrolment,
+	const char *actor, char *ret_name, bool *ret_server)
 {
 	CLEANUP(node_freep) struct node *old = NULL;
 	if (!enrolment->replaces[0] ||
@@ -192,6 +190,7 @@ static int revoke_replaced(
 		old->state == NODE_REVOKED)
 		return 0;
 	(void)snprintf(ret_name, NAME_TEXT, "%s", old->name);
+	*ret_server = old->is_server != 0;
 	return node_revoke(region, old, actor,
 		"its machine came back with a new key and a person approved that");
 }
@@ -207,8 +206,8 @@ static int take_first_server(struct region *region, const struct node *node)
 }
 
 static int fill_node(struct region *region, const struct enrolment *enrolment,
-	const struct admission *admission, const char *wished, struct node *node,
-	struct diag *reterr)
+	const struct admission *admission, const char *wished, bool replaces_server,
+	struct node *node, struct diag *reterr)
 {
 	struct places places = { 0 };
 	struct cidr address;
@@ -233,8 +232,8 @@ static int fill_node(struct region *region, const struct enrolment *enrolment,
 	(void)snprintf(node->remote, sizeof(node->remote), "%s", enrolment->remote);
 	node->durable = admission->durable;
 	node->state = admission->by_token && !admission->durable ? NODE_RESERVED : NODE_APPROVED;
-	node->is_server =
-		assign_is_server(region->config, places.n_servers, admission->may_be_server);
+	node->is_server = assign_is_server(region->config, places.n_servers,
+		admission->may_be_server || (admission->keeps_role && replaces_server));
 	node->approved_sec = node->seen_sec = region_now_sec(region);
 	if (enrolment_code(region, enrolment, node->code) < 0)
 		node->code[0] = '\0'; // by token before the exchange was opened: there is no code
@@ -250,14 +249,18 @@ int enrolment_admit(struct region *region, struct enrolment *enrolment,
 	size_t n_spki;
 	if (!node || base64_decode(enrolment->spki, &spki, &n_spki) < 0)
 		return -ENOMEM;
-	int r = revoke_replaced(region, enrolment, admission->actor, replaced_name);
+	bool replaces_server = false;
+	int r = revoke_replaced(
+		region, enrolment, admission->actor, replaced_name, &replaces_server);
 	if (r >= 0 && !admission->by_token)
 		r = enrolment_claim_token(region, enrolment);
 	if (r >= 0)
 		r = enrolment_check_wg_key(region, enrolment, "", reterr);
 	const char *wished = admission->node_name && admission->node_name[0] ? admission->node_name
 									     : replaced_name;
-	if (r < 0 || (r = fill_node(region, enrolment, admission, wished, node, reterr)) < 0 ||
+	if (r < 0 ||
+		(r = fill_node(region, enrolment, admission, wished, replaces_server, node,
+			 reterr)) < 0 ||
 		(r = region_node_certificate(region, node, spki, n_spki, reterr)) < 0 ||
 		(r = region_mesh_changed(region, node)) < 0 ||
 		(r = store_node_put(region->store, node)) < 0 ||

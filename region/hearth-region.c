@@ -27,9 +27,15 @@ static const struct {
 	{ "approve", cmd_approve, ASKS " role name json",
 		"NODE CODE [--role R] [--name N]    approve a machine by the code on its screen" },
 	{ "deny", cmd_deny, ASKS, "NODE                              refuse a waiting machine" },
-	{ "revoke", cmd_revoke, ASKS, "NODE                              decommission a node" },
+	{ "revoke", cmd_revoke, ASKS " force",
+		"NODE [--force]                    decommission a node" },
 	{ "release", cmd_release, ASKS,
 		"NODE                              end a node's quarantine" },
+	{ "rollout", cmd_rollout, ASKS " restart timeout json",
+		"start [--restart] [--timeout SEC] | status | stop | resume\n"
+		"                                                new settings or a restart, node by "
+		"node" },
+	{ "job", cmd_job, ASKS, "retry ID | drop ID                a job of a server that failed" },
 	{ "token", cmd_token, ASKS " node role count ttl",
 		"[--node NAME] [--role R] [--count N] [--ttl SEC]   a join token" },
 	{ "seed", cmd_seed, ASKS " no-token role out url",
@@ -64,7 +70,7 @@ static void print_help(void)
 	       "  --max-per-address N connections of one address at HTTPS (15000)\n"
 	       "  --layout DIR        OCI layout served at /v2\n"
 	       "  --boot-dir DIR      files served at /boot\n"
-	       "  --json              list, show, approve, peer list: output for scripts\n"
+	       "  --json              list, show, approve, peer list, rollout: output for scripts\n"
 	       "A subcommand refuses the options of others.\n");
 }
 
@@ -86,7 +92,10 @@ enum {
 	OPT_TTL,
 	OPT_MAX,
 	OPT_MAX_PER_ADDRESS,
+	OPT_TIMEOUT,
 	OPT_NO_TOKEN,
+	OPT_RESTART,
+	OPT_FORCE,
 	OPT_JSON,
 	OPT_HELP,
 };
@@ -109,6 +118,9 @@ static const struct option long_options[] = {
 	{ "ttl", required_argument, NULL, OPT_TTL },
 	{ "max", required_argument, NULL, OPT_MAX },
 	{ "max-per-address", required_argument, NULL, OPT_MAX_PER_ADDRESS },
+	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "restart", no_argument, NULL, OPT_RESTART },
+	{ "force", no_argument, NULL, OPT_FORCE },
 	{ "no-token", no_argument, NULL, OPT_NO_TOKEN },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -142,7 +154,8 @@ static int parse_options(
 		int option;
 		int64_t *number;
 	} numbers[] = { { OPT_COUNT, &options->count }, { OPT_TTL, &options->ttl_sec },
-		{ OPT_MAX, &options->max }, { OPT_MAX_PER_ADDRESS, &options->max_per_address } };
+		{ OPT_MAX, &options->max }, { OPT_MAX_PER_ADDRESS, &options->max_per_address },
+		{ OPT_TIMEOUT, &options->timeout_sec } };
 	int index = -1;
 	for (int option; (option = getopt_long(argc, argv, "h", long_options, &index)) != -1;
 		index = -1) {
@@ -153,7 +166,7 @@ static int parse_options(
 				*texts[i].text = optarg;
 		for (size_t i = 0; i < N_ELEMENTS(numbers); i++)
 			if (numbers[i].option == option && !parse_count(optarg, numbers[i].number))
-				return command_wrong_use("--count, --ttl, --max and "
+				return command_wrong_use("--count, --ttl, --max, --timeout and "
 							 "--max-per-address take a number from 1");
 		if (option == OPT_URL && options->n_urls == N_ELEMENTS(options->urls))
 			return command_wrong_use("--url may stand there eight times");
@@ -161,6 +174,8 @@ static int parse_options(
 			options->urls[options->n_urls++] = optarg;
 		options->no_token |= option == OPT_NO_TOKEN;
 		options->json |= option == OPT_JSON;
+		options->restart |= option == OPT_RESTART;
+		options->force |= option == OPT_FORCE;
 		if (option == OPT_HELP || option == 'h')
 			return 1;
 		if (option == '?')

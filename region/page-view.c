@@ -241,8 +241,11 @@ static void page_pending(FILE *f, const struct value *entry, const char *csrf, i
 	element(f, "<input class=\"code\" id=\"code-", id,
 		"\" name=\"code\" placeholder=\"XXXX-XXXX\" maxlength=\"16\" autocomplete=\"off\" "
 		"autocapitalize=\"characters\" spellcheck=\"false\" required>");
-	fputs("<select name=\"role\" aria-label=\"role\"><option value=\"worker\">worker</option>"
-	      "<option value=\"server\">server</option></select><button>Approve</button></form>",
+	fputs("<select name=\"role\" aria-label=\"role\">", f);
+	if (text_of(entry, "replaces"))
+		fputs("<option value=\"\">role as before</option>", f);
+	fputs("<option value=\"worker\">worker</option><option "
+	      "value=\"server\">server</option></select><button>Approve</button></form>",
 		f);
 	page_form(f, "deny", id, csrf);
 	fputs("<button class=\"danger\">Deny</button></form></div></article>\n", f);
@@ -349,6 +352,7 @@ void page_machines(FILE *f, const struct value *list, const char *csrf, int64_t 
 		      "server, "
 		      "or boot one with the seed that init made.</p>\n",
 			f);
+	page_cluster(f, list);
 	page_entries(f, entries, true, "Waiting for approval", csrf, now_sec);
 	fputs("<h2>Nodes</h2>\n", f);
 	if (!nodes || nodes->n == 0)

@@ -14,6 +14,7 @@ void page_begin(FILE *f, const struct page_frame *frame);
 void page_end(FILE *f);
 void page_login(FILE *f);
 /* @list: the answer of the admin call "list". @now_sec: for "seen n s ago". */
+void page_cluster(FILE *f, const struct value *list); // jobs, rollout, older settings
 void page_machines(FILE *f, const struct value *list, const char *csrf, int64_t now_sec);
 /* The platform's state, volumes and jobs of @node, an entry of that list; nothing where it has
  * none. */

@@ -6,6 +6,7 @@
 #include "base/time.h"
 #include "base/utf8.h"
 #include "region/clock.h"
+#include "region/membership.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -238,7 +239,10 @@ void region_tick(struct region *region)
 		return;
 	}
 	region->last_time_sec = region_now_sec(region);
-	int r = store_meta_set_int(region->store, "lastTimeSec", region->last_time_sec);
+	int r = membership_step(region);
+	if (r < 0)
+		log_error("jobs and rollout could not go on: %s", strerror(-r));
+	r = store_meta_set_int(region->store, "lastTimeSec", region->last_time_sec);
 	if (r < 0)
 		log_error("the time could not be remembered: %s", strerror(-r));
 	r = store_enrolment_prune(region->store, region->last_time_sec - FORGET_SEC);

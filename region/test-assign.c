@@ -1,6 +1,7 @@
 // The assignment and the mesh peer from cluster.yaml and a node's record: pure, so that every rule
 // has its case here. SPDX-License-Identifier: Apache-2.0
 #include "region/assign.h"
+#include "region/settings.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -48,8 +49,29 @@ static struct site site_of(const char *more)
 static struct value *build(
 	const struct site *site, const struct node *node, const struct node *first)
 {
-	const struct assignment_input input = { site->config, &site->cluster, node, first,
-		"sha256:00", "e.7", NULL };
+	AUTO_FREE char *settings_text = settings_newest(site->config, node->name);
+	CLEANUP(value_freep) struct value *settings = NULL;
+	assert_int_equal(json_parse(settings_text, strlen(settings_text), 0, &settings, NULL), 0);
+	struct node *servers[] = { (struct node *)first };
+	struct member member = { .restart = 3 };
+	(void)snprintf(member.server, sizeof(member.server), "%s", first ? first->id : "");
+	bool waits = !first || (node != first && !site->cluster.handed_over);
+	struct job mine = { .id = "j-1", .kind = "drain", .node = "hzfsnr-k8s-2p", .server = "n-1" },
+		   failed = { .id = "j-2", .server = "n-1", .state = JOB_FAILED },
+		   others = { .id = "j-3", .server = "n-9" };
+	struct job *jobs[] = { &mine, &failed, &others };
+	const struct assignment_input input = { .config = site->config,
+		.cluster = &site->cluster,
+		.node = node,
+		.member = waits ? NULL : &member,
+		.waiting_for = "waits for a test",
+		.settings = settings,
+		.servers = servers,
+		.n_servers = first != NULL,
+		.jobs = jobs,
+		.n_jobs = N_ELEMENTS(jobs),
+		.ca_pin = "sha256:00",
+		.generation = "e.7" };
 	AUTO_FREE char *text = NULL;
 	struct value *document;
 	struct diag diag = { 0 };
@@ -80,6 +102,16 @@ static void the_first_server_makes_the_cluster(void **state)
 	assert_text(document, "hetzner", "k3s", "labels", "openova.io/provider");
 	assert_int_equal(value_find(document, "bootstrap")->type, VALUE_NULL);
 	assert_null(value_find(document, "waitingFor"));
+	const struct value *servers = value_path(document, "k3s", "servers", NULL);
+	assert_int_equal(servers->n, 1);
+	assert_text(&servers->items[0], "hzfsnr-k8s-1p", "name");
+	assert_text(&servers->items[0], "10.66.0.11", "address");
+	assert_string_equal(value_path(document, "k3s", "restart", NULL)->text, "3");
+	assert_text(document, "documented", "k3s", "profile");
+	const struct value *jobs = value_find(document, "jobs");
+	assert_int_equal(jobs->n, 1); // its own, and none that failed
+	assert_text(&jobs->items[0], "j-1", "id");
+	assert_text(&jobs->items[0], "drain", "kind");
 	cluster_config_free(site.config);
 }
 
@@ -88,9 +120,8 @@ static void a_worker_waits_until_it_handed_over(void **state)
 	struct site site = site_of(LAN);
 	CLEANUP(value_freep) struct value *before = build(&site, &site.second, &site.first);
 	assert_int_equal(value_find(before, "k3s")->type, VALUE_NULL);
-	assert_non_null(strstr(value_text(value_find(before, "waitingFor")), "hzfsnr-k8s-1p"));
-	CLEANUP(value_freep) struct value *nobody = build(&site, &site.second, NULL);
-	assert_non_null(strstr(value_text(value_find(nobody, "waitingFor")), "no server yet"));
+	assert_text(before, "waits for a test", "waitingFor");
+	assert_null(value_find(before, "jobs")); // work for servers alone
 	site.cluster.handed_over = 1;
 	CLEANUP(value_freep) struct value *after = build(&site, &site.second, &site.first);
 	assert_text(after, "https://10.66.0.11:6443", "k3s", "server");
@@ -232,8 +263,11 @@ static void a_full_range_is_said(void **state)
 	site.second.number = 5;
 	assert_int_equal(assign_mesh_address(site.config, 4, &address), 0);
 	assert_int_equal(assign_mesh_address(site.config, 5, &address), -ERANGE);
-	const struct assignment_input input = { site.config, &site.cluster, &site.second, NULL, "",
-		"", NULL };
+	const struct assignment_input input = { .config = site.config,
+		.cluster = &site.cluster,
+		.node = &site.second,
+		.ca_pin = "",
+		.generation = "" };
 	assert_int_equal(assignment_build(&input, &text, &diag), -ERANGE);
 	assert_non_null(strstr(diag_text(&diag), "no address is left"));
 	cluster_config_free(site.config);

@@ -2,6 +2,7 @@
 // cluster.yaml from text to an assignment: whatever is accepted must also be assignable or refused
 // with a sentence. SPDX-License-Identifier: Apache-2.0
 #include "region/assign-extra.h"
+#include "region/settings.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
 const char *__lsan_default_suppressions(void);
@@ -37,8 +38,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 		.id = "n-2", .name = "two", .number = 2, .is_server = 1, .facts = facts
 	};
 	made = assign_volumes_made(config, nodes, N_ELEMENTS(nodes));
-	const struct assignment_input input = { config, &cluster, &second, &first, "sha256:0",
-		"e.1", made };
+	const struct member member = { .server = "n-1" };
+	AUTO_FREE char *settings_text = settings_newest(config, second.name);
+	CLEANUP(value_freep) struct value *settings = NULL;
+	if (!settings_text || json_parse(settings_text, strlen(settings_text), 0, &settings, NULL) < 0)
+		abort(); // it is kept and read again
+	const struct assignment_input input = { .config = config,
+		.cluster = &cluster,
+		.node = &second,
+		.member = &member,
+		.settings = settings,
+		.servers = nodes,
+		.n_servers = 1,
+		.ca_pin = "sha256:0",
+		.generation = "e.1",
+		.volumes_made = made };
 	if (assignment_build(&input, &text, &diag) < 0)
 		return 0;
 	if (json_parse(text, strlen(text), 0, &document, &diag) < 0)

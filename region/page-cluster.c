@@ -1,0 +1,54 @@
+// What the page says of the cluster as a whole: the rollout, jobs that servers do, older settings.
+// SPDX-License-Identifier: Apache-2.0
+#include "region/page-view.h"
+
+static const char *text_of(const struct value *object, const char *key)
+{
+	const char *text = value_text(value_find(object, key));
+	return text && text[0] ? text : NULL;
+}
+
+static long long number_of(const struct value *object, const char *key)
+{
+	const struct value *value = value_find(object, key);
+	return value && value->type == VALUE_NUMBER ? strtoll(value->text, NULL, 10) : 0;
+}
+
+static void paragraph(FILE *f, const char *class, const char *const texts[], size_t n)
+{
+	fprintf(f, "<p class=\"%s\">", class);
+	for (size_t i = 0; i < n; i++)
+		html_escape(f, texts[i] ? texts[i] : "");
+	fputs("</p>\n", f);
+}
+
+static void page_job(FILE *f, const struct value *job)
+{
+	bool failed = str_equal(text_of(job, "state"), "failed");
+	const char *const texts[] = { text_of(job, "kind"), " ", text_of(job, "node"), ": ",
+		text_of(job, "state"), text_of(job, "server") ? ", by " : "",
+		text_of(job, "server"), text_of(job, "sentence") ? ": " : "",
+		text_of(job, "sentence"), failed ? "; hearth-region job retry " : "",
+		failed ? text_of(job, "id") : "" };
+	paragraph(f, failed ? "warning bad" : "sentence", texts, N_ELEMENTS(texts));
+}
+
+void page_cluster(FILE *f, const struct value *list)
+{
+	const struct value *jobs = value_find(list, "jobs"), *rollout = value_find(list, "rollout");
+	const char *state = text_of(rollout, "state");
+	long long n_older = number_of(list, "nOlderSettings");
+	for (size_t i = 0; jobs && i < jobs->n; i++)
+		page_job(f, &jobs->items[i]);
+	if (state && !str_equal(state, "done")) {
+		const char *const texts[] = { "Rollout ", state, ": ",
+			text_of(rollout, "sentence") };
+		paragraph(f, str_equal(state, "failed") ? "warning bad" : "sentence", texts,
+			N_ELEMENTS(texts));
+	}
+	if (n_older > 0 && !str_equal(state, "running"))
+		fprintf(f,
+			"<p class=\"warning\">%lld node%s older settings: "
+			"<code>hearth-region rollout start</code></p>\n",
+			n_older, n_older == 1 ? " runs" : "s run");
+}
