@@ -266,9 +266,45 @@ static void the_page_shows_what_is_not_ready(void **state)
 			fail_msg("\"%s\" is not in %s", shown[i], text);
 }
 
+static char *cluster_page(const char *list_text)
+{
+	CLEANUP(value_freep) struct value *list = NULL;
+	char *text = NULL;
+	size_t n = 0;
+	assert_int_equal(json_parse(list_text, strlen(list_text), 0, &list, NULL), 0);
+	FILE *f = open_memstream(&text, &n);
+	assert_non_null(f);
+	page_cluster(f, list);
+	assert_int_equal(fclose(f), 0);
+	return text;
+}
+
+static void the_page_tells_of_jobs_and_rollouts(void **state)
+{
+	AUTO_FREE char
+		*quiet = cluster_page("{\"jobs\":[],\"rollout\":{\"state\":\"done\","
+				      "\"sentence\":\"x\"},\"nOlderSettings\":0}"),
+		*failed = cluster_page(
+			"{\"jobs\":[{\"id\":\"j-1\",\"kind\":\"drain\",\"node\":\"n1\",\"server\":"
+			"\"s1\",\"state\":\"failed\",\"sentence\":\"<b>no</b>\"}],\"rollout\":{"
+			"\"state\":\"failed\",\"sentence\":\"drain of n1\"},\"nOlderSettings\":2}"),
+		*running = cluster_page("{\"jobs\":[],\"rollout\":{\"state\":\"running\","
+					"\"sentence\":\"turn of n2\"},\"nOlderSettings\":1}"),
+		*older = cluster_page("{\"rollout\":null,\"nOlderSettings\":1}");
+	assert_string_equal(quiet, "");
+	assert_non_null(strstr(failed, "drain n1: failed, by s1: &lt;b&gt;no&lt;/b&gt;; "
+				       "hearth-region job retry j-1"));
+	assert_non_null(strstr(failed, "Rollout failed: drain of n1"));
+	assert_non_null(strstr(failed, "2 nodes run older settings"));
+	assert_non_null(strstr(running, "Rollout running: turn of n2"));
+	assert_null(strstr(running, "older settings"));
+	assert_non_null(strstr(older, "1 node runs older settings"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_page_tells_of_jobs_and_rollouts),
 		cmocka_unit_test(a_clock_that_cannot_be_right_is_refused),
 		cmocka_unit_test(forms_are_decoded),
 		cmocka_unit_test(registry_paths),
