@@ -19,7 +19,7 @@ static int keep_server(
 		return r == -ENOENT ? 0 : r;
 	struct admission_server server = { .name = node->name,
 		.ready = node->ready != 0,
-		.silent = region_now_sec(region) - node->seen_sec > JOB_SILENT_SEC,
+		.silent = region_silence_sec(region, node) > JOB_SILENT_SEC,
 		.voter = member->voter != 0,
 		.joined = member->voter_sec != 0 };
 	struct value *status = NULL;

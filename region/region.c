@@ -6,7 +6,7 @@
 #include "base/time.h"
 #include "base/utf8.h"
 #include "region/clock.h"
-#include "region/membership.h"
+#include "region/rollout-run.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -132,6 +132,9 @@ static int load_clock(struct region *region, struct diag *reterr)
 		region_audit(region, "local", "clock accept", "", "a person accepted the clock");
 		(void)file_remove(path); // used; a stale one is worth nothing after an hour anyway
 	}
+	int64_t before_sec = store_meta_int(region->store, "lastTimeSec", now_sec);
+	region->loaded_sec = now_sec;
+	region->away_sec = before_sec < now_sec ? now_sec - before_sec : 0;
 	region->last_time_sec = now_sec;
 	return store_meta_set_int(region->store, "lastTimeSec", now_sec);
 }
@@ -158,6 +161,8 @@ int region_load(struct region *region, const char *dir, struct diag *reterr)
 	region->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (region->wake_fd < 0 || !region->pull_user)
 		return -ENOMEM;
+	if ((r = rollout_loaded(region)) < 0)
+		return r;
 	int64_t age = region->last_time_sec - region->server_not_before_sec;
 	if ((age > SERVER_CERT_SEC / 3 * 2 ||
 		    region->last_time_sec < region->server_not_before_sec) &&
@@ -223,6 +228,12 @@ int64_t region_now_sec(const struct region *region)
 	(void)region; // one clock for all; the parameter keeps callers honest about whose time it
 		      // is
 	return time_wall_msec() / 1000;
+}
+
+int64_t region_silence_sec(const struct region *region, const struct node *node)
+{
+	int64_t silence_sec = region_now_sec(region) - node->seen_sec;
+	return node->seen_sec < region->loaded_sec ? silence_sec - region->away_sec : silence_sec;
 }
 
 int region_check_clock(struct region *region, struct diag *reterr)

@@ -30,6 +30,7 @@ struct region {
 	char *pull_user, *pull_password;
 	int64_t last_time_sec; // last sane wall time, also in the store
 	uint64_t started_usec;
+	int64_t loaded_sec, away_sec; // when it started; for how long it had been away then
 	struct http_server *http;
 	struct session_table *sessions;
 	// waiting and committing (http-server.c)
@@ -48,6 +49,8 @@ void region_wake(struct region *region, const char *topic);
 void region_audit(struct region *region, const char *actor, const char *action, const char *subject,
 	const char *format, ...) PRINTF_LIKE(5, 6);
 int64_t region_now_sec(const struct region *region);
+// How long @node was not heard, without the time in which the region itself was away.
+int64_t region_silence_sec(const struct region *region, const struct node *node);
 // 0; -ESTALE when the wall clock left what it can be since the last tick: then no time and no
 // certificate is signed.
 int region_check_clock(struct region *region, struct diag *reterr);

@@ -14,6 +14,16 @@ int64_t rollout_number(struct region *region)
 		       : rollout->restart;
 }
 
+int rollout_loaded(struct region *region)
+{
+	CLEANUP(rollout_freep) struct rollout *rollout = NULL;
+	int r = store_rollout_get(region->store, region->config->name, &rollout);
+	if (r < 0 || rollout->state != ROLLOUT_RUNNING)
+		return r == -ENOENT ? 0 : r;
+	rollout->since_sec += region->away_sec;
+	return store_rollout_put(region->store, rollout);
+}
+
 struct turn {
 	struct node *node;
 	struct member *member;
@@ -61,7 +71,7 @@ static int survey_members(struct region *region, const struct rollout *rollout, 
 		struct rollout_candidate *candidate = &ret->candidates[i];
 		candidate->is_server = node->is_server != 0;
 		candidate->ready =
-			node->ready && region_now_sec(region) - node->seen_sec <= JOB_SILENT_SEC;
+			node->ready && region_silence_sec(region, node) <= JOB_SILENT_SEC;
 		if (node->state == NODE_REVOKED)
 			continue;
 		r = store_member_get(region->store, node->id, &member);
@@ -141,7 +151,7 @@ static int node_facts(struct region *region, const struct turn *turn, struct val
 	facts->is_server = node->is_server != 0;
 	facts->ready = node->ready != 0;
 	facts->voter = member->voter != 0;
-	facts->silent = facts->now_sec - node->seen_sec > JOB_SILENT_SEC;
+	facts->silent = region_silence_sec(region, node) > JOB_SILENT_SEC;
 	facts->restart = member->reported_restart;
 	facts->wanted_restart = member->restart;
 	if (member->settings && member->settings[0] &&

@@ -7,6 +7,8 @@
 
 // The number of the newest rollout: what new members are given.
 int64_t rollout_number(struct region *region);
+// The region starts: the time in which it was away counts for no step.
+int rollout_loaded(struct region *region);
 /* Take a running rollout one action further. *ret_changed: something was done, call again. */
 int rollout_go_on(struct region *region, const struct membership *membership,
 	struct rollout *rollout, bool *ret_changed);
