@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -98,7 +99,16 @@ func (n *node) agentRun(ctx context.Context) error {
 	n.hostPrepare()
 	runtimeReady := make(chan error, 1)
 	go func() { runtimeReady <- n.runtimeStart(ctx) }()
-	j, err := joinerNew(ctx, url, secret, n.agent("server-ca.crt"))
+	b, err := balancerNew(n.agent("etc", "k3s-agent-load-balancer.json"), url)
+	if err != nil {
+		return err
+	}
+	front, err := net.Listen("tcp", balancerAddress)
+	if err != nil {
+		return err
+	}
+	go b.serve(ctx, front)
+	j, err := joinerNew(ctx, "https://"+balancerAddress, secret, n.agent("server-ca.crt"))
 	if err != nil {
 		return err
 	}
@@ -111,6 +121,7 @@ func (n *node) agentRun(ctx context.Context) error {
 		return err
 	}
 	n.kubeletStart(j.url)
+	b.keep(ctx, j)
 	return nil
 }
 

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/client/pkg/v3/transport"
 	etcd "go.etcd.io/etcd/client/v3"
 )
@@ -119,6 +120,38 @@ func (s *server) etcdHealthy(ctx context.Context) error {
 	return until(ctx, "etcd", 200*time.Millisecond, func() error { return httpOk(client, "http://127.0.0.1:2381/health") })
 }
 
+// joinPlace reads the list of members as K3s does: who is in it for etcd's initial-cluster, and whether this server has
+// still to be added. A member of the same node under another name is that of a machine that was lost: it must be removed
+// first (by deleting its Node), nobody takes its place by himself.
+func joinPlace(members []*etcdserverpb.Member, nodeName, name, address string) ([]string, bool, error) {
+	list, add := []string{}, true
+	for _, m := range members {
+		label := m.Name
+		for _, peer := range m.PeerURLs {
+			u, err := url.Parse(peer)
+			if err != nil {
+				return nil, false, err
+			}
+			if label == "" && u.Hostname() == address {
+				label = name // added in an earlier start that got no further
+			}
+			if label == name && u.Hostname() == address {
+				add = false
+			}
+		}
+		if label == "" {
+			return nil, false, errors.New("another server is just joining")
+		}
+		if cut := strings.LastIndex(label, "-"); label != name && cut > 0 && label[:cut] == nodeName {
+			return nil, false, errors.New("duplicate node name found, please use a unique name for this node: etcd still has the member " + label)
+		}
+		if len(m.PeerURLs) > 0 {
+			list = append(list, label+"="+m.PeerURLs[0])
+		}
+	}
+	return list, add, nil
+}
+
 // etcdJoin adds this server as a learner and returns the members etcd must be started with.
 func (s *server) etcdJoin(ctx context.Context, name, peer string) (string, error) {
 	from, err := url.Parse(s.text("server"))
@@ -138,31 +171,13 @@ func (s *server) etcdJoin(ctx context.Context, name, peer string) (string, error
 		if err != nil {
 			return err
 		}
-		for _, m := range before.Members { // what is left of an earlier start of ours that got no further
-			if len(m.PeerURLs) > 0 && m.PeerURLs[0] == peer {
-				if _, err := client.MemberRemove(try, m.ID); err != nil {
-					return err
-				}
-			}
+		list, add, err := joinPlace(before.Members, s.name, name, s.ip)
+		if err == nil && add {
+			list = append(list, name+"="+peer)
+			_, err = client.MemberAddAsLearner(try, []string{peer})
 		}
-		after, err := client.MemberAddAsLearner(try, []string{peer})
-		if err != nil {
-			return err
-		}
-		members = nil
-		for _, m := range after.Members {
-			label := m.Name
-			if m.ID == after.Member.ID {
-				label = name
-			}
-			if label == "" {
-				return errors.New("another server is just joining")
-			}
-			for _, u := range m.PeerURLs {
-				members = append(members, label+"="+u)
-			}
-		}
-		return nil
+		members = list
+		return err
 	})
 	return strings.Join(members, ","), err
 }

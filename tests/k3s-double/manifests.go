@@ -21,16 +21,17 @@ import (
 	"strings"
 	"time"
 
+	core "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
 )
@@ -53,10 +54,18 @@ func (o object) same(p object) bool {
 
 func (o object) String() string { return strings.Trim(o.Kind+" "+o.Namespace+"/"+o.Name, "/") }
 
-// addon is what is kept of a file: what was applied last, and what of it we own.
+// addon is what is kept of a file: what was applied last, and what of it we own. It is kept in the cluster under the name
+// of the file, as K3s' Addon objects are: two servers with a file of one name have one addon, and the one that looks at
+// its file last has its way.
 type addon struct {
 	Checksum string
 	Objects  []object
+}
+
+// addonName: K3s' rule, the base name up to the first dot.
+func addonName(file string) string {
+	name, _, _ := strings.Cut(filepath.Base(file), ".")
+	return name
 }
 
 // manifestParse gives the objects of a file; lists are taken apart.
@@ -134,13 +143,14 @@ func manifestFiles(folder string, disabled []string) ([]string, error) {
 
 // deployer applies the folder of this server.
 type deployer struct {
-	folder, state string
-	disabled      []string
-	owner         string
-	addons        map[string]addon
-	said          map[string]string
-	mapper        *restmapper.DeferredDiscoveryRESTMapper
-	client        dynamic.Interface
+	folder   string
+	disabled []string
+	owner    string
+	looked   map[string]time.Time // when the files were changed that were applied, or found applied, in this start
+	said     map[string]string
+	mapper   meta.ResettableRESTMapper
+	client   dynamic.Interface
+	kept     corev1.ConfigMapInterface
 }
 
 func (s *server) localApi() *rest.Config {
@@ -176,22 +186,18 @@ func (s *server) deploy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d := &deployer{folder: s.server("manifests"), state: s.server("manifests.json"), disabled: s.disabled(),
-		owner: "deploy@" + s.name, addons: map[string]addon{}, said: map[string]string{}, client: untyped,
+	d := &deployer{folder: s.server("manifests"), disabled: s.disabled(), owner: "deploy@" + s.name,
+		looked: map[string]time.Time{}, said: map[string]string{}, client: untyped, kept: client.CoreV1().ConfigMaps("kube-system"),
 		mapper: restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(client.Discovery()))}
-	if body, err := os.ReadFile(d.state); err == nil {
-		if err := json.Unmarshal(body, &d.addons); err != nil {
-			return fmt.Errorf("%s: %w", d.state, err)
-		}
-	}
 	if err := os.MkdirAll(d.folder, 0o700); err != nil {
 		return err
 	}
-	labelled := false
-	for {
-		if !labelled {
-			labelled = s.label(ctx, client) == nil
+	go func() {
+		if err := s.membershipKeep(ctx, client); err != nil {
+			s.failed <- err
 		}
+	}()
+	for {
 		if err := d.round(ctx); err != nil {
 			log.Printf("k3s: manifests: %v", err)
 		}
@@ -201,13 +207,6 @@ func (s *server) deploy(ctx context.Context) error {
 		case <-time.After(deployEvery):
 		}
 	}
-}
-
-// label gives this server's Node the labels K3s gives servers.
-func (s *server) label(ctx context.Context, client kubernetes.Interface) error {
-	_, err := client.CoreV1().Nodes().Patch(ctx, s.name, types.MergePatchType, []byte(`{"metadata":{"labels":{`+
-		`"node-role.kubernetes.io/control-plane":"true","node-role.kubernetes.io/etcd":"true"}}}`), metav1.PatchOptions{})
-	return err
 }
 
 func (d *deployer) round(ctx context.Context) error {
@@ -230,16 +229,59 @@ func (d *deployer) round(ctx context.Context) error {
 	return nil
 }
 
-func (d *deployer) file(ctx context.Context, file string) error {
-	body, err := os.ReadFile(filepath.Join(d.folder, file))
+// load gives what the cluster keeps of a file; nothing for one it never saw.
+func (d *deployer) load(ctx context.Context, name string) (addon, error) {
+	kept, err := d.kept.Get(ctx, "addon."+name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return addon{}, nil
+	}
+	if err != nil {
+		return addon{}, err
+	}
+	was := addon{Checksum: kept.Data["checksum"]}
+	return was, json.Unmarshal([]byte(kept.Data["objects"]), &was.Objects)
+}
+
+func (d *deployer) save(ctx context.Context, name string, now addon) error {
+	objects, err := json.Marshal(now.Objects)
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256(body)
-	checksum := hex.EncodeToString(sum[:])
-	was := d.addons[file]
-	if was.Checksum == checksum {
+	config := &core.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "addon." + name, Namespace: "kube-system"},
+		Data: map[string]string{"checksum": now.Checksum, "objects": string(objects)}}
+	_, err = d.kept.Update(ctx, config, metav1.UpdateOptions{})
+	if apierrors.IsNotFound(err) {
+		_, err = d.kept.Create(ctx, config, metav1.CreateOptions{})
+	}
+	return err
+}
+
+func (d *deployer) file(ctx context.Context, file string) error {
+	path := filepath.Join(d.folder, file)
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if when, ok := d.looked[file]; ok && when.Equal(info.ModTime()) {
 		return nil
+	}
+	body, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := d.body(ctx, file, body); err != nil {
+		return err
+	}
+	d.looked[file] = info.ModTime()
+	return nil
+}
+
+func (d *deployer) body(ctx context.Context, file string, body []byte) error {
+	sum := sha256.Sum256(body)
+	checksum, name := hex.EncodeToString(sum[:]), addonName(file)
+	was, err := d.load(ctx, name)
+	if err != nil || was.Checksum == checksum {
+		return err
 	}
 	objects, err := manifestParse(body)
 	if err != nil {
@@ -267,12 +309,7 @@ func (d *deployer) file(ctx context.Context, file string) error {
 		now.Checksum = checksum
 		log.Printf("k3s: manifests: %s: applied, %d objects", file, len(now.Objects))
 	}
-	d.addons[file] = now
-	kept, err := json.Marshal(d.addons)
-	if err == nil {
-		err = fileSave(d.state, kept, 0o600)
-	}
-	return errors.Join(append(failed, err)...)
+	return errors.Join(append(failed, d.save(ctx, name, now))...)
 }
 
 func (d *deployer) resource(o object) (dynamic.ResourceInterface, bool, error) {

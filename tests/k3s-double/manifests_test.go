@@ -2,10 +2,23 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"sort"
 	"strings"
 	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	dynamicfake "k8s.io/client-go/dynamic/fake"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
 )
 
 const twoAndAList = `
@@ -93,3 +106,82 @@ func TestManifestFilesByK3sRules(t *testing.T) {
 		t.Errorf("%s %v", got, err)
 	}
 }
+
+func TestAFileIsOneAddonOfTheClusterWhicheverServerHasIt(t *testing.T) {
+	client := fake.NewClientset()
+	objects := dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(),
+		map[schema.GroupVersionResource]string{{Version: "v1", Resource: "configmaps"}: "ConfigMapList"})
+	configs := schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
+	objects.PrependReactor("patch", "configmaps", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		patch := action.(clienttesting.PatchAction) // the fake does not make what is applied for the first time
+		o := &unstructured.Unstructured{}
+		err := json.Unmarshal(patch.GetPatch(), o)
+		if err == nil && objects.Tracker().Update(configs, o, "web") != nil {
+			err = objects.Tracker().Create(configs, o, "web")
+		}
+		return true, o, err
+	})
+	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{{Version: "v1"}})
+	mapper.Add(schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"}, meta.RESTScopeNamespace)
+	at := func(name string) *deployer {
+		return &deployer{folder: t.TempDir(), owner: name, looked: map[string]time.Time{}, said: map[string]string{},
+			client: objects, kept: client.CoreV1().ConfigMaps("kube-system"), mapper: plainMapper{mapper}}
+	}
+	ctx, when := context.Background(), time.Unix(1000, 0)
+	lay := func(d *deployer, names ...string) {
+		t.Helper()
+		body := ""
+		for _, name := range names {
+			body += "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: " + name + ", namespace: web}\n"
+		}
+		when = when.Add(time.Second)
+		path := filepath.Join(d.folder, "10-x.yaml")
+		if err := os.WriteFile(path, []byte(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, when, when); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.file(ctx, "10-x.yaml"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	there := func() string {
+		t.Helper()
+		list, err := objects.Resource(configs).Namespace("web").List(ctx, metav1.ListOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		words := []string{}
+		for _, o := range list.Items {
+			words = append(words, o.GetName())
+		}
+		sort.Strings(words)
+		return strings.Join(words, ",")
+	}
+	a, b := at("a"), at("b")
+	lay(a, "one", "two")
+	if there() != "one,two" {
+		t.Fatal(there())
+	}
+	lay(b, "one") // another server lays the next version: what the first applied is pruned
+	if there() != "one" {
+		t.Error(there())
+	}
+	if err := a.file(ctx, "10-x.yaml"); err != nil || there() != "one" { // unchanged since it was looked at
+		t.Error(err, there())
+	}
+	restarted := at("a")
+	restarted.folder = a.folder
+	if err := restarted.file(ctx, "10-x.yaml"); err != nil || there() != "one,two" { // the trap: an old file comes back
+		t.Error(err, there())
+	}
+	if addonName("x/10-a.b.yaml") != "10-a" {
+		t.Error(addonName("x/10-a.b.yaml"))
+	}
+}
+
+// plainMapper is a mapper whose kinds never change.
+type plainMapper struct{ meta.RESTMapper }
+
+func (plainMapper) Reset() {}

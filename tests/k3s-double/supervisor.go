@@ -73,6 +73,7 @@ func supervisorNew(dir string, client kubernetes.Interface) (*supervisor, error)
 		"/cacerts":                      {anybody, "GET", s.file("tls/server-ca.crt")},
 		"/v1-k3s/readyz":                {anyNode, "GET", s.readyz},
 		"/v1-k3s/config":                {anyNode, "GET", s.file("cred/cluster.json")},
+		"/v1-k3s/apiservers":            {anyNode, "GET", s.apiservers},
 		"/v1-k3s/server-ca.crt":         {anyNode, "GET", s.file("tls/server-ca.crt")},
 		"/v1-k3s/client-ca.crt":         {anyNode, "GET", s.file("tls/client-ca.crt")},
 		"/v1-k3s/client-kubelet.crt":    {anyNode, "POST", s.issue("client-ca", kubeletSubject)},
@@ -133,6 +134,27 @@ func (s *supervisor) readyz(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.write(w, []byte("ok"))
+}
+
+// apiservers are the addresses of the API servers that live, as the API servers themselves keep them.
+func (s *supervisor) apiservers(w http.ResponseWriter, r *http.Request) {
+	endpoints, err := s.client.CoreV1().Endpoints("default").Get(r.Context(), "kubernetes", meta.GetOptions{})
+	if err != nil {
+		http.Error(w, "the servers cannot be read: "+err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	addresses := []string{}
+	for _, subset := range endpoints.Subsets {
+		for _, a := range subset.Addresses {
+			addresses = append(addresses, net.JoinHostPort(a.IP, apiPort))
+		}
+	}
+	body, err := json.Marshal(addresses)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	s.write(w, body)
 }
 
 func (s *supervisor) bootstrap(w http.ResponseWriter, _ *http.Request) {

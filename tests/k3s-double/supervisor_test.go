@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
 )
 
@@ -108,6 +109,28 @@ func TestANodeGetsItsOwnCertificateOnce(t *testing.T) {
 	header[nodeNameHeader] = "w2"
 	if w := ask(h, "POST", "/v1-k3s/client-kubelet.crt", "node", "n", "not a request", header); w.Code != 400 {
 		t.Errorf("no request: %d", w.Code)
+	}
+}
+
+func TestAReplacedMachineIsTakenOnceItsSecretIsGone(t *testing.T) {
+	s, _ := supervised(t)
+	ctx := context.Background()
+	check := func(password string) bool {
+		t.Helper()
+		same, err := nodePasswordEnsure(ctx, s.client, "s2", password)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return same
+	}
+	if !check("old") || check("new") || check("new") {
+		t.Error("another password must be refused as long as the Secret is there")
+	}
+	if err := s.client.CoreV1().Secrets("kube-system").Delete(ctx, "s2.node-password.k3s", meta.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if !check("new") || check("old") {
+		t.Error("the first password after that must be the name's own")
 	}
 }
 
