@@ -21,7 +21,6 @@ import (
 	"strings"
 	"time"
 
-	core "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,7 +30,6 @@ import (
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
-	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
 )
@@ -54,12 +52,47 @@ func (o object) same(p object) bool {
 
 func (o object) String() string { return strings.Trim(o.Kind+" "+o.Namespace+"/"+o.Name, "/") }
 
-// addon is what is kept of a file: what was applied last, and what of it we own. It is kept in the cluster under the name
-// of the file, as K3s' Addon objects are: two servers with a file of one name have one addon, and the one that looks at
-// its file last has its way.
+// addon is what is kept of a file: what was applied last, and what of it we own. It is an Addon in the cluster under the
+// name of the file, as in K3s: two servers with a file of one name have one Addon, and the one that looks at its file
+// last has its way.
 type addon struct {
 	Checksum string
 	Objects  []object
+}
+
+var addonResource = schema.GroupVersionResource{Group: "k3s.cattle.io", Version: "v1", Resource: "addons"}
+
+const (
+	addonObjects = "hearth.k3s-double/objects" // K3s finds them by labels of the objects
+	addonKind    = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: addons.k3s.cattle.io}
+spec:
+  group: k3s.cattle.io
+  names: {kind: Addon, plural: addons, singular: addon}
+  scope: Namespaced
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+`
+)
+
+// addonKindEnsure makes the kind of Addons and waits until it is served.
+func (d *deployer) addonKindEnsure(ctx context.Context) error {
+	kind, err := manifestParse([]byte(addonKind))
+	if err != nil {
+		return err
+	}
+	return until(ctx, "the kind Addon", time.Second, func() error {
+		_, err := d.kept.List(ctx, metav1.ListOptions{Limit: 1})
+		if err == nil {
+			return nil
+		}
+		return errors.Join(err, d.apply(ctx, kind[0]))
+	})
 }
 
 // addonName: K3s' rule, the base name up to the first dot.
@@ -150,7 +183,7 @@ type deployer struct {
 	said     map[string]string
 	mapper   meta.ResettableRESTMapper
 	client   dynamic.Interface
-	kept     corev1.ConfigMapInterface
+	kept     dynamic.ResourceInterface
 }
 
 func (s *server) localApi() *rest.Config {
@@ -187,9 +220,12 @@ func (s *server) deploy(ctx context.Context) error {
 		return err
 	}
 	d := &deployer{folder: s.server("manifests"), disabled: s.disabled(), owner: "deploy@" + s.name,
-		looked: map[string]time.Time{}, said: map[string]string{}, client: untyped, kept: client.CoreV1().ConfigMaps("kube-system"),
+		looked: map[string]time.Time{}, said: map[string]string{}, client: untyped, kept: untyped.Resource(addonResource).Namespace(metav1.NamespaceSystem),
 		mapper: restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(client.Discovery()))}
 	if err := os.MkdirAll(d.folder, 0o700); err != nil {
+		return err
+	}
+	if err := d.addonKindEnsure(ctx); err != nil {
 		return err
 	}
 	go func() {
@@ -231,28 +267,30 @@ func (d *deployer) round(ctx context.Context) error {
 
 // load gives what the cluster keeps of a file; nothing for one it never saw.
 func (d *deployer) load(ctx context.Context, name string) (addon, error) {
-	kept, err := d.kept.Get(ctx, "addon."+name, metav1.GetOptions{})
+	kept, err := d.kept.Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return addon{}, nil
 	}
 	if err != nil {
 		return addon{}, err
 	}
-	was := addon{Checksum: kept.Data["checksum"]}
-	return was, json.Unmarshal([]byte(kept.Data["objects"]), &was.Objects)
+	var was addon
+	if was.Checksum, _, err = unstructured.NestedString(kept.Object, "spec", "checksum"); err == nil {
+		err = json.Unmarshal([]byte(kept.GetAnnotations()[addonObjects]), &was.Objects)
+	}
+	return was, err
 }
 
-func (d *deployer) save(ctx context.Context, name string, now addon) error {
+func (d *deployer) save(ctx context.Context, file, name string, now addon) error {
 	objects, err := json.Marshal(now.Objects)
 	if err != nil {
 		return err
 	}
-	config := &core.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "addon." + name, Namespace: "kube-system"},
-		Data: map[string]string{"checksum": now.Checksum, "objects": string(objects)}}
-	_, err = d.kept.Update(ctx, config, metav1.UpdateOptions{})
-	if apierrors.IsNotFound(err) {
-		_, err = d.kept.Create(ctx, config, metav1.CreateOptions{})
-	}
+	u := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "k3s.cattle.io/v1", "kind": "Addon",
+		"metadata": map[string]any{"name": name, "namespace": metav1.NamespaceSystem,
+			"annotations": map[string]any{addonObjects: string(objects)}},
+		"spec": map[string]any{"source": filepath.Join(d.folder, file), "checksum": now.Checksum}}}
+	_, err = d.kept.Apply(ctx, name, u, metav1.ApplyOptions{FieldManager: d.owner, Force: true})
 	return err
 }
 
@@ -309,7 +347,7 @@ func (d *deployer) body(ctx context.Context, file string, body []byte) error {
 		now.Checksum = checksum
 		log.Printf("k3s: manifests: %s: applied, %d objects", file, len(now.Objects))
 	}
-	return errors.Join(append(failed, d.save(ctx, name, now))...)
+	return errors.Join(append(failed, d.save(ctx, file, name, now))...)
 }
 
 func (d *deployer) resource(o object) (dynamic.ResourceInterface, bool, error) {

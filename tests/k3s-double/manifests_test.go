@@ -17,7 +17,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	dynamicfake "k8s.io/client-go/dynamic/fake"
-	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 )
 
@@ -108,16 +107,15 @@ func TestManifestFilesByK3sRules(t *testing.T) {
 }
 
 func TestAFileIsOneAddonOfTheClusterWhicheverServerHasIt(t *testing.T) {
-	client := fake.NewClientset()
 	objects := dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(),
 		map[schema.GroupVersionResource]string{{Version: "v1", Resource: "configmaps"}: "ConfigMapList"})
 	configs := schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
-	objects.PrependReactor("patch", "configmaps", func(action clienttesting.Action) (bool, runtime.Object, error) {
+	objects.PrependReactor("patch", "*", func(action clienttesting.Action) (bool, runtime.Object, error) {
 		patch := action.(clienttesting.PatchAction) // the fake does not make what is applied for the first time
 		o := &unstructured.Unstructured{}
 		err := json.Unmarshal(patch.GetPatch(), o)
-		if err == nil && objects.Tracker().Update(configs, o, "web") != nil {
-			err = objects.Tracker().Create(configs, o, "web")
+		if err == nil && objects.Tracker().Update(patch.GetResource(), o, patch.GetNamespace()) != nil {
+			err = objects.Tracker().Create(patch.GetResource(), o, patch.GetNamespace())
 		}
 		return true, o, err
 	})
@@ -125,7 +123,7 @@ func TestAFileIsOneAddonOfTheClusterWhicheverServerHasIt(t *testing.T) {
 	mapper.Add(schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"}, meta.RESTScopeNamespace)
 	at := func(name string) *deployer {
 		return &deployer{folder: t.TempDir(), owner: name, looked: map[string]time.Time{}, said: map[string]string{},
-			client: objects, kept: client.CoreV1().ConfigMaps("kube-system"), mapper: plainMapper{mapper}}
+			client: objects, kept: objects.Resource(addonResource).Namespace("kube-system"), mapper: plainMapper{mapper}}
 	}
 	ctx, when := context.Background(), time.Unix(1000, 0)
 	lay := func(d *deployer, names ...string) {
