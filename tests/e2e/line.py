@@ -134,7 +134,7 @@ class Line:
             memory = self.memory(machine)
             nodes.append({
                 "name": known["name"], "machine": machine.name, "boot": machine.options["boot"],
-                "firmware": machine.options["firmware"], "role": known["role"],
+                "firmware": machine.options.get("firmware", "bios"), "role": known["role"],
                 "ready": known["name"] in kube and labs.node_ready(kube[known["name"]]),
                 "timeline": [{"rung": t["rung"], "sec": round(t["firstUsec"] / 1e6, 2)} for t in status["timeline"]],
                 "hearthd": memory})

@@ -1,5 +1,5 @@
 # Whole machines in QEMU.
-foreach(scenario line kill bootstrap flux enrol disk volumes storage clock)
+foreach(scenario line cluster kill bootstrap flux enrol disk volumes storage clock)
 	hearth_script_test(e2e/${scenario} e2e 2400 e2e/test-${scenario}.py)
 endforeach()
 # Cheap machines of one core, mostly one at a time.

@@ -92,14 +92,15 @@ class Round:
 
 
 class Soak:
-    def __init__(self, name, play):
+    def __init__(self, name, play, kind=Round, rounds=50):
         parser = argparse.ArgumentParser(prog="hearth soak " + name)
         parser.add_argument("--build", required=True, help=argparse.SUPPRESS)
         parser.add_argument("--cache", required=True, help=argparse.SUPPRESS)
-        parser.add_argument("--rounds", type=int, default=50, help="rounds in all, those of earlier slices included")
+        parser.add_argument("--rounds", type=int, default=rounds, help="rounds in all, those of earlier slices included")
         parser.add_argument("--seed", default="1", help="of the random moments")
         parser.add_argument("--report", default="%s/docs/proof/%s.json" % (TOP, name))
         options = parser.parse_args()
+        self.kind = kind
         self.name, self.play, self.seed, self.rounds, self.report_path = name, play, options.seed, options.rounds, options.report
         self.bin, self.cache, self.begun = options.build + "/bin", options.cache, time.monotonic()
         payload_folder, self.kubernetes = parts.payload(self.bin, self.cache, None, self.say)
@@ -135,7 +136,7 @@ class Soak:
     def run(self):
         while self.report["rounds"] < self.rounds and time.monotonic() - self.begun < SLICE_SEC:
             number, failure = self.report["rounds"] + 1, None
-            one = Round(self, number)
+            one = self.kind(self, number)
             try:
                 self.play(one)
             except Problem as e:
