@@ -31,8 +31,7 @@ class Cluster(lines.Line):
     def prepare(self):
         """The region, and every machine described; nothing is on yet."""
         site = self.site
-        overrides = {"hzfsnr-k8s-%dp" % (i + 1): OVERRIDES for i in range(self.n_servers)}  # workers know no such key
-        site.publish(servers=self.n_servers, k3s={"over": "mesh", "cni": "bridge", "nodeOverrides": overrides})
+        site.publish(servers=self.n_servers, k3s={"over": "mesh", "cni": "bridge", "overrides": OVERRIDES})
         site.region.start()
         self.say("region: https://127.0.0.1:%d" % site.region.port)
         self.servers, self.workers, self.ports = [], [], {}
@@ -46,8 +45,7 @@ class Cluster(lines.Line):
             number = self.n_servers + i
             self.workers.append(site.guest(name, 11 + number, self.seed("worker", "hzfsnr-k8s-%dp" % (number + 1)), memory=1024,
                                            cpus=1, disk="4G,serial=STATE-" + name))
-        self.machines = self.servers + self.workers
-        self.first = self.servers[0]
+        self.machines, self.first = self.servers + self.workers, None
 
     def seed(self, role, node):
         """A seed whose token is good for one node of that name, so that which machine is which does not depend on luck."""
@@ -62,6 +60,17 @@ class Cluster(lines.Line):
         self.powered = time.monotonic()
         for machine in self.machines:
             machine.start()
+
+    def choose_first(self):
+        """Whichever enrolled first makes the cluster."""
+        name = self.site.region.list()["firstServer"]
+        serial = next((n["serial"] for n in self.site.region.list()["nodes"] if name in (n["name"], n["id"])), None)
+        self.first = next((s for s in self.servers if s.serial == serial), None)
+        return self.first
+
+    def others(self):
+        """The servers that are not the first."""
+        return [s for s in self.servers if s is not self.first]
 
     # ---- what the API says -----------------------------------------------------------------------------------------
 
@@ -89,7 +98,8 @@ class Cluster(lines.Line):
 
         def left():
             return max(1, timeout_sec - (time.monotonic() - begun))
-        self.watch("the first server to hand its cluster over", left(), lambda: self.kubectl.load() or True)
+        self.watch("the region to choose the first server", left(), self.choose_first)
+        self.watch("the first server to hand its cluster over", left(), lambda: self.use(self.first) or True)
         self.step("the first server's API answers", self.powered)
         self.watch("three voting servers and the worker to be Ready", left(), self.all_ready, 5)
         self.step("power-on to all Ready", self.powered)
