@@ -101,7 +101,7 @@ class Cluster(lines.Line):
         self.watch("the region to choose the first server", left(), self.choose_first)
         self.watch("the first server to hand its cluster over", left(), lambda: self.use(self.first) or True)
         self.step("the first server's API answers", self.powered)
-        self.watch("three voting servers and the worker to be Ready", left(), self.all_ready, 5)
+        self.watch("all servers to vote and everybody to be Ready", left(), self.all_ready, 10)
         self.step("power-on to all Ready", self.powered)
         self.watch("all machines to be steady", left(), lambda: all(m.last()["phase"] == "steady" for m in self.machines))
         self.step("power-on to all steady, the bootstrap applied", self.powered)
