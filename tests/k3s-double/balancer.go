@@ -24,7 +24,8 @@ const (
 )
 
 type balancer struct {
-	path string // where the servers are kept
+	path   string // where the servers are kept
+	server string // that of the URL: always one of them
 
 	mutex   sync.Mutex
 	servers []string // host:port, the next to try first
@@ -40,7 +41,8 @@ func balancerNew(path, server string) (*balancer, error) {
 	if port == "" {
 		port = "443"
 	}
-	b := &balancer{path: path, servers: []string{net.JoinHostPort(u.Hostname(), port)}}
+	first := net.JoinHostPort(u.Hostname(), port)
+	b := &balancer{path: path, server: first, servers: []string{first}}
 	var kept struct{ ServerAddresses []string }
 	if body, err := os.ReadFile(path); err == nil && json.Unmarshal(body, &kept) == nil {
 		b.servers = unique(append(b.servers, kept.ServerAddresses...)...)
@@ -48,13 +50,15 @@ func balancerNew(path, server string) (*balancer, error) {
 	return b, nil
 }
 
-// set takes the servers that the cluster names; none is no news.
+// set takes the servers that the cluster names; none is no news, and the one of the URL stays, as a last resort at least: a
+// busy API server is missing in the list now and then.
 func (b *balancer) set(servers []string) error {
 	if len(servers) == 0 {
 		return nil
 	}
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
+	servers = unique(append(append([]string{}, servers...), b.server)...)
 	same, kept := true, []string{}
 	for _, s := range b.servers {
 		if contains(servers, s) {
