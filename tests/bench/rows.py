@@ -10,11 +10,14 @@ import subprocess
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
-def options(name):
+def options(name, pairs=None):
+    """pairs: the default of --pairs, for a bench that boots machines in turn."""
     parser = argparse.ArgumentParser(prog="hearth bench " + name)
     parser.add_argument("--build", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--cache", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--report", metavar="FILE", help="write the rows as JSON")
+    if pairs:
+        parser.add_argument("--pairs", type=int, default=pairs, help="alternating pairs of machines (%d)" % pairs)
     return parser.parse_args()
 
 
