@@ -42,6 +42,7 @@ static void on_node(const struct kube_answer *answer, void *user)
 	struct diag diag = { 0 };
 	struct node_readiness before = a->node;
 	a->kube_asking_node = false;
+	a->kube_took_usec = time_boot_usec() - a->kube_asked_usec;
 	a->kube_stale |= answer->status == 401; // K3s renewed our certificate, or made its cluster anew
 	if (answer->error == 0 && node_readiness_from(answer->object, &a->node, &diag) == 0) {
 		a->has_node = true;
@@ -94,6 +95,8 @@ static void ask_kube(struct agent *a)
 {
 	uint64_t now_usec = time_boot_usec();
 	uint64_t every = agent_node_is_ready(a) ? NODE_EVERY_SEC * USEC_PER_SEC : USEC_PER_SEC * 9 / 10;
+	if (every < a->kube_took_usec * 4) // an API server that is slow is not asked all the time
+		every = a->kube_took_usec * 4 < NODE_EVERY_SEC * USEC_PER_SEC ? a->kube_took_usec * 4 : NODE_EVERY_SEC * USEC_PER_SEC;
 	if (!a->kube_asking_node && now_usec - a->kube_asked_usec >= every) {
 		char *path AUTO_FREE = kube_node_path(a->assignment->node_name);
 		a->kube_asked_usec = now_usec;

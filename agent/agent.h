@@ -110,7 +110,7 @@ struct agent {
 	uint64_t k3s_since_usec;
 	struct kube *kube;
 	bool kube_asking_node, kube_asking_nodes;
-	uint64_t kube_asked_usec, kube_nodes_usec;
+	uint64_t kube_asked_usec, kube_nodes_usec, kube_took_usec;
 	bool has_node;
 	struct node_readiness node;
 	char *node_problem;

@@ -16,7 +16,8 @@
 #include <stdarg.h>
 #include <sys/stat.h>
 
-enum { WALK_SEC = 2, WALK_STEADY_SEC = 15, DEFAULT_PRUNE_SEC = 45, DEFAULT_LOOK_SEC = 60 };
+// Between walks: at least WALK_SEC, and thrice what the last one took: an API server that is slow is not asked without a pause.
+enum { WALK_SEC = 2, WALK_STEADY_SEC = 15, WALK_PAUSES = 3, WALK_MAX_SEC = 30, DEFAULT_PRUNE_SEC = 45, DEFAULT_LOOK_SEC = 60 };
 
 struct bootstrap {
 	sd_event *event;
@@ -229,6 +230,13 @@ static void give_up(struct bootstrap *bootstrap, const struct stage_walk_result 
 	}
 }
 
+static uint64_t walk_pause_usec(const struct stage_walk_result *result, bool steady)
+{
+	uint64_t usec = result->took_usec * WALK_PAUSES, least = (steady ? WALK_STEADY_SEC : WALK_SEC) * USEC_PER_SEC;
+
+	return usec < least ? least : usec > WALK_MAX_SEC * USEC_PER_SEC ? WALK_MAX_SEC * USEC_PER_SEC : usec;
+}
+
 static void on_walk_end(const struct stage_walk_result *result, void *user)
 {
 	struct bootstrap *bootstrap = user;
@@ -257,7 +265,7 @@ static void on_walk_end(const struct stage_walk_result *result, void *user)
 		sentence_set(bootstrap, "%.750s; what was laid before (%.19s) stays%s%.150s", bootstrap->problem_sentence,
 			bootstrap->used, *result->sentence ? ": " : " and is ready", result->sentence);
 	}
-	if (timer_set(bootstrap->timer, (steady ? WALK_STEADY_SEC : WALK_SEC) * USEC_PER_SEC) < 0)
+	if (timer_set(bootstrap->timer, walk_pause_usec(result, steady)) < 0)
 		sentence_set(bootstrap, "no timer to look at the bootstrap again");
 	tell(bootstrap);
 }

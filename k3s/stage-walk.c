@@ -24,6 +24,7 @@ struct stage_walk {
 	void *user;
 
 	struct stage_walk_result result;
+	uint64_t began_usec;
 	struct stage_state states[N_STAGES];
 	size_t n_watches, at;
 	struct watch *watches;
@@ -58,6 +59,7 @@ static void walk_end(struct stage_walk *walk)
 	if (!walk->result.holder && walk->result.someone_lays)
 		(void)stage_files_leave(walk->manifests_folder); // tried again at the next walk
 	walk->under_way = false;
+	walk->result.took_usec = time_boot_usec() - walk->began_usec;
 	walk->on_end(&walk->result, walk->user);
 }
 
@@ -275,6 +277,7 @@ void stage_walk_start(struct stage_walk *walk)
 	if (walk->under_way)
 		return;
 	walk->under_way = true;
+	walk->began_usec = time_boot_usec();
 	walk->at = 0;
 	memset(walk->states, 0, sizeof(walk->states));
 	walk->result.holder = lease_held(walk->lease);

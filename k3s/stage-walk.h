@@ -15,6 +15,7 @@ struct stage_walk_result {
 	bool someone_lays;   // it or another server does
 	enum stage_id stage; // the first that is not ready, N_STAGES when all are
 	int error;           // 0, or why the walk could not go on
+	uint64_t took_usec;
 	char sentence[1024]; // what @stage waits for and why; zeroed to its end
 };
 struct stage_walk_config {
