@@ -4,9 +4,17 @@
 #include "region/body.h"
 #include "region/cidr.h"
 #include "region/form.h"
+#include "region/kubeconfig.h"
 #include "region/oci-path.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
+const char *__lsan_default_suppressions(void);
+
+// libfyaml's own leak, see fuzz-yaml.c.
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:libfyaml.so";
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 {
@@ -22,7 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 	const char *csr;
 	if (!text)
 		return 0;
-	AUTO_FREE char *code = form_value(text, "code");
+	AUTO_FREE char *code = form_value(text, "code"), *kubeconfig = NULL;
+	(void)kubeconfig_make(text, "cluster", "https://10.66.0.1:6443", &kubeconfig, &diag);
 	(void)oci_path_parse(text, &path);
 	(void)cidr_parse(text, "fuzz", true, &cidr, &diag);
 	if (json_parse((const char *)bytes, n_bytes, 0, &document, &diag) < 0)
