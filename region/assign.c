@@ -248,7 +248,7 @@ static void put_labels(const struct cluster_config *config, struct json_out *out
 static void put_tls_sans(const struct assignment_input *input, const struct cidr *api,
 	const struct cidr *mesh, struct json_out *out)
 {
-	char text[CIDR_TEXT], location[5];
+	char text[CIDR_TEXT];
 	struct cidr lan;
 	json_out_key(out, "tlsSan");
 	json_out_array_begin(out);
@@ -261,11 +261,7 @@ static void put_tls_sans(const struct assignment_input *input, const struct cidr
 		json_out_string(out, text);
 	}
 	json_out_string(out, input->node->name);
-	naming_location(&input->config->naming, location);
-	AUTO_FREE char *dns = str_format("api.%s.%s", location, input->config->domain);
-	json_out_string(out, dns ? dns : input->config->domain);
-	for (size_t i = 0; i < input->config->n_tls_sans; i++)
-		json_out_string(out, input->config->tls_sans[i]);
+	settings_put_names(input->settings, out);
 	json_out_array_end(out);
 }
 

@@ -12,6 +12,20 @@ static void put_object(struct json_out *out, const char *key, const struct value
 	json_out_object_end(out);
 }
 
+// Names that follow from cluster.yaml; another one is another certificate, and K3s starts anew for it.
+static void put_names(struct json_out *out, const struct cluster_config *config)
+{
+	char location[5];
+	naming_location(&config->naming, location);
+	AUTO_FREE char *dns = str_format("api.%s.%s", location, config->domain);
+	json_out_key(out, "tlsSan");
+	json_out_array_begin(out);
+	json_out_string(out, dns ? dns : config->domain);
+	for (size_t i = 0; i < config->n_tls_sans; i++)
+		json_out_string(out, config->tls_sans[i]);
+	json_out_array_end(out);
+}
+
 char *settings_newest(const struct cluster_config *config, const char *name)
 {
 	const struct value *own = value_find(config->node_overrides, name);
@@ -30,6 +44,7 @@ char *settings_newest(const struct cluster_config *config, const char *name)
 	put_object(&out, "overrides", config->overrides);
 	if (own && own->type == VALUE_OBJECT)
 		put_object(&out, "nodeOverrides", own);
+	put_names(&out, config);
 	json_out_object_end(&out);
 	return json_out_take(&out);
 }
@@ -41,6 +56,14 @@ void settings_put_k3s(const struct value *settings, struct json_out *out)
 	put_object(out, "overrides", value_find(settings, "overrides"));
 	if (value_find(settings, "nodeOverrides"))
 		put_object(out, "nodeOverrides", value_find(settings, "nodeOverrides"));
+}
+
+void settings_put_names(const struct value *settings, struct json_out *out)
+{
+	const struct value *names = value_find(settings, "tlsSan");
+	for (size_t i = 0; names && names->type == VALUE_ARRAY && i < names->n; i++)
+		if (value_text(&names->items[i]))
+			json_out_string(out, value_text(&names->items[i]));
 }
 
 void settings_put_payload(const struct value *settings, struct json_out *out)

@@ -181,6 +181,10 @@ static void settings_are_the_same_bytes_for_the_same_rules(void **state)
 	assert_string_equal(own, again);
 	assert_string_not_equal(own, other);
 	assert_null(strstr(other, "max-pods=10"));
+	config.tls_sans[config.n_tls_sans++] = "k8s.example.net"; // restarts K3s as well
+	AUTO_FREE char *named = settings_newest(&config, "n1");
+	assert_string_not_equal(own, named);
+	assert_non_null(strstr(named, "\"k8s.example.net\"]"));
 	assert_int_equal(json_parse(own, strlen(own), 0, &settings, NULL), 0);
 	json_out_object_begin(&out);
 	settings_put_k3s(settings, &out);
