@@ -83,7 +83,7 @@ bool api_servers_wants(const struct api_servers *servers, size_t at)
 {
 	const struct api_server *target = api_servers_target(servers);
 
-	if (!target || at >= servers->n)
+	if (!target || at >= servers->n || servers->n == 1) // of one server nothing is to be chosen
 		return false;
 	return (int)at == servers->own || (int)at == servers->target || target->n_failures > 0;
 }

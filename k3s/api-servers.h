@@ -39,7 +39,7 @@ void api_servers_set(struct api_servers *servers, const struct api_servers_membe
 	const char *remembered);
 // What a probe of server @at found. True: the target is another one now.
 bool api_servers_answer(struct api_servers *servers, size_t at, bool ready);
-// Is @at worth a probe? Our own and the target always; the others only while those two do not do.
+// Is @at worth a probe? Our own and the target always, the others only while those two do not do; an only server never.
 bool api_servers_wants(const struct api_servers *servers, size_t at);
 /* When the next round of probes is due: API_PROBE_SEC, sooner when the target failed once. Who is known to be down is not
  * asked more often: while nobody is ready every node does this. */

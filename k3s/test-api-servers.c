@@ -48,6 +48,7 @@ static void the_only_server_keeps_itself(void **state)
 	struct api_servers servers = {0};
 
 	api_servers_set(&servers, three, 1, "s1", NULL);
+	assert_false(api_servers_wants(&servers, 0)); // there is nothing to choose
 	for (int i = 0; i < 5; i++)
 		assert_false(api_servers_answer(&servers, 0, false));
 	assert_string_equal(target_of(&servers), "s1");
