@@ -4,10 +4,11 @@
 #include "base/crypto.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/log.h"
 #include <errno.h>
 
 enum { REGION_MAX_BYTES = 64 << 10, SECRETS_MAX_BYTES = 1 << 20, SECRET_TEXT_MAX = 1024,
-	REGISTRIES_TEXT_MAX = 32 << 10 };
+	LOGIN_TEXT_MAX = 16 << 10, REGISTRIES_TEXT_MAX = 256 << 10 }; // docs/contracts.md, Secrets
 
 static void wipe_free(char **text)
 {
@@ -227,33 +228,56 @@ static int take_secret(const struct value *object, const char *key, char **ret, 
 	return (*ret = strdup(value->text)) ? 0 : -ENOMEM;
 }
 
-// Logins of more registries, kept as the JSON they came in.
-static int take_registries(const struct value *document, char **ret, struct diag *reterr)
+static const char *login_problem(const struct value *login)
+{
+	const char *username = value_text(value_find(login, "username")), *password = value_text(value_find(login, "password"));
+	if (!username || !password || !*username || !*password)
+		return "it must have username and password";
+	if (strlen(username) > LOGIN_TEXT_MAX || strlen(password) > LOGIN_TEXT_MAX)
+		return "username and password have at most 16 KiB each";
+	return strpbrk(username, "\r\n") || strpbrk(password, "\r\n") ? "username and password are one line each" : NULL;
+}
+
+// One member of the object that is kept; the caller wipes and frees.
+static char *login_text(const char *host, const struct value *login)
+{
+	struct json_out out = { 0 };
+	json_out_key(&out, host);
+	json_out_value(&out, login);
+	return json_out_take(&out);
+}
+
+/* Logins of more registries, kept as the JSON they came in. One that is no login is left out: its registry is asked
+ * without, and the tokens beside it still come through. */
+static int take_registries(const struct value *document, char **ret)
 {
 	const struct value *registries = value_find(document, "registries");
 	struct json_out out = { 0 };
+	size_t n = strlen("{}");
 	if (!registries || registries->type == VALUE_NULL)
 		return 0;
-	if (registries->type != VALUE_OBJECT)
-		return diag_set(reterr, -EINVAL, "registries", "must be an object");
-	for (size_t i = 0; i < registries->n; i++) {
-		char *username = NULL, *password = NULL;
-		int r = take_secret(&registries->items[i], "username", &username, reterr);
-		if (r == 0)
-			r = take_secret(&registries->items[i], "password", &password, reterr);
-		if (r == 0 && (!username || !password))
-			r = diag_set(reterr, -EINVAL, "registries", "each must have username and password");
-		wipe_free(&username);
-		wipe_free(&password);
-		if (r < 0)
-			return r;
+	if (registries->type != VALUE_OBJECT) {
+		log_warning("the region's logins of registries are no object; there are none");
+		return 0;
 	}
-	json_out_value(&out, registries);
+	json_out_object_begin(&out);
+	for (size_t i = 0; i < registries->n; i++) {
+		char *text CLEANUP(wipe_free) = login_text(registries->keys[i], &registries->items[i]);
+		const char *problem = login_problem(&registries->items[i]);
+		n += text ? strlen(text) + 1 : 0;
+		if (!problem && text && n > REGISTRIES_TEXT_MAX)
+			problem = "all of them have at most 256 KiB";
+		if (problem) { // never with a value
+			log_warning("registry %.253s: its login is left out: %s", registries->keys[i], problem);
+			n -= text ? strlen(text) + 1 : 0;
+			continue;
+		}
+		json_out_key(&out, registries->keys[i]);
+		json_out_value(&out, &registries->items[i]);
+	}
+	json_out_object_end(&out);
 	*ret = json_out_take(&out);
-	if (!*ret)
-		return -ENOMEM;
-	return strlen(*ret) <= REGISTRIES_TEXT_MAX ? 0 : diag_set(reterr, -E2BIG, "registries", "must be at most %d bytes",
-		REGISTRIES_TEXT_MAX);
+	return *ret ? 0 : -ENOMEM;
 }
 
 int secrets_parse(const char *json, size_t n, struct secrets *ret, struct diag *reterr)
@@ -268,7 +292,7 @@ int secrets_parse(const char *json, size_t n, struct secrets *ret, struct diag *
 		(r = take_secret(document, "agentToken", &fresh.agent_token, reterr)) < 0 ||
 		(r = take_secret(pull, "username", &fresh.pull_username, reterr)) < 0 ||
 		(r = take_secret(pull, "password", &fresh.pull_password, reterr)) < 0 ||
-		(r = take_registries(document, &fresh.registries, reterr)) < 0)
+		(r = take_registries(document, &fresh.registries)) < 0)
 		return r;
 	if (!fresh.agent_token)
 		return diag_set(reterr, -EINVAL, "agentToken", "is missing");

@@ -33,7 +33,8 @@ struct secrets { // wiped when done
 	char *registries; // JSON: { HOST: { "username", "password" } }, or NULL
 };
 void secrets_done(struct secrets *secrets);
-// The answer of GET /v1/secrets. Messages never hold a value. -EINVAL.
+/* The answer of GET /v1/secrets. Messages never hold a value. A login of a registry that cannot be one is left out, with
+ * a line of log. -EINVAL. */
 int secrets_parse(const char *json, size_t n, struct secrets *ret, struct diag *reterr);
 int secrets_load(const char *root, struct secrets *ret);
 int secrets_save(const char *root, const struct secrets *secrets, struct diag *reterr);

@@ -3,6 +3,7 @@
 #include "agent/root-path.h"
 #include "agent/store.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "k3s/unpack.h"
 
 #include <errno.h>
@@ -50,9 +51,7 @@ static void what_people_stored_does_not_hide_the_tokens(void **state)
 static void wrong_secrets_are_refused_without_their_value(void **state)
 {
 	static const char *const rows[] = { "[", "{}", "{\"agentToken\":\"\"}", "{\"agentToken\":\"hush\\nhush\"}",
-		"{\"agentToken\":\"a\",\"registries\":[]}", "{\"agentToken\":\"a\",\"registries\":{\"m\":{\"username\":\"hush\"}}}",
-		"{\"agentToken\":\"a\",\"registries\":{\"m\":{\"username\":\"u\",\"password\":\"hush\\nhush\"}}}",
-		"{\"agentToken\":\"a\",\"registries\":{\"m\":\"hush\"}}" };
+		"{\"agentToken\":\"a\",\"pull\":{\"username\":\"u\",\"password\":\"hush\\nhush\"}}" };
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
 		struct secrets secrets = { 0 };
 		struct diag diag = { 0 };
@@ -62,12 +61,65 @@ static void wrong_secrets_are_refused_without_their_value(void **state)
 	}
 }
 
+// The region takes secrets of people as they are: one wrong login must not keep a server without its tokens.
+static void a_wrong_login_is_left_out_alone(void **state)
+{
+	static const char *const rows[] = { "[]", "{\"m\":{\"username\":\"hush\"}}",
+		"{\"m\":{\"username\":\"u\",\"password\":\"hush\\nhush\"}}", "{\"m\":\"hush\"}" };
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct secrets secrets CLEANUP(secrets_done) = { 0 };
+		char *json AUTO_FREE = str_format("{\"agentToken\":\"a\",\"registries\":%s}", rows[i]);
+		assert_int_equal(parse(json, &secrets, NULL), 0);
+		assert_string_equal(secrets.agent_token, "a");
+		assert_true(!secrets.registries || str_equal(secrets.registries, "{}"));
+	}
+}
+
+// A password may be a whole service account's key; 16 KiB each, 256 KiB in all.
+static void long_logins_fit_and_longer_ones_are_left_out(void **state)
+{
+	char root[] = "/tmp/hearth-test-store-XXXXXX";
+	char *password AUTO_FREE = calloc(1, (16 << 10) + 2);
+	struct secrets secrets CLEANUP(secrets_done) = { 0 }, loaded CLEANUP(secrets_done) = { 0 };
+	struct json_out out = { 0 };
+	json_out_object_begin(&out);
+	json_out_member(&out, "agentToken", "a");
+	json_out_key(&out, "registries");
+	json_out_object_begin(&out);
+	for (size_t i = 0; i < 18; i++) {
+		char host[16];
+		(void)snprintf(host, sizeof(host), "m%zu", i);
+		memset(password, 'x', i == 0 ? (16 << 10) + 1 : 16 << 10); // the first one is a byte too long
+		password[i == 0 ? (16 << 10) + 1 : 16 << 10] = '\0';
+		json_out_key(&out, host);
+		json_out_object_begin(&out);
+		json_out_member(&out, "username", "u");
+		json_out_member(&out, "password", password);
+		json_out_object_end(&out);
+	}
+	json_out_object_end(&out);
+	json_out_object_end(&out);
+	char *json AUTO_FREE = json_out_take(&out);
+	assert_int_equal(parse(json, &secrets, NULL), 0);
+	assert_null(strstr(secrets.registries, "\"m0\""));
+	assert_non_null(strstr(secrets.registries, "\"m1\""));
+	assert_non_null(strstr(secrets.registries, "\"m15\""));
+	assert_null(strstr(secrets.registries, "\"m16\""));
+	assert_non_null(mkdtemp(root));
+	assert_int_equal(secrets_save(root, &secrets, NULL), 0);
+	assert_int_equal(secrets_load(root, &loaded), 0);
+	assert_string_equal(loaded.registries, secrets.registries);
+	assert_int_equal(unpack_remove(root), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(logins_of_registries_come_back_from_state),
 		cmocka_unit_test(what_people_stored_does_not_hide_the_tokens),
 		cmocka_unit_test(wrong_secrets_are_refused_without_their_value),
+		cmocka_unit_test(a_wrong_login_is_left_out_alone),
+		cmocka_unit_test(long_logins_fit_and_longer_ones_are_left_out),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

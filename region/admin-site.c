@@ -209,7 +209,8 @@ int admin_secret_set(const struct admin_request *request, struct diag *reterr)
 			"must be 1-63 of letters, digits, dash, dot, underscore, not \"%s\"", name);
 	if (strlen(text) > MAX_SECRET)
 		return diag_set(reterr, -E2BIG, name, "a secret is at most %d bytes", MAX_SECRET);
-	if ((r = registry_secret_check(request->region->config, name, text, reterr)) < 0)
+	if ((r = registry_secret_check(request->region->config, name, text, reterr)) < 0 ||
+		(r = user_secrets_check(request->region, name, text, reterr)) < 0)
 		return r;
 	(void)snprintf(stored_name, sizeof(stored_name), "user/%s", name);
 	if ((r = region_secret_put(request->region, stored_name, text)) < 0)

@@ -6,8 +6,17 @@
 #include "region/region.h"
 
 /* Member "registries" of the open object: host -> username and password, of the registries whose
- * secret is set. 0; what reading a secret gave. */
+ * secret is set, as long as there is room. 0; what reading a secret gave. */
 int registry_secrets_put(struct region *region, struct json_out *out);
+enum {
+	LOGIN_MAX = 16 << 10,		 // a login, user and password together
+	REGISTRY_LOGINS_MAX = 256 << 10, // all of them, as a node keeps them
+	USER_SECRETS_MAX = 512 << 10 // all secrets of people, so that the answer stays below 1 MiB
+};
+size_t secret_told_bytes(const char *text); // as a JSON string, which is how nodes get it
+/* May secret @name of people become @text, beside the others? -E2BIG with the rule and the size. */
+int user_secrets_check(
+	struct region *region, const char *name, const char *text, struct diag *reterr);
 // Is @text what secret @name has to hold? -EINVAL with the rule and without the value.
 int registry_secret_check(const struct cluster_config *config, const char *name, const char *text,
 	struct diag *reterr);
