@@ -94,7 +94,19 @@ static enum rollout_action decide_drain(
 			facts->name);
 		return ROLLOUT_APPLY;
 	}
-	return decide_job(rollout, facts, "drain of", ROLLOUT_DRAIN, ROLLOUT_APPLY, ret);
+	// A server may have died since its turn began: restarting this one could take the majority.
+	if (facts->job != ROLLOUT_JOB_DONE || !is_up || !facts->unready_server)
+		return decide_job(rollout, facts, "drain of", ROLLOUT_DRAIN, ROLLOUT_APPLY, ret);
+	if (is_late(rollout, facts)) {
+		*ret = str_format("%s is drained, and server %s was not Ready within %lld s; %s "
+				  "stays cordoned; mend it, then hearth-region rollout resume",
+			facts->name, facts->unready_server, (long long)rollout->timeout_sec,
+			facts->name);
+		return ROLLOUT_FAIL;
+	}
+	*ret = str_format("%s is drained; waits until server %s is Ready", facts->name,
+		facts->unready_server);
+	return ROLLOUT_WAIT;
 }
 
 static enum rollout_action decide_apply(

@@ -31,7 +31,7 @@ struct rollout_facts {
 	bool is_server, ready, voter, silent;
 	const char *sentence;	    // its own words; may be NULL
 	bool has_other_server;	    // somebody could drain it
-	const char *unready_server; // PICK: a server other than the node that is not up; or NULL
+	const char *unready_server; // other than the node, that is not up (PICK, DRAIN); or NULL
 	int64_t restart, wanted_restart; // that it reports (-1: none); that it was given
 	bool payload_fits;
 	enum rollout_job job;

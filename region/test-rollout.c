@@ -88,6 +88,24 @@ static void a_node_is_drained_by_another_server(void **state)
 	check(&rollout, &facts, ROLLOUT_APPLY, NULL);
 }
 
+static void a_drained_node_does_not_restart_while_a_server_is_away(void **state)
+{
+	struct rollout rollout = at(ROLLOUT_STEP_DRAIN);
+	struct rollout_facts facts = healthy();
+	facts.job = ROLLOUT_JOB_DONE;
+	facts.unready_server = "s2"; // it died during the drain
+	check(&rollout, &facts, ROLLOUT_WAIT, "n1 is drained; waits until server s2 is Ready");
+	facts.now_sec = 1060;
+	check(&rollout, &facts, ROLLOUT_FAIL,
+		"server s2 was not Ready within 60 s; n1 stays cordoned; mend it, then "
+		"hearth-region rollout resume");
+	facts.ready = false; // there is nothing to lose
+	check(&rollout, &facts, ROLLOUT_APPLY, NULL);
+	facts.ready = true;
+	facts.unready_server = NULL;
+	check(&rollout, &facts, ROLLOUT_APPLY, NULL);
+}
+
 static void who_cannot_be_drained_is_not(void **state)
 {
 	struct rollout rollout = at(ROLLOUT_STEP_DRAIN);
@@ -210,6 +228,7 @@ int main(void)
 		cmocka_unit_test(servers_come_first_and_the_broken_before_the_healthy),
 		cmocka_unit_test(the_next_one_waits_until_all_other_servers_are_ready),
 		cmocka_unit_test(a_node_is_drained_by_another_server),
+		cmocka_unit_test(a_drained_node_does_not_restart_while_a_server_is_away),
 		cmocka_unit_test(who_cannot_be_drained_is_not),
 		cmocka_unit_test(a_node_is_back_when_it_runs_with_the_new_settings),
 		cmocka_unit_test(then_the_next_one_has_its_turn),
