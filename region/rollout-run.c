@@ -259,13 +259,21 @@ int rollout_go_on(struct region *region, const struct membership *membership,
 	return store_rollout_put(region->store, rollout);
 }
 
-// A node that a rollout left half way is taken up by the next one, whatever settings it has.
+/* A node that a rollout left half way is taken up by the next one, whatever settings it has. Until
+ * its turn it keeps them: only their text differs from the newest. */
 static int mark_half_done(struct region *region, const struct rollout *rollout)
 {
 	CLEANUP(member_freep) struct member *member = NULL;
 	if (!rollout->node[0] || store_member_get(region->store, rollout->node, &member) < 0)
 		return 0;
-	str_set(&member->settings, NULL);
+	size_t n = member->settings ? strlen(member->settings) : 0;
+	if (n == 0 || member->settings[n - 1] == ' ')
+		return 0; // it differs already
+	char *marked = str_format("%s ", member->settings);
+	if (!marked)
+		return -ENOMEM;
+	free(member->settings);
+	member->settings = marked;
 	return store_member_put(region->store, member);
 }
 

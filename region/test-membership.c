@@ -1,0 +1,115 @@
+// Members in a store of their own: what the pure parts decide is kept, and nothing else changes.
+// SPDX-License-Identifier: Apache-2.0
+#include "base/json.h"
+#include "region/job-run.h"
+#include "region/membership.h"
+#include "region/rollout-run.h"
+#include "region/settings.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static char folder[64];
+static struct region region;
+
+static int set_up(void **state)
+{
+	static const char config[] =
+		"{provider: hetzner, region: fsn, buildingBlock: rtz, envType: prod, domain: "
+		"example.org, urls: ['https://10.0.2.2:7443'], servers: 5}";
+	char path[96];
+	struct diag diag = { 0 };
+	struct cluster cluster = {
+		.name = "hz-fsn-rtz-prod", .first_server = "n-1", .handed_over = 1, .ever_ready = 1
+	};
+	strcpy(folder, "/tmp/hearth-membership.XXXXXX");
+	region = (struct region){ .wake_fd = -1 };
+	if (!mkdtemp(folder) || cluster_config_parse(config, strlen(config), "test", NULL,
+					&region.config, &diag) < 0)
+		return -1;
+	(void)snprintf(path, sizeof(path), "%s/region.db", folder);
+	int r = store_open(path, true, &region.store, &diag);
+	return r < 0 ? r : store_cluster_put(region.store, &cluster);
+}
+
+static int tear_down(void **state)
+{
+	static const char *const names[] = { "region.db", "region.db-wal", "region.db-shm" };
+	store_close(region.store);
+	cluster_config_free(region.config);
+	for (size_t i = 0; i < N_ELEMENTS(names); i++) {
+		char path[128];
+		(void)snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+		(void)unlink(path); // not each of them exists
+	}
+	return rmdir(folder);
+}
+
+static struct node node_of(int number, bool is_server)
+{
+	struct node node = { .number = number,
+		.is_server = is_server,
+		.state = NODE_APPROVED,
+		.durable = 1,
+		.ready = 1,
+		.ready_sec = 1,
+		.seen_sec = region_now_sec(&region) };
+	(void)snprintf(node.id, sizeof(node.id), "n-%d", number);
+	(void)snprintf(node.key, sizeof(node.key), "key%d", number);
+	(void)snprintf(node.cluster, sizeof(node.cluster), "hz-fsn-rtz-prod");
+	(void)snprintf(node.name, sizeof(node.name), "hzfsnr-k8s-%dp", number);
+	(void)snprintf(node.wg_public, sizeof(node.wg_public), "wg%d", number);
+	return node;
+}
+
+// A member that is Ready and votes; it joined by n-@by.
+static struct node member_add(int number, bool is_server, int by, const char *settings)
+{
+	AUTO_FREE char *copy = strdup(settings);
+	struct node node = node_of(number, is_server);
+	struct member member = {
+		.voter = is_server, .voter_sec = is_server, .settings = copy, .admitted_sec = 1
+	};
+	(void)snprintf(member.id, sizeof(member.id), "n-%d", number);
+	if (by)
+		(void)snprintf(member.server, sizeof(member.server), "n-%d", by);
+	assert_int_equal(store_node_put(region.store, &node), 0);
+	assert_int_equal(store_member_put(region.store, &member), 0);
+	return node;
+}
+
+static void who_was_left_half_way_keeps_its_settings_until_its_turn(void **state)
+{
+	AUTO_FREE char *newest = settings_newest(region.config, "hzfsnr-k8s-2p");
+	struct rollout before = {
+		.cluster = "hz-fsn-rtz-prod", .state = ROLLOUT_STOPPED, .node = "n-2", .restart = 1
+	};
+	CLEANUP(rollout_freep) struct rollout *rollout = NULL;
+	CLEANUP(value_freep) struct value *kept_value = NULL, *newest_value = NULL;
+	struct diag diag = { 0 };
+	member_add(1, true, 0, "{\"profile\":\"hardened\"}");
+	member_add(2, false, 1, newest);
+	assert_int_equal(store_rollout_put(region.store, &before), 0);
+	assert_int_equal(rollout_start(&region, "test", false, 60, &diag), 0);
+	assert_int_equal(store_rollout_get(region.store, "hz-fsn-rtz-prod", &rollout), 0);
+	assert_string_equal(rollout->node, "n-1"); // servers first
+	CLEANUP(member_freep) struct member *kept = NULL;
+	assert_int_equal(store_member_get(region.store, "n-2", &kept), 0);
+	assert_non_null(kept->settings);
+	assert_string_not_equal(kept->settings, newest); // it has its turn
+	assert_int_equal(
+		json_parse(kept->settings, strlen(kept->settings), 0, &kept_value, NULL), 0);
+	assert_int_equal(json_parse(newest, strlen(newest), 0, &newest_value, NULL), 0);
+	assert_true(value_equal(kept_value, newest_value));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			who_was_left_half_way_keeps_its_settings_until_its_turn, set_up, tear_down),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
