@@ -117,10 +117,10 @@ size_t admission_join_by(
 	return best;
 }
 
-bool admission_may_leave(const struct admission_server *servers, size_t n_servers, size_t leaving,
-	struct quorum *ret)
+bool admission_may_leave(const struct admission_server *servers, size_t n_servers, size_t n_removed,
+	size_t leaving, struct quorum *ret)
 {
-	struct quorum quorum = { 0 };
+	struct quorum quorum = { .n_voters = n_removed };
 	for (size_t i = 0; i < n_servers; i++) {
 		quorum.n_voters += servers[i].joined;
 		quorum.n_left += servers[i].joined && i != leaving && is_up(&servers[i]);

@@ -47,6 +47,7 @@ struct quorum {
 	size_t n_left;	 // voters that are Ready and heard, without the one that leaves
 };
 /* May @leaving (an index) be cut off without etcd losing its majority? Who does not vote may always
- * go. The members of now count: the one that leaves is silent before it is removed. */
-bool admission_may_leave(const struct admission_server *servers, size_t n_servers, size_t leaving,
-	struct quorum *ret);
+ * go. The members of now count: the one that leaves is silent before it is removed, and so are the
+ * @n_removed that left before and are still members of etcd. */
+bool admission_may_leave(const struct admission_server *servers, size_t n_servers, size_t n_removed,
+	size_t leaving, struct quorum *ret);

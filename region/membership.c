@@ -287,14 +287,18 @@ int membership_may_leave(struct region *region, const struct node *node, struct 
 	int r = membership_load(region, &membership);
 	if (r < 0 || !membership.cluster->ever_ready)
 		return r;
-	size_t i = membership_server(&membership, node->id);
-	if (admission_may_leave(membership.servers, membership.n_servers, i, &quorum))
+	size_t i = membership_server(&membership, node->id), n_removed = 0;
+	for (size_t j = 0; j < membership.n_jobs; j++)
+		n_removed += str_equal(membership.jobs[j]->kind, JOB_FORGET_NODE) &&
+			     membership.jobs[j]->was_server;
+	if (admission_may_leave(membership.servers, membership.n_servers, n_removed, i, &quorum))
 		return 0;
 	return diag_set(reterr, -EBUSY, node->name,
-		"etcd needs %zu of its %zu voting members, and without this server %zu would be "
-		"Ready; "
-		"bring the others back or add servers first (--force revokes it all the same)",
-		quorum.n_needed, quorum.n_voters, quorum.n_left);
+		"etcd needs %zu of its %zu voting members%s, and without this server %zu would be "
+		"Ready; bring the others back or add servers first (--force revokes it all the "
+		"same)",
+		quorum.n_needed, quorum.n_voters,
+		n_removed ? " (servers that are still being removed count)" : "", quorum.n_left);
 }
 
 // ---- what members say

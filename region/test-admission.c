@@ -160,22 +160,32 @@ static void etcd_keeps_its_majority(void **state)
 {
 	struct admission_server servers[] = { UP("s1"), UP("s2"), UP("s3") };
 	struct quorum quorum;
-	assert_true(admission_may_leave(servers, 3, 1, &quorum));
+	assert_true(admission_may_leave(servers, 3, 0, 1, &quorum));
 	assert_int_equal(quorum.n_left, 2);
 	servers[2].ready = false;
-	assert_true(admission_may_leave(servers, 3, 2, &quorum)); // the dead one
-	assert_false(admission_may_leave(servers, 3, 1, &quorum));
+	assert_true(admission_may_leave(servers, 3, 0, 2, &quorum)); // the dead one
+	assert_false(admission_may_leave(servers, 3, 0, 1, &quorum));
 	assert_int_equal(quorum.n_voters, 3);
 	assert_int_equal(quorum.n_needed, 2);
 	assert_int_equal(quorum.n_left, 1);
 	servers[2].joined = false; // it never voted
-	assert_true(admission_may_leave(servers, 3, 2, &quorum));
+	assert_true(admission_may_leave(servers, 3, 0, 2, &quorum));
 	assert_false(admission_may_leave(
-		servers, 2, 0, &quorum)); // it would be silent before it is removed
-	assert_false(admission_may_leave(servers, 1, 0, &quorum));
-	assert_true(admission_may_leave(servers, 3, SIZE_MAX, &quorum)); // no server at all
+		servers, 2, 0, 0, &quorum)); // it would be silent before it is removed
+	assert_false(admission_may_leave(servers, 1, 0, 0, &quorum));
+	assert_true(admission_may_leave(servers, 3, 0, SIZE_MAX, &quorum)); // no server at all
 	servers[1].silent = true;
-	assert_false(admission_may_leave(servers, 3, 0, &quorum));
+	assert_false(admission_may_leave(servers, 3, 0, 0, &quorum));
+}
+
+static void who_is_still_being_removed_is_a_member_of_etcd(void **state)
+{
+	struct admission_server servers[] = { UP("s1"), UP("s2"), UP("s3") };
+	struct quorum quorum;
+	assert_false(admission_may_leave(servers, 3, 1, 2, &quorum)); // 2 of 4 are too few
+	assert_int_equal(quorum.n_voters, 4);
+	assert_int_equal(quorum.n_needed, 3);
+	assert_true(admission_may_leave(servers, 3, 0, 2, &quorum)); // they are gone
 }
 
 int main(void)
@@ -191,6 +201,7 @@ int main(void)
 		cmocka_unit_test(a_server_without_state_does_not_join),
 		cmocka_unit_test(who_joins_does_so_by_a_ready_voter),
 		cmocka_unit_test(etcd_keeps_its_majority),
+		cmocka_unit_test(who_is_still_being_removed_is_a_member_of_etcd),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

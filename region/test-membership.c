@@ -105,11 +105,32 @@ static void who_was_left_half_way_keeps_its_settings_until_its_turn(void **state
 	assert_true(value_equal(kept_value, newest_value));
 }
 
+static void servers_are_not_revoked_faster_than_etcd_loses_them(void **state)
+{
+	struct node nodes[6];
+	char job[ID_TEXT];
+	struct diag diag = { 0 };
+	for (int i = 1; i <= 3; i++)
+		nodes[i] = member_add(i, true, i == 1 ? 0 : 1, "{}");
+	nodes[4] = node_of(4, true);
+	assert_int_equal(membership_may_leave(&region, &nodes[3], &diag), 0);
+	assert_int_equal(job_make(&region, JOB_FORGET_NODE, &nodes[4], job), 0);
+	assert_int_equal(membership_may_leave(&region, &nodes[3], &diag), -EBUSY);
+	assert_non_null(strstr(diag_text(&diag), "etcd needs 3 of its 4 voting members (servers "
+						 "that are still being removed count)"));
+	assert_int_equal(store_job_remove(region.store, job), 0);
+	nodes[5] = node_of(5, false); // a worker is no member of etcd
+	assert_int_equal(job_make(&region, JOB_FORGET_NODE, &nodes[5], job), 0);
+	assert_int_equal(membership_may_leave(&region, &nodes[3], &diag), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			who_was_left_half_way_keeps_its_settings_until_its_turn, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			servers_are_not_revoked_faster_than_etcd_loses_them, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
