@@ -82,6 +82,7 @@ static int volumes_made(struct region *region, const struct node *node, char **r
 struct assignment {
 	struct membership membership;
 	struct member *member;
+	struct node *joined_by; // when it is no server of the cluster any more
 	char *waiting_for;
 	struct value *settings;
 	char *volumes_made;
@@ -91,6 +92,7 @@ static void assignment_done(struct assignment *assignment)
 {
 	membership_done(&assignment->membership);
 	member_free(assignment->member);
+	node_free(assignment->joined_by);
 	free(assignment->waiting_for);
 	value_free(assignment->settings);
 	free(assignment->volumes_made);
@@ -116,6 +118,11 @@ static int load_assignment(struct region *region, struct request *request, struc
 			      &ret->waiting_for, &changed)) < 0)
 		return r;
 	request->commit |= changed;
+	if (ret->member && ret->member->server[0] &&
+		membership_server(&ret->membership, ret->member->server) == SIZE_MAX)
+		r = store_node_by_id(region->store, ret->member->server, &ret->joined_by);
+	if (r < 0 && r != -ENOENT)
+		return r;
 	if ((r = volumes_made(region, request->node, &ret->volumes_made)) < 0)
 		return r;
 	return load_settings(region, request->node, ret);
@@ -132,6 +139,7 @@ static int build_assignment(struct region *region, const struct node *node,
 		.member = assignment->member,
 		.waiting_for = assignment->waiting_for,
 		.settings = assignment->settings,
+		.joined_by = assignment->joined_by,
 		.servers = membership->nodes,
 		.jobs = membership->jobs,
 		.n_servers = membership->n_servers,

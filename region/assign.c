@@ -313,23 +313,27 @@ static void put_jobs(const struct assignment_input *input, struct json_out *out)
 	json_out_array_end(out);
 }
 
-// "https://ADDRESS:6443" of the server that the node joins by; "" for who makes the cluster, and
-// while every other server is gone.
-static int join_url(const struct assignment_input *input, char *ret, size_t n_ret)
+/* "https://ADDRESS:6443" of the server that the node joins by: one of now, or the last one that was
+ * there. Nodes of before records were kept have none: then the address of the API, which every node
+ * leads to the servers. An agent takes no assignment without. */
+static int join_url(
+	const struct assignment_input *input, const struct cidr *api, char *ret, size_t n_ret)
 {
+	const struct node *by = input->joined_by;
 	char address[CIDR_TEXT];
-	*ret = '\0';
-	for (size_t i = 0; i < input->n_servers; i++) {
-		if (!str_equal(input->servers[i]->id, input->member->server))
-			continue;
-		int r = k3s_address(input->config, input->servers[i]->number, address);
-		if (r >= 0)
-			(void)snprintf(ret, n_ret,
-				strchr(address, ':') ? "https://[%s]:%d" : "https://%s:%d", address,
-				API_PORT);
-		return r;
-	}
-	return 0;
+	int r = 0;
+	for (size_t i = 0; i < input->n_servers; i++)
+		if (str_equal(input->servers[i]->id, input->member->server))
+			by = input->servers[i];
+	if (by)
+		r = k3s_address(input->config, by->number, address);
+	else
+		cidr_format_address(api, address);
+	if (r >= 0)
+		(void)snprintf(ret, n_ret,
+			strchr(address, ':') ? "https://[%s]:%d" : "https://%s:%d", address,
+			API_PORT);
+	return r;
 }
 
 static int put_k3s(const struct assignment_input *input, const struct cidr *api,
@@ -347,7 +351,7 @@ static int put_k3s(const struct assignment_input *input, const struct cidr *api,
 	}
 	int r = k3s_address(config, node->number, own);
 	if (r >= 0)
-		r = join_url(input, url, sizeof(url));
+		r = join_url(input, api, url, sizeof(url));
 	if (r < 0)
 		return diag_set(reterr, r, "k3s", "no address is left in the range for node %s",
 			node->name);
@@ -355,7 +359,7 @@ static int put_k3s(const struct assignment_input *input, const struct cidr *api,
 	json_out_member_bool(out, "first", first);
 	if (first)
 		json_out_member_bool(out, "everReady", input->cluster->ever_ready);
-	json_out_member(out, "server", first || !url[0] ? NULL : url);
+	json_out_member(out, "server", first ? NULL : url);
 	if ((r = put_servers(input, out)) < 0)
 		return diag_set(reterr, r, "k3s", "no address is left in the range for a server");
 	json_out_member(out, "nodeIp", own);
@@ -406,7 +410,8 @@ static void put_artifacts(
 			config->bootstrap_repository ? config->bootstrap_repository
 						     : "hearth/bootstrap");
 		// what was set by hand is newer than cluster.yaml
-		json_out_member(out, digest ? "digest" : "tag", digest ? digest : config->bootstrap_tag);
+		json_out_member(
+			out, digest ? "digest" : "tag", digest ? digest : config->bootstrap_tag);
 		if (config->bootstrap_come_back_sec >= 0)
 			json_out_member_int(out, "comeBackSec", config->bootstrap_come_back_sec);
 		put_variables(config, api, out);

@@ -27,14 +27,15 @@ struct assignment_input {
 	const struct cluster_config *config;
 	const struct cluster *cluster;
 	const struct node *node;
-	const struct member *member;	// NULL: it is not admitted yet, and
-	const char *waiting_for;	// this says what it waits for
-	const struct value *settings;	// what it runs from (settings.h)
-	struct node *const *servers;	// that are admitted, itself included, by number
-	struct job *const *jobs;	// of the cluster: those that this server does are told
+	const struct member *member;  // NULL: it is not admitted yet, and
+	const char *waiting_for;      // this says what it waits for
+	const struct value *settings; // what it runs from (settings.h)
+	const struct node *joined_by; // the member's server when it left and no other is there
+	struct node *const *servers;  // that are admitted, itself included, by number
+	struct job *const *jobs;      // of the cluster: those that this server does are told
 	size_t n_servers, n_jobs;
-	const char *ca_pin;	// "sha256:..."
-	const char *generation; // "EPOCH.GEN"
+	const char *ca_pin;	  // "sha256:..."
+	const char *generation;	  // "EPOCH.GEN"
 	const char *volumes_made; // servers: assign_volumes_made(); NULL: none
 };
 // The document as JSON text; the caller frees. -ERANGE when a range is full, -ENOMEM.

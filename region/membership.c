@@ -227,10 +227,14 @@ int membership_settle(struct region *region, struct membership *membership, cons
 		return r;
 	if (!str_equal(cluster->first_server, node->id) &&
 		membership_server(membership, member->server) == SIZE_MAX) {
-		choose_server(membership, node, member->server);
-		if ((r = store_member_put(region->store, member)) < 0)
-			return r;
-		*ret_changed = true;
+		char by[ID_TEXT];
+		choose_server(membership, node, by);
+		if (by[0]) { // else the old one stays named: K3s keeps the URL it has
+			memcpy(member->server, by, sizeof(by));
+			if ((r = store_member_put(region->store, member)) < 0)
+				return r;
+			*ret_changed = true;
+		}
 	}
 	*ret = TAKE_PTR(member);
 	return 0;

@@ -24,7 +24,7 @@ void membership_done(struct membership *membership);
 size_t membership_server(const struct membership *membership, const char *id);
 
 /* The member record of @node: admitted just now if it may be, its join server replaced when that
- * left. *ret NULL: it has to wait, *ret_waiting says for what (the caller frees both).
+ * left and another one is there. *ret NULL: it has to wait, *ret_waiting says for what (the caller frees both).
  * *ret_changed: something was written that must be durable before it is told. */
 int membership_settle(struct region *region, struct membership *membership, const struct node *node,
 	struct member **ret, char **ret_waiting, bool *ret_changed);

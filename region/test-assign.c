@@ -56,7 +56,10 @@ static struct value *build(
 	struct member member = { .restart = 3 };
 	(void)snprintf(member.server, sizeof(member.server), "%s", first ? first->id : "");
 	bool waits = !first || (node != first && !site->cluster.handed_over);
-	struct job mine = { .id = "j-1", .kind = "drain", .node = "hzfsnr-k8s-2p", .server = "n-1" },
+	struct job mine = { .id = "j-1",
+		.kind = "drain",
+		.node = "hzfsnr-k8s-2p",
+		.server = "n-1" },
 		   failed = { .id = "j-2", .server = "n-1", .state = JOB_FAILED },
 		   others = { .id = "j-3", .server = "n-9" };
 	struct job *jobs[] = { &mine, &failed, &others };
@@ -129,6 +132,31 @@ static void a_worker_waits_until_it_handed_over(void **state)
 	assert_false(value_path(after, "k3s", "watchPodCidrs", NULL)->boolean);
 	assert_null(value_path(
 		after, "k3s", "everReady", NULL)); // whoever joins has nothing to start over
+	cluster_config_free(site.config);
+}
+
+static void while_no_server_is_left_the_old_one_stays_named(void **state)
+{
+	struct site site = site_of(LAN);
+	struct member member = { .server = "n-1" };
+	site.cluster.handed_over = site.cluster.ever_ready = 1;
+	struct assignment_input input = { .config = site.config,
+		.cluster = &site.cluster,
+		.node = &site.second,
+		.member = &member,
+		.joined_by = &site.first,
+		.ca_pin = "",
+		.generation = "" };
+	for (int i = 0; i < 2; i++) {
+		AUTO_FREE char *text = NULL;
+		CLEANUP(value_freep) struct value *document = NULL;
+		assert_int_equal(assignment_build(&input, &text, NULL), 0);
+		assert_int_equal(json_parse(text, strlen(text), 0, &document, NULL), 0);
+		assert_text(document, i ? "https://10.66.0.1:6443" : "https://10.66.0.11:6443",
+			"k3s", "server");
+		input.joined_by = NULL; // it was never recorded
+		member.server[0] = '\0';
+	}
 	cluster_config_free(site.config);
 }
 
@@ -288,6 +316,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_server_makes_the_cluster),
 		cmocka_unit_test(a_worker_waits_until_it_handed_over),
+		cmocka_unit_test(while_no_server_is_left_the_old_one_stays_named),
 		cmocka_unit_test(over_the_lan_everything_is_a_lan_address),
 		cmocka_unit_test(one_nic_is_the_lan_the_others_ask_for_addresses),
 		cmocka_unit_test(pods_of_other_nodes_are_reached_through_the_mesh),

@@ -124,6 +124,25 @@ static void servers_are_not_revoked_faster_than_etcd_loses_them(void **state)
 	assert_int_equal(membership_may_leave(&region, &nodes[3], &diag), 0);
 }
 
+static void the_last_server_that_was_there_stays_recorded(void **state)
+{
+	struct node worker = member_add(2, false, 1, "{}"); // n-1 left
+	bool changed = true;
+	for (int i = 0; i < 2; i++) {
+		CLEANUP(membership_done) struct membership membership = { 0 };
+		CLEANUP(member_freep) struct member *member = NULL;
+		AUTO_FREE char *waiting = NULL;
+		assert_int_equal(membership_load(&region, &membership), 0);
+		assert_int_equal(membership_settle(&region, &membership, &worker, &member, &waiting,
+					 &changed),
+			0);
+		assert_string_equal(member->server, i ? "n-3" : "n-1");
+		assert_int_equal(changed, i); // and is not written at every poll
+		if (i == 0)
+			member_add(3, true, 1, "{}");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -131,6 +150,8 @@ int main(void)
 			who_was_left_half_way_keeps_its_settings_until_its_turn, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			servers_are_not_revoked_faster_than_etcd_loses_them, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			the_last_server_that_was_there_stays_recorded, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
