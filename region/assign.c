@@ -296,14 +296,17 @@ static int put_servers(const struct assignment_input *input, struct json_out *ou
 	return r;
 }
 
+// The oldest ones: the others follow as those are done.
 static void put_jobs(const struct assignment_input *input, struct json_out *out)
 {
+	size_t n = 0;
 	json_out_key(out, "jobs");
 	json_out_array_begin(out);
-	for (size_t i = 0; i < input->n_jobs; i++) {
+	for (size_t i = 0; i < input->n_jobs && n < ASSIGNMENT_JOBS_MAX; i++) {
 		const struct job *job = input->jobs[i];
 		if (!str_equal(job->server, input->node->id) || job->state == JOB_FAILED)
 			continue;
+		n++;
 		json_out_object_begin(out);
 		json_out_member(out, "id", job->id);
 		json_out_member(out, "kind", job->kind);

@@ -8,6 +8,7 @@
 #include "region/store.h"
 
 enum { MESH_PORT = 51820, MESH_MTU = 1420, API_PORT = 6443, ADDRESS_OFFSET = 10 };
+enum { ASSIGNMENT_JOBS_MAX = 32 }; // in one assignment; a node refuses it with more
 
 // Addresses of node @number: host 10 + number of the mesh and LAN range. -ERANGE: the range is
 // full.
@@ -32,7 +33,8 @@ struct assignment_input {
 	const struct value *settings; // what it runs from (settings.h)
 	const struct node *joined_by; // the member's server when it left and no other is there
 	struct node *const *servers;  // that are admitted, itself included, by number
-	struct job *const *jobs;      // of the cluster: those that this server does are told
+	struct job *const
+		*jobs; // of the cluster, oldest first: those that this server does are told
 	size_t n_servers, n_jobs;
 	const char *ca_pin;	  // "sha256:..."
 	const char *generation;	  // "EPOCH.GEN"

@@ -118,6 +118,35 @@ static void the_first_server_makes_the_cluster(void **state)
 	cluster_config_free(site.config);
 }
 
+// A node refuses an assignment with more; when 40 nodes leave at once, the oldest jobs come first.
+static void a_server_is_given_32_jobs_at_most(void **state)
+{
+	struct site site = site_of(LAN);
+	struct member member = { .restart = 0 };
+	struct job all[40] = { 0 }, *jobs[40];
+	AUTO_FREE char *text = NULL;
+	CLEANUP(value_freep) struct value *document = NULL;
+	for (size_t i = 0; i < N_ELEMENTS(all); i++) {
+		(void)snprintf(all[i].id, sizeof(all[i].id), "j-%zu", i);
+		(void)snprintf(all[i].server, sizeof(all[i].server), "n-1");
+		jobs[i] = &all[i];
+	}
+	const struct assignment_input input = { .config = site.config,
+		.cluster = &site.cluster,
+		.node = &site.first,
+		.member = &member,
+		.jobs = jobs,
+		.n_jobs = N_ELEMENTS(jobs),
+		.ca_pin = "",
+		.generation = "" };
+	assert_int_equal(assignment_build(&input, &text, NULL), 0);
+	assert_int_equal(json_parse(text, strlen(text), 0, &document, NULL), 0);
+	const struct value *told = value_find(document, "jobs");
+	assert_int_equal(told->n, 32);
+	assert_text(&told->items[31], "j-31", "id");
+	cluster_config_free(site.config);
+}
+
 static void a_worker_waits_until_it_handed_over(void **state)
 {
 	struct site site = site_of(LAN);
@@ -315,6 +344,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_server_makes_the_cluster),
+		cmocka_unit_test(a_server_is_given_32_jobs_at_most),
 		cmocka_unit_test(a_worker_waits_until_it_handed_over),
 		cmocka_unit_test(while_no_server_is_left_the_old_one_stays_named),
 		cmocka_unit_test(over_the_lan_everything_is_a_lan_address),
