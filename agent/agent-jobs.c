@@ -112,7 +112,7 @@ static void begin(struct agent *a, const struct assignment_job *wanted)
 	(void)snprintf(j->id, sizeof(j->id), "%s", wanted->id); // its form was checked
 	if (wanted->unknown_kind)
 		str_set(&j->unknown_kind, wanted->unknown_kind);
-	else if (job_new(wanted->kind, wanted->node, a->assignment->node_name, &j->job) < 0) {
+	else if (job_new(wanted->kind, wanted->node, a->assignment->node_name, wanted->created_sec, &j->job) < 0) {
 		free(j);
 		return;
 	}

@@ -45,10 +45,12 @@ static bool is_job_id(const char *text)
 static int decode_job(const struct value *item, struct assignment_job *ret, struct diag *reterr)
 {
 	const char *kind = NULL;
+	const struct value *created = value_find(item, "createdSec");
 	int r = item->type == VALUE_OBJECT ? 0 : diag_set(reterr, -EINVAL, "jobs", "must be objects");
 	if (r < 0 || (r = read_text(item, "id", true, &ret->id, reterr)) < 0 ||
 		(r = read_text(item, "kind", true, &kind, reterr)) < 0 ||
-		(r = read_text(item, "node", true, &ret->node, reterr)) < 0)
+		(r = read_text(item, "node", true, &ret->node, reterr)) < 0 ||
+		(!read_is_null(created) && (r = value_int(created, "jobs.createdSec", 0, INT64_MAX, &ret->created_sec, reterr)) < 0))
 		return r;
 	if (!is_job_id(ret->id))
 		return diag_set(reterr, -EINVAL, "jobs.id", "must be j- and 16 hex digits, not \"%s\"", ret->id);

@@ -19,6 +19,7 @@ struct assignment_job {
 	enum job_kind kind;
 	const char *unknown_kind; // the word of a newer region, else NULL
 	const char *node;
+	int64_t created_sec; // 0: the region does not say
 };
 
 enum { ASSIGNMENT_COME_BACK_SEC = 1800 }; // when the region does not say

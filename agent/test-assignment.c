@@ -63,7 +63,7 @@ static void servers_profile_and_restart_are_decoded(void **state)
 static void jobs_registries_and_proxy_are_decoded(void **state)
 {
 	static const char text[] = SERVER(
-		"\"jobs\":[{\"id\":\"" JOB "\",\"kind\":\"forget-node\",\"node\":\"s2\"},{\"id\":\"j-0000000000000000\",\"kind\":"
+		"\"jobs\":[{\"id\":\"" JOB "\",\"kind\":\"forget-node\",\"node\":\"s2\",\"createdSec\":1795600800},{\"id\":\"j-0000000000000000\",\"kind\":"
 		"\"defragment\",\"node\":\"s3\"}],\"registries\":{\"mirrors\":{\"*\":[\"https://m:5000\"]},\"configs\":{\"m:5000\":{"
 		"\"caPem\":\"-----BEGIN CERTIFICATE-----\\n\",\"secret\":\"x\"}}},\"proxy\":{\"http\":\"http://p:3128\",\"https\":null,"
 		"\"no\":\"a,b\"}");
@@ -74,6 +74,8 @@ static void jobs_registries_and_proxy_are_decoded(void **state)
 	assert_int_equal(a->n_jobs, 2);
 	assert_int_equal(a->jobs[0].kind, JOB_FORGET_NODE);
 	assert_string_equal(a->jobs[0].node, "s2");
+	assert_int_equal(a->jobs[0].created_sec, 1795600800);
+	assert_int_equal(a->jobs[1].created_sec, 0); // of an older region
 	assert_string_equal(a->jobs[1].unknown_kind, "defragment"); // of a newer region: the rest holds
 	assert_non_null(value_find(a->registry_mirrors, "*"));
 	assert_non_null(value_find(a->registry_configs, "m:5000"));
@@ -108,6 +110,7 @@ static void wrong_assignment_is_refused_by_key(void **state)
 		{ K3S("\"profile\":\"fast\""), "k3s.profile", "documented or hardened, not \"fast\"" },
 		{ K3S("\"nodeOverrides\":[]"), "nodeOverrides", "object" },
 		{ K3S("\"restart\":-1"), "k3s.restart", "-1" },
+		{ SERVER("\"jobs\":[{\"id\":\"" JOB "\",\"kind\":\"drain\",\"node\":\"n\",\"createdSec\":-1}]"), "jobs.createdSec", "0" },
 		{ SERVER("\"jobs\":[{\"id\":\"j-1\",\"kind\":\"drain\",\"node\":\"n\"}]"), "jobs.id", "16 hex digits" },
 		{ SERVER("\"jobs\":[{\"id\":\"" JOB "\",\"kind\":\"drain\",\"node\":\"a/b\"}]"), "jobs.node", "lower case" },
 		{ SERVER("\"jobs\":[{\"id\":\"" JOB "\",\"kind\":\"drain\",\"node\":\"a\"},{\"id\":\"" JOB "\",\"kind\":\"drain\","

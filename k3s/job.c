@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "k3s/job.h"
 #include "base/json.h"
+#include "base/time.h"
 #include <errno.h>
 #include <stdarg.h>
 
@@ -30,6 +31,7 @@ struct job {
 	enum job_state state;
 	enum step step;
 	char *node, *self;
+	int64_t created_sec;
 	unsigned wait_sec; // before the next question, once
 	char uid[64];      // of the Node that is to go
 	size_t n_pods, at;
@@ -107,13 +109,14 @@ static void pods_done(struct job *job)
 	job->n_pods = job->at = 0;
 }
 
-int job_new(enum job_kind kind, const char *node, const char *self, struct job **ret)
+int job_new(enum job_kind kind, const char *node, const char *self, int64_t created_sec, struct job **ret)
 {
 	struct job *job CLEANUP(job_freep) = calloc(1, sizeof(*job));
 
 	if (!job)
 		return -ENOMEM;
 	job->kind = kind;
+	job->created_sec = created_sec;
 	job->node = strdup(node);
 	job->self = strdup(self);
 	if (!job->node || !job->self)
@@ -273,12 +276,23 @@ static void uid_read(const struct value *node, char ret[static 64])
 	snprintf(ret, 64, "%s", uid ? uid : "");
 }
 
+// Its place was taken since: the old Node is gone, and the node password is the new one's.
+static bool is_registered_since(const struct job *job, const struct value *node)
+{
+	const char *text = value_text(value_path(node, "metadata", "creationTimestamp", NULL));
+	int64_t sec;
+
+	return job->created_sec && text && time_parse_utc(text, &sec) == 0 && sec > job->created_sec;
+}
+
 static void on_look(struct job *job, const struct job_answer *answer)
 {
 	if (answer->status == 404) {
 		job->step = STEP_SECRET;
 	} else if (!is_good(answer)) {
 		refused(job, answer);
+	} else if (is_registered_since(job, answer->object)) {
+		end(job, JOB_DONE);
 	} else {
 		uid_read(answer->object, job->uid);
 		job->step = STEP_DELETE;

@@ -20,8 +20,9 @@ enum job_state { JOB_RUNNING, JOB_DONE, JOB_FAILED };
 const char *job_state_text(enum job_state state); // "running", "done", "failed"
 
 struct job;
-/* @node is copied; @self is this node's own name: it cannot forget itself. */
-int job_new(enum job_kind kind, const char *node, const char *self, struct job **ret);
+/* @node is copied; @self is this node's own name: it cannot forget itself. @created_sec (since 1970; 0: unknown) is when
+ * the job was made: a Node that was registered later is not the one that is to be forgotten. */
+int job_new(enum job_kind kind, const char *node, const char *self, int64_t created_sec, struct job **ret);
 struct job *job_free(struct job *job);
 DEFINE_CLEANUP(job)
 

@@ -14,12 +14,12 @@ struct exchange {
 	const char *json, *problem;
 };
 
-// Play @rows; waits between them are skipped.
-static struct job *play(enum job_kind kind, const char *node, const struct exchange *rows, size_t n)
+// Play @rows with a job that was made at @created_sec; waits between them are skipped.
+static struct job *play_at(enum job_kind kind, const char *node, int64_t created_sec, const struct exchange *rows, size_t n)
 {
 	struct job *job = NULL;
 
-	assert_int_equal(job_new(kind, node, "s1", &job), 0);
+	assert_int_equal(job_new(kind, node, "s1", created_sec, &job), 0);
 	for (size_t i = 0; i < n; i++) {
 		struct value *object CLEANUP(value_freep) = NULL;
 		struct job_question question;
@@ -39,6 +39,11 @@ static struct job *play(enum job_kind kind, const char *node, const struct excha
 		job_take(job, &answer);
 	}
 	return job;
+}
+
+static struct job *play(enum job_kind kind, const char *node, const struct exchange *rows, size_t n)
+{
+	return play_at(kind, node, 0, rows, n);
 }
 
 static void ends(struct job *job, enum job_state state, const char *words)
@@ -90,13 +95,28 @@ static void a_node_registered_anew_is_left_alone(void **state)
 	unsigned wait_sec;
 
 	ends(play(JOB_FORGET_NODE, "s2", rows, N_ELEMENTS(rows)), JOB_DONE, "");
-	assert_int_equal(job_new(JOB_FORGET_NODE, "s2", "s1", &job), 0);
+	assert_int_equal(job_new(JOB_FORGET_NODE, "s2", "s1", 0, &job), 0);
 	assert_true(job_next(job, &question, &wait_sec));
 	assert_int_equal(json_parse(UID, strlen(UID), 0, &object, NULL), 0);
 	job_take(job, &(struct job_answer){.status = 200, .object = object});
 	assert_true(job_next(job, &question, &wait_sec));
 	assert_non_null(strstr(question.body, "\"preconditions\":{\"uid\":\"u1\"}"));
 	job_free(job);
+}
+
+// A job that a server kept for long, or that is told again: who has the name now stays.
+static void a_node_that_is_younger_than_the_job_is_left_alone(void **state)
+{
+	const struct exchange young[] = {
+		{"GET", NODE, 200, "{\"metadata\":{\"uid\":\"u2\",\"creationTimestamp\":\"2026-11-25T10:00:01Z\"}}", NULL}};
+	const struct exchange old[] = {
+		{"GET", NODE, 200, "{\"metadata\":{\"uid\":\"u1\",\"creationTimestamp\":\"2026-11-25T10:00:00Z\"}}", NULL},
+		{"DELETE", NODE, 200, NULL, NULL}, {"GET", NODE, 404, NULL, NULL}, {"DELETE", SECRET, 200, NULL, NULL}};
+	const int64_t ten_sec = 1795600800; // 2026-11-25T10:00:00Z
+
+	ends(play_at(JOB_FORGET_NODE, "s2", ten_sec, young, N_ELEMENTS(young)), JOB_DONE, "");
+	ends(play_at(JOB_FORGET_NODE, "s2", ten_sec, old, N_ELEMENTS(old)), JOB_DONE, "");
+	ends(play_at(JOB_FORGET_NODE, "s2", 0, young, 1), JOB_RUNNING, "taking s2 out"); // of a region that does not tell
 }
 
 static void nobody_forgets_itself(void **state)
@@ -173,7 +193,7 @@ static void uncordon_wants_a_node(void **state)
 
 	ends(play(JOB_UNCORDON, "s2", good, 1), JOB_DONE, "");
 	ends(play(JOB_UNCORDON, "s2", none, 1), JOB_FAILED, "there is no Node s2");
-	assert_int_equal(job_new(JOB_UNCORDON, "s2", "s1", &job), 0);
+	assert_int_equal(job_new(JOB_UNCORDON, "s2", "s1", 0, &job), 0);
 	assert_true(job_next(job, &question, &wait_sec));
 	assert_string_equal(question.body, "{\"spec\":{\"unschedulable\":false}}");
 	job_free(job);
@@ -195,6 +215,7 @@ int main(void)
 		cmocka_unit_test(forget_waits_until_the_node_is_gone),
 		cmocka_unit_test(forget_twice_is_fine),
 		cmocka_unit_test(a_node_registered_anew_is_left_alone),
+		cmocka_unit_test(a_node_that_is_younger_than_the_job_is_left_alone),
 		cmocka_unit_test(nobody_forgets_itself),
 		cmocka_unit_test(an_api_that_is_away_is_asked_again),
 		cmocka_unit_test(what_is_forbidden_fails),

@@ -311,6 +311,7 @@ static void put_jobs(const struct assignment_input *input, struct json_out *out)
 		json_out_member(out, "id", job->id);
 		json_out_member(out, "kind", job->kind);
 		json_out_member(out, "node", job->node);
+		json_out_member_int(out, "createdSec", job->created_sec);
 		json_out_object_end(out);
 	}
 	json_out_array_end(out);

@@ -59,7 +59,7 @@ static struct value *build(
 	struct job mine = { .id = "j-1",
 		.kind = "drain",
 		.node = "hzfsnr-k8s-2p",
-		.server = "n-1" },
+		.server = "n-1", .created_sec = 1795600800 },
 		   failed = { .id = "j-2", .server = "n-1", .state = JOB_FAILED },
 		   others = { .id = "j-3", .server = "n-9" };
 	struct job *jobs[] = { &mine, &failed, &others };
@@ -115,6 +115,7 @@ static void the_first_server_makes_the_cluster(void **state)
 	assert_int_equal(jobs->n, 1); // its own, and none that failed
 	assert_text(&jobs->items[0], "j-1", "id");
 	assert_text(&jobs->items[0], "drain", "kind");
+	assert_string_equal(value_find(&jobs->items[0], "createdSec")->text, "1795600800");
 	cluster_config_free(site.config);
 }
 

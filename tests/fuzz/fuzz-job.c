@@ -11,7 +11,7 @@ static void play(enum job_kind kind, const struct value *object)
 	static const int statuses[] = {200, 404, 429, 200, 409, 500, 200, 0, 201, 403};
 	struct job *job CLEANUP(job_freep) = NULL;
 
-	if (job_new(kind, "s2", "s1", &job) < 0)
+	if (job_new(kind, "s2", "s1", 1700000000, &job) < 0)
 		abort();
 	for (size_t i = 0; i < 40; i++) {
 		struct job_question question;
