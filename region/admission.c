@@ -59,13 +59,13 @@ static char *wait_for_server(const struct admission_server *server)
 {
 	const char *sentence =
 		server->sentence && server->sentence[0] ? server->sentence : "it gave no reason";
-	if (server->silent)
+	if (server->silent && !server->quarantined)
 		return str_format("server %s %s and is silent now; look at its screen, or "
 				  "hearth-region revoke %s",
 			server->name,
 			server->joined ? "is a member of the cluster" : "began to join",
 			server->name);
-	if (!server->joined)
+	if (!server->joined && !server->quarantined)
 		return str_format("server %s is joining; this one is next", server->name);
 	if (!server->ready)
 		return str_format("server %s is not Ready: %.200s", server->name, sentence);

@@ -8,7 +8,8 @@
 // A server that was admitted and is still of the cluster. Texts are borrowed.
 struct admission_server {
 	const char *name;
-	bool ready, silent;   // reports ready; was not heard for a while
+	bool ready, silent;   // reports ready and is not quarantined; was not heard for a while
+	bool quarantined;     // never ready; the sentence says why
 	bool voter, joined;   // votes in etcd; did so at any time since it was admitted
 	const char *sentence; // its own words; may be NULL
 };

@@ -18,13 +18,16 @@ static int keep_server(
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	struct admission_server server = { .name = node->name,
-		.ready = node->ready != 0,
+		.ready = node->ready && !node->quarantined,
+		.quarantined = node->quarantined != 0,
 		.silent = region_silence_sec(region, node) > JOB_SILENT_SEC,
 		.voter = member->voter != 0,
 		.joined = member->voter_sec != 0 };
 	struct value *status = NULL;
-	if (!server.ready && node->status &&
-		json_parse(node->status, strlen(node->status), 0, &status, NULL) >= 0)
+	if (node->quarantined)
+		server.sentence = QUARANTINE_SENTENCE;
+	else if (!server.ready && node->status &&
+		 json_parse(node->status, strlen(node->status), 0, &status, NULL) >= 0)
 		server.sentence = value_text(value_find(status, "sentence"));
 	size_t i = membership->n_servers++;
 	membership->nodes[i] = TAKE_PTR(*node_take);

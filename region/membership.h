@@ -7,6 +7,10 @@
 #include "region/member-report.h"
 #include "region/region.h"
 
+// What is said of a quarantined server: its node is answered 409, so it can do nothing for the
+// cluster.
+#define QUARANTINE_SENTENCE "two machines speak with its key: hearth-region release or revoke it"
+
 // Everything a decision needs. The servers are those that were admitted and not revoked, by number.
 struct membership {
 	struct cluster *cluster;
@@ -24,8 +28,8 @@ void membership_done(struct membership *membership);
 size_t membership_server(const struct membership *membership, const char *id);
 
 /* The member record of @node: admitted just now if it may be, its join server replaced when that
- * left and another one is there. *ret NULL: it has to wait, *ret_waiting says for what (the caller frees both).
- * *ret_changed: something was written that must be durable before it is told. */
+ * left and another one is there. *ret NULL: it has to wait, *ret_waiting says for what (the caller
+ * frees both). *ret_changed: something was written that must be durable before it is told. */
 int membership_settle(struct region *region, struct membership *membership, const struct node *node,
 	struct member **ret, char **ret_waiting, bool *ret_changed);
 // Keep what @node's status says. @was_ready: before this status.

@@ -70,8 +70,8 @@ static int survey_members(struct region *region, const struct rollout *rollout, 
 		const struct node *node = ret->nodes[i];
 		struct rollout_candidate *candidate = &ret->candidates[i];
 		candidate->is_server = node->is_server != 0;
-		candidate->ready =
-			node->ready && region_silence_sec(region, node) <= JOB_SILENT_SEC;
+		candidate->ready = node->ready && !node->quarantined &&
+				   region_silence_sec(region, node) <= JOB_SILENT_SEC;
 		if (node->state == NODE_REVOKED)
 			continue;
 		r = store_member_get(region->store, node->id, &member);
@@ -149,7 +149,7 @@ static int node_facts(struct region *region, const struct turn *turn, struct val
 	facts->has_node = true;
 	facts->name = node->name;
 	facts->is_server = node->is_server != 0;
-	facts->ready = node->ready != 0;
+	facts->ready = node->ready && !node->quarantined;
 	facts->voter = member->voter != 0;
 	facts->silent = region_silence_sec(region, node) > JOB_SILENT_SEC;
 	facts->restart = member->reported_restart;
@@ -158,8 +158,10 @@ static int node_facts(struct region *region, const struct turn *turn, struct val
 		json_parse(member->settings, strlen(member->settings), 0, &settings, NULL) < 0)
 		return -EBADMSG;
 	facts->payload_fits = settings_payload_fits(settings, member->reported_payload);
-	if (node->status &&
-		json_parse(node->status, strlen(node->status), 0, ret_status, NULL) >= 0)
+	if (node->quarantined)
+		facts->sentence = QUARANTINE_SENTENCE;
+	else if (node->status &&
+		 json_parse(node->status, strlen(node->status), 0, ret_status, NULL) >= 0)
 		facts->sentence = value_text(value_find(*ret_status, "sentence"));
 	return 0;
 }

@@ -188,6 +188,20 @@ static void who_is_still_being_removed_is_a_member_of_etcd(void **state)
 	assert_true(admission_may_leave(servers, 3, 0, 2, &quorum)); // they are gone
 }
 
+static void a_quarantined_server_is_not_ready(void **state)
+{
+	struct admission_server servers[] = { UP("s1"),
+		{ .name = "s2", .quarantined = true, .sentence = "two machines" } };
+	struct admission_question q = question();
+	q.servers = servers;
+	q.n_servers = 2;
+	check(&q, "server s2 is not Ready: two machines"); // it is not joining, and does not
+	servers[1].silent = true;
+	check(&q, "server s2 is not Ready: two machines");
+	servers[1].joined = servers[1].voter = true;
+	check(&q, "server s2 is not Ready: two machines");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -202,6 +216,7 @@ int main(void)
 		cmocka_unit_test(who_joins_does_so_by_a_ready_voter),
 		cmocka_unit_test(etcd_keeps_its_majority),
 		cmocka_unit_test(who_is_still_being_removed_is_a_member_of_etcd),
+		cmocka_unit_test(a_quarantined_server_is_not_ready),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -143,6 +143,28 @@ static void the_last_server_that_was_there_stays_recorded(void **state)
 	}
 }
 
+static void a_quarantined_server_keeps_no_jobs(void **state)
+{
+	struct node first = member_add(1, true, 0, "{}");
+	CLEANUP(membership_done) struct membership membership = { 0 };
+	struct node gone = node_of(4, true);
+	char id[ID_TEXT];
+	member_add(2, true, 1, "{}");
+	assert_int_equal(job_make(&region, JOB_FORGET_NODE, &gone, id), 0);
+	assert_int_equal(membership_step(&region), 0);
+	CLEANUP(job_freep) struct job *before = NULL, *after = NULL;
+	assert_int_equal(store_job_get(region.store, id, &before), 0);
+	assert_string_equal(before->server, "n-1");
+	first.quarantined = 1;
+	assert_int_equal(store_node_put(region.store, &first), 0);
+	assert_int_equal(membership_step(&region), 0);
+	assert_int_equal(store_job_get(region.store, id, &after), 0);
+	assert_string_equal(after->server, "n-2");
+	assert_int_equal(membership_load(&region, &membership), 0);
+	assert_false(membership.servers[0].ready);
+	assert_string_equal(membership.servers[0].sentence, QUARANTINE_SENTENCE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +174,8 @@ int main(void)
 			servers_are_not_revoked_faster_than_etcd_loses_them, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			the_last_server_that_was_there_stays_recorded, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_quarantined_server_keeps_no_jobs, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
