@@ -6,8 +6,17 @@ static bool is_up(const struct admission_server *server)
 	return server->ready && !server->silent;
 }
 
+static char *wait_for_state(void)
+{
+	return strdup(
+		"this server's key is not kept on a disk yet, and a server without STATE does "
+		"not join; look at its screen for what STATE lacks");
+}
+
 static char *wait_for_first(const struct admission_question *question)
 {
+	if (!question->first && question->is_server && !question->durable)
+		return wait_for_state(); // else it would be the first
 	if (!question->first)
 		return str_format("cluster %s has no server yet; approve a node as server first",
 			question->cluster);
@@ -82,9 +91,7 @@ bool admission_decide(const struct admission_question *question, char **ret_sent
 	if (!sentence)
 		sentence = wait_for_leaving(question);
 	if (!sentence && question->is_server && !question->durable)
-		sentence =
-			strdup("this server's key is not kept on a disk yet, and a server without "
-			       "STATE does not join; look at its screen for what STATE lacks");
+		sentence = wait_for_state();
 	bool waits = sentence != NULL;
 	for (size_t i = 0; !waits && question->is_server && i < question->n_servers; i++) {
 		const struct admission_server *server = &question->servers[i];

@@ -195,11 +195,12 @@ static int admit(struct region *region, struct membership *membership, const str
 	return node->is_server ? membership_reload(region, membership) : 0;
 }
 
-// The server that made the cluster is gone before it was one: who asks first is the next.
+/* The server that made the cluster is gone before it was one: who asks first is the next, if it
+ * keeps what it makes. */
 static int take_first(struct region *region, struct membership *membership, const struct node *node)
 {
 	struct cluster *cluster = membership->cluster;
-	if (!node->is_server || cluster->first_server[0])
+	if (!node->is_server || !node->durable || cluster->first_server[0])
 		return 0;
 	(void)snprintf(cluster->first_server, sizeof(cluster->first_server), "%s", node->id);
 	return store_cluster_put(region->store, cluster);

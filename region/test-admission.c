@@ -136,6 +136,9 @@ static void a_server_without_state_does_not_join(void **state)
 	struct admission_question q = question();
 	q.durable = false;
 	check(&q, "without STATE");
+	q.first = NULL; // nor does it make a cluster
+	check(&q, "without STATE");
+	q.first = "s1";
 	q.is_server = false;
 	check(&q, NULL);
 }

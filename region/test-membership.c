@@ -165,6 +165,29 @@ static void a_quarantined_server_keeps_no_jobs(void **state)
 	assert_string_equal(membership.servers[0].sentence, QUARANTINE_SENTENCE);
 }
 
+static void only_a_server_that_keeps_its_key_becomes_the_first(void **state)
+{
+	struct cluster cluster = { .name = "hz-fsn-rtz-prod" }; // given up
+	struct node server = node_of(2, true);
+	bool changed;
+	assert_int_equal(store_cluster_put(region.store, &cluster), 0);
+	for (int durable = 0; durable < 2; durable++) {
+		CLEANUP(membership_done) struct membership membership = { 0 };
+		CLEANUP(member_freep) struct member *member = NULL;
+		AUTO_FREE char *waiting = NULL;
+		server.durable = durable;
+		assert_int_equal(store_node_put(region.store, &server), 0);
+		assert_int_equal(membership_load(&region, &membership), 0);
+		assert_int_equal(membership_settle(&region, &membership, &server, &member, &waiting,
+					 &changed),
+			0);
+		assert_int_equal(member != NULL, durable);
+		assert_string_equal(membership.cluster->first_server, durable ? "n-2" : "");
+		if (!durable)
+			assert_non_null(strstr(waiting, "without STATE"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -176,6 +199,8 @@ int main(void)
 			the_last_server_that_was_there_stays_recorded, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_quarantined_server_keeps_no_jobs, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			only_a_server_that_keeps_its_key_becomes_the_first, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
