@@ -3,6 +3,7 @@
 #include "region/admin.h"
 
 #include "region/job-run.h"
+#include "region/membership.h"
 #include "region/rollout-run.h"
 
 #include <errno.h>
@@ -125,6 +126,21 @@ int admin_rollout_resume(const struct admin_request *request, struct diag *reter
 {
 	int r = rollout_resume(request->region, request->actor, reterr);
 	return r < 0 ? r : put_rollout(request);
+}
+
+int admin_cluster_anew(const struct admin_request *request, struct diag *reterr)
+{
+	const char *name, *own = request->region->config->name;
+	int r = value_string(value_find(request->args, "cluster"), "cluster", &name, reterr);
+	if (r < 0)
+		return r;
+	if (!str_equal(name, own))
+		return diag_set(
+			reterr, -ENOENT, name, "is no cluster of this region; it has %s", own);
+	if ((r = membership_anew(request->region, request->actor, reterr)) < 0)
+		return r;
+	json_out_member(request->out, "anew", name);
+	return 0;
 }
 
 int admin_job_retry(const struct admin_request *request, struct diag *reterr)

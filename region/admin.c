@@ -17,6 +17,7 @@ static const struct {
 	{ "rollout-status", admin_rollout_status },
 	{ "rollout-stop", admin_rollout_stop },
 	{ "rollout-resume", admin_rollout_resume },
+	{ "cluster-anew", admin_cluster_anew },
 	{ "job-retry", admin_job_retry },
 	{ "job-drop", admin_job_drop },
 	{ "token", admin_token },

@@ -29,6 +29,7 @@ int admin_rollout_start(const struct admin_request *request, struct diag *reterr
 int admin_rollout_status(const struct admin_request *request, struct diag *reterr);
 int admin_rollout_stop(const struct admin_request *request, struct diag *reterr);
 int admin_rollout_resume(const struct admin_request *request, struct diag *reterr);
+int admin_cluster_anew(const struct admin_request *request, struct diag *reterr);
 int admin_job_retry(const struct admin_request *request, struct diag *reterr);
 int admin_job_drop(const struct admin_request *request, struct diag *reterr);
 int admin_put_cluster(const struct admin_request *request); // jobs, rollout, nOlderSettings

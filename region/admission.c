@@ -31,10 +31,9 @@ static char *wait_for_first(const struct admission_question *question)
 	if (question->n_servers == 0)
 		return str_format(
 			"no server of cluster %s is left, and a cluster that was Ready is never "
-			"made "
-			"anew by itself; bring back a server with its disk, or make a new region "
-			"(hearth-region init)",
-			question->cluster);
+			"made anew by itself; bring back a server with its disk, or give up what "
+			"was in it: hearth-region cluster anew %s",
+			question->cluster, question->cluster);
 	return NULL;
 }
 

@@ -1,5 +1,5 @@
-// Subcommands about the cluster's life: rollout and job. Also the lines that `list` ends with.
-// SPDX-License-Identifier: Apache-2.0
+// Subcommands about the cluster's life: rollout, job and cluster. Also the lines that `list` ends
+// with. SPDX-License-Identifier: Apache-2.0
 #include "region/command.h"
 
 #include "base/json.h"
@@ -131,5 +131,21 @@ int cmd_job(const struct command_options *options)
 	else if (!code)
 		printf("job %s is done again as %s\n", options->arguments[1],
 			text_of(answer, "job", "?"));
+	return code;
+}
+
+int cmd_cluster(const struct command_options *options)
+{
+	CLEANUP(value_freep) struct value *answer = NULL;
+	struct json_out out = { 0 };
+	if (options->n_arguments != 2 || !str_equal(options->arguments[0], "anew"))
+		return command_wrong_use("cluster needs anew CLUSTER");
+	json_out_object_begin(&out);
+	json_out_member(&out, "cluster", options->arguments[1]);
+	json_out_object_end(&out);
+	int code = command_ask(options, "cluster-anew", json_out_take(&out), &answer);
+	if (!code)
+		printf("cluster %s is given up: the next server that is approved makes it anew\n",
+			options->arguments[1]);
 	return code;
 }

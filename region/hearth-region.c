@@ -36,6 +36,9 @@ static const struct {
 		"                                                new settings or a restart, node by "
 		"node" },
 	{ "job", cmd_job, ASKS, "retry ID | drop ID                a job of a server that failed" },
+	{ "cluster", cmd_cluster, ASKS,
+		"anew CLUSTER                      give up a cluster that has no server left; the "
+		"next one makes it" },
 	{ "token", cmd_token, ASKS " node role count ttl",
 		"[--node NAME] [--role R] [--count N] [--ttl SEC]   a join token" },
 	{ "seed", cmd_seed, ASKS " no-token role out url",

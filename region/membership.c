@@ -246,8 +246,9 @@ int membership_settle(struct region *region, struct membership *membership, cons
 
 // ---- leaving
 
-// The cluster that was never Ready ends with the server that made it.
-static int give_cluster_up(struct region *region, struct cluster *cluster, const char *actor)
+// The next server makes it anew.
+static int give_cluster_up(
+	struct region *region, struct cluster *cluster, const char *actor, const char *why)
 {
 	struct member **members;
 	size_t n;
@@ -261,12 +262,11 @@ static int give_cluster_up(struct region *region, struct cluster *cluster, const
 	if (r < 0 || (r = jobs_forget(region, NULL)) < 0)
 		return r;
 	cluster->first_server[0] = '\0';
-	cluster->handed_over = 0;
+	cluster->handed_over = cluster->ever_ready = 0;
 	str_set(&cluster->identity_hash, NULL);
 	if (was_made)
 		region_audit(region, actor, "cluster given up", cluster->name,
-			"its first server left before it was ever Ready; the next server makes it "
-			"anew");
+			"%s; the next server makes it anew", why);
 	return store_cluster_put(region->store, cluster);
 }
 
@@ -276,7 +276,8 @@ int membership_leave(
 	CLEANUP(member_freep) struct member *member = NULL;
 	char id[ID_TEXT];
 	if (str_equal(cluster->first_server, node->id) && !cluster->ever_ready)
-		return give_cluster_up(region, cluster, actor);
+		return give_cluster_up(region, cluster, actor,
+			"its first server left before it was ever Ready");
 	int r = store_member_get(region->store, node->id, &member);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r; // it never ran K3s
@@ -286,6 +287,27 @@ int membership_leave(
 	if (cluster->handed_over && (r = job_make(region, JOB_FORGET_NODE, node, id)) >= 0)
 		region_audit(region, actor, "job", node->name, "%s: %s", id, JOB_FORGET_NODE);
 	return r < 0 ? r : membership_step(region);
+}
+
+int membership_anew(struct region *region, const char *actor, struct diag *reterr)
+{
+	CLEANUP(membership_done) struct membership membership = { 0 };
+	int r = membership_load(region, &membership);
+	if (r < 0)
+		return r;
+	struct cluster *cluster = membership.cluster;
+	if (!cluster->ever_ready)
+		return diag_set(reterr, -EALREADY, cluster->name,
+			"was never Ready: its next server makes it anyway");
+	if (membership.n_servers)
+		return diag_set(reterr, -EBUSY, cluster->name,
+			"must have no server left, and %s is one; bring it back, or hearth-region "
+			"revoke it first",
+			membership.servers[0].name);
+	if ((r = give_cluster_up(region, cluster, actor, "no server of it is left")) < 0)
+		return r;
+	region_wake(region, "cluster");
+	return 0;
 }
 
 int membership_may_leave(struct region *region, const struct node *node, struct diag *reterr)

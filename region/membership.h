@@ -40,6 +40,9 @@ int membership_report(struct region *region, const struct node *node, bool was_r
  * @cluster is written, too. */
 int membership_leave(
 	struct region *region, struct cluster *cluster, const struct node *node, const char *actor);
+/* A person gives the cluster up, though it was Ready once: every member is forgotten and the next
+ * server makes it anew. -EBUSY while a server is admitted, -EALREADY when it was never Ready. */
+int membership_anew(struct region *region, const char *actor, struct diag *reterr);
 // 0; -EBUSY with rule and values when etcd would lose its majority without @node.
 int membership_may_leave(struct region *region, const struct node *node, struct diag *reterr);
 /* Give jobs to servers that can do them, take the rollout as far as it goes. Called when something

@@ -59,6 +59,7 @@ static void a_cluster_without_servers_is_not_made_anew(void **state)
 	struct admission_question q = question();
 	q.n_servers = 0;
 	check(&q, "no server of cluster c is left");
+	check(&q, "hearth-region cluster anew c");
 	q.is_server = false;
 	check(&q, "no server of cluster c is left");
 }

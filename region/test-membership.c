@@ -1,6 +1,7 @@
 // Members in a store of their own: what the pure parts decide is kept, and nothing else changes.
 // SPDX-License-Identifier: Apache-2.0
 #include "base/json.h"
+#include "region/admin.h"
 #include "region/job-run.h"
 #include "region/membership.h"
 #include "region/rollout-run.h"
@@ -188,6 +189,37 @@ static void only_a_server_that_keeps_its_key_becomes_the_first(void **state)
 	}
 }
 
+static void a_cluster_without_servers_is_given_up_by_a_person(void **state)
+{
+	struct node server = member_add(1, true, 0, "{}"), next = node_of(3, true);
+	struct value *args = NULL;
+	struct diag diag = { 0 };
+	bool changed;
+	member_add(2, false, 1, "{}");
+	assert_int_equal(json_parse("{\"cluster\":\"hz-fsn-rtz-prod\"}", 29, 0, &args, NULL), 0);
+	struct json_out out = { 0 };
+	json_out_object_begin(&out);
+	assert_int_equal(admin_call(&region, "test", "cluster-anew", args, &out, &diag), -EBUSY);
+	assert_non_null(strstr(diag_text(&diag), "hzfsnr-k8s-1p is one"));
+	server.state = NODE_REVOKED;
+	assert_int_equal(store_node_put(region.store, &server), 0);
+	assert_int_equal(admin_call(&region, "test", "cluster-anew", args, &out, &diag), 0);
+	assert_int_equal(admin_call(&region, "test", "cluster-anew", args, &out, &diag), -EALREADY);
+	json_out_done(&out);
+	value_free(args);
+	CLEANUP(membership_done) struct membership membership = { 0 };
+	CLEANUP(member_freep) struct member *member = NULL, *worker = NULL;
+	AUTO_FREE char *waiting = NULL;
+	assert_int_equal(store_member_get(region.store, "n-2", &worker), -ENOENT);
+	assert_int_equal(store_node_put(region.store, &next), 0);
+	assert_int_equal(membership_load(&region, &membership), 0);
+	assert_int_equal(
+		membership_settle(&region, &membership, &next, &member, &waiting, &changed), 0);
+	assert_non_null(member);
+	assert_string_equal(membership.cluster->first_server, "n-3");
+	assert_false(membership.cluster->ever_ready || membership.cluster->handed_over);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +233,8 @@ int main(void)
 			a_quarantined_server_keeps_no_jobs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			only_a_server_that_keeps_its_key_becomes_the_first, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_cluster_without_servers_is_given_up_by_a_person, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
