@@ -191,7 +191,10 @@ int admin_kubeconfig(const struct admin_request *request, struct diag *reterr)
 			reterr, r, name, "the first server has not handed over the cluster yet");
 	if (r < 0 || (r = kubeconfig_make(stored, name, url, &text, reterr)) < 0)
 		return r;
+	AUTO_FREE char *warning = kubeconfig_warning(stored, region_now_sec(request->region));
 	json_out_member(request->out, "kubeconfig", text);
+	if (warning)
+		json_out_member(request->out, "warning", warning);
 	region_audit(request->region, request->actor, "kubeconfig", name, "given out for %s", url);
 	return 0;
 }

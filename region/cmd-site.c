@@ -19,9 +19,12 @@ static int print_member(const struct command_options *options, const char *call,
 	int code = command_ask(options, call, args_take, &answer);
 	if (code)
 		return code;
-	const char *text = value_text(value_find(answer, member));
+	const char *text = value_text(value_find(answer, member)),
+		   *warning = value_text(value_find(answer, "warning"));
 	if (!text)
 		return command_failed(&diag, -EPROTO);
+	if (warning)
+		fprintf(stderr, "hearth-region: WARNING: %s\n", warning);
 	if (options->out) {
 		int r = file_write_atomic(options->out, text, strlen(text), 0600, &diag);
 		return r < 0 ? command_failed(&diag, r) : 0;

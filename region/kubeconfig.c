@@ -2,12 +2,14 @@
 #include "region/kubeconfig.h"
 
 #include "base/crypto.h"
+#include "base/time.h"
 #include "base/url.h"
 #include "base/yaml.h"
 
 #include <errno.h>
 
 enum { MAX_NAMES = 3 * 16 + CONFIG_MAX_TEXTS + 4, NAME_SIZE = 256, MAX_STORED = 256 << 10 };
+enum { SOON_SEC = 30 * 86400 };
 
 struct names {
 	size_t n;
@@ -179,4 +181,40 @@ int kubeconfig_make(
 	}
 	*ret = text;
 	return 0;
+}
+
+static int certificate_end(const struct value *document, int64_t *ret_sec)
+{
+	const char *base64 = plain(first(document, "users", "user"), "client-certificate-data");
+	CLEANUP(cert_facts_done) struct cert_facts facts = { 0 };
+	AUTO_FREE uint8_t *bytes = NULL;
+	size_t n = 0;
+	int r = base64 ? base64_decode(base64, &bytes, &n) : -ENOENT;
+	if (r < 0)
+		return r;
+	AUTO_FREE char *pem = strndup((const char *)bytes, n);
+	if (!pem)
+		return -ENOMEM;
+	r = cert_facts_from_pem(pem, &facts, NULL);
+	if (r >= 0)
+		*ret_sec = facts.not_after_sec;
+	return r;
+}
+
+char *kubeconfig_warning(const char *stored, int64_t now_sec)
+{
+	CLEANUP(value_freep) struct value *document = NULL;
+	int64_t end_sec = 0;
+	char when[32];
+	if (yaml_parse(stored, strlen(stored), MAX_STORED, "kubeconfig", &document, NULL) < 0)
+		return NULL;
+	int r = certificate_end(document, &end_sec); // a token has no end that we know of
+	wipe(document);
+	if (r < 0 || end_sec - now_sec > SOON_SEC)
+		return NULL;
+	return str_format(
+		"its client certificate %s on %s; K3s of the first server makes a new one "
+		"when it restarts (hearth-region rollout start --restart), then ask for "
+		"it again",
+		end_sec <= now_sec ? "ended" : "ends", time_format_utc(end_sec, when));
 }

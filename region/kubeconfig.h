@@ -17,3 +17,6 @@ int kubeconfig_server(const struct cluster_config *config, struct node *const *s
  * frees. -EBADMSG: @stored is no kubeconfig with a CA and a client's credentials. */
 int kubeconfig_make(
 	const char *stored, const char *name, const char *server, char **ret, struct diag *reterr);
+/* One sentence when the client's certificate in @stored ends within 30 days of @now_sec (K3s gives
+ * it a year), else NULL; the caller frees. */
+char *kubeconfig_warning(const char *stored, int64_t now_sec);

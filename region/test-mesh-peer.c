@@ -1,5 +1,6 @@
 // A laptop in the mesh, its kubeconfig, and the QR code of its file.
 // SPDX-License-Identifier: Apache-2.0
+#include "base/crypto.h"
 #include "region/kubeconfig.h"
 #include "region/mesh-peer.h"
 #include "region/qr-text.h"
@@ -243,6 +244,37 @@ static void the_context_has_the_name_of_the_cluster(void **state)
 	}
 }
 
+// It may have been handed over long ago: who asks is told before kubectl is refused.
+static void a_certificate_that_ends_soon_is_said(void **state)
+{
+	enum { NOW = 1795600800, DAY = 86400 };
+	const struct {
+		int64_t end_sec;
+		const char *words;
+	} rows[] = { { NOW + 31 * DAY, NULL }, { NOW + 29 * DAY, "certificate ends on 2026-12-24" },
+		{ NOW - DAY, "certificate ended on 2026-11-24" } };
+	CLEANUP(key_freep) struct key *key = NULL;
+	assert_int_equal(key_generate(&key), 0);
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		const struct cert_request request = { .usage = CERT_USAGE_CLIENT,
+			.common_name = "system:admin",
+			.not_before_sec = NOW - 300 * DAY,
+			.not_after_sec = rows[i].end_sec };
+		AUTO_FREE char *pem = NULL;
+		assert_int_equal(cert_issue(&request, NULL, key, &pem, NULL), 0);
+		AUTO_FREE char *base64 = base64_encode(pem, strlen(pem));
+		AUTO_FREE char *stored = str_format(
+			"users:\n- name: default\n  user:\n    client-certificate-data: %s\n",
+			base64);
+		AUTO_FREE char *said = kubeconfig_warning(stored, NOW);
+		assert_int_equal(said != NULL, rows[i].words != NULL);
+		if (said && !strstr(said, rows[i].words))
+			fail_msg("%s", said);
+	}
+	assert_null(kubeconfig_warning("users: [{user: {token: t}}]", NOW));
+	assert_null(kubeconfig_warning("users: [{user: {client-certificate-data: Q0E=}}]", NOW));
+}
+
 // Is the half of @character, upper or lower, drawn? That is a light module.
 static bool drawn(const char *character, bool lower)
 {
@@ -290,6 +322,7 @@ int main(void)
 		cmocka_unit_test(the_api_is_asked_by_a_name_of_its_certificate),
 		cmocka_unit_test(ipv6_has_brackets),
 		cmocka_unit_test(the_context_has_the_name_of_the_cluster),
+		cmocka_unit_test(a_certificate_that_ends_soon_is_said),
 		cmocka_unit_test(the_qr_code_has_every_module),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

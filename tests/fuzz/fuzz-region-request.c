@@ -31,6 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 	if (!text)
 		return 0;
 	AUTO_FREE char *code = form_value(text, "code"), *kubeconfig = NULL;
+	AUTO_FREE char *warning = kubeconfig_warning(text, 0);
 	(void)kubeconfig_make(text, "cluster", "https://10.66.0.1:6443", &kubeconfig, &diag);
 	(void)oci_path_parse(text, &path);
 	(void)cidr_parse(text, "fuzz", true, &cidr, &diag);
