@@ -17,6 +17,7 @@ struct work {
 	const struct cluster_facts *facts;
 	const char *recipe_path;
 	struct words variables; // that stay when files of other people are escaped
+	struct words namespaces; // whose file is there
 	struct composed *composed;
 	struct diag *reterr;
 };
@@ -43,6 +44,10 @@ static int file_add(struct work *work, enum bundle_stage stage, const char *name
 
 	if (!text || !copy)
 		return -ENOMEM;
+	for (size_t i = 0; i < composed->n; i++)
+		if (composed->files[i].stage == stage && str_equal(composed->files[i].name, name))
+			return diag_set(work->reterr, -EEXIST, name,
+				"would hold two things of the recipe: give one of them another name");
 	if (composed->n == COMPOSED_MAX_FILES)
 		return diag_set(work->reterr, -E2BIG, name, "a bootstrap may have %d files", COMPOSED_MAX_FILES);
 	composed->files[composed->n++] = (struct composed_file){ .stage = stage, .name = TAKE_PTR(copy), .text = TAKE_PTR(text) };
@@ -177,14 +182,42 @@ static bool namespace_there(const struct work *work, const char *namespace)
 	       (str_equal(namespace, FLUX_NAMESPACE) && work->recipe->flux_install);
 }
 
+// NAME.yaml becomes the name of an Addon: no dot but that one.
+static void dots_replace(char *name)
+{
+	for (char *c = name; c < name + strlen(name) - strlen(".yaml"); c++)
+		if (*c == '.')
+			*c = '-';
+}
+
+// A file of its own, which nodes keep when the Secrets are gone: with it everything in the namespace would go.
+static int namespace_add(struct work *work, const char *namespace)
+{
+	CLEANUP(value_freep) struct value *document = NULL;
+	AUTO_FREE char *as = NULL;
+	int rc;
+
+	if (namespace_there(work, namespace) || words_has(&work->namespaces, namespace))
+		return 0;
+	document = tree_new(VALUE_OBJECT);
+	as = str_format("namespace-%s.yaml", namespace);
+	rc = document && as ? head_put(document, "v1", "Namespace", namespace, NULL) : -ENOMEM;
+	if (rc == 0)
+		rc = words_add(&work->namespaces, namespace);
+	if (rc < 0)
+		return rc;
+	dots_replace(as);
+	return file_add(work, BUNDLE_SECRETS, as, tree_to_yaml(document));
+}
+
 static int secret_add(struct work *work, const struct value *secret)
 {
-	CLEANUP(value_freep) struct value *document = tree_new(VALUE_OBJECT), *space = tree_new(VALUE_OBJECT);
+	CLEANUP(value_freep) struct value *document = tree_new(VALUE_OBJECT);
 	const char *name = value_text(value_find(secret, "name")), *namespace = value_text(value_find(secret, "namespace"));
 	const char *type = value_text(value_find(secret, "type"));
 	const struct value *from = value_find(secret, "from");
-	AUTO_FREE char *as = NULL, *first = NULL, *second = NULL;
-	int rc = document && space ? 0 : -ENOMEM;
+	AUTO_FREE char *as = NULL;
+	int rc = document ? 0 : -ENOMEM;
 
 	namespace = namespace ? namespace : FLUX_NAMESPACE;
 	if (rc == 0)
@@ -196,18 +229,14 @@ static int secret_add(struct work *work, const struct value *secret)
 		rc = placeholder ? tree_put(document, VALUE_STRING, placeholder, "stringData", from->keys[i], NULL) : -ENOMEM;
 	}
 	if (rc == 0)
-		rc = head_put(space, "v1", "Namespace", namespace, NULL);
+		rc = namespace_add(work, namespace);
 	if (rc < 0)
 		return rc;
 	as = str_format("%s-%s.yaml", namespace, name);
-	first = namespace_there(work, namespace) ? strdup("") : tree_to_yaml(space);
-	second = tree_to_yaml(document);
-	if (!as || !first || !second)
+	if (!as)
 		return -ENOMEM;
-	for (char *c = as; c < as + strlen(as) - strlen(".yaml"); c++)
-		if (*c == '.')
-			*c = '-'; // an Addon's name
-	return file_add(work, BUNDLE_SECRETS, as, str_format("%s%s%s", first, *first ? "---\n" : "", second));
+	dots_replace(as);
+	return file_add(work, BUNDLE_SECRETS, as, tree_to_yaml(document));
 }
 
 // ---- sync
@@ -320,9 +349,7 @@ static int kustomization_add(struct work *work, const struct value *item)
 		rc = kustomization_options(work, item ? item : none, document);
 	if (rc < 0)
 		return rc;
-	for (char *c = as; c < as + strlen(as) - strlen(".yaml"); c++)
-		if (*c == '.')
-			*c = '-'; // an Addon's name
+	dots_replace(as);
 	return file_add(work, BUNDLE_SYNC, as, tree_to_yaml(document));
 }
 
@@ -389,6 +416,7 @@ int compose(const char *recipe_path, const struct cluster_facts *facts, struct c
 	if (rc == 0)
 		rc = all_add(&work);
 	words_done(&work.variables);
+	words_done(&work.namespaces);
 	if (rc == 0)
 		*ret = TAKE_PTR(composed);
 	return rc;
