@@ -71,6 +71,11 @@ static int visible(const struct dirent *entry)
 	return *entry->d_name != '.';
 }
 
+static int not_dots(const struct dirent *entry)
+{
+	return !str_equal(entry->d_name, ".") && !str_equal(entry->d_name, "..");
+}
+
 static int name_compare(const struct dirent **a, const struct dirent **b)
 {
 	return strcmp((*a)->d_name, (*b)->d_name);
@@ -83,7 +88,35 @@ static bool is_manifest_name(const char *name, bool json_too)
 	return str_equal(dot, ".yaml") || str_equal(dot, ".yml") || (json_too && str_equal(dot, ".json"));
 }
 
-static int stage_file(struct bundle *bundle, const char *folder, unsigned stage, const char *name, struct diag *reterr)
+/* Nodes refuse an artifact with another file as a whole (k3s/stages.c). Length of NAME in NAME.yaml, .yml, .json as K3s'
+ * Addon for it is called, "hearth-STAGE-" before it; 0: it cannot be one. */
+static size_t addon_stem(unsigned stage, const char *name)
+{
+	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+	if (n == 0 || name[n - 1] == '-' || strlen("hearth-") + strlen(bundle_stage_folder(stage)) + 1 + n > 200)
+		return 0;
+	return strchr(name + n, '.') == strrchr(name, '.') && is_manifest_name(name + n, true) ? n : 0;
+}
+
+static int stage_name_check(unsigned stage, const char *where, const char *name, const char *before, struct diag *reterr)
+{
+	size_t n = addon_stem(stage, name);
+
+	if (n == 0)
+		return diag_set(reterr, -EINVAL, where,
+			"must be named by a-z, 0-9 and - (at most some 180) with .yaml, .yml or .json behind, and be a file");
+	if (stage == BUNDLE_STORAGE && str_starts(name, "hearth-"))
+		return diag_set(reterr, -EINVAL, where, "must have another name: hearth-* in 25-storage is the node's own");
+	if (before && n == addon_stem(stage, before) && strncmp(before, name, n) == 0) // sorted: they lie side by side
+		return diag_set(reterr, -EINVAL, bundle_stage_folder(stage),
+			"%s and %s are one Addon to K3s: names must differ before .yaml, .yml or .json", before, name);
+	return 0;
+}
+
+// @before: the name before it in the stage, or NULL.
+static int stage_file(struct bundle *bundle, const char *folder, unsigned stage, const char *name, const char *before,
+	struct diag *reterr)
 {
 	AUTO_FREE char *where = str_format("%s/%s", bundle_stage_folder(stage), name);
 	AUTO_FREE char *path = where ? str_format("%s/%s", folder, where) : NULL, *text = NULL;
@@ -92,32 +125,62 @@ static int stage_file(struct bundle *bundle, const char *folder, unsigned stage,
 
 	if (!path)
 		return -ENOMEM;
-	if (!is_manifest_name(name, true))
-		return diag_set(reterr, -EINVAL, where, "must end in .yaml, .yml or .json");
+	rc = stage_name_check(stage, where, name, before, reterr);
+	if (rc < 0)
+		return rc;
 	rc = file_read(path, MANIFEST_MAX_BYTES, &text, &n, reterr);
 	return rc < 0 ? rc : bundle_add(bundle, stage, 0, where, text, n, reterr);
 }
 
+static int stage_load(struct bundle *bundle, const char *folder, unsigned stage, struct diag *reterr)
+{
+	AUTO_FREE char *path = str_format("%s/%s", folder, bundle_stage_folder(stage));
+	struct dirent **entries = NULL;
+	int rc = 0, n = path ? scandir(path, &entries, not_dots, name_compare) : -1;
+
+	if (!path)
+		return -ENOMEM;
+	if (n < 0)
+		return errno == ENOENT ? 0 : diag_set(reterr, -errno, path, "cannot be read: %s", strerror(errno));
+	if (n > BUNDLE_MAX_STAGE_FILES)
+		rc = diag_set(reterr, -E2BIG, bundle_stage_folder(stage), "must hold at most %d files", BUNDLE_MAX_STAGE_FILES);
+	for (int i = 0; i < n && rc == 0; i++)
+		rc = stage_file(bundle, folder, stage, entries[i]->d_name, i ? entries[i - 1]->d_name : NULL, reterr);
+	for (int i = 0; i < n; i++)
+		free(entries[i]);
+	free(entries);
+	return rc;
+}
+
+static int top_check(const char *folder, struct diag *reterr)
+{
+	struct dirent **entries = NULL;
+	int rc = 0, n = scandir(folder, &entries, visible, name_compare);
+
+	if (n < 0)
+		return errno == ENOENT || errno == ENOTDIR ? diag_set(reterr, -ENOENT, folder, "is no folder") :
+			diag_set(reterr, -errno, folder, "cannot be read: %s", strerror(errno));
+	for (int i = 0; i < n; i++) {
+		bool known = false;
+
+		for (unsigned stage = 0; stage < BUNDLE_N_STAGES; stage++)
+			known = known || str_equal(entries[i]->d_name, bundle_stage_folder(stage));
+		if (!known && rc == 0)
+			rc = diag_set(reterr, -EINVAL, folder,
+				"holds stage folders only (10-crds, 20-cni, 25-storage, 30-flux, 40-secrets, 50-sync), not \"%s\"",
+				entries[i]->d_name);
+		free(entries[i]);
+	}
+	free(entries);
+	return rc;
+}
+
 int bundle_load(struct bundle *bundle, const char *folder, struct diag *reterr)
 {
-	int rc = 0;
-	struct stat st;
+	int rc = top_check(folder, reterr);
 
-	if (stat(folder, &st) < 0 || !S_ISDIR(st.st_mode))
-		return diag_set(reterr, -ENOENT, folder, "is no folder");
-	for (unsigned stage = 0; stage < BUNDLE_N_STAGES && rc == 0; stage++) {
-		AUTO_FREE char *path = str_format("%s/%s", folder, bundle_stage_folder(stage));
-		struct dirent **entries = NULL;
-		int n = path ? scandir(path, &entries, visible, name_compare) : -1;
-		if (n < 0 && errno != ENOENT)
-			return diag_set(reterr, -errno, path, "cannot be read: %s", strerror(errno));
-		for (int i = 0; i < n; i++) {
-			if (rc == 0)
-				rc = stage_file(bundle, folder, stage, entries[i]->d_name, reterr);
-			free(entries[i]);
-		}
-		free(entries);
-	}
+	for (unsigned stage = 0; stage < BUNDLE_N_STAGES && rc == 0; stage++)
+		rc = stage_load(bundle, folder, stage, reterr);
 	return rc;
 }
 

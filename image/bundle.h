@@ -6,7 +6,7 @@
 #include "base/manifest.h"
 
 enum bundle_stage { BUNDLE_CRDS, BUNDLE_CNI, BUNDLE_STORAGE, BUNDLE_FLUX, BUNDLE_SECRETS, BUNDLE_SYNC, BUNDLE_N_STAGES };
-enum { BUNDLE_TREE = BUNDLE_N_STAGES, BUNDLE_MAX_FILES = 4000, BUNDLE_MAX_DEPTH = 16 };
+enum { BUNDLE_TREE = BUNDLE_N_STAGES, BUNDLE_MAX_FILES = 4000, BUNDLE_MAX_DEPTH = 16, BUNDLE_MAX_STAGE_FILES = 200 };
 const char *bundle_stage_folder(enum bundle_stage stage); // "10-crds" (k3s/stages.h)
 
 struct bundle_object {
@@ -25,7 +25,8 @@ void bundle_done(struct bundle *bundle);
 // The objects of one file's text. -EINVAL with its name and line.
 int bundle_add(struct bundle *bundle, unsigned stage, size_t group, const char *where, const char *text, size_t n,
 	struct diag *reterr);
-// The stage folders below @folder; those that are not there are empty.
+// The stage folders below @folder; those that are not there are empty. What nodes refuse by its name (k3s/stages.h) is
+// -EINVAL, too, by the same rule.
 int bundle_load(struct bundle *bundle, const char *folder, struct diag *reterr);
 // The .yaml and .yml files below @folder as applied by objects[group]; what is no manifest (a patch, a values file) is left.
 int bundle_load_tree(struct bundle *bundle, const char *folder, size_t group, struct diag *reterr);
