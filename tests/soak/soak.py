@@ -20,6 +20,7 @@ from parts import Problem  # noqa: E402
 
 SLICE_SEC = 100 * 60
 READY_EVERY = 10
+FAILURES = (Problem, RuntimeError)  # what parts and lab say of a machine or a program that does not do what it should
 UP = ("k3s", "cluster-network", "node-ready", "bootstrap", "steady")
 
 
@@ -42,6 +43,13 @@ class Round:
         self.folder = lines.folder_of(soak.cache, "%s-%d" % (soak.name, number))
         self.site = labs.Site(soak.bin, soak.cache, self.folder, soak.full if self.ready else soak.plain)
         self.region, self.notes = self.site.region, []
+        try:
+            self.set_up()
+        except FAILURES:
+            self.site.tear_down()
+            raise
+
+    def set_up(self):
         if self.ready:
             self.site.publish()
         else:
@@ -135,19 +143,21 @@ class Soak:
 
     def run(self):
         while self.report["rounds"] < self.rounds and time.monotonic() - self.begun < SLICE_SEC:
-            number, failure = self.report["rounds"] + 1, None
-            one = self.kind(self, number)
+            number, failure, one = self.report["rounds"] + 1, None, None
             try:
+                one = self.kind(self, number)  # in the try: what never comes up is a failure, too
                 self.play(one)
-            except Problem as e:
+            except FAILURES as e:
                 failure = str(e)
             finally:
-                one.end(keep=failure is not None)
+                if one:
+                    one.end(keep=failure is not None)
             self.report["rounds"] = number
-            self.say("round %d%s: %s" % (number, " (to Ready)" if one.ready else "", failure or "good") + "; " + ", ".join(one.notes))
+            notes = one.notes if one else ["it never came up"]
+            self.say("round %d%s: %s; %s" % (number, " (to Ready)" if one and one.ready else "", failure or "good", ", ".join(notes)))
             if failure:
-                self.report["failures"].append({"round": number, "what": failure, "notes": one.notes})
-                self.say("kept: " + one.folder)
+                self.report["failures"].append({"round": number, "what": failure, "notes": notes})
+                self.say("kept: " + (one.folder if one else "below " + self.cache + "/run"))
             self.save()
         self.say("%d rounds, %d failures; report: %s" % (self.report["rounds"], len(self.report["failures"]), self.report_path))
         return 1 if self.report["failures"] else 0
