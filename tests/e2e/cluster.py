@@ -1,6 +1,7 @@
 # Three servers and a worker: from four plugs at once to a cluster, and what it must survive: a server without power, the
 # first one without power, a server whose disk was replaced by a blank one. Shared by the demo, test-cluster and the soak.
 # SPDX-License-Identifier: Apache-2.0
+import calendar
 import json
 import os
 import re
@@ -85,7 +86,7 @@ class Cluster(lines.Line):
         for node in self.nodes():
             voter = next((c for c in node["status"].get("conditions", []) if c["type"] == "EtcdIsVoter"), {})
             found[node["metadata"]["name"]] = (labs.node_ready(node), voter.get("status"), voter.get("reason"))
-        self.learners.add(tuple(sorted(name for name, kind in self.members(self.first).items() if kind == "learner")))
+        self.learners.add(tuple(sorted(i for i, (_, kind) in self.members(self.first).items() if kind == "learner")))
         return found
 
     def all_ready(self):
@@ -157,7 +158,7 @@ class Cluster(lines.Line):
         name = self.names[machine.name]
         node = self.kubectl.json("get", "node", name)
         lease = self.kubectl.json("get", "lease", "-n", "kube-node-lease", name)["spec"]["renewTime"]
-        when = time.mktime(time.strptime(lease[:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone
+        when = calendar.timegm(time.strptime(lease[:19], "%Y-%m-%dT%H:%M:%S"))
         voter = any(c["type"] == "EtcdIsVoter" and c["status"] == "True" for c in node["status"]["conditions"])
         return labs.node_ready(node) and when > since + 2 and (voter or machine not in self.servers)
 
@@ -218,11 +219,16 @@ class Cluster(lines.Line):
         return node["metadata"].get("annotations", {}).get("etcd.k3s.cattle.io/node-name")
 
     def members(self, server):
-        """etcd's own list as this server has it: {member: "voter" or "learner"}; one that has not started has no name."""
+        """etcd's own list as this server has it: {ID: (name, "voter" or "learner")}; one that has not started has no name."""
         tls = "/var/lib/rancher/k3s/server/tls/etcd/"
         text = server.exec("curl", "-sS", "--max-time", "20", "--cacert", tls + "server-ca.crt", "--cert", tls + "client.crt", "--key",
                            tls + "client.key", "-d", "{}", "https://127.0.0.1:2379/v3/cluster/member/list", timeout=40)
-        return {m.get("name", ""): "learner" if m.get("isLearner") else "voter" for m in json.loads(text).get("members", [])}
+        return {m["ID"]: (m.get("name", ""), "learner" if m.get("isLearner") else "voter") for m in json.loads(text).get("members", [])}
+
+    @staticmethod
+    def are_voters(members, n):
+        """Are these n, and all of them voters?"""
+        return [kind for _, kind in members.values()] == ["voter"] * n
 
     def admissions(self):
         """What the region decided, oldest first: ("admit" or "votes", node)."""
