@@ -25,14 +25,17 @@ NAMES = ("one", "two", "three")
 class Cluster(lines.Line):
     """A Line of more machines: self.servers, self.workers, and self.machines, all of them."""
 
-    def __init__(self, bin_folder, cache, folder, say, k3s=None, servers=3, workers=1):
+    def __init__(self, bin_folder, cache, folder, say, k3s=None, servers=3, workers=1, flux=False):
+        """flux: what the bootstrap brings is reconciled by the real kustomize-controller."""
         super().__init__(bin_folder, cache, folder, say, k3s)
+        self.flux = flux
         self.n_servers, self.n_workers, self.steps, self.learners, self.names = servers, workers, [], set(), {}
 
     def prepare(self):
         """The region, and every machine described; nothing is on yet."""
         site = self.site
-        site.publish(servers=self.n_servers, k3s={"over": "mesh", "cni": "bridge", "overrides": OVERRIDES})
+        stages = parts.flux_bootstrap(site.cache, site.layout, site.folder + "/stages") if self.flux else None
+        site.publish(stages, servers=self.n_servers, k3s={"over": "mesh", "cni": "bridge", "overrides": OVERRIDES})
         site.region.start()
         self.say("region: https://127.0.0.1:%d" % site.region.port)
         self.servers, self.workers, self.ports = [], [], {}
