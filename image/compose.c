@@ -232,7 +232,9 @@ static int secret_add(struct work *work, const struct value *secret)
 		rc = namespace_add(work, namespace);
 	if (rc < 0)
 		return rc;
-	as = str_format("%s-%s.yaml", namespace, name);
+	// namespace-*.yaml is what nodes never prune
+	as = str_format("%s%s-%s.yaml", str_equal(namespace, "namespace") || str_starts(namespace, "namespace-") ? "secret-" : "",
+		namespace, name);
 	if (!as)
 		return -ENOMEM;
 	dots_replace(as);
