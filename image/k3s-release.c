@@ -44,6 +44,26 @@ static int take(const struct value *map, const char *key, char **into, struct di
 	return 0;
 }
 
+static void text_drop(char **text)
+{
+	free(*text);
+	*text = NULL;
+}
+
+/* A url in the place of the base's file or the reverse: that is gone, with the hash that was its. Both in one map stay, to
+ * be refused. Returns whether so. */
+static bool kind_change(const struct value *map, struct k3s_file *file)
+{
+	bool url = value_find(map, "url"), path = value_find(map, "file");
+
+	if (url == path || (url ? !file->path : !file->urls.n))
+		return false;
+	words_done(&file->urls);
+	text_drop(&file->path);
+	text_drop(&file->sha256);
+	return true;
+}
+
 // url, mirrors, file and sha256 of one of the two.
 static int file_take(const struct value *map, struct k3s_file *file, struct diag *reterr)
 {
@@ -82,6 +102,8 @@ int k3s_release_read(const struct value *map, struct k3s_release *release, struc
 	int rc = map->type == VALUE_OBJECT ? value_only_keys(map, "k3s", keys, reterr) :
 					     diag_set(reterr, -EINVAL, "k3s", "must be a map");
 
+	if (rc == 0 && kind_change(map, &release->binary))
+		text_drop(&release->version); // of the file that is gone
 	if (rc == 0)
 		rc = take(map, "version", &release->version, reterr);
 	if (rc == 0)
@@ -93,6 +115,8 @@ int k3s_release_read(const struct value *map, struct k3s_release *release, struc
 	if (images->type != VALUE_OBJECT)
 		return diag_set(reterr, -EINVAL, "k3s.images", "must be a map");
 	rc = value_only_keys(images, "k3s.images", image_keys, reterr);
+	if (rc == 0)
+		(void)kind_change(images, &release->images); // images have no version of their own
 	return rc < 0 ? rc : file_take(images, &release->images, reterr);
 }
 

@@ -20,7 +20,8 @@ static inline bool k3s_release_wanted(const struct k3s_release *release)
 {
 	return release->binary.path || release->binary.urls.n;
 }
-// The map `k3s` of a recipe on top of @release: what it names replaces.
+// The map `k3s` of a recipe on top of @release: what it names replaces. A url replaces a file, and the reverse: then with
+// its sha256, and the binary's with its version.
 int k3s_release_read(const struct value *map, struct k3s_release *release, struct diag *reterr);
 // Is what was named enough, and not two things at once? What was not named is fine when nothing was.
 int k3s_release_check(const struct k3s_release *release, struct diag *reterr);

@@ -75,6 +75,40 @@ static void a_release_is_named_whole_or_not_at_all(void **state)
 	}
 }
 
+static void a_file_replaces_a_url_and_the_reverse(void **state)
+{
+	static const struct {
+		const char *base, *text, *says; // NULL: fine
+		const char *path, *url, *sha256, *version;
+	} rows[] = {
+		{ "k3s: {version: v1, url: \"https://a/k3s\", sha256: " HEX "}\n", "k3s: {file: k3s}\n", NULL, "k3s", NULL, NULL, NULL },
+		{ "k3s: {file: k3s, sha256: " HEX "}\n", "k3s: {version: v2, url: \"https://a/k3s\"}\n", "SHA-256 must be named",
+			NULL, "https://a/k3s", NULL, "v2" },
+		{ "k3s: {file: k3s}\n", "k3s: {version: v2, url: \"https://a/k3s\", sha256: " HEX "}\n", NULL, NULL, "https://a/k3s", HEX, "v2" },
+		{ "k3s: {version: v1, url: \"https://a/k3s\", sha256: " HEX "}\n", "k3s: {url: \"https://b/k3s\"}\n", NULL,
+			NULL, "https://b/k3s", HEX, "v1" },
+		{ "k3s: {file: k3s, sha256: " HEX "}\n", "k3s: {version: v2}\n", NULL, "k3s", NULL, HEX, "v2" },
+		{ "k3s: {file: k3s}\n", "k3s: {url: \"https://b/k3s\", file: a}\n", "not both", "a", "https://b/k3s", NULL, NULL },
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		CLEANUP(recipe_freep) struct recipe *recipe = calloc(1, sizeof(*recipe));
+		AUTO_FREE char *extends = NULL;
+		struct diag diag = { 0 };
+		assert_non_null(recipe);
+		assert_int_equal(recipe_add(recipe, rows[i].base, strlen(rows[i].base), "r", &extends, &diag), 0);
+		assert_int_equal(recipe_add(recipe, rows[i].text, strlen(rows[i].text), "r", &extends, &diag), 0);
+		int rc = k3s_release_check(&recipe->k3s, &diag);
+		const struct k3s_file *file = &recipe->k3s.binary;
+		if (rows[i].says ? rc == 0 || !strstr(diag_text(&diag), rows[i].says) : rc != 0)
+			fail_msg("row %zu: %s", i, diag_text(&diag));
+		if (!str_equal(file->path, rows[i].path) || !str_equal(file->urls.n ? file->urls.items[0] : NULL, rows[i].url) ||
+			!str_equal(file->sha256, rows[i].sha256) || !str_equal(recipe->k3s.version, rows[i].version))
+			fail_msg("row %zu: file %s, url %s, sha256 %s, version %s", i, file->path, file->urls.n ? file->urls.items[0] : NULL,
+				file->sha256, recipe->k3s.version);
+	}
+}
+
 static void each_mistake_has_its_sentence(void **state)
 {
 	static const struct {
@@ -160,6 +194,7 @@ int main(void)
 		cmocka_unit_test(shipped_recipes_load),
 		cmocka_unit_test(production_has_no_way_in_from_outside),
 		cmocka_unit_test(a_release_is_named_whole_or_not_at_all),
+		cmocka_unit_test(a_file_replaces_a_url_and_the_reverse),
 		cmocka_unit_test(each_mistake_has_its_sentence),
 		cmocka_unit_test(lists_grow_and_scalars_are_replaced),
 		cmocka_unit_test(extending_in_a_circle_ends),
