@@ -231,12 +231,13 @@ int admin_bootstrap_set(const struct admin_request *request, struct diag *reterr
 	int r = value_string(value_find(request->args, "digest"), "digest", &digest, reterr);
 	if (r < 0)
 		return r;
-	if (!oci_digest_valid(digest))
+	bool none = str_equal(digest, "none");
+	if (!none && !oci_digest_valid(digest))
 		return diag_set(reterr, -EINVAL, "digest",
-			"must be sha256: and 64 hex digits, not \"%s\"", digest);
+			"must be sha256: and 64 hex digits, or none, not \"%s\"", digest);
 	if ((r = region_cluster(request->region, &cluster)) < 0)
 		return r;
-	(void)snprintf(cluster->bootstrap_digest, sizeof(cluster->bootstrap_digest), "%s", digest);
+	(void)snprintf(cluster->bootstrap_digest, sizeof(cluster->bootstrap_digest), "%s", none ? "" : digest);
 	if ((r = store_cluster_put(request->region->store, cluster)) < 0)
 		return r;
 	region_wake(request->region, "cluster");

@@ -113,12 +113,14 @@ int cmd_bootstrap(const struct command_options *options)
 	CLEANUP(value_freep) struct value *answer = NULL;
 	struct json_out out = { 0 };
 	if (options->n_arguments != 2 || !str_equal(options->arguments[0], "set"))
-		return command_wrong_use("bootstrap set needs a DIGEST (sha256:...)");
+		return command_wrong_use("bootstrap set needs a DIGEST (sha256:...), or none");
 	json_out_object_begin(&out);
 	json_out_member(&out, "digest", options->arguments[1]);
 	json_out_object_end(&out);
 	int code = command_ask(options, "bootstrap-set", json_out_take(&out), &answer);
-	if (!code)
+	if (!code && str_equal(options->arguments[1], "none"))
+		printf("bootstrap is what cluster.yaml says\n");
+	else if (!code)
 		printf("bootstrap is %s\n", options->arguments[1]);
 	return code;
 }

@@ -52,7 +52,8 @@ static const struct {
 	{ "secret", cmd_secret, ASKS,
 		"set NAME                          store a secret from standard input, sealed" },
 	{ "bootstrap", cmd_bootstrap, ASKS,
-		"set DIGEST                        the bootstrap artifact nodes pull" },
+		"set DIGEST|none                   the bootstrap artifact nodes pull; none: cluster.yaml's "
+		"again" },
 	{ "audit", cmd_audit, ASKS " max", "[--max N]                         who decided what" },
 	{ "clock", cmd_clock, "dir",
 		"accept                            the clock is right: the next start may trust "
