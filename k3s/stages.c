@@ -364,8 +364,14 @@ static bool stage_wants(const struct stage *stage, const char *name)
 	return false;
 }
 
-/* One file of the folder that is no longer wanted: emptied now, unlinked when it has been empty long enough; a volume's is
- * unlinked at once. Returns 1 while it waits. */
+// An emptied file of these would make K3s delete a PersistentVolume, or a Namespace with all that is in it.
+static bool is_kept(const char *name)
+{
+	return str_starts(name, STAGE_OWN_VOLUME_PREFIX) || str_starts(name, STAGE_KEPT_PREFIX);
+}
+
+/* One file of the folder that is no longer wanted: emptied now, unlinked when it has been empty long enough; one whose
+ * object has to stay is unlinked at once. Returns 1 while it waits. */
 static int leftover_step(const char *folder, const char *name, unsigned prune_sec, struct diag *reterr)
 {
 	char *path AUTO_FREE = str_format("%s/%s", folder, name);
@@ -377,18 +383,22 @@ static int leftover_step(const char *folder, const char *name, unsigned prune_se
 		return -ENOMEM;
 	if (lstat(path, &st) < 0)
 		return errno == ENOENT ? 0 : diag_set(reterr, -errno, path, "%s", strerror(errno));
-	if (st.st_size > 0 && !str_starts(name, STAGE_OWN_VOLUME_PREFIX)) {
+	if (is_kept(name)) { // also an empty one, which an older hearthd may have left
+		r = file_remove(path);
+		return r < 0 ? diag_set(reterr, r, path, "cannot be removed: %s", strerror(-r)) : 0;
+	}
+	if (st.st_size > 0) {
 		r = file_write_atomic(path, "", 0, 0600, reterr);
 		return r < 0 ? r : 1;
 	}
 	(void)clock_gettime(CLOCK_REALTIME, &now); // cannot fail; the file's own times are wall time
 	(void)clock_gettime(CLOCK_BOOTTIME, &boot); // as above
-	if (st.st_size == 0 && (st.st_mtim.tv_sec > now.tv_sec || st.st_mtim.tv_sec < now.tv_sec - boot.tv_sec)) {
+	if (st.st_mtim.tv_sec > now.tv_sec || st.st_mtim.tv_sec < now.tv_sec - boot.tv_sec) {
 		// The clock went back, or the power went before K3s had surely looked: the wait begins now.
 		r = utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW);
 		return r < 0 ? diag_set(reterr, -errno, path, "cannot be touched: %s", strerror(errno)) : 1;
 	}
-	if (st.st_size == 0 && now.tv_sec - st.st_mtim.tv_sec < (time_t)prune_sec)
+	if (now.tv_sec - st.st_mtim.tv_sec < (time_t)prune_sec)
 		return 1;
 	r = file_remove(path);
 	return r < 0 ? diag_set(reterr, r, path, "cannot be removed: %s", strerror(-r)) : 0;
@@ -463,6 +473,8 @@ bool stage_addon_is_left(const struct stages *stages, const char *addon)
 	char *name AUTO_FREE = str_format("%s.yaml", addon);
 	bool ours = false;
 
+	if (is_kept(addon))
+		return false;
 	for (size_t i = 0; name && i < N_STAGES; i++) {
 		ours = ours || name_is_stages(name, (enum stage_id)i);
 		for (size_t f = 0; f < stages->of[i].n_files; f++)

@@ -35,10 +35,12 @@ int stages_load(const char *folder, const struct value *variables, const struct 
 	struct diag *reterr);
 
 /* Files of 25-storage that hearthd itself lays (k3s/storage.h), by their names in K3s' folder. No artifact may use these
- * names. Files with the second prefix are unlinked when they are no longer wanted, not emptied: K3s then leaves the object
- * alone, as a PersistentVolume has to be. */
+ * names. */
 #define STAGE_OWN_PREFIX "hearth-25-storage-hearth-"
+/* Files with these prefixes are unlinked when they are no longer wanted and never emptied: K3s then leaves their objects
+ * alone. A PersistentVolume has to stay, and a Namespace takes all that is in it along. */
 #define STAGE_OWN_VOLUME_PREFIX STAGE_OWN_PREFIX "volume-"
+#define STAGE_KEPT_PREFIX "hearth-40-secrets-namespace-" // of the artifact's Secrets
 struct stage_extra {
 	char *name, *text;
 };
@@ -63,7 +65,8 @@ enum stage_next stages_next(const struct stages *stages, const struct stage_stat
 	enum stage_id *ret_stage);
 
 /* Make the hearth-STAGE-* files in @folder equal to @stage: changed files are replaced atomically; files that are no
- * longer wanted are emptied first (K3s prunes then) and unlinked once they have been empty for @prune_sec.
+ * longer wanted are emptied first (K3s prunes then) and unlinked once they have been empty for @prune_sec; those that are
+ * never emptied are unlinked at once.
  * Returns the number of files still waiting to be unlinked, or negative errno. */
 int stage_files_apply(const char *folder, enum stage_id id, const struct stage *stage, unsigned prune_sec,
 	struct diag *reterr);
@@ -72,7 +75,7 @@ int stage_file_written(const char *folder, const struct stage_file *file, int64_
 // Are all files of the stage there with that content?
 bool stage_files_laid(const char *folder, const struct stage *stage);
 /* K3s names an Addon in the cluster for each file it ever applied, whichever server laid it. Is @addon one of a stage whose
- * file @stages does not have any more? Then what it applied has to be pruned. */
+ * file @stages does not have any more? Then what it applied has to be pruned. False for those that are never emptied. */
 bool stage_addon_is_left(const struct stages *stages, const char *addon);
 /* Lay an emptied file for such an Addon, unless a file of it is there: K3s prunes then, and stage_files_apply() unlinks it.
  * Negative errno with a diag. */

@@ -215,6 +215,27 @@ static void files_follow_the_stage(void **state)
 	assert_string_equal(foreign, "k3s' own");
 }
 
+// K3s deletes what an emptied file applied: a PersistentVolume, or a Namespace with all that is in it, has to stay.
+static void kept_files_are_unlinked_and_never_emptied(void **state)
+{
+	static const struct {
+		enum stage_id stage;
+		const char *name, *text;
+	} rows[] = {
+		{STAGE_STORAGE, "hearth-25-storage-hearth-volume-n1-vol0.yaml", OBJECT("a")},
+		{STAGE_STORAGE, "hearth-25-storage-hearth-volume-n1-vol1.yaml", ""},
+		{STAGE_SECRETS, "hearth-40-secrets-namespace-team.yaml", OBJECT("a")},
+		{STAGE_SECRETS, "hearth-40-secrets-namespace-team.yaml", ""},
+	};
+	struct stages *stages CLEANUP(stages_freep) = load_one("20-cni/b.yaml", OBJECT("b"));
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		put(target, rows[i].name, rows[i].text);
+		assert_int_equal(stage_files_apply(target, rows[i].stage, &stages->of[rows[i].stage], 3600, NULL), 0);
+		assert_null(got(rows[i].name));
+	}
+}
+
 static void a_changed_file_is_replaced(void **state)
 {
 	struct stages *first CLEANUP(stages_freep) = load_one("20-cni/a.yaml", OBJECT("a"));
@@ -251,7 +272,9 @@ static void addons_of_an_older_artifact_are_found_and_emptied(void **state)
 		const char *addon;
 		bool left;
 	} rows[] = {{"hearth-20-cni-b", false}, {"hearth-20-cni-a", true}, {"hearth-50-sync-x", true}, {"coredns", false},
-		{"hearth-20-cni", false}, {"hearth-local", false}, {"hearth-20-cni-../../x", false}, {"", false}};
+		{"hearth-20-cni", false}, {"hearth-local", false}, {"hearth-20-cni-../../x", false}, {"", false},
+		{"hearth-25-storage-hearth-class", true}, {"hearth-25-storage-hearth-volume-n1-vol0", false},
+		{"hearth-40-secrets-git", true}, {"hearth-40-secrets-namespace-team", false}};
 	struct stages *stages CLEANUP(stages_freep) = load_one("20-cni/b.yml", OBJECT("b"));
 	char *emptied AUTO_FREE = NULL, *kept AUTO_FREE = NULL;
 
@@ -278,6 +301,7 @@ int main(void)
 		cmocka_unit_test_teardown(two_files_of_one_addon_are_refused, folders_drop),
 		cmocka_unit_test(a_stage_waits_for_the_one_before),
 		cmocka_unit_test_teardown(files_follow_the_stage, folders_drop),
+		cmocka_unit_test_teardown(kept_files_are_unlinked_and_never_emptied, folders_drop),
 		cmocka_unit_test_teardown(a_changed_file_is_replaced, folders_drop),
 		cmocka_unit_test_teardown(an_emptied_file_waits_by_this_boot_s_clock, folders_drop),
 		cmocka_unit_test_teardown(addons_of_an_older_artifact_are_found_and_emptied, folders_drop),
