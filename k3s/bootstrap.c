@@ -183,8 +183,8 @@ static void phase_set(struct bootstrap *bootstrap, enum bootstrap_phase phase, c
 
 static void ready_note(struct bootstrap *bootstrap)
 {
-	if (str_equal(bootstrap->used, bootstrap->last_ready))
-		return;
+	if (!*bootstrap->used || str_equal(bootstrap->used, bootstrap->last_ready))
+		return; // no artifact is none to come back to
 	memcpy(bootstrap->last_ready, bootstrap->used, sizeof(bootstrap->last_ready));
 	if (*bootstrap->cache_folder) {
 		// Without the note there is nothing to come back to after a restart: said nowhere, as nothing waits for it.
@@ -365,12 +365,15 @@ static int artifact_use(struct bootstrap *bootstrap, const char *digest, const c
 	return r < 0 ? r : stages_use(bootstrap, stages, digest, reterr);
 }
 
-// Without an artifact the stages are empty but for the extras.
+// Without an artifact the stages are empty but for the extras, and what an artifact laid before stays.
 static int nothing_use(struct bootstrap *bootstrap, struct diag *reterr)
 {
 	struct stages *stages = calloc(1, sizeof(*stages));
 
-	return stages ? stages_use(bootstrap, stages, "", reterr) : -ENOMEM;
+	if (!stages)
+		return -ENOMEM;
+	stages->own_only = true;
+	return stages_use(bootstrap, stages, "", reterr);
 }
 
 // The last one that was entirely ready, when it is another one and is kept here, verified under the keys of today.

@@ -197,8 +197,7 @@ static void stage_lay(struct stage_walk *walk, enum stage_id id, struct diag *re
 		walk->result.holder = false;
 		r = diag_set(reterr, -ESTALE, "", "the Lease went to another server, or could not be renewed; who holds it goes on");
 	} else if (walk->result.holder) {
-		r = stage_files_apply(walk->manifests_folder, id, &walk->stages->of[id], walk->prune_sec,
-			reterr);
+		r = stage_files_apply(walk->manifests_folder, walk->stages, id, walk->prune_sec, reterr);
 	}
 	*ret_error = r < 0 ? r : 0;
 	walk->states[id].laid = r >= 0;

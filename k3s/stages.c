@@ -404,9 +404,10 @@ static int leftover_step(const char *folder, const char *name, unsigned prune_se
 	return r < 0 ? diag_set(reterr, r, path, "cannot be removed: %s", strerror(-r)) : 0;
 }
 
-int stage_files_apply(const char *folder, enum stage_id id, const struct stage *stage, unsigned prune_sec,
+int stage_files_apply(const char *folder, const struct stages *stages, enum stage_id id, unsigned prune_sec,
 	struct diag *reterr)
 {
+	const struct stage *stage = &stages->of[id];
 	DIR *dir CLEANUP(dir_closep) = NULL;
 	struct dirent *entry;
 	int r, waiting = 0;
@@ -430,6 +431,8 @@ int stage_files_apply(const char *folder, enum stage_id id, const struct stage *
 		return diag_set(reterr, -errno, folder, "cannot be read: %s", strerror(errno));
 	while ((entry = readdir(dir))) {
 		if (!name_is_stages(entry->d_name, id) || stage_wants(stage, entry->d_name))
+			continue;
+		if (stages->own_only && !str_starts(entry->d_name, STAGE_OWN_PREFIX))
 			continue;
 		r = leftover_step(folder, entry->d_name, prune_sec, reterr);
 		if (r < 0)
@@ -473,7 +476,7 @@ bool stage_addon_is_left(const struct stages *stages, const char *addon)
 	char *name AUTO_FREE = str_format("%s.yaml", addon);
 	bool ours = false;
 
-	if (is_kept(addon))
+	if (is_kept(addon) || (stages->own_only && !str_starts(addon, STAGE_OWN_PREFIX)))
 		return false;
 	for (size_t i = 0; name && i < N_STAGES; i++) {
 		ours = ours || name_is_stages(name, (enum stage_id)i);

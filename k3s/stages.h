@@ -25,6 +25,7 @@ struct stage {
 };
 struct stages {
 	struct stage of[N_STAGES]; // a folder that is not there is a stage without files: ready at once
+	bool own_only; // there is no artifact: files and Addons of one that was laid before are nobody's to take away
 };
 struct stages *stages_free(struct stages *stages);
 DEFINE_CLEANUP(stages)
@@ -64,11 +65,11 @@ enum stage_next { STAGE_NEXT_LAY, STAGE_NEXT_WAIT, STAGE_NEXT_DONE };
 enum stage_next stages_next(const struct stages *stages, const struct stage_state states[static N_STAGES],
 	enum stage_id *ret_stage);
 
-/* Make the hearth-STAGE-* files in @folder equal to @stage: changed files are replaced atomically; files that are no
+/* Make the hearth-STAGE-* files in @folder equal to stage @id of @stages: changed files are replaced atomically; files that are no
  * longer wanted are emptied first (K3s prunes then) and unlinked once they have been empty for @prune_sec; those that are
  * never emptied are unlinked at once.
  * Returns the number of files still waiting to be unlinked, or negative errno. */
-int stage_files_apply(const char *folder, enum stage_id id, const struct stage *stage, unsigned prune_sec,
+int stage_files_apply(const char *folder, const struct stages *stages, enum stage_id id, unsigned prune_sec,
 	struct diag *reterr);
 /* When the file was last written in @folder, wall time: K3s looks at it only a while later. -ENOENT: it is not there. */
 int stage_file_written(const char *folder, const struct stage_file *file, int64_t *ret_wall_sec);

@@ -194,17 +194,17 @@ static void files_follow_the_stage(void **state)
 	put(target, "coredns.yaml", "k3s' own");
 	put(target, "hearth-25-storage-s.yaml", "another stage's");
 	assert_false(stage_files_laid(target, &first->of[STAGE_CNI]));
-	assert_int_equal(stage_files_apply(target, STAGE_CNI, &first->of[STAGE_CNI], 3600, NULL), 0);
+	assert_int_equal(stage_files_apply(target, first, STAGE_CNI, 3600, NULL), 0);
 	assert_true(stage_files_laid(target, &first->of[STAGE_CNI]));
 	text = got("hearth-20-cni-a.yaml");
 	assert_string_equal(text, OBJECT("a"));
 
 	// the file is gone from the next artifact: emptied, kept empty, unlinked after the wait
-	assert_int_equal(stage_files_apply(target, STAGE_CNI, &second->of[STAGE_CNI], 3600, NULL), 1);
+	assert_int_equal(stage_files_apply(target, second, STAGE_CNI, 3600, NULL), 1);
 	emptied = got("hearth-20-cni-a.yaml");
 	assert_string_equal(emptied, "");
-	assert_int_equal(stage_files_apply(target, STAGE_CNI, &second->of[STAGE_CNI], 3600, NULL), 1);
-	assert_int_equal(stage_files_apply(target, STAGE_CNI, &second->of[STAGE_CNI], 0, NULL), 0);
+	assert_int_equal(stage_files_apply(target, second, STAGE_CNI, 3600, NULL), 1);
+	assert_int_equal(stage_files_apply(target, second, STAGE_CNI, 0, NULL), 0);
 	assert_null(got("hearth-20-cni-a.yaml"));
 	assert_true(stage_files_laid(target, &second->of[STAGE_CNI]));
 
@@ -231,8 +231,35 @@ static void kept_files_are_unlinked_and_never_emptied(void **state)
 
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
 		put(target, rows[i].name, rows[i].text);
-		assert_int_equal(stage_files_apply(target, rows[i].stage, &stages->of[rows[i].stage], 3600, NULL), 0);
+		assert_int_equal(stage_files_apply(target, stages, rows[i].stage, 3600, NULL), 0);
 		assert_null(got(rows[i].name));
+	}
+}
+
+// Without an artifact only the node's own files are followed: the platform that was laid before is not uninstalled.
+static void without_an_artifact_only_own_files_are_taken_away(void **state)
+{
+	static const struct {
+		enum stage_id stage;
+		const char *name;
+		bool left;
+	} rows[] = {
+		{STAGE_CNI, "hearth-20-cni-cilium", false},
+		{STAGE_STORAGE, "hearth-25-storage-csi", false},
+		{STAGE_STORAGE, "hearth-25-storage-hearth-class", true},
+		{STAGE_SYNC, "hearth-50-sync-platform", false},
+	};
+	struct stages *stages CLEANUP(stages_freep) = calloc(1, sizeof(*stages));
+
+	stages->own_only = true;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		char *name AUTO_FREE = str_format("%s.yaml", rows[i].name), *text AUTO_FREE = NULL;
+
+		put(target, name, OBJECT("a"));
+		assert_int_equal(stage_files_apply(target, stages, rows[i].stage, 3600, NULL), rows[i].left);
+		text = got(name);
+		assert_string_equal(text, rows[i].left ? "" : OBJECT("a"));
+		assert_int_equal(stage_addon_is_left(stages, rows[i].name), rows[i].left);
 	}
 }
 
@@ -242,9 +269,9 @@ static void a_changed_file_is_replaced(void **state)
 	struct stages *second CLEANUP(stages_freep) = load_one("20-cni/a.yaml", OBJECT("changed"));
 	char *text AUTO_FREE = NULL;
 
-	assert_int_equal(stage_files_apply(target, STAGE_CNI, &first->of[STAGE_CNI], 3600, NULL), 0);
+	assert_int_equal(stage_files_apply(target, first, STAGE_CNI, 3600, NULL), 0);
 	assert_false(stage_files_laid(target, &second->of[STAGE_CNI]));
-	assert_int_equal(stage_files_apply(target, STAGE_CNI, &second->of[STAGE_CNI], 3600, NULL), 0);
+	assert_int_equal(stage_files_apply(target, second, STAGE_CNI, 3600, NULL), 0);
 	text = got("hearth-20-cni-a.yaml");
 	assert_string_equal(text, OBJECT("changed"));
 }
@@ -260,9 +287,9 @@ static void an_emptied_file_waits_by_this_boot_s_clock(void **state)
 	for (size_t i = 0; i < N_ELEMENTS(times); i++) {
 		put(target, "hearth-20-cni-a.yaml", "");
 		assert_int_equal(utimensat(AT_FDCWD, path, times[i], 0), 0);
-		assert_int_equal(stage_files_apply(target, STAGE_CNI, &stages->of[STAGE_CNI], 5, NULL), 1);
-		assert_int_equal(stage_files_apply(target, STAGE_CNI, &stages->of[STAGE_CNI], 5, NULL), 1);
-		assert_int_equal(stage_files_apply(target, STAGE_CNI, &stages->of[STAGE_CNI], 0, NULL), 0);
+		assert_int_equal(stage_files_apply(target, stages, STAGE_CNI, 5, NULL), 1);
+		assert_int_equal(stage_files_apply(target, stages, STAGE_CNI, 5, NULL), 1);
+		assert_int_equal(stage_files_apply(target, stages, STAGE_CNI, 0, NULL), 0);
 	}
 }
 
@@ -289,7 +316,7 @@ static void addons_of_an_older_artifact_are_found_and_emptied(void **state)
 	assert_null(got("hearth-20-cni-c.yaml"));
 	kept = got("hearth-20-cni-c.json");
 	assert_string_equal(kept, "there");
-	assert_int_equal(stage_files_apply(target, STAGE_CNI, &stages->of[STAGE_CNI], 3600, NULL), 2);
+	assert_int_equal(stage_files_apply(target, stages, STAGE_CNI, 3600, NULL), 2);
 }
 
 int main(void)
@@ -302,6 +329,7 @@ int main(void)
 		cmocka_unit_test(a_stage_waits_for_the_one_before),
 		cmocka_unit_test_teardown(files_follow_the_stage, folders_drop),
 		cmocka_unit_test_teardown(kept_files_are_unlinked_and_never_emptied, folders_drop),
+		cmocka_unit_test_teardown(without_an_artifact_only_own_files_are_taken_away, folders_drop),
 		cmocka_unit_test_teardown(a_changed_file_is_replaced, folders_drop),
 		cmocka_unit_test_teardown(an_emptied_file_waits_by_this_boot_s_clock, folders_drop),
 		cmocka_unit_test_teardown(addons_of_an_older_artifact_are_found_and_emptied, folders_drop),

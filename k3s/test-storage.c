@@ -186,12 +186,12 @@ static void a_volume_that_is_not_named_any_more_is_never_taken_away(void **state
 	storage.n_volumes = 1;
 	one = stages_with(&storage);
 	assert_non_null(mkdtemp(folder));
-	assert_int_equal(stage_files_apply(folder, STAGE_STORAGE, &both->of[STAGE_STORAGE], 3600, NULL), 0);
+	assert_int_equal(stage_files_apply(folder, both, STAGE_STORAGE, 3600, NULL), 0);
 	assert_int_not_equal(size_of(folder, "hearth-25-storage-hearth-volume-n2-example-disk0.yaml"), SIZE_MAX);
-	assert_int_equal(stage_files_apply(folder, STAGE_STORAGE, &one->of[STAGE_STORAGE], 3600, NULL), 0);
+	assert_int_equal(stage_files_apply(folder, one, STAGE_STORAGE, 3600, NULL), 0);
 	assert_int_equal(size_of(folder, "hearth-25-storage-hearth-volume-n2-example-disk0.yaml"), SIZE_MAX); // unlinked, not emptied
 	assert_true(stage_files_laid(folder, &one->of[STAGE_STORAGE]));
-	assert_int_equal(stage_files_apply(folder, STAGE_STORAGE, &none->of[STAGE_STORAGE], 3600, NULL), 1);
+	assert_int_equal(stage_files_apply(folder, none, STAGE_STORAGE, 3600, NULL), 1);
 	assert_int_equal(size_of(folder, "hearth-25-storage-hearth-class.yaml"), 0); // the class is pruned
 	assert_int_equal(size_of(folder, "hearth-25-storage-hearth-volume-hzfsnr-k8s-1p-vol0.yaml"), SIZE_MAX);
 	assert_int_equal(unpack_remove(folder), 0);

@@ -22,7 +22,7 @@ int main(int argc, char *argv[])
 		if (stages->of[i].blocked)
 			printf("%s: %s\n", stage_folder((enum stage_id)i), stages->of[i].blocked);
 		else
-			r = stage_files_apply(argv[4], (enum stage_id)i, &stages->of[i], 45, &diag);
+			r = stage_files_apply(argv[4], stages, (enum stage_id)i, 45, &diag);
 	}
 	if (r < 0)
 		fprintf(stderr, "%s\n", diag_text(&diag));
