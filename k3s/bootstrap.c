@@ -52,7 +52,8 @@ struct bootstrap {
 	char used[OCI_DIGEST_TEXT]; // whose stages these are
 	char last_ready[OCI_DIGEST_TEXT];
 	enum stage_id furthest;
-	uint64_t stuck_usec, walked_usec; // how long nothing went on while the API answered; the last walk's end
+	size_t furthest_at;               // objects
+	uint64_t stuck_usec, walked_usec; // how long nothing went on; the end of the last walk that counts, 0: it did not
 
 	struct stages *stages;
 	struct stage_extras *extras;
@@ -193,21 +194,25 @@ static void ready_note(struct bootstrap *bootstrap)
 	}
 }
 
-/* How long has nothing gone on? Only time in which the API answered and somebody lays counts: what it waits for then is
- * the artifact's own. */
+/* How long has nothing gone on? Only time in which this server lays and the artifact itself is waited for counts: others see
+ * what the holder laid, which may be another artifact. An object more that is ready is progress, too. */
 static bool is_stuck(struct bootstrap *bootstrap, const struct stage_walk_result *result)
 {
 	uint64_t now_usec = time_boot_usec();
+	bool counts = result->error == 0 && result->holder && !result->not_its_own;
 
-	if (result->stage > bootstrap->furthest) {
-		bootstrap->furthest = result->stage;
+	if (result->holder && (result->stage > bootstrap->furthest || result->at > bootstrap->furthest_at)) {
+		if (result->stage > bootstrap->furthest)
+			bootstrap->furthest = result->stage;
+		if (result->at > bootstrap->furthest_at)
+			bootstrap->furthest_at = result->at;
 		bootstrap->stuck_usec = 0;
-	} else if (result->error == 0 && result->someone_lays && bootstrap->walked_usec) {
+	} else if (counts && bootstrap->walked_usec) {
 		bootstrap->stuck_usec += now_usec - bootstrap->walked_usec;
 	}
-	bootstrap->walked_usec = now_usec;
-	return result->stage != N_STAGES && bootstrap->come_back_sec && is_wanted(bootstrap) && *bootstrap->last_ready &&
-	       !str_equal(bootstrap->used, bootstrap->last_ready) &&
+	bootstrap->walked_usec = counts ? now_usec : 0;
+	return counts && result->stage != N_STAGES && bootstrap->come_back_sec && is_wanted(bootstrap) &&
+	       *bootstrap->last_ready && !str_equal(bootstrap->used, bootstrap->last_ready) &&
 	       bootstrap->stuck_usec >= bootstrap->come_back_sec * USEC_PER_SEC;
 }
 
@@ -242,7 +247,7 @@ static void on_walk_end(const struct stage_walk_result *result, void *user)
 	struct bootstrap *bootstrap = user;
 	bool steady = result->stage == N_STAGES && result->someone_lays;
 
-	if (steady)
+	if (steady && result->holder) // others may see what an older artifact laid
 		ready_note(bootstrap);
 	if (is_stuck(bootstrap, result)) {
 		if (timer_set(bootstrap->timer, WALK_SEC * USEC_PER_SEC) == 0)
@@ -348,6 +353,7 @@ static int stages_use(struct bootstrap *bootstrap, struct stages *stages_take, c
 	bootstrap->stages = TAKE_PTR(stages);
 	memmove(bootstrap->used, digest, strlen(digest) + 1);
 	bootstrap->furthest = STAGE_CRDS;
+	bootstrap->furthest_at = 0;
 	bootstrap->stuck_usec = bootstrap->walked_usec = 0;
 	if (is_wanted(bootstrap))
 		bootstrap->problem = 0;

@@ -2,8 +2,9 @@
 // unpacked, unpack, substitute, lay stage after stage while this server holds the Lease, watch readiness. Whatever is
 // refused is said in one sentence and tried again with backoff; nothing of a refused artifact is applied and what was
 // laid before stays, watched like any other: the last one that was entirely ready is kept on disk.
-// An artifact that gets no further for come_back_sec while the API answers is given up for that last one (never the
-// other way round, and never one that was entirely ready itself), until another digest or other variables are wanted.
+// An artifact that gets no further for come_back_sec, by its own fault while this server lays it, is given up for that last
+// one (never the other way round, and never one that was entirely ready itself), until another digest or other variables
+// are wanted.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 

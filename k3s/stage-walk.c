@@ -59,6 +59,7 @@ static void walk_end(struct stage_walk *walk)
 	if (!walk->result.holder && walk->result.someone_lays)
 		(void)stage_files_leave(walk->manifests_folder); // tried again at the next walk
 	walk->under_way = false;
+	walk->result.at = walk->at;
 	walk->result.took_usec = time_boot_usec() - walk->began_usec;
 	walk->on_end(&walk->result, walk->user);
 }
@@ -85,6 +86,7 @@ static void walk_api_error(struct stage_walk *walk, const struct kube_answer *an
 {
 	bool refused = answer->error == -EACCES || answer->error == -EINVAL || answer->error == -EBADMSG;
 
+	walk->result.not_its_own = !refused;
 	walk_wait(walk, walk->watches[walk->at].stage, refused ? answer->error : 0, diag_text(answer->diag));
 }
 
@@ -215,11 +217,13 @@ static void walk_on(struct stage_walk *walk)
 		switch (stages_next(walk->stages, walk->states, &id)) {
 		case STAGE_NEXT_LAY:
 			if (walk->stages->of[id].blocked) {
+				walk->result.not_its_own = true;
 				walk_wait(walk, id, 0, walk->stages->of[id].blocked);
 				return;
 			}
 			stage_lay(walk, id, &diag, &r);
 			if (r < 0) { // a lost Lease says nothing of the artifact
+				walk->result.not_its_own = r == -ESTALE;
 				walk_wait(walk, id, r == -ESTALE ? 0 : r, diag_text(&diag));
 				return;
 			}
@@ -279,6 +283,7 @@ void stage_walk_start(struct stage_walk *walk)
 	walk->began_usec = time_boot_usec();
 	walk->at = 0;
 	memset(walk->states, 0, sizeof(walk->states));
+	walk->result.not_its_own = false;
 	walk->result.holder = lease_held(walk->lease);
 	walk->addons_taken = walk->addons_taken && walk->result.holder;
 	if (!walk->result.holder || walk->addons_taken || kube_get(walk->kube, STAGE_WALK_ADDONS, on_addons, walk) < 0)

@@ -14,6 +14,8 @@ struct stage_walk_result {
 	bool holder;         // this server holds the Lease
 	bool someone_lays;   // it or another server does
 	enum stage_id stage; // the first that is not ready, N_STAGES when all are
+	size_t at;           // how many objects of all stages were ready before the one that it ended at
+	bool not_its_own;    // the artifact is not to blame: the API is away, a secret is not set, the Lease is lost
 	int error;           // 0, or why the walk could not go on
 	uint64_t took_usec;
 	char sentence[1024]; // what @stage waits for and why; zeroed to its end
