@@ -137,7 +137,18 @@ int bootstrap_cache_save(const char *folder, const char *digest, const char *key
 	return r;
 }
 
-static const char *const note_names[] = {[BOOTSTRAP_NOTE_READY] = "ready", [BOOTSTRAP_NOTE_BROKEN] = "broken"};
+void bootstrap_tag_hash(const char *repository, const char *tag, char ret[static 65])
+{
+	uint8_t hashes[2][SHA256_BYTES], hash[SHA256_BYTES];
+
+	sha256(repository, strlen(repository), hashes[0]);
+	sha256(tag, strlen(tag), hashes[1]);
+	sha256(hashes, sizeof(hashes), hash);
+	hex_encode(hash, sizeof(hash), ret);
+}
+
+static const char *const note_names[] = {[BOOTSTRAP_NOTE_READY] = "ready", [BOOTSTRAP_NOTE_BROKEN] = "broken",
+	[BOOTSTRAP_NOTE_TAG] = "tag"};
 
 int bootstrap_note_write(const char *folder, enum bootstrap_note note, const char *text)
 {

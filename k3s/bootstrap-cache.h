@@ -1,5 +1,5 @@
-// The verified artifacts on disk: manifest, layer, and under which keys each was verified; and two notes: which one was
-// entirely ready last, and which one was given up. A node that comes up while the registry is silent goes on with what is
+// The verified artifacts on disk: manifest, layer, and under which keys each was verified; and notes: which one was
+// entirely ready last, which one was given up, and what a tag said last. A node that comes up while the registry is silent goes on with what is
 // here; every byte is checked against the digest again, and other keys void it.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
@@ -20,12 +20,15 @@ int bootstrap_cache_check(const char *folder, const char *digest, const char *ke
 // The layer is there and good: keep it for the next start.
 int bootstrap_cache_save(const char *folder, const char *digest, const char *keys_hash, const char *manifest,
 	size_t n_manifest, struct diag *reterr);
+// What tells a tag from another one, and from one of another repository.
+void bootstrap_tag_hash(const char *repository, const char *tag, char ret[static 65]);
 // Drop every artifact but these two; one may be "".
 void bootstrap_cache_keep(const char *folder, const char *digest, const char *other);
 
 enum bootstrap_note {
 	BOOTSTRAP_NOTE_READY, // digest of the last one that was entirely ready
 	BOOTSTRAP_NOTE_BROKEN, // digest and variables of the one that was given up
+	BOOTSTRAP_NOTE_TAG, // digest that a tag had, and the hash that tells the tag
 };
 // @text NULL takes the note away.
 int bootstrap_note_write(const char *folder, enum bootstrap_note note, const char *text);

@@ -396,6 +396,35 @@ static void last_ready_use(struct bootstrap *bootstrap)
 		(void)artifact_use(bootstrap, bootstrap->last_ready, layer_path, NULL); // the refusal says more
 }
 
+// What the tag says, for a hearthd that starts while nobody can be asked.
+static void tag_note(struct bootstrap *bootstrap)
+{
+	char hash[65], note[BOOTSTRAP_NOTE_MAX], before[BOOTSTRAP_NOTE_MAX];
+
+	if (!*bootstrap->cache_folder)
+		return;
+	bootstrap_tag_hash(bootstrap->repository, bootstrap->tag, hash);
+	snprintf(note, sizeof(note), "%s %s", bootstrap->wanted, hash);
+	bootstrap_note_read(bootstrap->cache_folder, BOOTSTRAP_NOTE_TAG, before);
+	if (!str_equal(note, before)) // without it that hearthd goes on with the last one that was ready
+		(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_TAG, note);
+}
+
+static void tag_note_read(struct bootstrap *bootstrap)
+{
+	char hash[65], note[BOOTSTRAP_NOTE_MAX];
+
+	if (!*bootstrap->cache_folder)
+		return;
+	bootstrap_tag_hash(bootstrap->repository, bootstrap->tag, hash);
+	bootstrap_note_read(bootstrap->cache_folder, BOOTSTRAP_NOTE_TAG, note);
+	if (strlen(note) != OCI_DIGEST_TEXT + 64 || note[OCI_DIGEST_TEXT - 1] != ' ' || !str_equal(note + OCI_DIGEST_TEXT, hash))
+		return;
+	note[OCI_DIGEST_TEXT - 1] = '\0';
+	if (oci_digest_valid(note))
+		memcpy(bootstrap->wanted, note, OCI_DIGEST_TEXT);
+}
+
 // The wanted artifact is here and verified.
 static void wanted_use(struct bootstrap *bootstrap, const char *layer_path)
 {
@@ -404,8 +433,10 @@ static void wanted_use(struct bootstrap *bootstrap, const char *layer_path)
 
 	if (r < 0)
 		attempt_refuse(bootstrap, r, &diag, 0);
-	else if (bootstrap->tag)
-		(void)timer_set(bootstrap->attempt_timer, bootstrap->look_sec * USEC_PER_SEC); // else the tag stands
+	if (r < 0 || !bootstrap->tag)
+		return;
+	tag_note(bootstrap);
+	(void)timer_set(bootstrap->attempt_timer, bootstrap->look_sec * USEC_PER_SEC); // else the tag stands
 }
 
 /* Where the layer goes: into the cache, else (it is switched off, or there is no STATE) beside the work. NULL: neither. */
@@ -575,6 +606,11 @@ static void attempt_start(struct bootstrap *bootstrap)
 		if (r < 0)
 			attempt_refuse(bootstrap, r, &diag, 0);
 		return;
+	}
+	if (bootstrap->tag && !*bootstrap->wanted) {
+		tag_note_read(bootstrap);
+		if (*bootstrap->wanted)
+			(void)wanted_find(bootstrap); // walked from the cache, when it is there; the tag is looked up all the same
 	}
 	if (!bootstrap->tag && wanted_find(bootstrap) == 0)
 		return;

@@ -106,6 +106,24 @@ static void notes_stay_until_they_are_taken_away(void **state)
 	assert_string_equal(note, "");
 	bootstrap_note_read(folder, BOOTSTRAP_NOTE_READY, note);
 	assert_string_equal(note, "c");
+	bootstrap_note_read(folder, BOOTSTRAP_NOTE_TAG, note);
+	assert_string_equal(note, "");
+}
+
+static void a_tag_is_told_from_others(void **state)
+{
+	static const struct {
+		const char *repository, *tag;
+		bool same;
+	} rows[] = {{"hearth/bootstrap", "v1", true}, {"hearth/bootstrap", "v2", false}, {"hearth/bootstra", "pv1", false}};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		char first[65], second[65];
+
+		bootstrap_tag_hash("hearth/bootstrap", "v1", first);
+		bootstrap_tag_hash(rows[i].repository, rows[i].tag, second);
+		assert_int_equal(str_equal(first, second), rows[i].same);
+	}
 }
 
 static void only_flux_artifacts_are_taken(void **state)
@@ -156,6 +174,7 @@ int main(void)
 		cmocka_unit_test(what_was_kept_comes_back),
 		cmocka_unit_test(damage_is_noticed),
 		cmocka_unit_test(notes_stay_until_they_are_taken_away),
+		cmocka_unit_test(a_tag_is_told_from_others),
 		cmocka_unit_test(only_flux_artifacts_are_taken),
 		cmocka_unit_test(the_hash_of_keys_ignores_their_order_only),
 	};
