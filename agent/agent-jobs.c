@@ -16,7 +16,22 @@ struct agent_job {
 	bool waiting;
 };
 
+/* The region gives a job to another server when it has not heard this one for 60 s. Whoever is cut off stops before that:
+ * our statuses, of which one goes out at least every 20 s while there is a job, are what keeps both sides heard. */
+enum { SILENCE_MAX_SEC = 45 };
+
 static void drive(struct agent_job *j);
+
+/* An assignment out of STATE may be of a time long ago: the node that a job drains may have a successor of the same name.
+ * Jobs count once the region has said in this start that this assignment stands, and while it is heard. */
+static bool jobs_stand(const struct agent *a)
+{
+	const struct region_client *region = a->region;
+	if (a->from_seed)
+		return true;
+	return region && region->assignment_answered && !region->assignment_refused &&
+	       time_boot_usec() - region->heard_usec <= SILENCE_MAX_SEC * USEC_PER_SEC;
+}
 
 static struct agent_job *job_done(struct agent_job *j)
 {
@@ -71,6 +86,8 @@ static void drive(struct agent_job *j)
 	struct agent *a = j->agent;
 	struct job_question question;
 	unsigned wait_sec = 0;
+	if (!jobs_stand(a))
+		return; // the tick tries again
 	if (!j->job || j->asking || j->waiting || !a->kube || a->kube_stale)
 		return;
 	if (job_next(j->job, &question, &wait_sec)) {
@@ -135,7 +152,7 @@ void agent_jobs_act(struct agent *a)
 			begin(a, &a->assignment->jobs[i]);
 	for (size_t i = 0; i < a->n_jobs; i++)
 		if (a->jobs[i]->job && job_state(a->jobs[i]->job) == JOB_RUNNING && !a->jobs[i]->asking && !a->jobs[i]->waiting)
-			drive(a->jobs[i]); // the kube client was not there yet
+			drive(a->jobs[i]); // the kube client was not there yet, or the region was silent
 }
 
 void agent_jobs_pause(struct agent *a)

@@ -15,6 +15,7 @@ enum {
 	TICK_WAITING_MSEC = 1000, // while a rung waits: handshakes, leases and readiness are looked at this often
 	TICK_STEADY_SEC = 10,
 	REPORT_SEC = 30,          // to the region even without a change
+	REPORT_JOBS_SEC = 10,     // ... with a job in hand: agent-jobs.c counts on it
 	TEXT_MAX = 256,
 };
 
@@ -79,7 +80,8 @@ static void report(struct agent *a, bool changed, uint64_t now_usec)
 {
 	if (!a->region || !a->identity->cert_pem || a->from_seed)
 		return;
-	if (!changed && now_usec - a->reported_usec < REPORT_SEC * USEC_PER_SEC)
+	uint64_t every = (a->n_jobs ? REPORT_JOBS_SEC : REPORT_SEC) * USEC_PER_SEC;
+	if (!changed && now_usec - a->reported_usec < every)
 		return;
 	char *json = agent_status_json(a, true);
 	if (json) {

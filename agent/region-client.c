@@ -144,9 +144,12 @@ static void on_assignment(const struct http_response *response, void *user)
 	c->enrol = ENROL_APPROVED;
 	if (response->status == 200) {
 		str_set(&c->etag, response->etag);
-		if (c->events.on_assignment(response->body, response->n_body, &diag, c->events.user) < 0)
+		c->assignment_refused =
+			c->events.on_assignment(response->body, response->n_body, &diag, c->events.user) < 0;
+		if (c->assignment_refused)
 			region_op_failed(op, diag_text(&diag), NULL);
 	}
+	c->assignment_answered = true;
 	region_client_changed(c);
 }
 
@@ -291,7 +294,9 @@ static void start_polls(struct region_client *c)
 {
 	char path[192];
 	if (region_op_idle(&c->ops[REGION_OP_ASSIGNMENT])) {
-		(void)snprintf(path, sizeof(path), "/v1/assignment?waitSec=%d", c->etag ? POLL_WAIT_SEC : 0); // short
+		// The first one is no long poll: that what STATE holds still stands is worth knowing at once.
+		(void)snprintf(path, sizeof(path), "/v1/assignment?waitSec=%d",
+			c->etag && c->assignment_answered ? POLL_WAIT_SEC : 0); // short
 		if (!c->etag && c->enrol == ENROL_APPROVED && c->ops[REGION_OP_ASSIGNMENT].problem)
 			(void)snprintf(path, sizeof(path), "/v1/assignment?waitSec=%d", POLL_WAIT_SEC); // short
 		start(&c->ops[REGION_OP_ASSIGNMENT], c->node_client, "GET", path, NULL, c->etag, POLL_TIMEOUT_SEC, on_assignment);
@@ -473,6 +478,7 @@ int region_client_set_region(struct region_client *c, const char *const *urls, s
 	c->n_pins = n_pins;
 	c->url = c->error_url = 0;
 	c->contact = REGION_UNTRIED;
+	c->assignment_answered = c->assignment_refused = false; // another one was asked
 	cancel_calls(c);
 	region_client_forget_hello(c);
 	region_client_kick(c);

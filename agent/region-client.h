@@ -63,6 +63,8 @@ struct region_client {
 	char code[CODE_TEXT];    // "" when there is none
 	char *enrol_sentence, *token_sentence, *name;
 	bool has_secrets, cluster_accepted;
+	bool assignment_answered; // in this start: new or as it was
+	bool assignment_refused;  // the one it answered last was not accepted
 	int64_t heard_msec;      // the region's time at its last answer, 0: none in this start
 	uint64_t heard_usec;     // the same on CLOCK_BOOTTIME
 
