@@ -197,6 +197,9 @@ void agent_api_act(struct agent *a)
 	apply_rule(a);
 	if (!a->api->timer && sd_event_add_time_relative(a->event, &a->api->timer, CLOCK_BOOTTIME, 0, 10 * USEC_PER_MSEC, on_round, a) < 0)
 		log_warning("the timer of the API servers' probes cannot be made"); // at the next tick
+	int enabled = SD_EVENT_ONESHOT;
+	if (a->api->timer && sd_event_source_get_enabled(a->api->timer, &enabled) >= 0 && enabled == SD_EVENT_OFF)
+		arm(a->api); // there was nothing to join for a while
 }
 
 void agent_api_forget(struct agent *a)
