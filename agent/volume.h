@@ -13,7 +13,7 @@ enum {
 	VOLUME_NAME_MAX = 40,
 	VOLUME_SERIAL_MAX = 64,
 	VOLUME_MIN_BYTES = 16 << 20, // an ext4 with a journal
-	VOLUME_MAX_KEPT = 64,        // records of one node
+	VOLUME_MAX_KEPT = 48,        // records of one node: with the 16 of an assignment the 64 that a status may have
 	VOLUME_SENTENCE_MAX = 640,
 	VOLUME_LABEL_BYTES = 4096,   // of the record on a disk, at ...
 	VOLUME_LABEL_OFFSET = 512 << 10, // ... behind the partition table, before the first partition (1 MiB)

@@ -6,6 +6,7 @@
 #include "agent/volume-disk.h"
 
 enum { VOLUMES_MAX_BYTES = 256 << 10, VOLUMES_MAX = ASSIGNMENT_MAX_VOLUMES + VOLUME_MAX_KEPT };
+_Static_assert(VOLUMES_MAX <= 64, "the region refuses a status with more (docs/contracts.md)");
 
 struct volumes_wanted {
 	struct value *document; // owned; the rest is borrowed from it
