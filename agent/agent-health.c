@@ -18,7 +18,7 @@ struct agent_health {
 	struct http_client *client;
 	struct http_call *etcd_call, *kubelet_call;
 	uint64_t asked_usec, certificates_usec;
-	char etcd[HEALTH_SENTENCE_MAX], kubelet[HEALTH_SENTENCE_MAX]; // "": healthy, or not asked
+	struct health_look etcd, kubelet;
 	struct k3s_certificate soonest;
 };
 
@@ -30,16 +30,20 @@ static int status_of(const struct http_response *response)
 static void on_etcd(const struct http_response *response, void *user)
 {
 	struct agent *a = user;
+	char sentence[HEALTH_SENTENCE_MAX];
 	a->health->etcd_call = NULL;
-	etcd_health_sentence(status_of(response), response->error < 0 ? NULL : response->body, a->health->etcd);
+	etcd_health_sentence(status_of(response), response->error < 0 ? NULL : response->body, sentence);
+	health_look_take(&a->health->etcd, sentence);
 	agent_kick(a);
 }
 
 static void on_kubelet(const struct http_response *response, void *user)
 {
 	struct agent *a = user;
+	char sentence[HEALTH_SENTENCE_MAX];
 	a->health->kubelet_call = NULL;
-	kubelet_health_sentence(status_of(response), response->error < 0 ? NULL : response->body, a->health->kubelet);
+	kubelet_health_sentence(status_of(response), response->error < 0 ? NULL : response->body, sentence);
+	health_look_take(&a->health->kubelet, sentence);
 	agent_kick(a);
 }
 
@@ -76,7 +80,7 @@ void agent_health_act(struct agent *a, enum rung rung)
 	look_at_certificates(a);
 	enum service_state state = a->k3s_service ? service_state(a->k3s_service) : SERVICE_UNKNOWN;
 	if (rung < RUNG_K3S || rung > RUNG_NODE_READY || (state != SERVICE_ACTIVE && state != SERVICE_ACTIVATING)) {
-		health->etcd[0] = health->kubelet[0] = '\0';
+		health->etcd = health->kubelet = (struct health_look){ 0 };
 		return;
 	}
 	if (time_boot_usec() - health->asked_usec < ASK_SEC * USEC_PER_SEC)
@@ -92,9 +96,9 @@ void agent_health_act(struct agent *a, enum rung rung)
 
 const char *agent_health_sentence(const struct agent *a)
 {
-	if (!a->health)
+	if (!a->health || !a->assignment)
 		return NULL;
-	return a->health->etcd[0] ? a->health->etcd : a->health->kubelet[0] ? a->health->kubelet : NULL;
+	return health_looks_sentence(a->assignment->server ? &a->health->etcd : NULL, &a->health->kubelet);
 }
 
 const char *agent_health_certificate(const struct agent *a, int64_t now_sec, char ret_date[static 32])

@@ -44,3 +44,25 @@ void kubelet_health_sentence(int status, const char *body, char ret[static HEALT
 	else
 		snprintf(ret, HEALTH_SENTENCE_MAX, "the kubelet is not healthy: %s", *reason ? reason : "it gives no reason");
 }
+
+void health_look_take(struct health_look *look, const char *sentence)
+{
+	if (look->known && str_equal(look->said, sentence)) {
+		look->n = 0;
+		return;
+	}
+	look->n = look->n && str_equal(look->next, sentence) ? look->n + 1 : 1;
+	snprintf(look->next, sizeof(look->next), "%s", sentence);
+	if (look->known && look->n < HEALTH_LOOKS)
+		return;
+	memcpy(look->said, look->next, sizeof(look->said));
+	look->known = true;
+	look->n = 0;
+}
+
+const char *health_looks_sentence(const struct health_look *etcd, const struct health_look *kubelet)
+{
+	if (etcd && (!etcd->known || *etcd->said))
+		return etcd->known ? etcd->said : NULL;
+	return *kubelet->said ? kubelet->said : NULL;
+}

@@ -49,9 +49,40 @@ static void the_kubelet_in_a_sentence(void **state)
 	}
 }
 
+// One letter a look: e etcd is away, E healthy; k the kubelet is away, K healthy; - no answer yet.
+static void what_is_said_does_not_flip(void **state)
+{
+	static const struct {
+		bool worker;
+		const char *etcd, *kubelet, *says; // says: e, k, or - for nothing, after each look
+	} rows[] = {
+		{false, "eEeEeEEEEE", "kkkkkkkkkk", "eeeeeeekkk"},
+		{false, "EEeEeEeeeE", "kkkkkkkkkk", "kkkkkkkkee"},
+		{false, "-eEEE", "kkkkk", "-eeek"},
+		{false, "EEEEEE", "kkkKKK", "kkkkk-"},
+		{true, "------", "kKkKKK", "kkkkk-"},
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct health_look etcd = {0}, kubelet = {0};
+
+		for (size_t look = 0; rows[i].says[look]; look++) {
+			const char *said;
+
+			if (rows[i].etcd[look] != '-')
+				health_look_take(&etcd, rows[i].etcd[look] == 'e' ? "e" : "");
+			health_look_take(&kubelet, rows[i].kubelet[look] == 'k' ? "k" : "");
+			said = health_looks_sentence(rows[i].worker ? NULL : &etcd, &kubelet);
+			if ((said ? *said : '-') != rows[i].says[look])
+				fail_msg("row %zu, look %zu: %s", i, look, said ? said : "-");
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_said_does_not_flip),
 		cmocka_unit_test(etcd_in_a_sentence),
 		cmocka_unit_test(the_kubelet_in_a_sentence),
 	};
