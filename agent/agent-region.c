@@ -222,7 +222,7 @@ static int on_mesh(const char *json, size_t n, struct diag *reterr, void *user)
 	return 0;
 }
 
-// The bootstrap borrows them: others are another bootstrap.
+// The bootstrap borrows them: others are another bootstrap. The same are not written again.
 static int take_user_secrets(struct agent *a, const char *json, size_t n, struct diag *reterr)
 {
 	struct value *fresh = NULL;
@@ -231,12 +231,44 @@ static int take_user_secrets(struct agent *a, const char *json, size_t n, struct
 		return r;
 	if (a->user_secrets && value_equal(a->user_secrets, fresh)) {
 		user_secrets_free(fresh);
-		return 0;
+		if (!a->user_secrets_unsaved)
+			return 0;
+	} else {
+		a->bootstrap = bootstrap_free(a->bootstrap);
+		user_secrets_free(a->user_secrets);
+		a->user_secrets = fresh;
 	}
-	r = user_secrets_save(a->options.root, fresh, reterr);
-	a->bootstrap = bootstrap_free(a->bootstrap);
-	user_secrets_free(a->user_secrets);
-	a->user_secrets = fresh;
+	r = user_secrets_save(a->options.root, a->user_secrets, reterr);
+	a->user_secrets_unsaved = r < 0;
+	return r;
+}
+
+static bool same_secrets(const struct secrets *one, const struct secrets *other)
+{
+	return str_equal(one->token, other->token) && str_equal(one->agent_token, other->agent_token) &&
+	       str_equal(one->pull_username, other->pull_username) && str_equal(one->pull_password, other->pull_password) &&
+	       str_equal(one->registries, other->registries);
+}
+
+// They count before they are saved: a full STATE must not keep this node out of its cluster.
+static int take_secrets(struct agent *a, const char *json, size_t n, struct diag *reterr)
+{
+	struct secrets fresh CLEANUP(secrets_done) = { 0 };
+	int r = secrets_parse(json, n, &fresh, reterr);
+	if (r < 0)
+		return r;
+	bool same = a->has_secrets && same_secrets(&a->secrets, &fresh);
+	if (same && !a->secrets_unsaved)
+		return 0;
+	if (!same) {
+		secrets_done(&a->secrets);
+		a->secrets = fresh;
+		fresh = (struct secrets){ 0 };
+		a->has_secrets = true;
+		a->k3s_configured = false; // the token may have become its full form
+	}
+	r = secrets_save(a->options.root, &a->secrets, reterr);
+	a->secrets_unsaved = r < 0;
 	return r;
 }
 
@@ -244,17 +276,8 @@ static int on_secrets(const char *json, size_t n, struct diag *reterr, void *use
 {
 	struct agent *a = user;
 	a->secrets_asked_usec = time_boot_usec();
-	int r = secrets_parse(json, n, &a->secrets, reterr);
-	if (r == 0)
-		r = take_user_secrets(a, json, n, reterr);
-	if (r < 0)
-		return r;
-	r = secrets_save(a->options.root, &a->secrets, reterr);
-	if (r < 0)
-		return r;
-	a->has_secrets = true;
-	a->k3s_configured = false; // the token may have become its full form
-	return 0;
+	int r = take_secrets(a, json, n, reterr), r_user = take_user_secrets(a, json, n, r < 0 ? NULL : reterr);
+	return r < 0 ? r : r_user;
 }
 
 static char *facts_json(void *user)

@@ -64,6 +64,7 @@ struct agent {
 	bool peers_known;
 	struct secrets secrets;
 	bool has_secrets;
+	bool secrets_unsaved, user_secrets_unsaved; // STATE was full: they hold in this boot
 	struct value *user_secrets; // of people, for the bootstrap; NULL: none came yet
 	uint64_t secrets_asked_usec;
 
