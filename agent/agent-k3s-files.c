@@ -106,7 +106,7 @@ static int write_config(struct agent *a, struct diag *reterr)
 	(void)file_read(root_path(a->options.root, K3S_CONFIG_PATH).text, 1 << 20, &before, NULL, NULL); // may be missing
 	if ((r = write_if_changed(a, K3S_CONFIG_PATH, yaml, 0600)) <= 0)
 		return r;
-	return before && same_but_server(before, yaml) ? K3S_FILES_SERVER : K3S_FILES_CONFIG;
+	return before && same_but_server(before, yaml) ? K3S_FILES_JOIN : K3S_FILES_CONFIG;
 }
 
 // --- tokens ---
@@ -138,14 +138,17 @@ static int write_agent_token(struct agent *a, struct diag *reterr)
 static int write_tokens(struct agent *a, struct diag *reterr)
 {
 	bool server = a->assignment->server;
-	int r = 0;
+	int r = 0, r_agent;
 	if (server && !a->secrets.token)
 		return diag_set(reterr, -ENOENT, "", "the region gave no server token");
 	if (!a->assignment->k3s_first)
 		r = check_joiner_token(server ? a->secrets.token : a->secrets.agent_token, reterr);
-	if (r >= 0 && server)
-		r = write_if_changed(a, K3S_TOKEN_FILE, a->secrets.token, 0600);
-	return r < 0 ? r : write_agent_token(a, reterr);
+	if (r < 0)
+		return r;
+	r = server ? write_if_changed(a, K3S_TOKEN_FILE, a->secrets.token, 0600) : 0;
+	r_agent = r < 0 ? r : write_agent_token(a, reterr);
+	a->k3s_tokens_new |= r > 0 || r_agent > 0;
+	return r_agent;
 }
 
 // --- registries.yaml ---
@@ -236,5 +239,8 @@ int agent_k3s_write_files(struct agent *a, struct diag *reterr)
 	if (r >= 0 && later && started && r < K3S_FILES_CONFIG)
 		log_notice("registries or proxy changed: K3s takes them at its next start (hearth-region rollout restarts the "
 			"nodes one by one)");
+	if (r == 0 && a->k3s_tokens_new)
+		r = K3S_FILES_JOIN;
+	a->k3s_tokens_new &= r < 0;
 	return r;
 }

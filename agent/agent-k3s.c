@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <time.h>
 
-enum { PAYLOAD_MAX_BYTES = 1 << 30, START_AGAIN_SEC = 5, HOPELESS_RESTARTS = 3, SECRETS_AGAIN_SEC = 10 };
+enum { PAYLOAD_MAX_BYTES = 1 << 30, START_AGAIN_SEC = 5, HOPELESS_RESTARTS = 3, SECRETS_AGAIN_SEC = 10, JOIN_STUCK_SEC = 60 };
 
 static void on_payload_changed(void *user)
 {
@@ -250,6 +250,17 @@ static void start_over_if_hopeless(struct agent *a)
 	a->k3s_starts_over = service_stop(a->k3s_service, on_started, a) >= 0;
 }
 
+/* A joiner that does not get in may have the token of a cluster that was made anew since, with another CA. Another token
+ * restarts it (files_want_restart()). */
+static void ask_if_stuck(struct agent *a)
+{
+	uint64_t now_usec = time_boot_usec();
+	if (!a->k3s_activating_usec)
+		a->k3s_activating_usec = now_usec;
+	if (!a->assignment->k3s_first && now_usec - a->k3s_activating_usec > JOIN_STUCK_SEC * USEC_PER_SEC)
+		agent_secrets_again(a, JOIN_STUCK_SEC);
+}
+
 static void remove_cluster_data(struct agent *a)
 {
 	int r = unpack_remove(root_path(a->options.root, K3S_DATA "/server").text);
@@ -285,10 +296,12 @@ static void keep_service(struct agent *a)
 		str_set(&a->k3s_problem, "this image has no unit for K3s");
 		break;
 	case SERVICE_ACTIVATING:
+		ask_if_stuck(a);
 		start_over_if_hopeless(a);
 		keep_restarted(a);
 		break;
 	case SERVICE_ACTIVE:
+		a->k3s_activating_usec = 0; // only here: one that dies and is started again has not got in
 		keep_restarted(a);
 		break;
 	case SERVICE_UNKNOWN:
@@ -306,11 +319,11 @@ static void name_machine(const struct agent *a)
 		log_warning("the host name cannot be set: %s", strerror(errno));
 }
 
-// A joiner that never came up is not told its new server by a K3s that waits for the old one.
+// A joiner that never came up is not told its new server or token by a K3s that waits with the old one.
 static bool files_want_restart(const struct agent *a, int written)
 {
-	if (written == K3S_FILES_SERVER)
-		return a->k3s_service && service_state(a->k3s_service) == SERVICE_ACTIVATING;
+	if (written == K3S_FILES_JOIN)
+		return !a->assignment->k3s_first && a->k3s_service && service_state(a->k3s_service) == SERVICE_ACTIVATING;
 	return written == K3S_FILES_CONFIG;
 }
 
@@ -322,10 +335,8 @@ static bool keep_files(struct agent *a)
 	int r = agent_k3s_write_files(a, &diag);
 	if (r < 0) {
 		str_set(&a->k3s_problem, diag.message[0] ? diag_text(&diag) : strerror(-r));
-		if (r == -EKEYREJECTED && a->region && time_boot_usec() - a->secrets_asked_usec > SECRETS_AGAIN_SEC * USEC_PER_SEC) {
-			a->secrets_asked_usec = time_boot_usec();
-			region_client_forget_secrets(a->region);
-		}
+		if (r == -EKEYREJECTED)
+			agent_secrets_again(a, SECRETS_AGAIN_SEC);
 		return false;
 	}
 	str_set(&a->k3s_problem, NULL);
@@ -343,7 +354,7 @@ void agent_k3s_leave_role(struct agent *a)
 	agent_cluster_done(a);
 	agent_api_forget(a);
 	a->k3s_configured = a->k3s_start_asked = a->k3s_restart_wanted = a->has_node = false;
-	a->k3s_restarting_usec = 0;
+	a->k3s_restarting_usec = a->k3s_activating_usec = 0;
 	secrets_done(&a->secrets);
 	a->has_secrets = false;
 	if (a->region)

@@ -148,6 +148,15 @@ static void aim(struct agent *a)
 		log_warning("out of memory");
 }
 
+void agent_secrets_again(struct agent *a, unsigned every_sec)
+{
+	uint64_t now_usec = time_boot_usec();
+	if (!a->region || now_usec - a->secrets_asked_usec < every_sec * USEC_PER_SEC)
+		return;
+	a->secrets_asked_usec = now_usec;
+	region_client_forget_secrets(a->region);
+}
+
 static bool keeps_document(const struct agent *a, const struct assignment *fresh)
 {
 	return a->assignment && a->assignment->text && fresh->text && str_equal(a->assignment->text, fresh->text);
@@ -168,6 +177,7 @@ static void take_assignment(struct agent *a, struct assignment *fresh)
 	if (changes.role)
 		agent_k3s_leave_role(a);
 	if (changes.k3s) {
+		agent_secrets_again(a, 0); // another server to join may mean another CA, another registry another login
 		a->k3s_configured = false;
 		agent_api_forget(a); // the servers may be others
 	}
@@ -355,18 +365,13 @@ int agent_region_start(struct agent *a)
 	return 0;
 }
 
-/* People set and change secrets when they like. What 40-secrets waits for is asked for soon, a changed one is there within
- * ten minutes. */
+/* People set and change secrets and logins when they like, and a cluster may have been made anew. What 40-secrets waits for
+ * is asked for soon, anything else is there within ten minutes, on every node. */
 static void keep_secrets_fresh(struct agent *a)
 {
 	const struct bootstrap_status *status = a->bootstrap ? bootstrap_status(a->bootstrap) : NULL;
-	if (!status || !a->has_secrets)
-		return;
-	uint64_t every = (status->stage == STAGE_SECRETS ? SECRETS_WAITED_SEC : SECRETS_SEC) * USEC_PER_SEC;
-	if (time_boot_usec() - a->secrets_asked_usec < every)
-		return;
-	a->secrets_asked_usec = time_boot_usec();
-	region_client_forget_secrets(a->region);
+	if (a->has_secrets)
+		agent_secrets_again(a, status && status->stage == STAGE_SECRETS ? SECRETS_WAITED_SEC : SECRETS_SEC);
 }
 
 void agent_region_act(struct agent *a)

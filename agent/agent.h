@@ -101,6 +101,8 @@ struct agent {
 	struct service *k3s_service;
 	bool k3s_configured, k3s_start_asked;
 	bool k3s_restart_wanted;
+	bool k3s_tokens_new;          // written, and a joiner that waits has not been told
+	uint64_t k3s_activating_usec; // 0, or since when its unit was not up
 	uint64_t k3s_restarting_usec;   // != 0: asked for then (CLOCK_MONOTONIC), not back yet
 	int64_t k3s_restarted_wall_sec; // when K3s was started last by us, 0: before us
 	bool k3s_restart_known;
@@ -166,6 +168,7 @@ int agent_confirm(struct agent *agent, const char *code, struct diag *reterr);
 void agent_gather(struct agent *agent, struct facts *ret, char *buffer, size_t n_buffer); // agent-facts.c
 int agent_region_start(struct agent *agent);   // agent-region.c: identity, client, whom to talk to
 void agent_region_act(struct agent *agent);
+void agent_secrets_again(struct agent *agent, unsigned every_sec); // ask for them anew, unless they were asked for since
 int agent_network_start(struct agent *agent);  // agent-network.c
 void agent_network_act(struct agent *agent, enum rung rung);
 void agent_network_done(struct agent *agent);
@@ -174,8 +177,8 @@ void agent_k3s_done(struct agent *agent);
 void agent_k3s_leave_role(struct agent *agent);
 bool agent_k3s_is_settled(const struct agent *agent); // it runs from what is here, no restart is due or under way
 /* agent-k3s-files.c: write all files of K3s. 0 nothing new that K3s has to be restarted for, negative errno with a diag, or
- * what config.yaml has new. */
-enum { K3S_FILES_SERVER = 1, K3S_FILES_CONFIG };
+ * what is new: how to join (a token, or which server), which counts for a joiner that is not in yet; all else of config.yaml. */
+enum { K3S_FILES_JOIN = 1, K3S_FILES_CONFIG };
 int agent_k3s_write_files(struct agent *agent, struct diag *reterr);
 void agent_k3s_forget_bus(struct agent *agent); // before the bus goes away
 void agent_time_act(struct agent *agent); // agent-time.c: NTP servers
