@@ -104,6 +104,8 @@ static int write_config(struct agent *a, struct diag *reterr)
 	free(a->k3s_settings_json);
 	a->k3s_settings_json = settings_json(settings);
 	(void)file_read(root_path(a->options.root, K3S_CONFIG_PATH).text, 1 << 20, &before, NULL, NULL); // may be missing
+	if (!(before && same_but_server(before, yaml)) && (r = agent_k3s_note_restart_due(a)) < 0)
+		return diag_set(reterr, r, RUN_K3S_RESTART_DUE, "cannot be written: %s", strerror(-r));
 	if ((r = write_if_changed(a, K3S_CONFIG_PATH, yaml, 0600)) <= 0)
 		return r;
 	return before && same_but_server(before, yaml) ? K3S_FILES_JOIN : K3S_FILES_CONFIG;

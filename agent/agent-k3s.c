@@ -10,7 +10,8 @@
 #include <errno.h>
 #include <time.h>
 
-enum { PAYLOAD_MAX_BYTES = 1 << 30, START_AGAIN_SEC = 5, HOPELESS_RESTARTS = 3, SECRETS_AGAIN_SEC = 10, JOIN_STUCK_SEC = 60 };
+enum { PAYLOAD_MAX_BYTES = 1 << 30, START_AGAIN_SEC = 5, HOPELESS_RESTARTS = 3, SECRETS_AGAIN_SEC = 10, JOIN_STUCK_SEC = 60,
+	PAYLOAD_PATIENCE_SEC = 600 };
 
 static void on_payload_changed(void *user)
 {
@@ -62,6 +63,17 @@ static void offer_region(struct agent *a, struct payload *payload)
 			a->assignment->payload_repository ? a->assignment->payload_repository : "hearth/payload");
 }
 
+int agent_k3s_note_restart_due(const struct agent *a)
+{
+	struct root_path path = root_path(a->options.root, RUN_K3S_RESTART_DUE);
+	return file_exists(path.text) ? 0 : file_write_volatile(path.text, "", 0, 0644, NULL);
+}
+
+static bool restart_is_due(const struct agent *a)
+{
+	return file_exists(root_path(a->options.root, RUN_K3S_RESTART_DUE).text);
+}
+
 // The old one stays until the new one is here, verified and mounted; then K3s is restarted once.
 static void keep_next_payload(struct agent *a, const char *sha)
 {
@@ -74,11 +86,18 @@ static void keep_next_payload(struct agent *a, const char *sha)
 		if (!a->payload_next)
 			return;
 		payload_hold(a->payload_next);
+		a->payload_next_usec = time_boot_usec();
 		log_notice("payload %.12s takes the place of %.12s once it is here and verified", sha, payload_sha256(a->payload));
 	}
 	offer_region(a, a->payload_next);
-	if (payload_is_verified(a->payload_next))
+	if (payload_is_verified(a->payload_next)) {
+		bool was_due = restart_is_due(a);
+		if (agent_k3s_note_restart_due(a) < 0)
+			return; // /run is full: tried again
 		payload_use(a->payload_next);
+		if (!was_due && payload_state(a->payload_next) != STEP_DONE) // no reason to restart K3s at every try
+			(void)file_remove(root_path(a->options.root, RUN_K3S_RESTART_DUE).text);
+	}
 	if (payload_state(a->payload_next) != STEP_DONE)
 		return;
 	payload_free(a->payload);
@@ -161,14 +180,21 @@ static uint64_t monotonic_usec(void)
 	return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / 1000;
 }
 
-// What was known of the node was said by the K3s that goes: ready is what the new one reports.
+/* What was known of the node was said by the K3s that goes: ready is what the new one reports. Its number counts once systemd
+ * has taken the job, a hearthd that dies before that leaves the restart due. */
 static void begin_restart(struct agent *a)
 {
-	note_restart_number(a);
 	a->k3s_restart_wanted = false;
 	a->k3s_restarting_usec = monotonic_usec();
 	a->k3s_restarted_wall_sec = time_wall_msec() / 1000;
 	a->has_node = false;
+}
+
+static void restart_is_accepted(struct agent *a)
+{
+	note_restart_number(a);
+	if (!a->k3s_restart_wanted) // else one more is due
+		(void)file_remove(root_path(a->options.root, RUN_K3S_RESTART_DUE).text); // else K3s is restarted once more
 }
 
 static void on_restarted(int error, const struct diag *diag, void *user)
@@ -178,6 +204,8 @@ static void on_restarted(int error, const struct diag *diag, void *user)
 		a->k3s_restart_wanted = true;
 		a->k3s_restarting_usec = 0;
 		a->k3s_since_usec = time_boot_usec(); // not at once again
+	} else {
+		restart_is_accepted(a);
 	}
 	on_started(error, diag, user);
 }
@@ -193,21 +221,35 @@ static void leave_old_files(const struct agent *a)
 		log_warning("files of an older bootstrap cannot be removed: %s", strerror(-r));
 }
 
+/* The rest of a rollout is here before its payload is: K3s waits for that, as long as it can be had. One that is refused or
+ * does not come keeps nobody waiting for ever. */
+static bool payload_is_coming(struct agent *a)
+{
+	if (!a->payload_next || payload_state(a->payload_next) == STEP_FAILED)
+		return false;
+	return time_boot_usec() - a->payload_next_usec < PAYLOAD_PATIENCE_SEC * USEC_PER_SEC;
+}
+
 static void keep_restarted(struct agent *a)
 {
 	enum service_state state = service_state(a->k3s_service);
 	if (a->k3s_restarting_usec && state == SERVICE_ACTIVE && service_active_since_usec(a->k3s_service) >= a->k3s_restarting_usec)
 		a->k3s_restarting_usec = 0;
-	if (state == SERVICE_ACTIVE || state == SERVICE_ACTIVATING) {
-		load_restart_number(a);
-		if (a->k3s_restart != a->assignment->k3s_restart)
-			a->k3s_restart_wanted = true;
-	}
-	if (!a->k3s_restart_wanted || a->k3s_restarting_usec ||
-		time_boot_usec() - a->k3s_since_usec < START_AGAIN_SEC * USEC_PER_SEC)
-		return;
 	if (state != SERVICE_ACTIVE && state != SERVICE_ACTIVATING)
 		return; // it is started anyhow
+	load_restart_number(a);
+	uint64_t since_usec = time_boot_usec() - a->k3s_since_usec;
+	bool is_stuck = state == SERVICE_ACTIVATING && since_usec > JOIN_STUCK_SEC * USEC_PER_SEC; // what is new may help
+	if (a->k3s_restarting_usec && !is_stuck)
+		return;
+	if (a->k3s_restart != a->assignment->k3s_restart || restart_is_due(a))
+		a->k3s_restart_wanted = true;
+	if (!a->k3s_restart_wanted || since_usec < START_AGAIN_SEC * USEC_PER_SEC)
+		return;
+	if (payload_is_coming(a))
+		return; // one restart for both
+	if (agent_k3s_note_restart_due(a) < 0)
+		return; // /run is full: tried again
 	log_notice("K3s is restarted: its configuration, its payload or the region's restart number is another (%lld)",
 		(long long)a->assignment->k3s_restart);
 	a->k3s_since_usec = time_boot_usec();
@@ -230,6 +272,7 @@ static void start_unit(struct agent *a)
 	a->k3s_since_usec = now_usec;
 	leave_old_files(a);
 	begin_restart(a);
+	restart_is_accepted(a);
 	a->k3s_restarting_usec = 0; // it starts, nothing has to go first
 	int r = service_start(a->k3s_service, on_started, a);
 	if (r < 0)
@@ -363,7 +406,8 @@ void agent_k3s_leave_role(struct agent *a)
 
 bool agent_k3s_is_settled(const struct agent *a)
 {
-	return a->k3s_service && service_state(a->k3s_service) == SERVICE_ACTIVE && !a->k3s_restarting_usec && !a->k3s_restart_wanted;
+	return a->k3s_service && service_state(a->k3s_service) == SERVICE_ACTIVE && !a->k3s_restarting_usec && !a->k3s_restart_wanted &&
+	       !restart_is_due(a);
 }
 
 void agent_k3s_act(struct agent *a, enum rung rung)

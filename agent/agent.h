@@ -94,6 +94,7 @@ struct agent {
 
 	// payload and K3s
 	struct payload *payload, *payload_next; // next: takes its place once it is verified
+	uint64_t payload_next_usec;            // since when
 	bool payload_replaced_seen, payload_tidied;
 	struct http_client *content; // region's CA and our certificate
 	bool content_stale;          // the certificate was renewed
@@ -175,6 +176,9 @@ void agent_network_done(struct agent *agent);
 void agent_k3s_act(struct agent *agent, enum rung rung); // agent-k3s.c
 void agent_k3s_done(struct agent *agent);
 void agent_k3s_leave_role(struct agent *agent);
+/* Before something changes that K3s has to be restarted for, so that a hearthd that is restarted knows. Negative errno: leave it
+ * as it is and come again. */
+int agent_k3s_note_restart_due(const struct agent *agent);
 bool agent_k3s_is_settled(const struct agent *agent); // it runs from what is here, no restart is due or under way
 /* agent-k3s-files.c: write all files of K3s. 0 nothing new that K3s has to be restarted for, negative errno with a diag, or
  * what is new: how to join (a token, or which server), which counts for a joiner that is not in yet; all else of config.yaml. */

@@ -26,6 +26,7 @@ static inline struct root_path root_path(const char *root, const char *absolute)
 #define RUN_PAYLOAD_MOUNTED "/run/hearth/payload.sha256" // what is mounted there
 #define RUN_PAYLOAD_FILES "/run/hearth/payload.d"
 #define RUN_K3S_STARTED "/run/hearth/k3s-started"
+#define RUN_K3S_RESTART_DUE "/run/hearth/k3s-restart-due" // what K3s runs with may be older than what is here
 #define STATE_IDENTITY "/state/hearth/identity"
 #define STATE_ASSIGNMENT "/state/hearth/assignment.json"
 #define STATE_REGION "/state/hearth/region.json"
