@@ -81,6 +81,8 @@ void agent_health_act(struct agent *a, enum rung rung)
 	enum service_state state = a->k3s_service ? service_state(a->k3s_service) : SERVICE_UNKNOWN;
 	if (rung < RUNG_K3S || rung > RUNG_NODE_READY || (state != SERVICE_ACTIVE && state != SERVICE_ACTIVATING)) {
 		health->etcd = health->kubelet = (struct health_look){ 0 };
+		if (!health->etcd_call && !health->kubelet_call)
+			health->client = http_client_free(health->client); // a steady node keeps no memory for it
 		return;
 	}
 	if (time_boot_usec() - health->asked_usec < ASK_SEC * USEC_PER_SEC)
