@@ -213,8 +213,7 @@ char *kubeconfig_warning(const char *stored, int64_t now_sec)
 	if (r < 0 || end_sec - now_sec > SOON_SEC)
 		return NULL;
 	return str_format(
-		"its client certificate %s on %s; K3s of the first server makes a new one "
-		"when it restarts (hearth-region rollout start --restart), then ask for "
-		"it again",
+		"its client certificate %s on %s; the first server makes a new one and hands it "
+		"over when it is rebooted",
 		end_sec <= now_sec ? "ended" : "ends", time_format_utc(end_sec, when));
 }
