@@ -40,6 +40,7 @@ int main(int argc, char *argv[])
 	struct diag diag = { 0 };
 	if (argc != 4)
 		return 2;
+	agent.from_seed = true; // no region that could have given the jobs to another one
 	int r = sd_event_default(&agent.event);
 	if (r >= 0)
 		r = file_read(argv[2], ASSIGNMENT_MAX_BYTES, &text, &n, &diag);
