@@ -340,6 +340,8 @@ static CURLcode set_request(struct http_call *call, const struct http_request *r
 	SET(call, CURLOPT_USERAGENT, "hearth/" HEARTH_VERSION);
 	SET(call, CURLOPT_TIMEOUT_MS, to_msec(request->timeout_usec, TIMEOUT_USEC));
 	SET(call, CURLOPT_CONNECTTIMEOUT_MS, to_msec(request->connect_timeout_usec, CONNECT_TIMEOUT_USEC));
+	if (request->close_after)
+		SET(call, CURLOPT_FORBID_REUSE, 1L);
 	if (request->out_fd > 0 || request->stall_sec) { // hours are allowed, but not hours of silence on a connection that is long gone
 		SET(call, CURLOPT_LOW_SPEED_LIMIT, 1L);
 		SET(call, CURLOPT_LOW_SPEED_TIME, (long)(request->stall_sec ? request->stall_sec : STALL_SEC));

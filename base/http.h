@@ -37,6 +37,7 @@ struct http_request {
 	uint64_t timeout_usec;        // whole transfer; 0: 30 s
 	uint64_t connect_timeout_usec; // 0: 10 s
 	unsigned stall_sec;            // no byte for so long ends it (-ETIMEDOUT); 0: 60 s into out_fd, else not looked at
+	bool close_after;             // the last for a while: keep no idle connection (some 60 KB of TLS state)
 	uint64_t max_body_bytes;      // answer; 0: HTTP_BODY_MAX, with out_fd HTTP_FILE_MAX
 	int out_fd;                   // > 0: the body of a 2xx goes there instead of memory (borrowed)
 	/* Range: bytes=N-. Status 206: what follows byte N, written where out_fd stands. Status 200: the server sent the

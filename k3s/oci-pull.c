@@ -179,6 +179,7 @@ static int fetch_send(struct oci_fetch *fetch)
 		request.out_fd = fetch->part_fd;
 		request.resume_from = fetch->part_bytes;
 		request.on_progress = fetch->on_progress ? on_file_progress : NULL;
+		request.close_after = true; // with the layer a pull is over
 		request.max_body_bytes = (size_t)fetch->max_file_bytes;
 		request.timeout_usec = BLOB_TIMEOUT_SEC * UINT64_C(1000000);
 		request.stall_sec = BLOB_STALL_SEC;
