@@ -1,6 +1,7 @@
 // hearth-state: find STATE, or make it on a blank disk that seed or image allow, or say why not; mount it and what lies
 // on it. Runs once, early in the boot. `hearth-state probe DISK...` only looks.
 // SPDX-License-Identifier: Apache-2.0
+#include "agent/disk-program.h"
 #include "agent/image-facts.h"
 #include "agent/root-path.h"
 #include "agent/seed-sources.h"
@@ -11,18 +12,14 @@
 #include "base/time.h"
 #include <errno.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 /* Blocks are allocated when a file is written, so that ext4's ordered mode puts them on disk before the file's metadata:
  * containerd records an unpacked image durably without syncing its files, and after a power cut they would be empty. */
 #define STATE_OPTIONS "nodelalloc"
 enum { UDEV_WAIT_MSEC = 60000, DISK_WAIT_MSEC = 10000, LOOK_EVERY_MSEC = 100 };
-
-extern char **environ;
 
 struct place { // below /state, and where it is seen
 	const char *from, *to;
@@ -51,19 +48,6 @@ static void write_answer(const char *state, const char *device, bool durable, co
 	struct diag diag = { 0 };
 	if (!text || file_write_volatile(RUN_STATE, text, strlen(text), 0644, &diag) < 0)
 		log_error("state.json cannot be written: %s", diag_text(&diag));
-}
-
-static int run_program(const char *const argv[])
-{
-	pid_t pid;
-	int status;
-	int r = posix_spawnp(&pid, argv[0], NULL, NULL, (char *const *)argv, environ);
-	if (r != 0)
-		return -r;
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -EIO;
 }
 
 // --- waiting for disks ---
@@ -132,7 +116,7 @@ static int make_state(const struct state_disk *disk, struct diag *reterr)
 	if (r < 0)
 		return r;
 	log_notice("%s is blank and becomes STATE", path);
-	r = run_program(repart);
+	r = disk_program_run(repart);
 	return r == 0 ? 0 : diag_set(reterr, -EIO, path, "systemd-repart failed (%d)", r);
 }
 
@@ -145,7 +129,7 @@ static int mount_partition(const char *partition, struct diag *reterr)
 	if (mount(partition, "/state", "ext4", flags, STATE_OPTIONS) == 0)
 		return 0;
 	int error = errno;
-	if (run_program(check) >= 0 && mount(partition, "/state", "ext4", flags, STATE_OPTIONS) == 0)
+	if (disk_program_run(check) >= 0 && mount(partition, "/state", "ext4", flags, STATE_OPTIONS) == 0)
 		return 0;
 	return diag_set(reterr, -error, partition, "STATE cannot be mounted: %s", strerror(error));
 }
@@ -188,15 +172,6 @@ static void mount_memory(void)
 
 // --- the run ---
 
-static void boot_device(char *ret, size_t n)
-{
-	struct value *boot CLEANUP(value_freep) = NULL;
-	const char *device = NULL;
-	if (json_load(RUN_BOOT, 64 << 10, &boot, NULL) == 0)
-		device = value_text(value_find(boot, "device"));
-	(void)snprintf(ret, n, "%s", device ? device : ""); // device names are short
-}
-
 static int use_state(const char *partition, struct diag *reterr)
 {
 	int r = file_make_folders("/state", 0755);
@@ -234,7 +209,7 @@ static int find_or_make(const struct seed_choice *seed, const struct image_facts
 		.blank_allowed = image->state_disk_blank || seed->state_disk == SEED_DISK_BLANK,
 		.serial = seed->state_disk == SEED_DISK_SERIAL ? seed->state_disk_serial : NULL,
 	};
-	boot_device(device, sizeof(device));
+	disk_boot_device(device, sizeof(device));
 	size_t n = find_disks(disks, device[0] ? device : NULL, wish.blank_allowed || wish.serial);
 	enum state_verdict verdict = state_choose(disks, n, &wish, &chosen, &code, sentence);
 	int r = 0;

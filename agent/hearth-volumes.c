@@ -2,10 +2,10 @@
 // starts it, so that a slow mkfs holds up nothing else. Nothing is ever unmade: a volume that no assignment names any more
 // stays mounted, with a remark.
 // SPDX-License-Identifier: Apache-2.0
+#include "agent/disk-program.h"
 #include "agent/root-path.h"
 #include "agent/volumes-exchange.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "base/log.h"
 #include <errno.h>
 
@@ -40,15 +40,6 @@ static size_t keep_the_rest(const struct volumes_wanted *wanted, const struct vo
 	return n;
 }
 
-static void boot_device(char *ret, size_t n)
-{
-	struct value *boot CLEANUP(value_freep) = NULL;
-	const char *device = NULL;
-	if (json_load(RUN_BOOT, 64 << 10, &boot, NULL) == 0)
-		device = value_text(value_find(boot, "device"));
-	(void)snprintf(ret, n, "%s", device ? device : ""); // device names are short
-}
-
 static int run(struct diag *reterr)
 {
 	struct volumes_wanted wanted CLEANUP(volumes_wanted_done) = { 0 };
@@ -61,7 +52,7 @@ static int run(struct diag *reterr)
 		r = diag_set(reterr, r, VOLUME_FOLDER, "cannot be made: %s", strerror(-r));
 	if (r < 0)
 		return r;
-	boot_device(device, sizeof(device));
+	disk_boot_device(device, sizeof(device));
 	struct volume_owner owner = { .cluster = wanted.cluster, .node = wanted.node, .durable = wanted.durable,
 		.boot_device = device[0] ? device : NULL };
 	for (; n < wanted.n; n++) {

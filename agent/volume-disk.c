@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/volume-disk.h"
+#include "agent/disk-program.h"
 #include "agent/root-path.h"
 #include "agent/state-disk.h"
 #include "base/file.h"
@@ -9,31 +10,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/statvfs.h>
-#include <sys/wait.h>
 #include <linux/loop.h>
 
-extern char **environ;
-
 enum { UDEV_WAIT_MSEC = 30000, DEVICE_WAIT_MSEC = 5000, LOOK_EVERY_MSEC = 50, LOOP_TRIES = 16 };
-
-static int run_program(const char *const argv[])
-{
-	pid_t pid;
-	int status;
-	int r = posix_spawnp(&pid, argv[0], NULL, NULL, (char *const *)argv, environ);
-	if (r != 0)
-		return -r;
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -EIO;
-}
 
 static int folder_sync(const char *path)
 {
@@ -195,7 +179,7 @@ static int make_image(const struct volume_wish *wish, const struct paths *p, str
 	if (fd < 0)
 		return fail(result, errno, "cannot be made", p->unfinished);
 	r = posix_fallocate(fd, 0, (off_t)wish->bytes);
-	if (r == 0 && (r = run_program(mkfs)) > 0)
+	if (r == 0 && (r = disk_program_run(mkfs)) > 0)
 		r = -EIO;
 	if (r == 0 && (fsync(fd) < 0 || rename(p->unfinished, p->image) < 0))
 		r = -errno;
@@ -218,7 +202,7 @@ static int make_disk(const struct volume_seen *seen, const struct volume_record 
 								  : disk_mark_making(path, DISK_MARK_VOLUME, &diag);
 	if (r == 0)
 		r = volume_label_write(path, record);
-	if (r == 0 && (r = run_program(repart)) > 0)
+	if (r == 0 && (r = disk_program_run(repart)) > 0)
 		r = -EIO;
 	if (r < 0)
 		return fail(result, r, "cannot be made a volume", path);
@@ -241,7 +225,7 @@ static int loop_attach(const char *path, char device[static 128])
 	if (file < 0)
 		return -errno;
 	if (!file_exists("/dev/loop-control"))
-		(void)run_program(modprobe); // the next open says it
+		(void)disk_program_run(modprobe); // the next open says it
 	int control AUTO_CLOSE = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
 	if (control < 0)
 		return -errno;
@@ -275,7 +259,7 @@ static int mount_device(const char *device, const char *mount_point, struct volu
 		return fail(result, r, "cannot be made", mount_point);
 	if (mount(device, mount_point, "ext4", flags, NULL) == 0)
 		return 0;
-	int error = errno, rc = run_program(check);
+	int error = errno, rc = disk_program_run(check);
 	if (rc >= 0 && rc < 4 && mount(device, mount_point, "ext4", flags, NULL) == 0)
 		return 0;
 	(void)rmdir(mount_point); // a pod must not find it
