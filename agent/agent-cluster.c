@@ -19,7 +19,7 @@
 #define K3S_SERVER_TOKEN K3S_DATA "/server/token"
 #define TRUSTED_FOLDER "/usr/lib/hearth/trusted"
 
-enum { NODE_EVERY_SEC = 10, NODES_EVERY_SEC = 5, MESH_MTU_DEFAULT = 1420 };
+enum { NODE_EVERY_SEC = 10, MESH_MTU_DEFAULT = 1420 };
 
 // --- the Node object ---
 
@@ -64,12 +64,21 @@ static void on_node(const struct kube_answer *answer, void *user)
 static void on_nodes(const struct kube_answer *answer, void *user)
 {
 	struct agent *a = user;
+	uint64_t now_usec = time_boot_usec();
 	a->kube_asking_nodes = false;
+	a->kube_nodes_took_usec = now_usec - a->kube_nodes_usec;
 	if (answer->error < 0)
 		return;
-	char *seen = node_list_pod_cidrs(answer->object);
+	size_t n;
+	char *seen = node_list_pod_cidrs(answer->object, &n);
 	if (!seen)
 		return;
+	a->kube_nodes_missing = n <= a->peers.n; // somebody of the mesh has no range yet (or is an admin, who never has)
+	if (str_equal(seen, a->pod_cidrs_seen)) {
+		free(seen);
+		return;
+	}
+	a->nodes_news_usec = now_usec;
 	free(a->pod_cidrs_seen);
 	a->pod_cidrs_seen = seen;
 	agent_kick(a);
@@ -103,7 +112,8 @@ static void ask_kube(struct agent *a)
 		a->kube_asking_node = path && kube_get(a->kube, path, on_node, a) >= 0;
 	}
 	if (a->assignment->watch_pod_cidrs && !a->kube_asking_nodes &&
-		now_usec - a->kube_nodes_usec >= NODES_EVERY_SEC * USEC_PER_SEC) {
+		now_usec - a->kube_nodes_usec >= node_list_pause_usec(now_usec - a->nodes_news_usec, a->kube_nodes_missing,
+							a->kube_nodes_took_usec)) {
 		a->kube_nodes_usec = now_usec;
 		a->kube_asking_nodes = kube_get(a->kube, "/api/v1/nodes", on_nodes, a) >= 0;
 	}

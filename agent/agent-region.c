@@ -226,6 +226,7 @@ static int on_mesh(const char *json, size_t n, struct diag *reterr, void *user)
 		return r;
 	a->peers_known = true;
 	a->mesh_dirty = true;
+	a->nodes_news_usec = time_boot_usec();
 	r = mesh_peers_save(a->options.root, &a->peers, reterr);
 	if (r < 0)
 		log_warning("the mesh cannot be saved: %s", strerror(-r)); // it still holds in this boot

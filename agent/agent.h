@@ -114,7 +114,9 @@ struct agent {
 	uint64_t k3s_since_usec;
 	struct kube *kube;
 	bool kube_asking_node, kube_asking_nodes;
-	uint64_t kube_asked_usec, kube_nodes_usec, kube_took_usec;
+	uint64_t kube_asked_usec, kube_nodes_usec, kube_took_usec, kube_nodes_took_usec;
+	uint64_t nodes_news_usec; // when the mesh or the list of Nodes last said something new
+	bool kube_nodes_missing;  // fewer pod ranges than machines in the mesh
 	bool has_node;
 	struct node_readiness node;
 	char *node_problem;

@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 
 // Between walks: at least WALK_SEC, and thrice what the last one took: an API server that is slow is not asked without a pause.
-enum { WALK_SEC = 2, WALK_STEADY_SEC = 15, WALK_PAUSES = 3, WALK_MAX_SEC = 30, DEFAULT_PRUNE_SEC = 45, DEFAULT_LOOK_SEC = 60 };
+enum { WALK_SEC = 2, WALK_STEADY_SEC = 30, WALK_PAUSES = 3, WALK_MAX_SEC = 30, DEFAULT_PRUNE_SEC = 45, DEFAULT_LOOK_SEC = 60 };
 
 struct bootstrap {
 	sd_event *event;

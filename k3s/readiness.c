@@ -115,20 +115,31 @@ const char *node_label_missing(const struct value *node, const struct value *wan
 	return NULL;
 }
 
-char *node_list_pod_cidrs(const struct value *list)
+uint64_t node_list_pause_usec(uint64_t since_news_usec, bool missing, uint64_t took_usec)
+{
+	bool busy = missing || since_news_usec < NODE_LIST_BUSY_SEC * USEC_PER_SEC;
+	uint64_t least = (busy ? NODE_LIST_SEC : NODE_LIST_QUIET_SEC) * USEC_PER_SEC, usec = took_usec * NODE_LIST_PAUSES;
+
+	return usec < least ? least : usec > NODE_LIST_QUIET_SEC * USEC_PER_SEC ? NODE_LIST_QUIET_SEC * USEC_PER_SEC : usec;
+}
+
+char *node_list_pod_cidrs(const struct value *list, size_t *ret_n)
 {
 	const struct value *items = value_find(list, "items");
 	struct json_out out = {0};
 
 	if (!items || items->type != VALUE_ARRAY)
 		return NULL;
+	*ret_n = 0;
 	json_out_object_begin(&out);
 	for (size_t i = 0; i < items->n; i++) {
 		const char *name = value_text(value_path(&items->items[i], "metadata", "name", NULL));
 		const char *cidr = value_text(value_path(&items->items[i], "spec", "podCIDR", NULL));
 
-		if (name && cidr)
+		if (name && cidr) {
 			json_out_member(&out, name, cidr);
+			(*ret_n)++;
+		}
 	}
 	json_out_object_end(&out);
 	return json_out_take(&out);

@@ -24,5 +24,10 @@ int node_readiness_from(const struct value *node, struct node_readiness *ret, st
 // The first label of @wanted (object of strings) that @node does not carry with that value, or NULL; borrowed key.
 const char *node_label_missing(const struct value *node, const struct value *wanted);
 /* podCIDR of every Node of a NodeList as a JSON object text {"NAME": "CIDR"}; nodes without one are left out.
- * Caller frees; NULL when @list is no NodeList or memory ran out. */
-char *node_list_pod_cidrs(const struct value *list);
+ * @ret_n: how many are in it. Caller frees; NULL when @list is no NodeList or memory ran out. */
+char *node_list_pod_cidrs(const struct value *list, size_t *ret_n);
+
+enum { NODE_LIST_SEC = 5, NODE_LIST_QUIET_SEC = 60, NODE_LIST_BUSY_SEC = 120, NODE_LIST_PAUSES = 10 };
+/* How long after one list of all Nodes the next one is asked for: thousands of Nodes are megabytes. Soon for a while after
+ * something new (@since_news_usec), and while one that belongs there is @missing; never more often than the API can bear. */
+uint64_t node_list_pause_usec(uint64_t since_news_usec, bool missing, uint64_t took_usec);

@@ -1,6 +1,7 @@
 // Node objects as kubelet and the control plane write them.
 // SPDX-License-Identifier: Apache-2.0
 #include "base/json.h"
+#include "base/time.h"
 #include "k3s/readiness.h"
 
 #include <errno.h>
@@ -120,10 +121,24 @@ static void pod_ranges_of_all_nodes(void **state)
 		"{\"kind\":\"NodeList\",\"items\":[{\"metadata\":{\"name\":\"a\"},\"spec\":{\"podCIDR\":\"10.64.0.0/24\"}},"
 		"{\"metadata\":{\"name\":\"b\"},\"spec\":{}}]}");
 	struct value *none CLEANUP(value_freep) = json("{}");
-	char *text AUTO_FREE = node_list_pod_cidrs(list);
+	size_t n = 0;
+	char *text AUTO_FREE = node_list_pod_cidrs(list, &n);
 
 	assert_string_equal(text, "{\"a\":\"10.64.0.0/24\"}");
-	assert_null(node_list_pod_cidrs(none));
+	assert_int_equal(n, 1);
+	assert_null(node_list_pod_cidrs(none, &n));
+}
+
+static void all_nodes_are_listed_seldom_when_nothing_is_new(void **state)
+{
+	const uint64_t sec = USEC_PER_SEC, quick = 10 * USEC_PER_MSEC, long_ago = 3600 * sec;
+
+	assert_int_equal(node_list_pause_usec(0, false, quick), 5 * sec);
+	assert_int_equal(node_list_pause_usec(119 * sec, false, quick), 5 * sec);
+	assert_int_equal(node_list_pause_usec(120 * sec, false, quick), 60 * sec);
+	assert_int_equal(node_list_pause_usec(long_ago, true, quick), 5 * sec); // somebody has still to come
+	assert_int_equal(node_list_pause_usec(0, true, 2 * sec), 20 * sec); // an API that is slow is spared
+	assert_int_equal(node_list_pause_usec(0, true, 15 * sec), 60 * sec); // ... but not for ever
 }
 
 int main(void)
@@ -135,6 +150,7 @@ int main(void)
 		cmocka_unit_test(other_objects_are_no_nodes),
 		cmocka_unit_test(a_missing_label_is_named),
 		cmocka_unit_test(pod_ranges_of_all_nodes),
+		cmocka_unit_test(all_nodes_are_listed_seldom_when_nothing_is_new),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

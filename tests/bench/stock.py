@@ -18,7 +18,7 @@ import parts
 
 PACKAGES = ("linux-image-amd64", "initramfs-tools", "systemd-sysv", "cloud-init", "netplan.io", "wireguard-tools", "iproute2",
             "iptables", "dbus", "libpam-systemd", "curl", "ca-certificates", "zstd")
-CMDLINE = "root=/dev/vda rw console=ttyS0,115200 quiet loglevel=3"
+CMDLINE = "root=/dev/vda rw console=ttyS0,115200 quiet loglevel=3 mitigations=off highres=off"  # the last two as lab.yaml
 UP = re.compile(r"stock: up ([0-9.]+)")
 PEAK = re.compile(r"stock: cloud-init peak ([0-9]+) KiB RSS, ([0-9]+) KiB private dirty")
 

@@ -42,7 +42,7 @@ class Cluster(lines.Line):
         for i in range(self.n_servers):
             name = NAMES[i] if i < len(NAMES) else "server-%d" % (i + 1)
             port = self.ports[name] = self.api_port if i == 0 else parts.free_port()
-            self.servers.append(site.guest(name, 11 + i, self.seed("server", "hzfsnr-k8s-%dp" % (i + 1)), memory=2048, cpus=2,
+            self.servers.append(site.guest(name, 11 + i, self.seed("server", "hzfsnr-k8s-%dp" % (i + 1)), memory=2048, cpus=1,
                                            disk="4G,serial=STATE-" + name, forward="%d:6443" % port))
         for i in range(self.n_workers):
             name = "worker" if self.n_workers == 1 else "worker-%d" % (i + 1)

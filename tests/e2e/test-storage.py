@@ -68,7 +68,8 @@ def test(c, bin_folder, cache, folder):
         c.claim("the volume of a deleted claim is named", lambda: labs.wait_for("the warning", 180, lambda: any(
             "still holds the data of the deleted claim data-count-0" in w for w in machine.status()["warnings"])), machine.status)
         c.claim("... and has its data", number() >= before)
-        c.claim("... and the node is steady", machine.last()["phase"] == "steady", machine.last)
+        c.claim("... and the node says what of its bootstrap was taken away", lambda: labs.wait_for(
+            "the sentence", 120, lambda: "StatefulSet count" in machine.last()["sentence"]), machine.last)
 
 
 checks.main("storage", test)

@@ -35,6 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 	struct node_readiness readiness;
 	struct lease_seen seen = {0};
 	char *ranges AUTO_FREE = NULL;
+	size_t n;
 	char sentence[512];
 
 	health(bytes, n_bytes);
@@ -43,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 	if (node_readiness_from(value, &readiness, NULL) == 0 && !readiness.ready && !*readiness.sentence)
 		abort(); // a wait without a reason
 	(void)node_label_missing(value, value);
-	ranges = node_list_pod_cidrs(value);
+	ranges = node_list_pod_cidrs(value, &n);
 	for (size_t i = 0; i < N_ELEMENTS(kinds); i++) {
 		struct manifest_object object = {.api_version = (char *)kinds[i].api_version, .kind = (char *)kinds[i].kind,
 			.name = (char *)"x"};
