@@ -1,4 +1,6 @@
 // Hashes, random bytes, encodings, pins, sealing; and the one table from mbedTLS' errors to errno.
+// Streams go through libcrypto, which libcurl brings anyway: mbedTLS has no use for a processor's SHA instructions, and a
+// payload or an artifact is many megabytes.
 // SPDX-License-Identifier: Apache-2.0
 #include "base/crypto-mbed.h"
 
@@ -12,6 +14,7 @@
 #include <mbedtls/pem.h>
 #include <mbedtls/platform_util.h>
 #include <mbedtls/sha256.h>
+#include <openssl/evp.h>
 #include <sys/random.h>
 
 enum { GCM_NONCE_BYTES = 12, GCM_TAG_BYTES = 16 };
@@ -75,51 +78,52 @@ void sha256(const void *bytes, size_t n, uint8_t ret[static 32])
 }
 
 struct sha256_stream {
-	mbedtls_sha256_context hash;
+	EVP_MD_CTX *hash;
 };
 
 struct sha256_stream *sha256_stream_new(void)
 {
 	struct sha256_stream *stream = calloc(1, sizeof(*stream));
 
-	if (stream) {
-		mbedtls_sha256_init(&stream->hash);
-		(void)mbedtls_sha256_starts(&stream->hash, 0); // as in sha256()
-	}
+	if (!stream)
+		return NULL;
+	stream->hash = EVP_MD_CTX_new();
+	if (!stream->hash || EVP_DigestInit_ex(stream->hash, EVP_sha256(), NULL) != 1)
+		return sha256_stream_free(stream);
 	return stream;
 }
 
 struct sha256_stream *sha256_stream_free(struct sha256_stream *stream)
 {
 	if (stream)
-		mbedtls_sha256_free(&stream->hash);
+		EVP_MD_CTX_free(stream->hash);
 	free(stream);
 	return NULL;
 }
 
 void sha256_stream_add(struct sha256_stream *stream, const void *bytes, size_t n)
 {
-	(void)mbedtls_sha256_update(&stream->hash, bytes, n); // as in sha256()
+	(void)EVP_DigestUpdate(stream->hash, bytes, n); // fails only for a digest that is none or ended
 }
 
 void sha256_stream_end(struct sha256_stream *stream, uint8_t ret[static 32])
 {
-	(void)mbedtls_sha256_finish(&stream->hash, ret); // as in sha256()
+	(void)EVP_DigestFinal_ex(stream->hash, ret, NULL); // as above
 }
 
 void sha256_parts(const struct hash_part parts[], size_t n_parts, uint8_t ret[static 32])
 {
-	struct sha256_stream stream;
+	mbedtls_sha256_context hash;
 
-	mbedtls_sha256_init(&stream.hash);
-	(void)mbedtls_sha256_starts(&stream.hash, 0); // as in sha256()
+	mbedtls_sha256_init(&hash);
+	(void)mbedtls_sha256_starts(&hash, 0); // as in sha256()
 	for (size_t i = 0; i < n_parts; i++) {
 		uint32_t length = htobe32((uint32_t)parts[i].n);
-		sha256_stream_add(&stream, &length, sizeof(length));
-		sha256_stream_add(&stream, parts[i].bytes, parts[i].n);
+		(void)mbedtls_sha256_update(&hash, (const void *)&length, sizeof(length));
+		(void)mbedtls_sha256_update(&hash, parts[i].bytes, parts[i].n);
 	}
-	sha256_stream_end(&stream, ret);
-	mbedtls_sha256_free(&stream.hash);
+	(void)mbedtls_sha256_finish(&hash, ret);
+	mbedtls_sha256_free(&hash);
 }
 
 void hex_encode(const uint8_t *bytes, size_t n, char *ret)
