@@ -7,8 +7,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/time.h"
-#include "k3s/bootstrap-cache.h"
-#include "k3s/stage-walk.h"
+#include "k3s/bootstrap-trial.h"
 #include "k3s/substitute.h"
 #include "k3s/unpack.h"
 #include <errno.h>
@@ -33,7 +32,7 @@ struct bootstrap {
 	char *keys[COSIGN_MAX_KEYS];
 	char *self, *manifests_folder, *work_folder, *cache_folder;
 	uint64_t max_backoff_usec;
-	unsigned prune_sec, look_sec, come_back_sec, attempt;
+	unsigned prune_sec, look_sec, attempt;
 	void (*on_changed)(const struct bootstrap_status *status, void *user);
 	void *user;
 
@@ -50,10 +49,7 @@ struct bootstrap {
 	uint64_t layer_bytes; // as the manifest says
 
 	char used[OCI_DIGEST_TEXT]; // whose stages these are
-	char last_ready[OCI_DIGEST_TEXT];
-	enum stage_id furthest;
-	size_t furthest_at;               // objects
-	uint64_t stuck_usec, walked_usec; // how long nothing went on; the end of the last walk that counts, 0: it did not
+	struct bootstrap_trial trial;
 
 	struct stages *stages;
 	struct stage_extras *extras;
@@ -184,54 +180,29 @@ static void phase_set(struct bootstrap *bootstrap, enum bootstrap_phase phase, c
 
 static void ready_note(struct bootstrap *bootstrap)
 {
-	if (!*bootstrap->used || str_equal(bootstrap->used, bootstrap->last_ready))
-		return; // no artifact is none to come back to
-	memcpy(bootstrap->last_ready, bootstrap->used, sizeof(bootstrap->last_ready));
-	if (*bootstrap->cache_folder) {
-		// Without the note there is nothing to come back to after a restart: said nowhere, as nothing waits for it.
-		(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_READY, bootstrap->used);
-		bootstrap_cache_keep(bootstrap->cache_folder, bootstrap->wanted, bootstrap->used);
-	}
-}
-
-/* How long has nothing gone on? Only time in which this server lays and the artifact itself is waited for counts: others see
- * what the holder laid, which may be another artifact. An object more that is ready is progress, too. */
-static bool is_stuck(struct bootstrap *bootstrap, const struct stage_walk_result *result)
-{
-	uint64_t now_usec = time_boot_usec();
-	bool counts = result->error == 0 && result->holder && !result->not_its_own;
-
-	if (result->holder && (result->stage > bootstrap->furthest || result->at > bootstrap->furthest_at)) {
-		if (result->stage > bootstrap->furthest)
-			bootstrap->furthest = result->stage;
-		if (result->at > bootstrap->furthest_at)
-			bootstrap->furthest_at = result->at;
-		bootstrap->stuck_usec = 0;
-	} else if (counts && bootstrap->walked_usec) {
-		bootstrap->stuck_usec += now_usec - bootstrap->walked_usec;
-	}
-	bootstrap->walked_usec = counts ? now_usec : 0;
-	return counts && result->stage != N_STAGES && bootstrap->come_back_sec && is_wanted(bootstrap) &&
-	       *bootstrap->last_ready && !str_equal(bootstrap->used, bootstrap->last_ready) &&
-	       bootstrap->stuck_usec >= bootstrap->come_back_sec * USEC_PER_SEC;
+	if (!*bootstrap->cache_folder)
+		return;
+	// Without the note there is nothing to come back to after a restart: said nowhere, as nothing waits for it.
+	(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_READY, bootstrap->used);
+	bootstrap_cache_keep(bootstrap->cache_folder, bootstrap->wanted, bootstrap->used);
 }
 
 static void give_up(struct bootstrap *bootstrap, const struct stage_walk_result *result)
 {
 	char note[BOOTSTRAP_NOTE_MAX];
 
-	snprintf(note, sizeof(note), "%s %s", bootstrap->wanted, bootstrap->variables_hash);
+	bootstrap_given_up_note(bootstrap->wanted, bootstrap->variables_hash, note);
 	(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_BROKEN, note); // else it is tried once more
 	bootstrap->problem = -ETIME;
 	snprintf(bootstrap->problem_sentence, sizeof(bootstrap->problem_sentence),
 		"the bootstrap %.19s got no further for %u s and was given up (%.600s); set another digest, or this one again "
 		"after another, to have it tried anew",
-		bootstrap->wanted, bootstrap->come_back_sec, result->sentence);
+		bootstrap->wanted, bootstrap->trial.come_back_sec, result->sentence);
 	last_ready_use(bootstrap);
 	if (is_wanted(bootstrap)) { // the good one is gone from the disk: this one has to do
 		(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_BROKEN, NULL);
 		bootstrap->problem = 0;
-		bootstrap->stuck_usec = 0;
+		bootstrap->trial.stuck_usec = 0;
 	}
 }
 
@@ -247,9 +218,13 @@ static void on_walk_end(const struct stage_walk_result *result, void *user)
 	struct bootstrap *bootstrap = user;
 	bool steady = result->stage == N_STAGES && result->someone_lays;
 
-	if (steady && result->holder) // others may see what an older artifact laid
+	switch (bootstrap_trial_step(&bootstrap->trial, result, bootstrap->used, bootstrap->wanted, time_boot_usec())) {
+	case BOOTSTRAP_OPEN:
+		break;
+	case BOOTSTRAP_PROVEN:
 		ready_note(bootstrap);
-	if (is_stuck(bootstrap, result)) {
+		break;
+	case BOOTSTRAP_STUCK:
 		if (timer_set(bootstrap->timer, WALK_SEC * USEC_PER_SEC) == 0)
 			give_up(bootstrap, result);
 		return;
@@ -352,9 +327,7 @@ static int stages_use(struct bootstrap *bootstrap, struct stages *stages_take, c
 	stages_free(bootstrap->stages);
 	bootstrap->stages = TAKE_PTR(stages);
 	memmove(bootstrap->used, digest, strlen(digest) + 1);
-	bootstrap->furthest = STAGE_CRDS;
-	bootstrap->furthest_at = 0;
-	bootstrap->stuck_usec = bootstrap->walked_usec = 0;
+	bootstrap_trial_begin(&bootstrap->trial);
 	if (is_wanted(bootstrap))
 		bootstrap->problem = 0;
 	return walk_begin(bootstrap, reterr);
@@ -385,15 +358,15 @@ static int nothing_use(struct bootstrap *bootstrap, struct diag *reterr)
 // The last one that was entirely ready, when it is another one and is kept here, verified under the keys of today.
 static void last_ready_use(struct bootstrap *bootstrap)
 {
+	const char *other = bootstrap_trial_other(&bootstrap->trial, bootstrap->wanted);
 	char *layer_path AUTO_FREE = NULL;
 
-	if (!*bootstrap->last_ready || str_equal(bootstrap->last_ready, bootstrap->wanted) ||
-		!*bootstrap->cache_folder ||
-		bootstrap_cache_check(bootstrap->cache_folder, bootstrap->last_ready, bootstrap->keys_hash) < 0)
+	if (!other || !*bootstrap->cache_folder ||
+		bootstrap_cache_check(bootstrap->cache_folder, other, bootstrap->keys_hash) < 0)
 		return;
-	layer_path = bootstrap_cache_layer(bootstrap->cache_folder, bootstrap->last_ready);
+	layer_path = bootstrap_cache_layer(bootstrap->cache_folder, other);
 	if (layer_path)
-		(void)artifact_use(bootstrap, bootstrap->last_ready, layer_path, NULL); // the refusal says more
+		(void)artifact_use(bootstrap, other, layer_path, NULL); // the refusal says more
 }
 
 // What the tag says, for a hearthd that starts while nobody can be asked.
@@ -478,7 +451,7 @@ static void on_layer(const struct oci_fetched *fetched, void *user)
 	if (str_equal(folder, bootstrap->cache_folder) &&
 		bootstrap_cache_save(folder, bootstrap->wanted, bootstrap->keys_hash, bootstrap->manifest,
 			bootstrap->n_manifest, NULL) == 0)
-		bootstrap_cache_keep(folder, bootstrap->wanted, bootstrap->last_ready);
+		bootstrap_cache_keep(folder, bootstrap->wanted, bootstrap->trial.last_ready);
 	wanted_use(bootstrap, path);
 	if (!str_equal(folder, bootstrap->cache_folder))
 		(void)file_remove(path); // it is in memory now
@@ -529,7 +502,7 @@ static int manifest_keep(struct bootstrap *bootstrap, const struct oci_fetched *
 // 0: the wanted artifact is the one that is walked, or is used now, or the last good one in its stead; 1: it has to be pulled.
 static int wanted_find(struct bootstrap *bootstrap)
 {
-	char *layer_path AUTO_FREE = NULL, note[BOOTSTRAP_NOTE_MAX], given_up[BOOTSTRAP_NOTE_MAX];
+	char *layer_path AUTO_FREE = NULL, note[BOOTSTRAP_NOTE_MAX];
 
 	if (bootstrap->walk && is_wanted(bootstrap)) {
 		bootstrap->problem = 0; // the tag moved back
@@ -538,8 +511,7 @@ static int wanted_find(struct bootstrap *bootstrap)
 	if (!*bootstrap->cache_folder)
 		return 1;
 	bootstrap_note_read(bootstrap->cache_folder, BOOTSTRAP_NOTE_BROKEN, note);
-	snprintf(given_up, sizeof(given_up), "%s %s", bootstrap->wanted, bootstrap->variables_hash);
-	if (str_equal(note, given_up) && bootstrap->come_back_sec) {
+	if (bootstrap_trial_is_given_up(&bootstrap->trial, note, bootstrap->wanted, bootstrap->variables_hash)) {
 		if (bootstrap->problem != -ETIME)
 			snprintf(bootstrap->problem_sentence, sizeof(bootstrap->problem_sentence),
 				"the bootstrap %.19s got no further and was given up; set another digest, or this one again after "
@@ -762,7 +734,7 @@ static void last_ready_read(struct bootstrap *bootstrap)
 	if (*bootstrap->cache_folder)
 		bootstrap_note_read(bootstrap->cache_folder, BOOTSTRAP_NOTE_READY, note);
 	if (oci_digest_valid(note))
-		memcpy(bootstrap->last_ready, note, OCI_DIGEST_TEXT);
+		memcpy(bootstrap->trial.last_ready, note, OCI_DIGEST_TEXT);
 }
 
 int bootstrap_new(const struct bootstrap_config *config, struct bootstrap **ret, struct diag *reterr)
@@ -790,7 +762,7 @@ int bootstrap_new(const struct bootstrap_config *config, struct bootstrap **ret,
 	if (config->digest)
 		memcpy(bootstrap->wanted, config->digest, OCI_DIGEST_TEXT);
 	bootstrap->look_sec = config->look_sec ? config->look_sec : DEFAULT_LOOK_SEC;
-	bootstrap->come_back_sec = config->come_back_sec;
+	bootstrap->trial.come_back_sec = config->come_back_sec;
 	bootstrap->max_backoff_usec = config->max_backoff_usec ? config->max_backoff_usec : 30 * USEC_PER_SEC;
 	bootstrap->prune_sec = config->prune_sec ? config->prune_sec : DEFAULT_PRUNE_SEC;
 	bootstrap->on_changed = config->on_changed;
