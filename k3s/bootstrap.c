@@ -7,13 +7,13 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/time.h"
+#include "k3s/bootstrap-pull.h"
 #include "k3s/bootstrap-trial.h"
 #include "k3s/substitute.h"
 #include "k3s/unpack.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
-#include <sys/stat.h>
 
 // Between walks: at least WALK_SEC, and thrice what the last one took: an API server that is slow is not asked without a pause.
 enum { WALK_SEC = 2, WALK_STEADY_SEC = 30, WALK_PAUSES = 3, WALK_MAX_SEC = 30, DEFAULT_PRUNE_SEC = 45, DEFAULT_LOOK_SEC = 60 };
@@ -41,12 +41,7 @@ struct bootstrap {
 	sd_event_source *attempt_timer; // the next look for an artifact
 	int problem;                    // why the wanted artifact is not the one that is walked
 	char problem_sentence[1024];
-	struct oci_fetch *fetch;
-	struct cosign_check *check;
-	char *manifest;
-	size_t n_manifest;
-	char layer_digest[OCI_DIGEST_TEXT];
-	uint64_t layer_bytes; // as the manifest says
+	struct bootstrap_pull *pull;
 
 	char used[OCI_DIGEST_TEXT]; // whose stages these are
 	struct bootstrap_trial trial;
@@ -412,93 +407,6 @@ static void wanted_use(struct bootstrap *bootstrap, const char *layer_path)
 	(void)timer_set(bootstrap->attempt_timer, bootstrap->look_sec * USEC_PER_SEC); // else the tag stands
 }
 
-/* Where the layer goes: into the cache, else (it is switched off, or there is no STATE) beside the work. NULL: neither. */
-static char *layer_folder(struct bootstrap *bootstrap)
-{
-	if (*bootstrap->cache_folder && file_make_folders(bootstrap->cache_folder, 0700) == 0)
-		return strdup(bootstrap->cache_folder);
-	return file_make_folders(bootstrap->work_folder, 0700) == 0 ? strdup(bootstrap->work_folder) : NULL;
-}
-
-static void on_layer(const struct oci_fetched *fetched, void *user)
-{
-	struct bootstrap *bootstrap = user;
-	char *folder AUTO_FREE = layer_folder(bootstrap);
-	char *path AUTO_FREE = folder ? bootstrap_cache_layer(folder, bootstrap->wanted) : NULL;
-	struct diag diag = {0};
-	struct stat st;
-
-	bootstrap->fetch = NULL;
-	if (fetched->error < 0) {
-		if (fetched->error == -EBADMSG || fetched->error == -EFBIG || fetched->error == -ENOENT)
-			attempt_refuse(bootstrap, fetched->error, fetched->diag, 0);
-		else
-			attempt_fail(bootstrap, fetched->error, diag_text(fetched->diag), fetched->retry_after_sec);
-		return;
-	}
-	if (!path || stat(path, &st) < 0) {
-		attempt_fail(bootstrap, -EIO, "the bootstrap that was just fetched is not there any more", 0);
-		return;
-	}
-	if ((uint64_t)st.st_size != bootstrap->layer_bytes) {
-		(void)file_remove(path); // named by a manifest that lies about it
-		(void)diag_set(&diag, -EBADMSG, "", "its layer has %llu bytes, its manifest says %llu",
-			(unsigned long long)st.st_size, (unsigned long long)bootstrap->layer_bytes);
-		attempt_refuse(bootstrap, -EBADMSG, &diag, 0);
-		return;
-	}
-	// Without the rest beside it the next start needs the registry: worth a try, no reason to stop.
-	if (str_equal(folder, bootstrap->cache_folder) &&
-		bootstrap_cache_save(folder, bootstrap->wanted, bootstrap->keys_hash, bootstrap->manifest,
-			bootstrap->n_manifest, NULL) == 0)
-		bootstrap_cache_keep(folder, bootstrap->wanted, bootstrap->trial.last_ready);
-	wanted_use(bootstrap, path);
-	if (!str_equal(folder, bootstrap->cache_folder))
-		(void)file_remove(path); // it is in memory now
-}
-
-static void on_checked(const struct cosign_checked *checked, void *user)
-{
-	struct bootstrap *bootstrap = user;
-	char *folder AUTO_FREE = NULL, *path AUTO_FREE = NULL;
-	struct diag own = {0};
-	int r, error = checked->error;
-
-	bootstrap->check = NULL;
-	if (error < 0) {
-		if (error == -ENOKEY || error == -EKEYREJECTED || error == -EBADMSG)
-			attempt_refuse(bootstrap, error, checked->diag, 0);
-		else
-			attempt_fail(bootstrap, error, diag_text(checked->diag), checked->retry_after_sec);
-		return;
-	}
-	phase_set(bootstrap, BOOTSTRAP_PULLING, "pulling the bootstrap");
-	folder = layer_folder(bootstrap);
-	path = folder ? bootstrap_cache_layer(folder, bootstrap->wanted) : NULL;
-	r = path ? oci_fetch_blob_file(&bootstrap->source, bootstrap->layer_digest, path, bootstrap->layer_bytes, NULL,
-			   on_layer, bootstrap, &bootstrap->fetch)
-		 : -EIO;
-	if (r < 0) {
-		(void)diag_set(&own, r, "", "its layer cannot be stored: %s", strerror(-r));
-		attempt_refuse(bootstrap, r, &own, 0);
-	}
-}
-
-static int manifest_keep(struct bootstrap *bootstrap, const struct oci_fetched *fetched, struct diag *reterr)
-{
-	struct oci_layer layer;
-	int r = bootstrap_layer(fetched->bytes, fetched->n, &layer, reterr);
-
-	if (r < 0)
-		return r;
-	memcpy(bootstrap->layer_digest, layer.digest, OCI_DIGEST_TEXT);
-	bootstrap->layer_bytes = layer.size;
-	free(bootstrap->manifest);
-	bootstrap->manifest = strndup(fetched->bytes, fetched->n);
-	bootstrap->n_manifest = fetched->n;
-	return bootstrap->manifest ? 0 : -ENOMEM;
-}
-
 // 0: the wanted artifact is the one that is walked, or is used now, or the last good one in its stead; 1: it has to be pulled.
 static int wanted_find(struct bootstrap *bootstrap)
 {
@@ -535,36 +443,58 @@ static int wanted_find(struct bootstrap *bootstrap)
 	return 0;
 }
 
-static void on_manifest(const struct oci_fetched *fetched, void *user)
+// What the tag names now.
+static bool on_named(const char *digest, void *user)
 {
 	struct bootstrap *bootstrap = user;
-	struct diag diag = {0};
-	int r;
 
-	bootstrap->fetch = NULL;
-	if (fetched->error < 0) {
-		if (fetched->error == -EBADMSG || fetched->error == -ENOENT || fetched->error == -EACCES)
-			attempt_refuse(bootstrap, fetched->error, fetched->diag, 0);
-		else
-			attempt_fail(bootstrap, fetched->error, diag_text(fetched->diag), fetched->retry_after_sec);
+	memcpy(bootstrap->wanted, digest, sizeof(bootstrap->wanted));
+	(void)timer_set(bootstrap->attempt_timer, bootstrap->look_sec * USEC_PER_SEC); // else the tag stands
+	if (wanted_find(bootstrap) != 0)
+		return true;
+	bootstrap->pull = NULL;
+	return false;
+}
+
+static void on_pull_step(enum bootstrap_pull_step step, void *user)
+{
+	switch (step) {
+	case BOOTSTRAP_PULL_VERIFYING:
+		phase_set(user, BOOTSTRAP_VERIFYING, "verifying the signature of the bootstrap");
+		break;
+	case BOOTSTRAP_PULL_LAYER:
+		phase_set(user, BOOTSTRAP_PULLING, "pulling the bootstrap");
+		break;
+	}
+}
+
+static void on_pulled(const struct bootstrap_pulled *pulled, void *user)
+{
+	struct bootstrap *bootstrap = user;
+
+	bootstrap->pull = NULL;
+	if (pulled->error < 0 && pulled->refused) {
+		attempt_refuse(bootstrap, pulled->error, pulled->diag, 0);
 		return;
 	}
-	if (bootstrap->tag) {
-		memcpy(bootstrap->wanted, fetched->digest, sizeof(bootstrap->wanted));
-		(void)timer_set(bootstrap->attempt_timer, bootstrap->look_sec * USEC_PER_SEC); // else the tag stands
-		if (wanted_find(bootstrap) == 0)
-			return;
+	if (pulled->error < 0) {
+		attempt_fail(bootstrap, pulled->error, diag_text(pulled->diag), pulled->retry_after_sec);
+		return;
 	}
-	r = manifest_keep(bootstrap, fetched, &diag);
-	if (r == 0) {
-		phase_set(bootstrap, BOOTSTRAP_VERIFYING, "verifying the signature of the bootstrap");
-		r = cosign_check_start(&bootstrap->source, bootstrap->wanted, (const char *const *)bootstrap->keys,
-			bootstrap->n_keys, on_checked, bootstrap, &bootstrap->check);
-		if (r < 0)
-			(void)diag_set(&diag, r, "", "its signature cannot be asked for: %s", strerror(-r));
-	}
-	if (r < 0)
-		attempt_refuse(bootstrap, r, &diag, 0);
+	if (pulled->kept)
+		bootstrap_cache_keep(bootstrap->cache_folder, bootstrap->wanted, bootstrap->trial.last_ready);
+	wanted_use(bootstrap, pulled->layer_path);
+}
+
+static int pull_start(struct bootstrap *bootstrap, const char *reference)
+{
+	return bootstrap_pull_start(
+		&(struct bootstrap_pull_config){.source = &bootstrap->source,
+			.key_pems = (const char *const *)bootstrap->keys, .n_keys = bootstrap->n_keys,
+			.keys_hash = bootstrap->keys_hash, .cache_folder = bootstrap->cache_folder,
+			.work_folder = bootstrap->work_folder, .on_named = bootstrap->tag ? on_named : NULL,
+			.on_step = on_pull_step, .on_pulled = on_pulled, .user = bootstrap},
+		reference, &bootstrap->pull);
 }
 
 static void attempt_start(struct bootstrap *bootstrap)
@@ -588,7 +518,7 @@ static void attempt_start(struct bootstrap *bootstrap)
 		return;
 	if (!bootstrap->walk)
 		bootstrap->status.phase = BOOTSTRAP_PULLING; // the sentence of the last attempt stays until this one knows more
-	r = oci_fetch_manifest(&bootstrap->source, reference, on_manifest, bootstrap, &bootstrap->fetch);
+	r = pull_start(bootstrap, reference);
 	if (r < 0) {
 		(void)diag_set(&diag, r, "", "%s cannot be asked for %s: %s", bootstrap->url, reference, strerror(-r));
 		attempt_refuse(bootstrap, r, &diag, 0);
@@ -599,7 +529,7 @@ static int on_attempt_timer(sd_event_source *source, uint64_t usec, void *user)
 {
 	struct bootstrap *bootstrap = user;
 
-	if (!bootstrap->fetch && !bootstrap->check)
+	if (!bootstrap->pull)
 		attempt_start(bootstrap);
 	return 0;
 }
@@ -795,8 +725,7 @@ struct bootstrap *bootstrap_free(struct bootstrap *bootstrap)
 {
 	if (!bootstrap)
 		return NULL;
-	oci_fetch_cancel(bootstrap->fetch);
-	cosign_check_cancel(bootstrap->check);
+	bootstrap_pull_cancel(bootstrap->pull);
 	stage_walk_free(bootstrap->walk);
 	lease_free(bootstrap->lease);
 	sd_event_source_disable_unref(bootstrap->timer);
@@ -813,7 +742,6 @@ struct bootstrap *bootstrap_free(struct bootstrap *bootstrap)
 	free(bootstrap->url);
 	free(bootstrap->repository);
 	free(bootstrap->tag);
-	free(bootstrap->manifest);
 	free(bootstrap->self);
 	free(bootstrap->manifests_folder);
 	free(bootstrap->work_folder);
