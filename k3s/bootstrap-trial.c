@@ -44,6 +44,14 @@ enum bootstrap_verdict bootstrap_trial_step(struct bootstrap_trial *trial, const
 	return BOOTSTRAP_OPEN;
 }
 
+bool bootstrap_trial_learn(struct bootstrap_trial *trial, const char *digest)
+{
+	if (!oci_digest_valid(digest) || str_equal(digest, trial->last_ready))
+		return false;
+	memcpy(trial->last_ready, digest, OCI_DIGEST_TEXT);
+	return true;
+}
+
 const char *bootstrap_trial_other(const struct bootstrap_trial *trial, const char *wanted)
 {
 	return *trial->last_ready && !str_equal(trial->last_ready, wanted) ? trial->last_ready : NULL;
@@ -60,5 +68,5 @@ bool bootstrap_trial_is_given_up(const struct bootstrap_trial *trial, const char
 	char given_up[BOOTSTRAP_NOTE_MAX];
 
 	bootstrap_given_up_note(wanted, variables_hash, given_up);
-	return trial->come_back_sec && str_equal(note, given_up);
+	return trial->come_back_sec && !str_equal(wanted, trial->last_ready) && str_equal(note, given_up);
 }

@@ -30,11 +30,14 @@ void bootstrap_trial_begin(struct bootstrap_trial *trial);
  * BOOTSTRAP_PROVEN sets last_ready; with BOOTSTRAP_STUCK there is one to come back to. */
 enum bootstrap_verdict bootstrap_trial_step(struct bootstrap_trial *trial, const struct stage_walk_result *result,
 	const char *used, const char *wanted, uint64_t now_usec);
+/* Another server had @digest entirely ready, or this one before it was restarted: that is last_ready now, and as good as seen
+ * here. false: no news, or no digest. */
+bool bootstrap_trial_learn(struct bootstrap_trial *trial, const char *digest);
 // What comes back when @wanted cannot be had, is refused or is given up: NULL when nothing else was ever ready.
 const char *bootstrap_trial_other(const struct bootstrap_trial *trial, const char *wanted);
 
 // The note of what was given up: the digest and the hash of what was given to it.
 void bootstrap_given_up_note(const char *wanted, const char *variables_hash, char ret[static BOOTSTRAP_NOTE_MAX]);
-// @note says that this very one was given up, and that still counts.
+// @note says that this very one was given up, and that still counts: it was ready nowhere since.
 bool bootstrap_trial_is_given_up(const struct bootstrap_trial *trial, const char *note, const char *wanted,
 	const char *variables_hash);

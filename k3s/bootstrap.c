@@ -44,6 +44,7 @@ struct bootstrap {
 	struct bootstrap_pull *pull;
 
 	char used[OCI_DIGEST_TEXT]; // whose stages these are
+	bool coming_back;           // the wanted one was given up, and the last good one has to be pulled first
 	struct bootstrap_trial trial;
 
 	struct stages *stages;
@@ -109,6 +110,7 @@ static int timer_set(sd_event_source *timer, uint64_t usec)
 }
 
 static void last_ready_use(struct bootstrap *bootstrap);
+static void come_back(struct bootstrap *bootstrap);
 
 // The artifact that is walked is the one that is wanted.
 static bool is_wanted(const struct bootstrap *bootstrap)
@@ -116,15 +118,20 @@ static bool is_wanted(const struct bootstrap *bootstrap)
 	return str_equal(bootstrap->used, bootstrap->wanted);
 }
 
-// The artifact could not be had or is refused: say so, come again; the last good one is walked meanwhile.
-static void attempt_fail(struct bootstrap *bootstrap, int error, const char *sentence, unsigned retry_after_sec)
+static uint64_t attempt_wait_usec(struct bootstrap *bootstrap, unsigned retry_after_sec)
 {
 	uint64_t wait = time_backoff_usec(bootstrap->attempt, USEC_PER_SEC, bootstrap->max_backoff_usec);
 
-	if (wait < retry_after_sec * USEC_PER_SEC)
-		wait = retry_after_sec * USEC_PER_SEC;
 	if (bootstrap->attempt < 16)
 		bootstrap->attempt++;
+	return wait < retry_after_sec * USEC_PER_SEC ? retry_after_sec * USEC_PER_SEC : wait;
+}
+
+// The artifact could not be had or is refused: say so, come again; the last good one is walked meanwhile.
+static void attempt_fail(struct bootstrap *bootstrap, int error, const char *sentence, unsigned retry_after_sec)
+{
+	uint64_t wait = attempt_wait_usec(bootstrap, retry_after_sec);
+
 	if (bootstrap->walk && is_wanted(bootstrap)) { // the tag could not be looked up again: what it said last stands
 		(void)timer_set(bootstrap->attempt_timer, wait + bootstrap->look_sec * USEC_PER_SEC); // else for ever
 		return;
@@ -173,13 +180,35 @@ static void phase_set(struct bootstrap *bootstrap, enum bootstrap_phase phase, c
 
 // ---- walking
 
+static void given_up_note_write(struct bootstrap *bootstrap, const char *note)
+{
+	if (*bootstrap->cache_folder)
+		(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_BROKEN, note); // else it is tried once more
+}
+
+static void last_ready_note(struct bootstrap *bootstrap)
+{
+	// Without the note there is nothing to come back to after a restart: said nowhere, as nothing waits for it.
+	if (*bootstrap->cache_folder)
+		(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_READY, bootstrap->trial.last_ready);
+	lease_set_note(bootstrap->lease, bootstrap->trial.last_ready);
+}
+
+// What is walked is entirely ready for the first time.
 static void ready_note(struct bootstrap *bootstrap)
 {
-	if (!*bootstrap->cache_folder)
+	last_ready_note(bootstrap);
+	if (*bootstrap->cache_folder)
+		bootstrap_cache_keep(bootstrap->cache_folder, bootstrap->wanted, bootstrap->used);
+	if (!bootstrap->coming_back)
 		return;
-	// Without the note there is nothing to come back to after a restart: said nowhere, as nothing waits for it.
-	(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_READY, bootstrap->used);
-	bootstrap_cache_keep(bootstrap->cache_folder, bootstrap->wanted, bootstrap->used);
+	bootstrap->coming_back = false; // it was given up, and got ready while the good one before it was not here yet
+	bootstrap->problem = 0;
+	given_up_note_write(bootstrap, NULL);
+	bootstrap_pull_cancel(bootstrap->pull);
+	bootstrap->pull = NULL;
+	if (bootstrap->tag)
+		(void)timer_set(bootstrap->attempt_timer, bootstrap->look_sec * USEC_PER_SEC); // else the tag stands
 }
 
 static void give_up(struct bootstrap *bootstrap, const struct stage_walk_result *result)
@@ -187,18 +216,31 @@ static void give_up(struct bootstrap *bootstrap, const struct stage_walk_result 
 	char note[BOOTSTRAP_NOTE_MAX];
 
 	bootstrap_given_up_note(bootstrap->wanted, bootstrap->variables_hash, note);
-	(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_BROKEN, note); // else it is tried once more
+	given_up_note_write(bootstrap, note);
 	bootstrap->problem = -ETIME;
 	snprintf(bootstrap->problem_sentence, sizeof(bootstrap->problem_sentence),
 		"the bootstrap %.19s got no further for %u s and was given up (%.600s); set another digest, or this one again "
 		"after another, to have it tried anew",
 		bootstrap->wanted, bootstrap->trial.come_back_sec, result->sentence);
-	last_ready_use(bootstrap);
-	if (is_wanted(bootstrap)) { // the good one is gone from the disk: this one has to do
-		(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_BROKEN, NULL);
-		bootstrap->problem = 0;
-		bootstrap->trial.stuck_usec = 0;
+	come_back(bootstrap);
+}
+
+/* Which one was entirely ready last is known by the Lease, too: another server may have held it, or this one's disk is
+ * new. What was given up here and got ready there is wanted again. */
+static void last_ready_learn(struct bootstrap *bootstrap)
+{
+	if (!bootstrap_trial_learn(&bootstrap->trial, lease_note(bootstrap->lease))) {
+		if (*bootstrap->trial.last_ready) // of one that has none, or no digest
+			lease_set_note(bootstrap->lease, bootstrap->trial.last_ready);
+		return;
 	}
+	last_ready_note(bootstrap);
+	if (bootstrap->problem != -ETIME)
+		return;
+	bootstrap_pull_cancel(bootstrap->pull);
+	bootstrap->pull = NULL;
+	come_back(bootstrap);
+	(void)timer_set(bootstrap->attempt_timer, 0); // else what is walked stays
 }
 
 static uint64_t walk_pause_usec(const struct stage_walk_result *result, bool steady)
@@ -220,6 +262,8 @@ static void on_walk_end(const struct stage_walk_result *result, void *user)
 		ready_note(bootstrap);
 		break;
 	case BOOTSTRAP_STUCK:
+		if (bootstrap->coming_back)
+			break;
 		if (timer_set(bootstrap->timer, WALK_SEC * USEC_PER_SEC) == 0)
 			give_up(bootstrap, result);
 		return;
@@ -232,13 +276,18 @@ static void on_walk_end(const struct stage_walk_result *result, void *user)
 	bootstrap->status.ready = steady;
 	bootstrap->status.cluster_network_ready = result->stage >= STAGE_STORAGE;
 	memcpy(bootstrap->status.digest, bootstrap->used, sizeof(bootstrap->status.digest));
-	bootstrap->status.came_back = bootstrap->problem < 0;
+	bootstrap->status.came_back = bootstrap->problem < 0 && !bootstrap->coming_back;
 	if (bootstrap->problem < 0) {
 		bootstrap->status.phase = BOOTSTRAP_WATCHING;
 		bootstrap->status.ready = false;
 		bootstrap->status.error = bootstrap->problem;
-		sentence_set(bootstrap, "%.750s; what was laid before (%.19s) stays%s%.150s", bootstrap->problem_sentence,
-			bootstrap->used, *result->sentence ? ": " : " and is ready", result->sentence);
+		if (bootstrap->coming_back)
+			sentence_set(bootstrap, "%.750s; what is laid (%.19s) stays until the last good one (%.19s) is here: %.150s",
+				bootstrap->problem_sentence, bootstrap->used, bootstrap->trial.last_ready, result->sentence);
+		else
+			sentence_set(bootstrap, "%.750s; what was laid before (%.19s) stays%s%.150s",
+				bootstrap->problem_sentence, bootstrap->used, *result->sentence ? ": " : " and is ready",
+				result->sentence);
 	}
 	if (timer_set(bootstrap->timer, walk_pause_usec(result, steady)) < 0)
 		sentence_set(bootstrap, "no timer to look at the bootstrap again");
@@ -249,6 +298,7 @@ static void on_lease(struct lease *lease, void *user)
 {
 	struct bootstrap *bootstrap = user;
 
+	last_ready_learn(bootstrap);
 	if (bootstrap->walk)
 		stage_walk_start(bootstrap->walk);
 }
@@ -257,9 +307,12 @@ static int walk_make(struct bootstrap *bootstrap)
 {
 	int r = 0;
 
-	if (!bootstrap->lease)
+	if (!bootstrap->lease) {
 		r = lease_new(bootstrap->event, bootstrap->kube, STAGE_WALK_LEASE, bootstrap->self, on_lease, bootstrap,
 			&bootstrap->lease);
+		if (r == 0)
+			lease_set_note(bootstrap->lease, bootstrap->trial.last_ready);
+	}
 	if (r == 0)
 		r = stage_walk_new(
 			&(struct stage_walk_config){.kube = bootstrap->kube, .lease = bootstrap->lease,
@@ -323,7 +376,7 @@ static int stages_use(struct bootstrap *bootstrap, struct stages *stages_take, c
 	bootstrap->stages = TAKE_PTR(stages);
 	memmove(bootstrap->used, digest, strlen(digest) + 1);
 	bootstrap_trial_begin(&bootstrap->trial);
-	if (is_wanted(bootstrap))
+	if (is_wanted(bootstrap) && !bootstrap->coming_back)
 		bootstrap->problem = 0;
 	return walk_begin(bootstrap, reterr);
 }
@@ -364,6 +417,22 @@ static void last_ready_use(struct bootstrap *bootstrap)
 		(void)artifact_use(bootstrap, other, layer_path, NULL); // the refusal says more
 }
 
+// The last good one takes the place of the one that was given up: at once when it is here, else it is pulled.
+static void come_back(struct bootstrap *bootstrap)
+{
+	const char *other = bootstrap_trial_other(&bootstrap->trial, bootstrap->wanted);
+
+	if (other && !(bootstrap->walk && str_equal(bootstrap->used, other)))
+		last_ready_use(bootstrap);
+	bootstrap->coming_back = other && !(bootstrap->walk && str_equal(bootstrap->used, other));
+	if (!other) // the wanted one was ready after all, or nothing else ever was: it has to do
+		bootstrap->problem = 0;
+	if (!bootstrap->coming_back)
+		return;
+	bootstrap->attempt = 0;
+	(void)timer_set(bootstrap->attempt_timer, 0); // else what is walked stays
+}
+
 // What the tag says, for a hearthd that starts while nobody can be asked.
 static void tag_note(struct bootstrap *bootstrap)
 {
@@ -401,10 +470,14 @@ static void wanted_use(struct bootstrap *bootstrap, const char *layer_path)
 
 	if (r < 0)
 		attempt_refuse(bootstrap, r, &diag, 0);
-	if (r < 0 || !bootstrap->tag)
+	if (r < 0)
 		return;
-	tag_note(bootstrap);
-	(void)timer_set(bootstrap->attempt_timer, bootstrap->look_sec * USEC_PER_SEC); // else the tag stands
+	if (bootstrap->tag)
+		tag_note(bootstrap);
+	if (bootstrap->coming_back)
+		(void)timer_set(bootstrap->attempt_timer, 0); // else what is walked stays
+	else if (bootstrap->tag)
+		(void)timer_set(bootstrap->attempt_timer, bootstrap->look_sec * USEC_PER_SEC); // else the tag stands
 }
 
 // 0: the wanted artifact is the one that is walked, or is used now, or the last good one in its stead; 1: it has to be pulled.
@@ -413,7 +486,8 @@ static int wanted_find(struct bootstrap *bootstrap)
 	char *layer_path AUTO_FREE = NULL, note[BOOTSTRAP_NOTE_MAX];
 
 	if (bootstrap->walk && is_wanted(bootstrap)) {
-		bootstrap->problem = 0; // the tag moved back
+		if (!bootstrap->coming_back)
+			bootstrap->problem = 0; // the tag moved back
 		return 0;
 	}
 	if (!*bootstrap->cache_folder)
@@ -427,12 +501,11 @@ static int wanted_find(struct bootstrap *bootstrap)
 				bootstrap->wanted);
 		bootstrap->problem = -ETIME;
 		if (!bootstrap->walk)
-			last_ready_use(bootstrap);
+			come_back(bootstrap); // until the good one is here better this one than none
 		if (bootstrap->walk)
 			return 0;
-		bootstrap->problem = 0; // the good one is gone: better this one than none
 	} else if (*note) {
-		(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_BROKEN, NULL); // read again next time
+		given_up_note_write(bootstrap, NULL); // read again next time
 	}
 	if (bootstrap_cache_check(bootstrap->cache_folder, bootstrap->wanted, bootstrap->keys_hash) < 0)
 		return 1;
@@ -441,19 +514,6 @@ static int wanted_find(struct bootstrap *bootstrap)
 		return 1;
 	wanted_use(bootstrap, layer_path);
 	return 0;
-}
-
-// What the tag names now.
-static bool on_named(const char *digest, void *user)
-{
-	struct bootstrap *bootstrap = user;
-
-	memcpy(bootstrap->wanted, digest, sizeof(bootstrap->wanted));
-	(void)timer_set(bootstrap->attempt_timer, bootstrap->look_sec * USEC_PER_SEC); // else the tag stands
-	if (wanted_find(bootstrap) != 0)
-		return true;
-	bootstrap->pull = NULL;
-	return false;
 }
 
 static void on_pull_step(enum bootstrap_pull_step step, void *user)
@@ -486,15 +546,82 @@ static void on_pulled(const struct bootstrap_pulled *pulled, void *user)
 	wanted_use(bootstrap, pulled->layer_path);
 }
 
-static int pull_start(struct bootstrap *bootstrap, const char *reference)
+static void other_pull(struct bootstrap *bootstrap);
+
+// What the tag names now.
+static bool on_named(const char *digest, void *user)
+{
+	struct bootstrap *bootstrap = user;
+
+	if (!str_equal(digest, bootstrap->wanted))
+		bootstrap->coming_back = false;
+	memcpy(bootstrap->wanted, digest, sizeof(bootstrap->wanted));
+	(void)timer_set(bootstrap->attempt_timer, bootstrap->look_sec * USEC_PER_SEC); // else the tag stands
+	if (wanted_find(bootstrap) != 0)
+		return true;
+	bootstrap->pull = NULL;
+	if (bootstrap->coming_back)
+		other_pull(bootstrap);
+	return false;
+}
+
+static int pull_start(struct bootstrap *bootstrap, const char *reference, bool (*on_name)(const char *, void *),
+	void (*on_end)(const struct bootstrap_pulled *, void *))
 {
 	return bootstrap_pull_start(
 		&(struct bootstrap_pull_config){.source = &bootstrap->source,
 			.key_pems = (const char *const *)bootstrap->keys, .n_keys = bootstrap->n_keys,
 			.keys_hash = bootstrap->keys_hash, .cache_folder = bootstrap->cache_folder,
-			.work_folder = bootstrap->work_folder, .on_named = bootstrap->tag ? on_named : NULL,
-			.on_step = on_pull_step, .on_pulled = on_pulled, .user = bootstrap},
+			.work_folder = bootstrap->work_folder, .on_named = on_name, .on_step = on_pull_step,
+			.on_pulled = on_end, .user = bootstrap},
 		reference, &bootstrap->pull);
+}
+
+// The last good one could not be had: say so, come again; what was given up stays laid meanwhile.
+static void come_back_fail(struct bootstrap *bootstrap, const char *sentence, unsigned retry_after_sec)
+{
+	uint64_t wait = attempt_wait_usec(bootstrap, retry_after_sec);
+
+	snprintf(bootstrap->problem_sentence, sizeof(bootstrap->problem_sentence),
+		"the bootstrap %.19s got no further and was given up, and the last good one cannot be had: %.600s",
+		bootstrap->wanted, sentence);
+	if (timer_set(bootstrap->attempt_timer, wait + 100 * USEC_PER_MSEC) < 0)
+		snprintf(bootstrap->problem_sentence, sizeof(bootstrap->problem_sentence),
+			"the bootstrap %.19s was given up, and there is no timer to try for the last good one again",
+			bootstrap->wanted);
+}
+
+static void on_other_pulled(const struct bootstrap_pulled *pulled, void *user)
+{
+	struct bootstrap *bootstrap = user;
+	struct diag diag = {0};
+	int r;
+
+	bootstrap->pull = NULL;
+	if (pulled->error < 0) {
+		come_back_fail(bootstrap, diag_text(pulled->diag), pulled->retry_after_sec);
+		return;
+	}
+	if (pulled->kept)
+		bootstrap_cache_keep(bootstrap->cache_folder, bootstrap->wanted, pulled->digest);
+	r = artifact_use(bootstrap, pulled->digest, pulled->layer_path, &diag);
+	if (r < 0) {
+		come_back_fail(bootstrap, diag_text(&diag), 0);
+		return;
+	}
+	bootstrap->coming_back = false;
+	if (bootstrap->tag)
+		(void)timer_set(bootstrap->attempt_timer, bootstrap->look_sec * USEC_PER_SEC); // else the tag stands
+}
+
+// By its digest: what a tag names is another question.
+static void other_pull(struct bootstrap *bootstrap)
+{
+	const char *other = bootstrap_trial_other(&bootstrap->trial, bootstrap->wanted);
+	int r = other ? pull_start(bootstrap, other, NULL, on_other_pulled) : -ENOENT;
+
+	if (r < 0)
+		come_back_fail(bootstrap, strerror(-r), 0);
 }
 
 static void attempt_start(struct bootstrap *bootstrap)
@@ -514,11 +641,14 @@ static void attempt_start(struct bootstrap *bootstrap)
 		if (*bootstrap->wanted)
 			(void)wanted_find(bootstrap); // walked from the cache, when it is there; the tag is looked up all the same
 	}
-	if (!bootstrap->tag && wanted_find(bootstrap) == 0)
+	if (!bootstrap->tag && wanted_find(bootstrap) == 0) {
+		if (bootstrap->coming_back)
+			other_pull(bootstrap);
 		return;
+	}
 	if (!bootstrap->walk)
 		bootstrap->status.phase = BOOTSTRAP_PULLING; // the sentence of the last attempt stays until this one knows more
-	r = pull_start(bootstrap, reference);
+	r = pull_start(bootstrap, reference, bootstrap->tag ? on_named : NULL, on_pulled);
 	if (r < 0) {
 		(void)diag_set(&diag, r, "", "%s cannot be asked for %s: %s", bootstrap->url, reference, strerror(-r));
 		attempt_refuse(bootstrap, r, &diag, 0);

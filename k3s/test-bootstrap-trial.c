@@ -137,6 +137,29 @@ static void what_another_server_laid_proves_nothing_and_no_artifact_is_none(void
 	assert_string_equal(trial.last_ready, OLD);
 }
 
+static void what_another_server_had_ready_is_not_given_up_and_is_what_comes_back(void **state)
+{
+	struct bootstrap_trial trial = trial_of("");
+	char note[BOOTSTRAP_NOTE_MAX];
+
+	assert_false(bootstrap_trial_learn(&trial, ""));
+	assert_false(bootstrap_trial_learn(&trial, "sha256:1"));
+	assert_false(bootstrap_trial_learn(&trial, OLD "1"));
+	assert_string_equal(trial.last_ready, "");
+	assert_true(bootstrap_trial_learn(&trial, OLD));
+	assert_false(bootstrap_trial_learn(&trial, OLD));
+	assert_string_equal(bootstrap_trial_other(&trial, NEW), OLD);
+	assert_int_equal(step(&trial, waits, 1000), BOOTSTRAP_OPEN);
+	assert_int_equal(step(&trial, waits, 1100), BOOTSTRAP_STUCK);
+	bootstrap_given_up_note(NEW, "variables", note);
+	assert_true(bootstrap_trial_is_given_up(&trial, note, NEW, "variables"));
+
+	assert_true(bootstrap_trial_learn(&trial, NEW)); // the one that was given up here became ready there
+	assert_false(bootstrap_trial_is_given_up(&trial, note, NEW, "variables"));
+	assert_int_equal(step(&trial, waits, 1200), BOOTSTRAP_OPEN);
+	assert_null(bootstrap_trial_other(&trial, NEW));
+}
+
 static void what_was_given_up_is_known_by_digest_and_variables(void **state)
 {
 	struct bootstrap_trial trial = trial_of(OLD);
@@ -160,6 +183,7 @@ int main(void)
 		cmocka_unit_test(one_that_is_walked_in_the_stead_of_the_wanted_is_not_given_up),
 		cmocka_unit_test(one_that_is_entirely_ready_is_the_one_to_come_back_to),
 		cmocka_unit_test(what_another_server_laid_proves_nothing_and_no_artifact_is_none),
+		cmocka_unit_test(what_another_server_had_ready_is_not_given_up_and_is_what_comes_back),
 		cmocka_unit_test(what_was_given_up_is_known_by_digest_and_variables),
 	};
 
