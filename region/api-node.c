@@ -6,6 +6,8 @@
 #include "base/time.h"
 #include "region/assign-extra.h"
 #include "region/body.h"
+#include "region/hand-over.h"
+#include "region/kubeconfig.h"
 #include "region/membership.h"
 #include "region/mesh-peer.h"
 #include "region/pod-cidr.h"
@@ -79,8 +81,39 @@ static int volumes_made(struct region *region, const struct node *node, char **r
 	return *ret ? 0 : -ENOMEM;
 }
 
+/* Is it @node that is to hand over a new kubeconfig? The stored one ends soon, and this is the one
+ * healthy server that is asked for another. */
+static int renews_kubeconfig(struct region *region, const struct membership *membership,
+	const struct node *node, bool *ret)
+{
+	CLEANUP(secret_text_free) char *stored = NULL;
+	if (membership_server(membership, node->id) == SIZE_MAX)
+		return 0;
+	int r = region_secret_get(region, "kubeconfig", &stored);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (!kubeconfig_ends_soon(stored, region_now_sec(region)))
+		return 0;
+	AUTO_FREE bool *end = calloc(membership->n_servers + 1, sizeof(*end));
+	if (!end)
+		return -ENOMEM;
+	for (size_t i = 0; i < membership->n_servers; i++) {
+		CLEANUP(value_freep) struct value *status = NULL;
+		const char *text = membership->nodes[i]->status;
+		if (text)
+			(void)json_parse(text, strlen(text), 0, &status, NULL); // it was checked
+		AUTO_FREE char *sentence = member_report_certificates(status);
+		end[i] = sentence != NULL;
+	}
+	size_t by = hand_over_renewer(membership->servers, end, membership->n_servers,
+		membership_server(membership, membership->cluster->first_server));
+	*ret = by != SIZE_MAX && str_equal(membership->nodes[by]->id, node->id);
+	return 0;
+}
+
 struct assignment {
 	struct membership membership;
+	bool renew_kubeconfig;
 	struct member *member;
 	struct node *joined_by; // when it is no server of the cluster any more
 	char *waiting_for;
@@ -123,7 +156,9 @@ static int load_assignment(struct region *region, struct request *request, struc
 		r = store_node_by_id(region->store, ret->member->server, &ret->joined_by);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	if ((r = volumes_made(region, request->node, &ret->volumes_made)) < 0)
+	if ((r = volumes_made(region, request->node, &ret->volumes_made)) < 0 ||
+		(r = renews_kubeconfig(region, &ret->membership, request->node,
+			 &ret->renew_kubeconfig)) < 0)
 		return r;
 	return load_settings(region, request->node, ret);
 }
@@ -144,6 +179,7 @@ static int build_assignment(struct region *region, const struct node *node,
 		.jobs = membership->jobs,
 		.n_servers = membership->n_servers,
 		.n_jobs = membership->n_jobs,
+		.renew_kubeconfig = assignment->renew_kubeconfig,
 		.ca_pin = region->ca_pin,
 		.generation = generation,
 		.volumes_made = assignment->volumes_made };

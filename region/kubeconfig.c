@@ -201,19 +201,39 @@ static int certificate_end(const struct value *document, int64_t *ret_sec)
 	return r;
 }
 
-char *kubeconfig_warning(const char *stored, int64_t now_sec)
+// 0; negative: there is none that can be read (a token has no end that we know of).
+static int stored_end(const char *stored, int64_t *ret_sec)
 {
 	CLEANUP(value_freep) struct value *document = NULL;
-	int64_t end_sec = 0;
-	char when[32];
 	if (yaml_parse(stored, strlen(stored), MAX_STORED, "kubeconfig", &document, NULL) < 0)
-		return NULL;
-	int r = certificate_end(document, &end_sec); // a token has no end that we know of
+		return -EBADMSG;
+	int r = certificate_end(document, ret_sec);
 	wipe(document);
-	if (r < 0 || end_sec - now_sec > SOON_SEC)
+	return r;
+}
+
+bool kubeconfig_ends_soon(const char *stored, int64_t now_sec)
+{
+	int64_t end_sec;
+	return stored_end(stored, &end_sec) >= 0 && end_sec - now_sec <= SOON_SEC;
+}
+
+bool kubeconfig_is_older(const char *given, const char *stored)
+{
+	int64_t given_sec, stored_sec;
+	return stored_end(given, &given_sec) >= 0 && stored_end(stored, &stored_sec) >= 0 &&
+	       given_sec < stored_sec;
+}
+
+char *kubeconfig_warning(const char *stored, int64_t now_sec)
+{
+	int64_t end_sec;
+	char when[32];
+	if (stored_end(stored, &end_sec) < 0 || end_sec - now_sec > SOON_SEC)
 		return NULL;
 	return str_format(
-		"its client certificate %s on %s; the first server makes a new one and hands it "
-		"over when it is rebooted",
+		"its client certificate %s on %s; a Ready server hands over a new one by itself "
+		"when it has one that lasts longer: K3s makes it when it starts: "
+		"hearth-region rollout start --restart",
 		end_sec <= now_sec ? "ended" : "ends", time_format_utc(end_sec, when));
 }
