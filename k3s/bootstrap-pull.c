@@ -28,14 +28,14 @@ static void pull_end(struct bootstrap_pull *pull, const struct bootstrap_pulled 
 	config.on_pulled(pulled, config.user);
 }
 
-static void pull_refuse(struct bootstrap_pull *pull, int error, const struct diag *diag)
+// @refused: by what it is. true: that was all, @pull is gone.
+static bool pull_failed(struct bootstrap_pull *pull, int error, bool refused, const struct diag *diag, unsigned retry_after_sec)
 {
-	pull_end(pull, &(struct bootstrap_pulled){.error = error, .refused = true, .diag = diag});
-}
-
-static void pull_fail(struct bootstrap_pull *pull, int error, const struct diag *diag, unsigned retry_after_sec)
-{
-	pull_end(pull, &(struct bootstrap_pulled){.error = error, .diag = diag, .retry_after_sec = retry_after_sec});
+	if (error == 0)
+		return false;
+	pull_end(pull, &(struct bootstrap_pulled){.error = error, .refused = refused, .diag = diag,
+			       .retry_after_sec = refused ? 0 : retry_after_sec});
+	return true;
 }
 
 // Where the layer goes: into the cache, else (it is switched off, or there is no STATE) beside the work. NULL: neither.
@@ -55,25 +55,21 @@ static void on_layer(const struct oci_fetched *fetched, void *user)
 	struct diag diag = {0};
 	struct stat st;
 	bool cached, kept;
+	int error = fetched->error;
 
-	if (fetched->error == -EBADMSG || fetched->error == -EFBIG || fetched->error == -ENOENT) {
-		pull_refuse(pull, fetched->error, fetched->diag);
+	if (pull_failed(pull, error, error == -EBADMSG || error == -EFBIG || error == -ENOENT, fetched->diag,
+		    fetched->retry_after_sec))
 		return;
-	}
-	if (fetched->error < 0) {
-		pull_fail(pull, fetched->error, fetched->diag, fetched->retry_after_sec);
-		return;
-	}
 	if (!path || stat(path, &st) < 0) {
 		(void)diag_set(&diag, -EIO, "", "the bootstrap that was just fetched is not there any more");
-		pull_fail(pull, -EIO, &diag, 0);
+		(void)pull_failed(pull, -EIO, false, &diag, 0);
 		return;
 	}
 	if ((uint64_t)st.st_size != pull->layer_bytes) {
 		(void)file_remove(path); // named by a manifest that lies about it
 		(void)diag_set(&diag, -EBADMSG, "", "its layer has %llu bytes, its manifest says %llu",
 			(unsigned long long)st.st_size, (unsigned long long)pull->layer_bytes);
-		pull_refuse(pull, -EBADMSG, &diag);
+		(void)pull_failed(pull, -EBADMSG, true, &diag, 0);
 		return;
 	}
 	// Without the rest beside it the next start needs the registry: worth a try, no reason to stop.
@@ -91,17 +87,12 @@ static void on_checked(const struct cosign_checked *checked, void *user)
 	struct bootstrap_pull *pull = user;
 	char *folder AUTO_FREE = NULL, *path AUTO_FREE = NULL;
 	struct diag own = {0};
-	int r;
+	int r, error = checked->error;
 
 	pull->check = NULL;
-	if (checked->error == -ENOKEY || checked->error == -EKEYREJECTED || checked->error == -EBADMSG) {
-		pull_refuse(pull, checked->error, checked->diag);
+	if (pull_failed(pull, error, error == -ENOKEY || error == -EKEYREJECTED || error == -EBADMSG, checked->diag,
+		    checked->retry_after_sec))
 		return;
-	}
-	if (checked->error < 0) {
-		pull_fail(pull, checked->error, checked->diag, checked->retry_after_sec);
-		return;
-	}
 	pull->config.on_step(BOOTSTRAP_PULL_LAYER, pull->config.user);
 	folder = layer_folder(&pull->config);
 	path = folder ? bootstrap_cache_layer(folder, pull->digest) : NULL;
@@ -110,7 +101,7 @@ static void on_checked(const struct cosign_checked *checked, void *user)
 		 : -EIO;
 	if (r < 0) {
 		(void)diag_set(&own, r, "", "its layer cannot be stored: %s", strerror(-r));
-		pull_refuse(pull, r, &own);
+		(void)pull_failed(pull, r, true, &own, 0);
 	}
 }
 
@@ -133,17 +124,12 @@ static void on_manifest(const struct oci_fetched *fetched, void *user)
 	struct bootstrap_pull *pull = user;
 	const struct bootstrap_pull_config *config = &pull->config;
 	struct diag diag = {0};
-	int r;
+	int r, error = fetched->error;
 
 	pull->fetch = NULL;
-	if (fetched->error == -EBADMSG || fetched->error == -ENOENT || fetched->error == -EACCES) {
-		pull_refuse(pull, fetched->error, fetched->diag);
+	if (pull_failed(pull, error, error == -EBADMSG || error == -ENOENT || error == -EACCES, fetched->diag,
+		    fetched->retry_after_sec))
 		return;
-	}
-	if (fetched->error < 0) {
-		pull_fail(pull, fetched->error, fetched->diag, fetched->retry_after_sec);
-		return;
-	}
 	memcpy(pull->digest, fetched->digest, sizeof(pull->digest));
 	if (config->on_named && !config->on_named(pull->digest, config->user)) {
 		pull_free(pull);
@@ -157,8 +143,7 @@ static void on_manifest(const struct oci_fetched *fetched, void *user)
 		if (r < 0)
 			(void)diag_set(&diag, r, "", "its signature cannot be asked for: %s", strerror(-r));
 	}
-	if (r < 0)
-		pull_refuse(pull, r, &diag);
+	(void)pull_failed(pull, r, true, &diag, 0);
 }
 
 int bootstrap_pull_start(const struct bootstrap_pull_config *config, const char *reference, struct bootstrap_pull **ret)
