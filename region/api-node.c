@@ -9,6 +9,7 @@
 #include "region/hand-over.h"
 #include "region/kubeconfig.h"
 #include "region/membership.h"
+#include "region/mesh-leave.h"
 #include "region/mesh-peer.h"
 #include "region/pod-cidr.h"
 #include "region/registry-secret.h"
@@ -298,6 +299,22 @@ static int put_outside_peers(
 	return r;
 }
 
+// Servers whose etcd still has one that left as a member; in a delta it is just not removed yet.
+static int put_leaving_peers(
+	struct region *region, unsigned keepalive_sec, struct json_out *out, size_t *n_put)
+{
+	struct node **nodes;
+	size_t n;
+	int r = mesh_leaving_list(region, &nodes, &n);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n && r >= 0; i++)
+		r = assign_mesh_peer(region->config, nodes[i], keepalive_sec, out);
+	node_list_free(nodes, n);
+	*n_put += n;
+	return r;
+}
+
 static int put_peers(struct region *region, const struct request *request, int64_t since,
 	struct json_out *out, size_t *ret_n)
 {
@@ -316,6 +333,8 @@ static int put_peers(struct region *region, const struct request *request, int64
 		r = assign_mesh_peer(region->config, nodes[i], keepalive_sec, out);
 		++*ret_n;
 	}
+	if (r >= 0 && request->node->is_server && since < 0)
+		r = put_leaving_peers(region, keepalive_sec, out, ret_n);
 	if (r >= 0 && request->node->is_server)
 		r = put_outside_peers(region, since, out, ret_n);
 	json_out_array_end(out);
