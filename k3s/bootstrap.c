@@ -433,35 +433,6 @@ static void come_back(struct bootstrap *bootstrap)
 	(void)timer_set(bootstrap->attempt_timer, 0); // else what is walked stays
 }
 
-// What the tag says, for a hearthd that starts while nobody can be asked.
-static void tag_note(struct bootstrap *bootstrap)
-{
-	char hash[65], note[BOOTSTRAP_NOTE_MAX], before[BOOTSTRAP_NOTE_MAX];
-
-	if (!*bootstrap->cache_folder)
-		return;
-	bootstrap_tag_hash(bootstrap->repository, bootstrap->tag, hash);
-	snprintf(note, sizeof(note), "%s %s", bootstrap->wanted, hash);
-	bootstrap_note_read(bootstrap->cache_folder, BOOTSTRAP_NOTE_TAG, before);
-	if (!str_equal(note, before)) // without it that hearthd goes on with the last one that was ready
-		(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_TAG, note);
-}
-
-static void tag_note_read(struct bootstrap *bootstrap)
-{
-	char hash[65], note[BOOTSTRAP_NOTE_MAX];
-
-	if (!*bootstrap->cache_folder)
-		return;
-	bootstrap_tag_hash(bootstrap->repository, bootstrap->tag, hash);
-	bootstrap_note_read(bootstrap->cache_folder, BOOTSTRAP_NOTE_TAG, note);
-	if (strlen(note) != OCI_DIGEST_TEXT + 64 || note[OCI_DIGEST_TEXT - 1] != ' ' || !str_equal(note + OCI_DIGEST_TEXT, hash))
-		return;
-	note[OCI_DIGEST_TEXT - 1] = '\0';
-	if (oci_digest_valid(note))
-		memcpy(bootstrap->wanted, note, OCI_DIGEST_TEXT);
-}
-
 // The wanted artifact is here and verified.
 static void wanted_use(struct bootstrap *bootstrap, const char *layer_path)
 {
@@ -473,7 +444,7 @@ static void wanted_use(struct bootstrap *bootstrap, const char *layer_path)
 	if (r < 0)
 		return;
 	if (bootstrap->tag)
-		tag_note(bootstrap);
+		bootstrap_tag_note(bootstrap->cache_folder, bootstrap->repository, bootstrap->tag, bootstrap->wanted);
 	if (bootstrap->coming_back)
 		(void)timer_set(bootstrap->attempt_timer, 0); // else what is walked stays
 	else if (bootstrap->tag)
@@ -637,7 +608,7 @@ static void attempt_start(struct bootstrap *bootstrap)
 		return;
 	}
 	if (bootstrap->tag && !*bootstrap->wanted) {
-		tag_note_read(bootstrap);
+		bootstrap_tag_noted(bootstrap->cache_folder, bootstrap->repository, bootstrap->tag, bootstrap->wanted);
 		if (*bootstrap->wanted)
 			(void)wanted_find(bootstrap); // walked from the cache, when it is there; the tag is looked up all the same
 	}
@@ -673,30 +644,9 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *user)
 	return 0;
 }
 
-static struct stage_extras *extras_copy(const struct stage_extras *extras)
-{
-	struct stage_extras *copy CLEANUP(stage_extras_freep) = calloc(1, sizeof(*copy));
-	size_t n = extras ? extras->n : 0;
-
-	if (!copy || !(copy->items = calloc(n + 1, sizeof(*copy->items))))
-		return NULL;
-	for (; copy->n < n; copy->n++) {
-		struct stage_extra *item = &copy->items[copy->n];
-
-		item->name = strdup(extras->items[copy->n].name);
-		item->text = strdup(extras->items[copy->n].text);
-		if (!item->name || !item->text) {
-			free(item->name);
-			free(item->text);
-			return NULL;
-		}
-	}
-	return TAKE_PTR(copy);
-}
-
 int bootstrap_set_extras(struct bootstrap *bootstrap, const struct stage_extras *extras)
 {
-	struct stage_extras *copy = extras_copy(extras);
+	struct stage_extras *copy = stage_extras_copy(extras);
 	struct diag diag = {0};
 	int r;
 
@@ -831,7 +781,7 @@ int bootstrap_new(const struct bootstrap_config *config, struct bootstrap **ret,
 		sentence_set(bootstrap, "pulling the bootstrap from %.200s", config->source.url);
 		r = bootstrap_keys_hash(config->key_pems, config->n_keys, bootstrap->keys_hash, reterr);
 	}
-	bootstrap->extras = extras_copy(config->extras);
+	bootstrap->extras = stage_extras_copy(config->extras);
 	if (r == 0 && !bootstrap->extras)
 		r = -ENOMEM;
 	if (r == 0)
