@@ -143,7 +143,7 @@ static int print(const struct value *document, const char *name, const char *ser
 		   *key = plain(user, "client-key-data"), *token = plain(user, "token");
 	if (!ca || ((!certificate || !key) && !token))
 		return diag_set(reterr, -EBADMSG, name,
-			"what the first server handed over is no kubeconfig with a CA and the "
+			"what was handed over is no kubeconfig with a CA and the "
 			"credentials of a client");
 	fprintf(f,
 		"apiVersion: v1\nkind: Config\nclusters:\n- name: %s\n  cluster:\n    server: %s\n"
@@ -169,7 +169,7 @@ int kubeconfig_make(
 	size_t n = 0;
 	if (yaml_parse(stored, strlen(stored), MAX_STORED, "kubeconfig", &document, NULL) < 0)
 		return diag_set(reterr, -EBADMSG, name,
-			"what the first server handed over is no kubeconfig");
+			"what was handed over is no kubeconfig");
 	FILE *f = open_memstream(&text, &n);
 	int r = f ? print(document, name, server, f, reterr) : -ENOMEM;
 	wipe(document);
