@@ -54,8 +54,8 @@ static char *wait_for_leaving(const struct admission_question *question)
 			return str_format(
 				"%s %s%s could not be removed from the cluster: %s; mend that, "
 				"then hearth-region job retry %s",
-				what, leaving->name, which, leaving->sentence ? leaving->sentence : "",
-				leaving->job);
+				what, leaving->name, which,
+				leaving->sentence ? leaving->sentence : "", leaving->job);
 		if (!leaving->server)
 			return str_format("%s %s%s has to be removed from the cluster first, and "
 					  "no server is Ready to do it; bring one back",

@@ -158,8 +158,8 @@ static int load_assignment(struct region *region, struct request *request, struc
 	if (r < 0 && r != -ENOENT)
 		return r;
 	if ((r = volumes_made(region, request->node, &ret->volumes_made)) < 0 ||
-		(r = renews_kubeconfig(region, &ret->membership, request->node,
-			 &ret->renew_kubeconfig)) < 0)
+		(r = renews_kubeconfig(
+			 region, &ret->membership, request->node, &ret->renew_kubeconfig)) < 0)
 		return r;
 	return load_settings(region, request->node, ret);
 }

@@ -18,7 +18,7 @@ static char *refused_sentence(const struct hand_over_question *question)
 {
 	const struct admission_server *server = question->server;
 	const char *lack = !question->handed_over ? "the first server has not handed over yet"
-			   : !server	  ? "it is no server of this cluster"
+			   : !server		  ? "it is no server of this cluster"
 			   : !server->ready	  ? "it is not Ready"
 						  : "it does not vote in etcd";
 	return str_format(

@@ -12,12 +12,12 @@ enum hand_over_verdict {
 	HAND_OVER_DIFFERS,    // it runs another cluster: cluster-known
 };
 struct hand_over_question {
-	const char *name; // of the node that asks
-	bool first;	  // it is the server that makes or made the cluster
+	const char *name;		       // of the node that asks
+	bool first;			       // it is the server that makes or made the cluster
 	const struct admission_server *server; // as a server that was admitted; NULL: it is none
 	bool handed_over, ever_ready;	       // the cluster
 	const char *known_ca_hash, *ca_hash;   // stored, and of the node
-	bool same; // CA and token are those that are stored
+	bool same;			       // CA and token are those that are stored
 };
 /* *ret_sentence (the caller frees; NULL: no memory) for HAND_OVER_REFUSED and HAND_OVER_DIFFERS,
  * else NULL. */

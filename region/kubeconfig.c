@@ -168,8 +168,7 @@ int kubeconfig_make(
 	char *text = NULL;
 	size_t n = 0;
 	if (yaml_parse(stored, strlen(stored), MAX_STORED, "kubeconfig", &document, NULL) < 0)
-		return diag_set(reterr, -EBADMSG, name,
-			"what was handed over is no kubeconfig");
+		return diag_set(reterr, -EBADMSG, name, "what was handed over is no kubeconfig");
 	FILE *f = open_memstream(&text, &n);
 	int r = f ? print(document, name, server, f, reterr) : -ENOMEM;
 	wipe(document);

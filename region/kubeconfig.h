@@ -20,7 +20,8 @@ int kubeconfig_make(
 /* The client's certificate in @stored ends within 30 days of @now_sec (K3s gives it a year). false:
  * it does not, or has no end that is known. */
 bool kubeconfig_ends_soon(const char *stored, int64_t now_sec);
-// The client's certificate in @given ends before the one in @stored. false: one of them is not known.
+// The client's certificate in @given ends before the one in @stored. false: one of them is not
+// known.
 bool kubeconfig_is_older(const char *given, const char *stored);
 /* One sentence when the client's certificate in @stored ends within 30 days of @now_sec, else
  * NULL; the caller frees. */

@@ -63,9 +63,9 @@ int mesh_leave(struct region *region, const struct node *node)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < n; i++)
-		waits |= str_equal(jobs[i]->node_id, node->id) &&
-			 mesh_leave_waits(
-				 jobs[i], region->config->over_lan, region_now_sec(region));
+		waits |=
+			str_equal(jobs[i]->node_id, node->id) &&
+			mesh_leave_waits(jobs[i], region->config->over_lan, region_now_sec(region));
 	job_list_free(jobs, n);
 	return waits ? 0 : region_mesh_remove(region, node->wg_public);
 }

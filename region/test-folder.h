@@ -36,8 +36,7 @@ static inline int test_region_make(
 	*ret = (struct region){ .wake_fd = -1 };
 	int r = test_folder_make(folder);
 	if (r == 0)
-		r = cluster_config_parse(
-			config, strlen(config), "test", NULL, &ret->config, &diag);
+		r = cluster_config_parse(config, strlen(config), "test", NULL, &ret->config, &diag);
 	return r < 0 ? r : store_open(folder->database, true, &ret->store, &diag);
 }
 

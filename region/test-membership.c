@@ -290,7 +290,8 @@ static void a_server_stays_in_the_mesh_until_it_is_no_member_of_etcd(void **stat
 	assert_int_equal(n_mesh_removals(), 0);
 	assert_int_equal(n_mesh_leaving(), 1);
 	CLEANUP(job_freep) struct job *job = the_job();
-	AUTO_FREE char *text = str_format("{\"%s\":{\"state\":\"done\",\"sentence\":\"\"}}", job->id);
+	AUTO_FREE char *text =
+		str_format("{\"%s\":{\"state\":\"done\",\"sentence\":\"\"}}", job->id);
 	CLEANUP(value_freep) struct value *told = NULL;
 	assert_int_equal(json_parse(text, strlen(text), 0, &told, NULL), 0);
 	const struct member_report report = {

@@ -270,7 +270,8 @@ static void a_certificate_that_ends_soon_is_said(void **state)
 		AUTO_FREE char *said = kubeconfig_warning(stored, NOW);
 		assert_int_equal(said != NULL, rows[i].words != NULL);
 		assert_int_equal(kubeconfig_ends_soon(stored, NOW), rows[i].words != NULL);
-		assert_int_equal(before && kubeconfig_is_older(stored, before), i > 0); // each ends before the one above
+		assert_int_equal(before && kubeconfig_is_older(stored, before),
+			i > 0); // each ends before the one above
 		assert_false(kubeconfig_is_older(stored, stored));
 		assert_false(before && kubeconfig_is_older(before, stored));
 		free(before);
