@@ -146,7 +146,7 @@ static void keep_conflist(struct agent *a)
 		agent_kick(a);
 }
 
-// --- hand-over of the first server ---
+// --- hand-over to the region ---
 
 static char *hand_over_body(struct agent *a, bool ever_ready)
 {
@@ -184,15 +184,22 @@ static char *hand_over_body(struct agent *a, bool ever_ready)
 
 static void hand_over(struct agent *a)
 {
-	bool ever_ready = file_exists(root_path(a->options.root, STATE_WAS_READY).text);
-	if (!a->assignment->k3s_first || a->from_seed || (a->handed_over && (a->handed_over_ready || !ever_ready)))
+	const struct hand_over_facts facts = {
+		.first = a->assignment->k3s_first,
+		.ever_ready = file_exists(root_path(a->options.root, STATE_WAS_READY).text),
+		.renew = a->assignment->k3s_renew_kubeconfig,
+	};
+	if (a->from_seed)
 		return;
-	char *body = hand_over_body(a, ever_ready);
+	if (hand_over_withdraw(&a->hand_over, &facts))
+		region_client_send_cluster(a->region, NULL);
+	if (!hand_over_due(&a->hand_over, &facts))
+		return;
+	char *body = hand_over_body(a, facts.ever_ready);
 	if (!body)
 		return; // K3s has not written all of it yet
 	region_client_send_cluster(a->region, body);
-	a->handed_over = true;
-	a->handed_over_ready = ever_ready;
+	hand_over_sent(&a->hand_over, &facts);
 }
 
 // --- bootstrap ---

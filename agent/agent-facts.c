@@ -71,6 +71,8 @@ static void gather_region(const struct agent *a, struct facts *f)
 	f->cert_expired = identity_expired(a->identity, now_sec);
 	if (identity_wants_renewal(a->identity, now_sec))
 		f->renew_problem = c->ops[REGION_OP_RENEW].problem;
+	if (c->cluster && c->contact == REGION_FOUND) // a silent region is told of elsewhere
+		f->hand_over_problem = c->ops[REGION_OP_CLUSTER].problem;
 	if (!f->assignment_problem && !a->assignment)
 		f->assignment_problem = c->ops[REGION_OP_ASSIGNMENT].problem;
 }

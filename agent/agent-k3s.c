@@ -315,7 +315,7 @@ static void remove_cluster_data(struct agent *a)
 	agent_cluster_done(a);
 	agent_api_forget(a);
 	a->has_node = false;
-	a->handed_over = a->handed_over_ready = false;
+	a->hand_over = (struct hand_over){ 0 };
 }
 
 static void keep_service(struct agent *a)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "agent/clock.h"
+#include "agent/hand-over.h"
 #include "agent/image-facts.h"
 #include "agent/machine.h"
 #include "agent/payload.h"
@@ -129,7 +130,7 @@ struct agent {
 	bool kube_stale; // its credentials are refused: a new one at the next tick
 	size_t n_jobs;
 	struct agent_job *jobs[ASSIGNMENT_MAX_JOBS];
-	bool handed_over, handed_over_ready;
+	struct hand_over hand_over;
 	struct bootstrap *bootstrap;
 	char *bootstrap_problem;
 	struct flux_watch *flux; // while this server holds the Lease and stage 50-sync is laid

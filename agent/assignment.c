@@ -86,6 +86,7 @@ static int decode_k3s(struct assignment *a, struct diag *reterr)
 	a->has_k3s = true;
 	if ((r = read_bool(k3s, "first", &a->k3s_first, reterr)) < 0 ||
 		(r = read_bool(k3s, "everReady", &a->k3s_ever_ready, reterr)) < 0 ||
+		(r = read_bool(k3s, "renewKubeconfig", &a->k3s_renew_kubeconfig, reterr)) < 0 ||
 		(r = read_bool(k3s, "watchPodCidrs", &a->watch_pod_cidrs, reterr)) < 0 ||
 		(r = read_text(k3s, "server", false, &a->k3s_server, reterr)) < 0 ||
 		(r = read_text(k3s, "nodeIp", true, &a->node_ip, reterr)) < 0 ||

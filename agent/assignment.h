@@ -37,7 +37,7 @@ struct assignment {
 	const struct value *network;
 	const char *mesh_link, *mesh_address;
 	int64_t mesh_port;
-	bool has_k3s, k3s_first, k3s_ever_ready, cni_bridge, watch_pod_cidrs;
+	bool has_k3s, k3s_first, k3s_ever_ready, k3s_renew_kubeconfig, cni_bridge, watch_pod_cidrs;
 	const char *k3s_server, *node_ip;
 	const char *k3s_waiting_for; // without k3s: what the region waits for, or NULL
 	const struct value *labels, *overrides, *node_overrides; // node_overrides win

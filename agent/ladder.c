@@ -168,6 +168,8 @@ static bool enrolled_holds(const struct facts *f, uint64_t now_usec, struct ladd
 				"until an admin of the region decides");
 		if (f->renew_problem)
 			warn(a, "the certificate of this node could not be renewed: %s", f->renew_problem);
+		if (f->hand_over_problem)
+			warn(a, "the region does not take the cluster's CA and kubeconfig from this server: %s", f->hand_over_problem);
 		return true;
 	}
 	const char *said = or_text(f->enrol_sentence, "");

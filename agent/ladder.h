@@ -83,6 +83,7 @@ struct facts {
 	const char *code, *enrol_sentence, *token_sentence;
 	bool cert_expired;
 	const char *renew_problem;
+	const char *hand_over_problem; // the region does not take what this server has to say of the cluster
 	// network
 	enum step_state network;
 	const char *network_problem;

@@ -550,6 +550,7 @@ void region_client_send_cluster(struct region_client *c, char *json_take)
 	wipe_text(&c->cluster);
 	c->cluster = json_take;
 	c->cluster_accepted = false;
+	str_set(&c->ops[REGION_OP_CLUSTER].problem, NULL); // that was said of another one
 	region_client_kick(c);
 }
 

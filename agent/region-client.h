@@ -112,7 +112,7 @@ void region_client_forget_secrets(struct region_client *client);
 int region_client_confirm(struct region_client *client, const char *code);
 // Body of the next status (consumed); an older one that was not sent yet is dropped.
 void region_client_send_status(struct region_client *client, char *json_take);
-// Body of PUT /v1/cluster (consumed and wiped).
+// Body of PUT /v1/cluster (consumed and wiped). NULL: what was not taken yet is not tried again.
 void region_client_send_cluster(struct region_client *client, char *json_take);
 /* An answer came. heard_msec becomes part of the clock's floor, so it is the earlier of our clock, which may be in 2100, and
  * of the signed hello's time gone on by CLOCK_BOOTTIME, which drifts in months. */

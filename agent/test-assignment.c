@@ -22,7 +22,7 @@ static void whole_assignment_is_decoded(void **state)
 	assert_int_equal(a->n_pins, 1);
 	assert_non_null(a->network);
 	assert_null(a->k3s_server);
-	assert_false(a->k3s_ever_ready); // an older region does not say
+	assert_false(a->k3s_ever_ready || a->k3s_renew_kubeconfig); // an older region does not say
 }
 
 static void ever_ready_is_the_regions_word(void **state)
@@ -41,6 +41,15 @@ static void ever_ready_is_the_regions_word(void **state)
 #define K3S(more)                                                                                                      \
 	"{\"node\":{\"name\":\"n\"},\"role\":\"server\",\"cluster\":{\"name\":\"c\",\"podCidr\":\"10.64.0.0/16\",\"serviceCidr\":"    \
 	"\"10.65.0.0/16\"},\"k3s\":{\"first\":true,\"nodeIp\":\"10.66.0.11\"," more "}}"
+static void its_kubeconfig_is_asked_for_by_the_region(void **state)
+{
+	static const char text[] = K3S("\"renewKubeconfig\":true"), wrong[] = K3S("\"renewKubeconfig\":1");
+	struct assignment *a CLEANUP(assignment_freep) = NULL, *none CLEANUP(assignment_freep) = NULL;
+	assert_int_equal(assignment_decode(text, strlen(text), &a, NULL), 0);
+	assert_true(a->k3s_renew_kubeconfig);
+	assert_true(assignment_decode(wrong, strlen(wrong), &none, NULL) < 0);
+}
+
 #define JOB "j-0123456789abcdef"
 
 static void servers_profile_and_restart_are_decoded(void **state)
@@ -212,6 +221,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole_assignment_is_decoded),
 		cmocka_unit_test(ever_ready_is_the_regions_word),
+		cmocka_unit_test(its_kubeconfig_is_asked_for_by_the_region),
 		cmocka_unit_test(wrong_assignment_is_refused_by_key),
 		cmocka_unit_test(keys_of_a_newer_region_are_left_alone),
 		cmocka_unit_test(region_says_what_it_waits_for),

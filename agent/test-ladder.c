@@ -191,6 +191,9 @@ static void expired_certificate_is_renewed_before_anything_else(void **state)
 	f = steady();
 	f.renew_problem = "HTTP status 500";
 	expect_warning(&f, RUNG_STEADY, "could not be renewed");
+	f = steady();
+	f.hand_over_problem = "this cluster has the CA with the hash aa, n runs one whose CA has the hash bb";
+	expect_warning(&f, RUNG_STEADY, "n runs one whose CA has the hash bb");
 }
 
 static void assignment_waits_or_is_refused(void **state)

@@ -137,16 +137,6 @@ int bootstrap_cache_save(const char *folder, const char *digest, const char *key
 	return r;
 }
 
-void bootstrap_tag_hash(const char *repository, const char *tag, char ret[static 65])
-{
-	uint8_t hashes[2][SHA256_BYTES], hash[SHA256_BYTES];
-
-	sha256(repository, strlen(repository), hashes[0]);
-	sha256(tag, strlen(tag), hashes[1]);
-	sha256(hashes, sizeof(hashes), hash);
-	hex_encode(hash, sizeof(hash), ret);
-}
-
 static const char *const note_names[] = {[BOOTSTRAP_NOTE_READY] = "ready", [BOOTSTRAP_NOTE_BROKEN] = "broken",
 	[BOOTSTRAP_NOTE_TAG] = "tag"};
 
@@ -166,4 +156,44 @@ void bootstrap_note_read(const char *folder, enum bootstrap_note note, char ret[
 	*ret = '\0';
 	if (path && file_read(path, BOOTSTRAP_NOTE_MAX - 1, &text, NULL, NULL) == 0)
 		snprintf(ret, BOOTSTRAP_NOTE_MAX, "%s", text);
+}
+
+// What tells a tag from another one, and from one of another repository.
+static void tag_hash(const char *repository, const char *tag, char ret[static 65])
+{
+	uint8_t hashes[2][SHA256_BYTES], hash[SHA256_BYTES];
+
+	sha256(repository, strlen(repository), hashes[0]);
+	sha256(tag, strlen(tag), hashes[1]);
+	sha256(hashes, sizeof(hashes), hash);
+	hex_encode(hash, sizeof(hash), ret);
+}
+
+void bootstrap_tag_note(const char *folder, const char *repository, const char *tag, const char *digest)
+{
+	char hash[65], note[BOOTSTRAP_NOTE_MAX], before[BOOTSTRAP_NOTE_MAX];
+
+	if (!*folder)
+		return;
+	tag_hash(repository, tag, hash);
+	snprintf(note, sizeof(note), "%s %s", digest, hash);
+	bootstrap_note_read(folder, BOOTSTRAP_NOTE_TAG, before);
+	if (!str_equal(note, before)) // without it that hearthd goes on with the last one that was ready
+		(void)bootstrap_note_write(folder, BOOTSTRAP_NOTE_TAG, note);
+}
+
+void bootstrap_tag_noted(const char *folder, const char *repository, const char *tag, char ret[static OCI_DIGEST_TEXT])
+{
+	char hash[65], note[BOOTSTRAP_NOTE_MAX];
+
+	if (!*folder)
+		return;
+	tag_hash(repository, tag, hash);
+	bootstrap_note_read(folder, BOOTSTRAP_NOTE_TAG, note);
+	if (strlen(note) != OCI_DIGEST_TEXT + 64 || note[OCI_DIGEST_TEXT - 1] != ' ' ||
+		!str_equal(note + OCI_DIGEST_TEXT, hash))
+		return;
+	note[OCI_DIGEST_TEXT - 1] = '\0';
+	if (oci_digest_valid(note))
+		memcpy(ret, note, OCI_DIGEST_TEXT);
 }

@@ -20,8 +20,6 @@ int bootstrap_cache_check(const char *folder, const char *digest, const char *ke
 // The layer is there and good: keep it for the next start.
 int bootstrap_cache_save(const char *folder, const char *digest, const char *keys_hash, const char *manifest,
 	size_t n_manifest, struct diag *reterr);
-// What tells a tag from another one, and from one of another repository.
-void bootstrap_tag_hash(const char *repository, const char *tag, char ret[static 65]);
 // Drop every artifact but these two; one may be "".
 void bootstrap_cache_keep(const char *folder, const char *digest, const char *other);
 
@@ -33,3 +31,8 @@ enum bootstrap_note {
 // @text NULL takes the note away.
 int bootstrap_note_write(const char *folder, enum bootstrap_note note, const char *text);
 void bootstrap_note_read(const char *folder, enum bootstrap_note note, char ret[static BOOTSTRAP_NOTE_MAX]); // "" none
+
+/* What @tag of @repository names, for a hearthd that starts while nobody can be asked. @folder "": not kept, and nothing is
+ * known. Reading leaves @ret alone when the note is of another tag, or none. */
+void bootstrap_tag_note(const char *folder, const char *repository, const char *tag, const char *digest);
+void bootstrap_tag_noted(const char *folder, const char *repository, const char *tag, char ret[static OCI_DIGEST_TEXT]);

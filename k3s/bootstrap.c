@@ -7,14 +7,13 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/time.h"
-#include "k3s/bootstrap-cache.h"
-#include "k3s/stage-walk.h"
+#include "k3s/bootstrap-pull.h"
+#include "k3s/bootstrap-trial.h"
 #include "k3s/substitute.h"
 #include "k3s/unpack.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
-#include <sys/stat.h>
 
 // Between walks: at least WALK_SEC, and thrice what the last one took: an API server that is slow is not asked without a pause.
 enum { WALK_SEC = 2, WALK_STEADY_SEC = 30, WALK_PAUSES = 3, WALK_MAX_SEC = 30, DEFAULT_PRUNE_SEC = 45, DEFAULT_LOOK_SEC = 60 };
@@ -33,7 +32,7 @@ struct bootstrap {
 	char *keys[COSIGN_MAX_KEYS];
 	char *self, *manifests_folder, *work_folder, *cache_folder;
 	uint64_t max_backoff_usec;
-	unsigned prune_sec, look_sec, come_back_sec, attempt;
+	unsigned prune_sec, look_sec, attempt;
 	void (*on_changed)(const struct bootstrap_status *status, void *user);
 	void *user;
 
@@ -42,18 +41,11 @@ struct bootstrap {
 	sd_event_source *attempt_timer; // the next look for an artifact
 	int problem;                    // why the wanted artifact is not the one that is walked
 	char problem_sentence[1024];
-	struct oci_fetch *fetch;
-	struct cosign_check *check;
-	char *manifest;
-	size_t n_manifest;
-	char layer_digest[OCI_DIGEST_TEXT];
-	uint64_t layer_bytes; // as the manifest says
+	struct bootstrap_pull *pull;
 
 	char used[OCI_DIGEST_TEXT]; // whose stages these are
-	char last_ready[OCI_DIGEST_TEXT];
-	enum stage_id furthest;
-	size_t furthest_at;               // objects
-	uint64_t stuck_usec, walked_usec; // how long nothing went on; the end of the last walk that counts, 0: it did not
+	bool coming_back;           // the wanted one was given up, and the last good one has to be pulled first
+	struct bootstrap_trial trial;
 
 	struct stages *stages;
 	struct stage_extras *extras;
@@ -118,6 +110,7 @@ static int timer_set(sd_event_source *timer, uint64_t usec)
 }
 
 static void last_ready_use(struct bootstrap *bootstrap);
+static void come_back(struct bootstrap *bootstrap);
 
 // The artifact that is walked is the one that is wanted.
 static bool is_wanted(const struct bootstrap *bootstrap)
@@ -125,15 +118,20 @@ static bool is_wanted(const struct bootstrap *bootstrap)
 	return str_equal(bootstrap->used, bootstrap->wanted);
 }
 
-// The artifact could not be had or is refused: say so, come again; the last good one is walked meanwhile.
-static void attempt_fail(struct bootstrap *bootstrap, int error, const char *sentence, unsigned retry_after_sec)
+static uint64_t attempt_wait_usec(struct bootstrap *bootstrap, unsigned retry_after_sec)
 {
 	uint64_t wait = time_backoff_usec(bootstrap->attempt, USEC_PER_SEC, bootstrap->max_backoff_usec);
 
-	if (wait < retry_after_sec * USEC_PER_SEC)
-		wait = retry_after_sec * USEC_PER_SEC;
 	if (bootstrap->attempt < 16)
 		bootstrap->attempt++;
+	return wait < retry_after_sec * USEC_PER_SEC ? retry_after_sec * USEC_PER_SEC : wait;
+}
+
+// The artifact could not be had or is refused: say so, come again; the last good one is walked meanwhile.
+static void attempt_fail(struct bootstrap *bootstrap, int error, const char *sentence, unsigned retry_after_sec)
+{
+	uint64_t wait = attempt_wait_usec(bootstrap, retry_after_sec);
+
 	if (bootstrap->walk && is_wanted(bootstrap)) { // the tag could not be looked up again: what it said last stands
 		(void)timer_set(bootstrap->attempt_timer, wait + bootstrap->look_sec * USEC_PER_SEC); // else for ever
 		return;
@@ -182,57 +180,67 @@ static void phase_set(struct bootstrap *bootstrap, enum bootstrap_phase phase, c
 
 // ---- walking
 
-static void ready_note(struct bootstrap *bootstrap)
+static void given_up_note_write(struct bootstrap *bootstrap, const char *note)
 {
-	if (!*bootstrap->used || str_equal(bootstrap->used, bootstrap->last_ready))
-		return; // no artifact is none to come back to
-	memcpy(bootstrap->last_ready, bootstrap->used, sizeof(bootstrap->last_ready));
-	if (*bootstrap->cache_folder) {
-		// Without the note there is nothing to come back to after a restart: said nowhere, as nothing waits for it.
-		(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_READY, bootstrap->used);
-		bootstrap_cache_keep(bootstrap->cache_folder, bootstrap->wanted, bootstrap->used);
-	}
+	if (*bootstrap->cache_folder)
+		(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_BROKEN, note); // else it is tried once more
 }
 
-/* How long has nothing gone on? Only time in which this server lays and the artifact itself is waited for counts: others see
- * what the holder laid, which may be another artifact. An object more that is ready is progress, too. */
-static bool is_stuck(struct bootstrap *bootstrap, const struct stage_walk_result *result)
+static void last_ready_note(struct bootstrap *bootstrap)
 {
-	uint64_t now_usec = time_boot_usec();
-	bool counts = result->error == 0 && result->holder && !result->not_its_own;
+	// Without the note there is nothing to come back to after a restart: said nowhere, as nothing waits for it.
+	if (*bootstrap->cache_folder)
+		(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_READY, bootstrap->trial.last_ready);
+	lease_set_note(bootstrap->lease, bootstrap->trial.last_ready);
+}
 
-	if (result->holder && (result->stage > bootstrap->furthest || result->at > bootstrap->furthest_at)) {
-		if (result->stage > bootstrap->furthest)
-			bootstrap->furthest = result->stage;
-		if (result->at > bootstrap->furthest_at)
-			bootstrap->furthest_at = result->at;
-		bootstrap->stuck_usec = 0;
-	} else if (counts && bootstrap->walked_usec) {
-		bootstrap->stuck_usec += now_usec - bootstrap->walked_usec;
-	}
-	bootstrap->walked_usec = counts ? now_usec : 0;
-	return counts && result->stage != N_STAGES && bootstrap->come_back_sec && is_wanted(bootstrap) &&
-	       *bootstrap->last_ready && !str_equal(bootstrap->used, bootstrap->last_ready) &&
-	       bootstrap->stuck_usec >= bootstrap->come_back_sec * USEC_PER_SEC;
+// What is walked is entirely ready for the first time.
+static void ready_note(struct bootstrap *bootstrap)
+{
+	last_ready_note(bootstrap);
+	if (*bootstrap->cache_folder)
+		bootstrap_cache_keep(bootstrap->cache_folder, bootstrap->wanted, bootstrap->used);
+	if (!bootstrap->coming_back)
+		return;
+	bootstrap->coming_back = false; // it was given up, and got ready while the good one before it was not here yet
+	bootstrap->problem = 0;
+	given_up_note_write(bootstrap, NULL);
+	bootstrap_pull_cancel(bootstrap->pull);
+	bootstrap->pull = NULL;
+	if (bootstrap->tag)
+		(void)timer_set(bootstrap->attempt_timer, bootstrap->look_sec * USEC_PER_SEC); // else the tag stands
 }
 
 static void give_up(struct bootstrap *bootstrap, const struct stage_walk_result *result)
 {
 	char note[BOOTSTRAP_NOTE_MAX];
 
-	snprintf(note, sizeof(note), "%s %s", bootstrap->wanted, bootstrap->variables_hash);
-	(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_BROKEN, note); // else it is tried once more
+	bootstrap_given_up_note(bootstrap->wanted, bootstrap->variables_hash, note);
+	given_up_note_write(bootstrap, note);
 	bootstrap->problem = -ETIME;
 	snprintf(bootstrap->problem_sentence, sizeof(bootstrap->problem_sentence),
 		"the bootstrap %.19s got no further for %u s and was given up (%.600s); set another digest, or this one again "
 		"after another, to have it tried anew",
-		bootstrap->wanted, bootstrap->come_back_sec, result->sentence);
-	last_ready_use(bootstrap);
-	if (is_wanted(bootstrap)) { // the good one is gone from the disk: this one has to do
-		(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_BROKEN, NULL);
-		bootstrap->problem = 0;
-		bootstrap->stuck_usec = 0;
+		bootstrap->wanted, bootstrap->trial.come_back_sec, result->sentence);
+	come_back(bootstrap);
+}
+
+/* Which one was entirely ready last is known by the Lease, too: another server may have held it, or this one's disk is
+ * new. What was given up here and got ready there is wanted again. */
+static void last_ready_learn(struct bootstrap *bootstrap)
+{
+	if (!bootstrap_trial_learn(&bootstrap->trial, lease_note(bootstrap->lease))) {
+		if (*bootstrap->trial.last_ready) // of one that has none, or no digest
+			lease_set_note(bootstrap->lease, bootstrap->trial.last_ready);
+		return;
 	}
+	last_ready_note(bootstrap);
+	if (bootstrap->problem != -ETIME)
+		return;
+	bootstrap_pull_cancel(bootstrap->pull);
+	bootstrap->pull = NULL;
+	come_back(bootstrap);
+	(void)timer_set(bootstrap->attempt_timer, 0); // else what is walked stays
 }
 
 static uint64_t walk_pause_usec(const struct stage_walk_result *result, bool steady)
@@ -247,9 +255,15 @@ static void on_walk_end(const struct stage_walk_result *result, void *user)
 	struct bootstrap *bootstrap = user;
 	bool steady = result->stage == N_STAGES && result->someone_lays;
 
-	if (steady && result->holder) // others may see what an older artifact laid
+	switch (bootstrap_trial_step(&bootstrap->trial, result, bootstrap->used, bootstrap->wanted, time_boot_usec())) {
+	case BOOTSTRAP_OPEN:
+		break;
+	case BOOTSTRAP_PROVEN:
 		ready_note(bootstrap);
-	if (is_stuck(bootstrap, result)) {
+		break;
+	case BOOTSTRAP_STUCK:
+		if (bootstrap->coming_back)
+			break;
 		if (timer_set(bootstrap->timer, WALK_SEC * USEC_PER_SEC) == 0)
 			give_up(bootstrap, result);
 		return;
@@ -262,13 +276,18 @@ static void on_walk_end(const struct stage_walk_result *result, void *user)
 	bootstrap->status.ready = steady;
 	bootstrap->status.cluster_network_ready = result->stage >= STAGE_STORAGE;
 	memcpy(bootstrap->status.digest, bootstrap->used, sizeof(bootstrap->status.digest));
-	bootstrap->status.came_back = bootstrap->problem < 0;
+	bootstrap->status.came_back = bootstrap->problem < 0 && !bootstrap->coming_back;
 	if (bootstrap->problem < 0) {
 		bootstrap->status.phase = BOOTSTRAP_WATCHING;
 		bootstrap->status.ready = false;
 		bootstrap->status.error = bootstrap->problem;
-		sentence_set(bootstrap, "%.750s; what was laid before (%.19s) stays%s%.150s", bootstrap->problem_sentence,
-			bootstrap->used, *result->sentence ? ": " : " and is ready", result->sentence);
+		if (bootstrap->coming_back)
+			sentence_set(bootstrap, "%.750s; what is laid (%.19s) stays until the last good one (%.19s) is here: %.150s",
+				bootstrap->problem_sentence, bootstrap->used, bootstrap->trial.last_ready, result->sentence);
+		else
+			sentence_set(bootstrap, "%.750s; what was laid before (%.19s) stays%s%.150s",
+				bootstrap->problem_sentence, bootstrap->used, *result->sentence ? ": " : " and is ready",
+				result->sentence);
 	}
 	if (timer_set(bootstrap->timer, walk_pause_usec(result, steady)) < 0)
 		sentence_set(bootstrap, "no timer to look at the bootstrap again");
@@ -279,6 +298,7 @@ static void on_lease(struct lease *lease, void *user)
 {
 	struct bootstrap *bootstrap = user;
 
+	last_ready_learn(bootstrap);
 	if (bootstrap->walk)
 		stage_walk_start(bootstrap->walk);
 }
@@ -287,9 +307,12 @@ static int walk_make(struct bootstrap *bootstrap)
 {
 	int r = 0;
 
-	if (!bootstrap->lease)
+	if (!bootstrap->lease) {
 		r = lease_new(bootstrap->event, bootstrap->kube, STAGE_WALK_LEASE, bootstrap->self, on_lease, bootstrap,
 			&bootstrap->lease);
+		if (r == 0)
+			lease_set_note(bootstrap->lease, bootstrap->trial.last_ready);
+	}
 	if (r == 0)
 		r = stage_walk_new(
 			&(struct stage_walk_config){.kube = bootstrap->kube, .lease = bootstrap->lease,
@@ -352,10 +375,8 @@ static int stages_use(struct bootstrap *bootstrap, struct stages *stages_take, c
 	stages_free(bootstrap->stages);
 	bootstrap->stages = TAKE_PTR(stages);
 	memmove(bootstrap->used, digest, strlen(digest) + 1);
-	bootstrap->furthest = STAGE_CRDS;
-	bootstrap->furthest_at = 0;
-	bootstrap->stuck_usec = bootstrap->walked_usec = 0;
-	if (is_wanted(bootstrap))
+	bootstrap_trial_begin(&bootstrap->trial);
+	if (is_wanted(bootstrap) && !bootstrap->coming_back)
 		bootstrap->problem = 0;
 	return walk_begin(bootstrap, reterr);
 }
@@ -385,44 +406,31 @@ static int nothing_use(struct bootstrap *bootstrap, struct diag *reterr)
 // The last one that was entirely ready, when it is another one and is kept here, verified under the keys of today.
 static void last_ready_use(struct bootstrap *bootstrap)
 {
+	const char *other = bootstrap_trial_other(&bootstrap->trial, bootstrap->wanted);
 	char *layer_path AUTO_FREE = NULL;
 
-	if (!*bootstrap->last_ready || str_equal(bootstrap->last_ready, bootstrap->wanted) ||
-		!*bootstrap->cache_folder ||
-		bootstrap_cache_check(bootstrap->cache_folder, bootstrap->last_ready, bootstrap->keys_hash) < 0)
+	if (!other || !*bootstrap->cache_folder ||
+		bootstrap_cache_check(bootstrap->cache_folder, other, bootstrap->keys_hash) < 0)
 		return;
-	layer_path = bootstrap_cache_layer(bootstrap->cache_folder, bootstrap->last_ready);
+	layer_path = bootstrap_cache_layer(bootstrap->cache_folder, other);
 	if (layer_path)
-		(void)artifact_use(bootstrap, bootstrap->last_ready, layer_path, NULL); // the refusal says more
+		(void)artifact_use(bootstrap, other, layer_path, NULL); // the refusal says more
 }
 
-// What the tag says, for a hearthd that starts while nobody can be asked.
-static void tag_note(struct bootstrap *bootstrap)
+// The last good one takes the place of the one that was given up: at once when it is here, else it is pulled.
+static void come_back(struct bootstrap *bootstrap)
 {
-	char hash[65], note[BOOTSTRAP_NOTE_MAX], before[BOOTSTRAP_NOTE_MAX];
+	const char *other = bootstrap_trial_other(&bootstrap->trial, bootstrap->wanted);
 
-	if (!*bootstrap->cache_folder)
+	if (other && !(bootstrap->walk && str_equal(bootstrap->used, other)))
+		last_ready_use(bootstrap);
+	bootstrap->coming_back = other && !(bootstrap->walk && str_equal(bootstrap->used, other));
+	if (!other) // the wanted one was ready after all, or nothing else ever was: it has to do
+		bootstrap->problem = 0;
+	if (!bootstrap->coming_back)
 		return;
-	bootstrap_tag_hash(bootstrap->repository, bootstrap->tag, hash);
-	snprintf(note, sizeof(note), "%s %s", bootstrap->wanted, hash);
-	bootstrap_note_read(bootstrap->cache_folder, BOOTSTRAP_NOTE_TAG, before);
-	if (!str_equal(note, before)) // without it that hearthd goes on with the last one that was ready
-		(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_TAG, note);
-}
-
-static void tag_note_read(struct bootstrap *bootstrap)
-{
-	char hash[65], note[BOOTSTRAP_NOTE_MAX];
-
-	if (!*bootstrap->cache_folder)
-		return;
-	bootstrap_tag_hash(bootstrap->repository, bootstrap->tag, hash);
-	bootstrap_note_read(bootstrap->cache_folder, BOOTSTRAP_NOTE_TAG, note);
-	if (strlen(note) != OCI_DIGEST_TEXT + 64 || note[OCI_DIGEST_TEXT - 1] != ' ' || !str_equal(note + OCI_DIGEST_TEXT, hash))
-		return;
-	note[OCI_DIGEST_TEXT - 1] = '\0';
-	if (oci_digest_valid(note))
-		memcpy(bootstrap->wanted, note, OCI_DIGEST_TEXT);
+	bootstrap->attempt = 0;
+	(void)timer_set(bootstrap->attempt_timer, 0); // else what is walked stays
 }
 
 // The wanted artifact is here and verified.
@@ -433,113 +441,30 @@ static void wanted_use(struct bootstrap *bootstrap, const char *layer_path)
 
 	if (r < 0)
 		attempt_refuse(bootstrap, r, &diag, 0);
-	if (r < 0 || !bootstrap->tag)
-		return;
-	tag_note(bootstrap);
-	(void)timer_set(bootstrap->attempt_timer, bootstrap->look_sec * USEC_PER_SEC); // else the tag stands
-}
-
-/* Where the layer goes: into the cache, else (it is switched off, or there is no STATE) beside the work. NULL: neither. */
-static char *layer_folder(struct bootstrap *bootstrap)
-{
-	if (*bootstrap->cache_folder && file_make_folders(bootstrap->cache_folder, 0700) == 0)
-		return strdup(bootstrap->cache_folder);
-	return file_make_folders(bootstrap->work_folder, 0700) == 0 ? strdup(bootstrap->work_folder) : NULL;
-}
-
-static void on_layer(const struct oci_fetched *fetched, void *user)
-{
-	struct bootstrap *bootstrap = user;
-	char *folder AUTO_FREE = layer_folder(bootstrap);
-	char *path AUTO_FREE = folder ? bootstrap_cache_layer(folder, bootstrap->wanted) : NULL;
-	struct diag diag = {0};
-	struct stat st;
-
-	bootstrap->fetch = NULL;
-	if (fetched->error < 0) {
-		if (fetched->error == -EBADMSG || fetched->error == -EFBIG || fetched->error == -ENOENT)
-			attempt_refuse(bootstrap, fetched->error, fetched->diag, 0);
-		else
-			attempt_fail(bootstrap, fetched->error, diag_text(fetched->diag), fetched->retry_after_sec);
-		return;
-	}
-	if (!path || stat(path, &st) < 0) {
-		attempt_fail(bootstrap, -EIO, "the bootstrap that was just fetched is not there any more", 0);
-		return;
-	}
-	if ((uint64_t)st.st_size != bootstrap->layer_bytes) {
-		(void)file_remove(path); // named by a manifest that lies about it
-		(void)diag_set(&diag, -EBADMSG, "", "its layer has %llu bytes, its manifest says %llu",
-			(unsigned long long)st.st_size, (unsigned long long)bootstrap->layer_bytes);
-		attempt_refuse(bootstrap, -EBADMSG, &diag, 0);
-		return;
-	}
-	// Without the rest beside it the next start needs the registry: worth a try, no reason to stop.
-	if (str_equal(folder, bootstrap->cache_folder) &&
-		bootstrap_cache_save(folder, bootstrap->wanted, bootstrap->keys_hash, bootstrap->manifest,
-			bootstrap->n_manifest, NULL) == 0)
-		bootstrap_cache_keep(folder, bootstrap->wanted, bootstrap->last_ready);
-	wanted_use(bootstrap, path);
-	if (!str_equal(folder, bootstrap->cache_folder))
-		(void)file_remove(path); // it is in memory now
-}
-
-static void on_checked(const struct cosign_checked *checked, void *user)
-{
-	struct bootstrap *bootstrap = user;
-	char *folder AUTO_FREE = NULL, *path AUTO_FREE = NULL;
-	struct diag own = {0};
-	int r, error = checked->error;
-
-	bootstrap->check = NULL;
-	if (error < 0) {
-		if (error == -ENOKEY || error == -EKEYREJECTED || error == -EBADMSG)
-			attempt_refuse(bootstrap, error, checked->diag, 0);
-		else
-			attempt_fail(bootstrap, error, diag_text(checked->diag), checked->retry_after_sec);
-		return;
-	}
-	phase_set(bootstrap, BOOTSTRAP_PULLING, "pulling the bootstrap");
-	folder = layer_folder(bootstrap);
-	path = folder ? bootstrap_cache_layer(folder, bootstrap->wanted) : NULL;
-	r = path ? oci_fetch_blob_file(&bootstrap->source, bootstrap->layer_digest, path, bootstrap->layer_bytes, NULL,
-			   on_layer, bootstrap, &bootstrap->fetch)
-		 : -EIO;
-	if (r < 0) {
-		(void)diag_set(&own, r, "", "its layer cannot be stored: %s", strerror(-r));
-		attempt_refuse(bootstrap, r, &own, 0);
-	}
-}
-
-static int manifest_keep(struct bootstrap *bootstrap, const struct oci_fetched *fetched, struct diag *reterr)
-{
-	struct oci_layer layer;
-	int r = bootstrap_layer(fetched->bytes, fetched->n, &layer, reterr);
-
 	if (r < 0)
-		return r;
-	memcpy(bootstrap->layer_digest, layer.digest, OCI_DIGEST_TEXT);
-	bootstrap->layer_bytes = layer.size;
-	free(bootstrap->manifest);
-	bootstrap->manifest = strndup(fetched->bytes, fetched->n);
-	bootstrap->n_manifest = fetched->n;
-	return bootstrap->manifest ? 0 : -ENOMEM;
+		return;
+	if (bootstrap->tag)
+		bootstrap_tag_note(bootstrap->cache_folder, bootstrap->repository, bootstrap->tag, bootstrap->wanted);
+	if (bootstrap->coming_back)
+		(void)timer_set(bootstrap->attempt_timer, 0); // else what is walked stays
+	else if (bootstrap->tag)
+		(void)timer_set(bootstrap->attempt_timer, bootstrap->look_sec * USEC_PER_SEC); // else the tag stands
 }
 
 // 0: the wanted artifact is the one that is walked, or is used now, or the last good one in its stead; 1: it has to be pulled.
 static int wanted_find(struct bootstrap *bootstrap)
 {
-	char *layer_path AUTO_FREE = NULL, note[BOOTSTRAP_NOTE_MAX], given_up[BOOTSTRAP_NOTE_MAX];
+	char *layer_path AUTO_FREE = NULL, note[BOOTSTRAP_NOTE_MAX];
 
 	if (bootstrap->walk && is_wanted(bootstrap)) {
-		bootstrap->problem = 0; // the tag moved back
+		if (!bootstrap->coming_back)
+			bootstrap->problem = 0; // the tag moved back
 		return 0;
 	}
 	if (!*bootstrap->cache_folder)
 		return 1;
 	bootstrap_note_read(bootstrap->cache_folder, BOOTSTRAP_NOTE_BROKEN, note);
-	snprintf(given_up, sizeof(given_up), "%s %s", bootstrap->wanted, bootstrap->variables_hash);
-	if (str_equal(note, given_up) && bootstrap->come_back_sec) {
+	if (bootstrap_trial_is_given_up(&bootstrap->trial, note, bootstrap->wanted, bootstrap->variables_hash)) {
 		if (bootstrap->problem != -ETIME)
 			snprintf(bootstrap->problem_sentence, sizeof(bootstrap->problem_sentence),
 				"the bootstrap %.19s got no further and was given up; set another digest, or this one again after "
@@ -547,12 +472,11 @@ static int wanted_find(struct bootstrap *bootstrap)
 				bootstrap->wanted);
 		bootstrap->problem = -ETIME;
 		if (!bootstrap->walk)
-			last_ready_use(bootstrap);
+			come_back(bootstrap); // until the good one is here better this one than none
 		if (bootstrap->walk)
 			return 0;
-		bootstrap->problem = 0; // the good one is gone: better this one than none
 	} else if (*note) {
-		(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_BROKEN, NULL); // read again next time
+		given_up_note_write(bootstrap, NULL); // read again next time
 	}
 	if (bootstrap_cache_check(bootstrap->cache_folder, bootstrap->wanted, bootstrap->keys_hash) < 0)
 		return 1;
@@ -563,36 +487,112 @@ static int wanted_find(struct bootstrap *bootstrap)
 	return 0;
 }
 
-static void on_manifest(const struct oci_fetched *fetched, void *user)
+static void on_pull_step(enum bootstrap_pull_step step, void *user)
+{
+	switch (step) {
+	case BOOTSTRAP_PULL_VERIFYING:
+		phase_set(user, BOOTSTRAP_VERIFYING, "verifying the signature of the bootstrap");
+		break;
+	case BOOTSTRAP_PULL_LAYER:
+		phase_set(user, BOOTSTRAP_PULLING, "pulling the bootstrap");
+		break;
+	}
+}
+
+static void on_pulled(const struct bootstrap_pulled *pulled, void *user)
+{
+	struct bootstrap *bootstrap = user;
+
+	bootstrap->pull = NULL;
+	if (pulled->error < 0 && pulled->refused) {
+		attempt_refuse(bootstrap, pulled->error, pulled->diag, 0);
+		return;
+	}
+	if (pulled->error < 0) {
+		attempt_fail(bootstrap, pulled->error, diag_text(pulled->diag), pulled->retry_after_sec);
+		return;
+	}
+	if (pulled->kept)
+		bootstrap_cache_keep(bootstrap->cache_folder, bootstrap->wanted, bootstrap->trial.last_ready);
+	wanted_use(bootstrap, pulled->layer_path);
+}
+
+static void other_pull(struct bootstrap *bootstrap);
+
+// What the tag names now.
+static bool on_named(const char *digest, void *user)
+{
+	struct bootstrap *bootstrap = user;
+
+	if (!str_equal(digest, bootstrap->wanted))
+		bootstrap->coming_back = false;
+	memcpy(bootstrap->wanted, digest, sizeof(bootstrap->wanted));
+	(void)timer_set(bootstrap->attempt_timer, bootstrap->look_sec * USEC_PER_SEC); // else the tag stands
+	if (wanted_find(bootstrap) != 0)
+		return true;
+	bootstrap->pull = NULL;
+	if (bootstrap->coming_back)
+		other_pull(bootstrap);
+	return false;
+}
+
+static int pull_start(struct bootstrap *bootstrap, const char *reference, bool (*on_name)(const char *, void *),
+	void (*on_end)(const struct bootstrap_pulled *, void *))
+{
+	return bootstrap_pull_start(
+		&(struct bootstrap_pull_config){.source = &bootstrap->source,
+			.key_pems = (const char *const *)bootstrap->keys, .n_keys = bootstrap->n_keys,
+			.keys_hash = bootstrap->keys_hash, .cache_folder = bootstrap->cache_folder,
+			.work_folder = bootstrap->work_folder, .on_named = on_name, .on_step = on_pull_step,
+			.on_pulled = on_end, .user = bootstrap},
+		reference, &bootstrap->pull);
+}
+
+// The last good one could not be had: say so, come again; what was given up stays laid meanwhile.
+static void come_back_fail(struct bootstrap *bootstrap, const char *sentence, unsigned retry_after_sec)
+{
+	uint64_t wait = attempt_wait_usec(bootstrap, retry_after_sec);
+
+	snprintf(bootstrap->problem_sentence, sizeof(bootstrap->problem_sentence),
+		"the bootstrap %.19s got no further and was given up, and the last good one cannot be had: %.600s",
+		bootstrap->wanted, sentence);
+	if (timer_set(bootstrap->attempt_timer, wait + 100 * USEC_PER_MSEC) < 0)
+		snprintf(bootstrap->problem_sentence, sizeof(bootstrap->problem_sentence),
+			"the bootstrap %.19s was given up, and there is no timer to try for the last good one again",
+			bootstrap->wanted);
+}
+
+static void on_other_pulled(const struct bootstrap_pulled *pulled, void *user)
 {
 	struct bootstrap *bootstrap = user;
 	struct diag diag = {0};
 	int r;
 
-	bootstrap->fetch = NULL;
-	if (fetched->error < 0) {
-		if (fetched->error == -EBADMSG || fetched->error == -ENOENT || fetched->error == -EACCES)
-			attempt_refuse(bootstrap, fetched->error, fetched->diag, 0);
-		else
-			attempt_fail(bootstrap, fetched->error, diag_text(fetched->diag), fetched->retry_after_sec);
+	bootstrap->pull = NULL;
+	if (pulled->error < 0) {
+		come_back_fail(bootstrap, diag_text(pulled->diag), pulled->retry_after_sec);
 		return;
 	}
-	if (bootstrap->tag) {
-		memcpy(bootstrap->wanted, fetched->digest, sizeof(bootstrap->wanted));
+	if (pulled->kept)
+		bootstrap_cache_keep(bootstrap->cache_folder, bootstrap->wanted, pulled->digest);
+	r = artifact_use(bootstrap, pulled->digest, pulled->layer_path, &diag);
+	if (r < 0) {
+		come_back_fail(bootstrap, diag_text(&diag), 0);
+		return;
+	}
+	bootstrap->coming_back = false;
+	if (bootstrap->tag)
 		(void)timer_set(bootstrap->attempt_timer, bootstrap->look_sec * USEC_PER_SEC); // else the tag stands
-		if (wanted_find(bootstrap) == 0)
-			return;
-	}
-	r = manifest_keep(bootstrap, fetched, &diag);
-	if (r == 0) {
-		phase_set(bootstrap, BOOTSTRAP_VERIFYING, "verifying the signature of the bootstrap");
-		r = cosign_check_start(&bootstrap->source, bootstrap->wanted, (const char *const *)bootstrap->keys,
-			bootstrap->n_keys, on_checked, bootstrap, &bootstrap->check);
-		if (r < 0)
-			(void)diag_set(&diag, r, "", "its signature cannot be asked for: %s", strerror(-r));
-	}
+}
+
+// By its digest: what a tag names is another question.
+static void other_pull(struct bootstrap *bootstrap)
+{
+	const char *other = bootstrap_trial_other(&bootstrap->trial, bootstrap->wanted);
+	int r = other ? pull_start(bootstrap, other, NULL, on_other_pulled) : -ENOENT;
+
 	if (r < 0)
-		attempt_refuse(bootstrap, r, &diag, 0);
+		come_back_fail(bootstrap, strerror(-r), 0);
 }
 
 static void attempt_start(struct bootstrap *bootstrap)
@@ -608,15 +608,18 @@ static void attempt_start(struct bootstrap *bootstrap)
 		return;
 	}
 	if (bootstrap->tag && !*bootstrap->wanted) {
-		tag_note_read(bootstrap);
+		bootstrap_tag_noted(bootstrap->cache_folder, bootstrap->repository, bootstrap->tag, bootstrap->wanted);
 		if (*bootstrap->wanted)
 			(void)wanted_find(bootstrap); // walked from the cache, when it is there; the tag is looked up all the same
 	}
-	if (!bootstrap->tag && wanted_find(bootstrap) == 0)
+	if (!bootstrap->tag && wanted_find(bootstrap) == 0) {
+		if (bootstrap->coming_back)
+			other_pull(bootstrap);
 		return;
+	}
 	if (!bootstrap->walk)
 		bootstrap->status.phase = BOOTSTRAP_PULLING; // the sentence of the last attempt stays until this one knows more
-	r = oci_fetch_manifest(&bootstrap->source, reference, on_manifest, bootstrap, &bootstrap->fetch);
+	r = pull_start(bootstrap, reference, bootstrap->tag ? on_named : NULL, on_pulled);
 	if (r < 0) {
 		(void)diag_set(&diag, r, "", "%s cannot be asked for %s: %s", bootstrap->url, reference, strerror(-r));
 		attempt_refuse(bootstrap, r, &diag, 0);
@@ -627,7 +630,7 @@ static int on_attempt_timer(sd_event_source *source, uint64_t usec, void *user)
 {
 	struct bootstrap *bootstrap = user;
 
-	if (!bootstrap->fetch && !bootstrap->check)
+	if (!bootstrap->pull)
 		attempt_start(bootstrap);
 	return 0;
 }
@@ -641,30 +644,9 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *user)
 	return 0;
 }
 
-static struct stage_extras *extras_copy(const struct stage_extras *extras)
-{
-	struct stage_extras *copy CLEANUP(stage_extras_freep) = calloc(1, sizeof(*copy));
-	size_t n = extras ? extras->n : 0;
-
-	if (!copy || !(copy->items = calloc(n + 1, sizeof(*copy->items))))
-		return NULL;
-	for (; copy->n < n; copy->n++) {
-		struct stage_extra *item = &copy->items[copy->n];
-
-		item->name = strdup(extras->items[copy->n].name);
-		item->text = strdup(extras->items[copy->n].text);
-		if (!item->name || !item->text) {
-			free(item->name);
-			free(item->text);
-			return NULL;
-		}
-	}
-	return TAKE_PTR(copy);
-}
-
 int bootstrap_set_extras(struct bootstrap *bootstrap, const struct stage_extras *extras)
 {
-	struct stage_extras *copy = extras_copy(extras);
+	struct stage_extras *copy = stage_extras_copy(extras);
 	struct diag diag = {0};
 	int r;
 
@@ -762,7 +744,7 @@ static void last_ready_read(struct bootstrap *bootstrap)
 	if (*bootstrap->cache_folder)
 		bootstrap_note_read(bootstrap->cache_folder, BOOTSTRAP_NOTE_READY, note);
 	if (oci_digest_valid(note))
-		memcpy(bootstrap->last_ready, note, OCI_DIGEST_TEXT);
+		memcpy(bootstrap->trial.last_ready, note, OCI_DIGEST_TEXT);
 }
 
 int bootstrap_new(const struct bootstrap_config *config, struct bootstrap **ret, struct diag *reterr)
@@ -790,7 +772,7 @@ int bootstrap_new(const struct bootstrap_config *config, struct bootstrap **ret,
 	if (config->digest)
 		memcpy(bootstrap->wanted, config->digest, OCI_DIGEST_TEXT);
 	bootstrap->look_sec = config->look_sec ? config->look_sec : DEFAULT_LOOK_SEC;
-	bootstrap->come_back_sec = config->come_back_sec;
+	bootstrap->trial.come_back_sec = config->come_back_sec;
 	bootstrap->max_backoff_usec = config->max_backoff_usec ? config->max_backoff_usec : 30 * USEC_PER_SEC;
 	bootstrap->prune_sec = config->prune_sec ? config->prune_sec : DEFAULT_PRUNE_SEC;
 	bootstrap->on_changed = config->on_changed;
@@ -799,7 +781,7 @@ int bootstrap_new(const struct bootstrap_config *config, struct bootstrap **ret,
 		sentence_set(bootstrap, "pulling the bootstrap from %.200s", config->source.url);
 		r = bootstrap_keys_hash(config->key_pems, config->n_keys, bootstrap->keys_hash, reterr);
 	}
-	bootstrap->extras = extras_copy(config->extras);
+	bootstrap->extras = stage_extras_copy(config->extras);
 	if (r == 0 && !bootstrap->extras)
 		r = -ENOMEM;
 	if (r == 0)
@@ -823,8 +805,7 @@ struct bootstrap *bootstrap_free(struct bootstrap *bootstrap)
 {
 	if (!bootstrap)
 		return NULL;
-	oci_fetch_cancel(bootstrap->fetch);
-	cosign_check_cancel(bootstrap->check);
+	bootstrap_pull_cancel(bootstrap->pull);
 	stage_walk_free(bootstrap->walk);
 	lease_free(bootstrap->lease);
 	sd_event_source_disable_unref(bootstrap->timer);
@@ -841,7 +822,6 @@ struct bootstrap *bootstrap_free(struct bootstrap *bootstrap)
 	free(bootstrap->url);
 	free(bootstrap->repository);
 	free(bootstrap->tag);
-	free(bootstrap->manifest);
 	free(bootstrap->self);
 	free(bootstrap->manifests_folder);
 	free(bootstrap->work_folder);

@@ -4,7 +4,8 @@
 // laid before stays, watched like any other: the last one that was entirely ready is kept on disk.
 // An artifact that gets no further for come_back_sec, by its own fault while this server lays it, is given up for that last
 // one (never the other way round, and never one that was entirely ready itself), until another digest or other variables
-// are wanted.
+// are wanted. Which one was entirely ready last stands in the Lease, too: who takes it over knows it, and pulls it when it
+// has to come back and is not here.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 

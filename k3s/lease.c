@@ -13,6 +13,18 @@ static void copy_text(char *to, size_t size, const struct value *from)
 	snprintf(to, size, "%s", text ? text : "");
 }
 
+static void copy_note(char to[static LEASE_NOTE_MAX], const struct value *lease)
+{
+	const char *text = value_text(value_path(lease, "metadata", "annotations", LEASE_NOTE, NULL));
+
+	snprintf(to, LEASE_NOTE_MAX, "%s", text && strlen(text) < LEASE_NOTE_MAX ? text : "");
+}
+
+const char *lease_note_newest(enum lease_action action, const char *own, const char *seen)
+{
+	return !*seen || (action == LEASE_RENEW && *own) ? own : seen;
+}
+
 enum lease_action lease_step(struct lease_seen *seen, const struct value *lease, const char *self, uint64_t now_usec)
 {
 	struct lease_seen now = {.since_usec = now_usec};
@@ -24,6 +36,7 @@ enum lease_action lease_step(struct lease_seen *seen, const struct value *lease,
 	copy_text(now.holder, sizeof(now.holder), value_path(lease, "spec", "holderIdentity", NULL));
 	copy_text(now.renewed, sizeof(now.renewed), value_path(lease, "spec", "renewTime", NULL));
 	copy_text(now.version, sizeof(now.version), value_path(lease, "metadata", "resourceVersion", NULL));
+	copy_note(now.note, lease);
 	if (str_equal(now.holder, seen->holder) && str_equal(now.renewed, seen->renewed) && *seen->version)
 		now.since_usec = seen->since_usec;
 	*seen = now;
@@ -43,6 +56,8 @@ struct lease {
 	uint64_t asked_usec;      // when the round under way began
 	uint64_t held_until_usec; // 0: not held
 	bool told_held;
+	char note[LEASE_NOTE_MAX];
+	bool under_way, note_read, note_set; // a round; another note was read, or set too late for it
 	lease_changed_t on_changed;
 	void *user;
 };
@@ -59,17 +74,37 @@ const char *lease_holder(const struct lease *lease)
 	return lease_held(lease) ? lease->self : lease->seen.holder;
 }
 
+const char *lease_note(const struct lease *lease)
+{
+	return lease->note;
+}
+
+static int timer_set(struct lease *lease, uint64_t usec)
+{
+	int r = sd_event_source_set_time_relative(lease->timer, usec);
+
+	return r < 0 ? r : sd_event_source_set_enabled(lease->timer, SD_EVENT_ONESHOT);
+}
+
+void lease_set_note(struct lease *lease, const char *note)
+{
+	if (strlen(note) >= sizeof(lease->note) || str_equal(note, lease->note))
+		return;
+	snprintf(lease->note, sizeof(lease->note), "%s", note);
+	lease->note_set = lease->under_way;
+	if (lease_held(lease) && !lease->under_way)
+		(void)timer_set(lease, 0); // else with the next renewal
+}
+
 // One round is over: tell what changed, come again.
 static void round_end(struct lease *lease)
 {
-	bool held = lease_held(lease);
-	int r = sd_event_source_set_time_relative(lease->timer, LEASE_RENEW_SEC * USEC_PER_SEC);
+	bool held = lease_held(lease), note_read = lease->note_read, note_set = lease->note_set;
 
-	if (r >= 0)
-		r = sd_event_source_set_enabled(lease->timer, SD_EVENT_ONESHOT);
-	if (r < 0)
+	lease->under_way = lease->note_read = lease->note_set = false;
+	if (timer_set(lease, held && note_set ? 0 : LEASE_RENEW_SEC * USEC_PER_SEC) < 0)
 		held = false; // without a timer nobody renews
-	if (held != lease->told_held) {
+	if (held != lease->told_held || note_read) {
 		lease->told_held = held;
 		lease->on_changed(lease, lease->user);
 	}
@@ -102,6 +137,12 @@ static char *lease_json(const struct lease *lease, bool first, const char *acqui
 	json_out_member(&out, "namespace", "kube-system");
 	if (!first)
 		json_out_member(&out, "resourceVersion", lease->seen.version);
+	if (*lease->note) {
+		json_out_key(&out, "annotations");
+		json_out_object_begin(&out);
+		json_out_member(&out, LEASE_NOTE, lease->note);
+		json_out_object_end(&out);
+	}
 	json_out_object_end(&out);
 	json_out_key(&out, "spec");
 	json_out_object_begin(&out);
@@ -134,6 +175,7 @@ static void on_read(const struct kube_answer *answer, void *user)
 	char *json AUTO_FREE = NULL;
 	const char *acquired = NULL;
 	enum lease_action action;
+	const char *note;
 	int r = 0;
 
 	if (answer->error < 0 && answer->error != -ENOENT) {
@@ -141,6 +183,12 @@ static void on_read(const struct kube_answer *answer, void *user)
 		return;
 	}
 	action = lease_step(&lease->seen, answer->object, lease->self, time_boot_usec());
+	note = lease_note_newest(action, lease->note, lease->seen.note);
+	if (!str_equal(note, lease->note)) {
+		snprintf(lease->note, sizeof(lease->note), "%s", note);
+		lease->note_read = true;
+	}
+	lease->note_set = false; // what is written now has it
 	transitions = value_path(answer->object, "spec", "leaseTransitions", NULL);
 	lease->transitions = 0;
 	if (transitions)
@@ -176,6 +224,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *user)
 	struct lease *lease = user;
 
 	lease->asked_usec = time_boot_usec();
+	lease->under_way = true;
 	if (kube_get(lease->kube, lease->path, on_read, lease) < 0)
 		round_end(lease);
 	return 0;

@@ -31,9 +31,24 @@ bool stage_secrets_in(const char *text)
 	return plain_find(text) != NULL;
 }
 
+/* A stream in memory is over: *ret is what was written to it (the caller wipes and frees), unless something failed before (@r)
+ * or memory ran out. @to may be NULL with -ENOMEM in @r; the other two are those of open_memstream(). */
+static int stream_end(FILE *to, char *const *text, const size_t *n, int r, char **ret)
+{
+	if (to && fclose(to) != 0 && r == 0)
+		r = -ENOMEM;
+	if (r == 0) {
+		*ret = *text;
+	} else if (*text) {
+		crypto_wipe(*text, *n);
+		free(*text);
+	}
+	return r;
+}
+
 char *stage_secrets_guard(const char *text)
 {
-	char *guarded = NULL;
+	char *guarded = NULL, *text_guarded = NULL; // stays NULL when memory runs out
 	size_t n = 0;
 	FILE *to = open_memstream(&guarded, &n);
 	const char *at;
@@ -46,11 +61,8 @@ char *stage_secrets_guard(const char *text)
 		text = at + strlen(PLAIN);
 	}
 	(void)fputs(text, to);
-	if (fclose(to) != 0) {
-		free(guarded);
-		return NULL;
-	}
-	return guarded;
+	(void)stream_end(to, &guarded, &n, 0, &text_guarded);
+	return text_guarded;
 }
 
 static bool holds_placeholder(const struct value *value)
@@ -91,15 +103,7 @@ static int text_fill(const char *text, const char *where, const struct value *se
 	}
 	if (r == 0)
 		(void)fputs(text, to);
-	if (to && fclose(to) != 0 && r == 0)
-		r = -ENOMEM;
-	if (r < 0 && filled) {
-		crypto_wipe(filled, n_filled);
-		free(filled);
-		return r;
-	}
-	*ret = filled;
-	return r;
+	return stream_end(to, &filled, &n_filled, r, ret);
 }
 
 static int data_out(struct json_out *out, const struct value *data, const char *where, const struct value *secrets,
@@ -205,13 +209,5 @@ int stage_secrets_fill(const char *text, const char *where, const struct value *
 			(void)fputc('\n', to);
 		r = one_fill(to, document, n_document, where, secrets, reterr);
 	}
-	if (to && fclose(to) != 0 && r == 0)
-		r = -ENOMEM;
-	if (r < 0 && filled) {
-		crypto_wipe(filled, n_filled);
-		free(filled);
-		return r;
-	}
-	*ret = filled;
-	return r;
+	return stream_end(to, &filled, &n_filled, r, ret);
 }

@@ -234,6 +234,27 @@ int stages_load(const char *folder, const struct value *variables, const struct 
 
 // ---- what hearthd adds
 
+struct stage_extras *stage_extras_copy(const struct stage_extras *extras)
+{
+	struct stage_extras *copy CLEANUP(stage_extras_freep) = calloc(1, sizeof(*copy));
+	size_t n = extras ? extras->n : 0;
+
+	if (!copy || !(copy->items = calloc(n + 1, sizeof(*copy->items))))
+		return NULL;
+	for (; copy->n < n; copy->n++) {
+		struct stage_extra *item = &copy->items[copy->n];
+
+		item->name = strdup(extras->items[copy->n].name);
+		item->text = strdup(extras->items[copy->n].text);
+		if (!item->name || !item->text) {
+			free(item->name);
+			free(item->text);
+			return NULL;
+		}
+	}
+	return TAKE_PTR(copy);
+}
+
 struct stage_extras *stage_extras_free(struct stage_extras *extras)
 {
 	if (!extras)

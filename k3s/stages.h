@@ -51,6 +51,7 @@ struct stage_extras {
 };
 struct stage_extras *stage_extras_free(struct stage_extras *extras);
 DEFINE_CLEANUP(stage_extras)
+struct stage_extras *stage_extras_copy(const struct stage_extras *extras); // NULL: none; returns NULL when memory ran out
 /* Make @extras the only own files of 25-storage (copied; NULL: none). -EINVAL when the artifact has a file of that name, or
  * a default StorageClass or a class of the same name beside ours: two defaults are none. After a failure @stages must not
  * be laid. */

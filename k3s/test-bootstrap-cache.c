@@ -117,13 +117,36 @@ static void a_tag_is_told_from_others(void **state)
 		bool same;
 	} rows[] = {{"hearth/bootstrap", "v1", true}, {"hearth/bootstrap", "v2", false}, {"hearth/bootstra", "pv1", false}};
 
-	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
-		char first[65], second[65];
+	char digest[PIN_TEXT];
 
-		bootstrap_tag_hash("hearth/bootstrap", "v1", first);
-		bootstrap_tag_hash(rows[i].repository, rows[i].tag, second);
-		assert_int_equal(str_equal(first, second), rows[i].same);
+	digest_of("x", digest);
+	bootstrap_tag_note(folder, "hearth/bootstrap", "v1", digest);
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		char noted[OCI_DIGEST_TEXT] = "";
+
+		bootstrap_tag_noted(folder, rows[i].repository, rows[i].tag, noted);
+		assert_string_equal(noted, rows[i].same ? digest : "");
 	}
+}
+
+static void a_note_of_a_tag_that_is_damaged_is_none(void **state)
+{
+	static const char *const rows[] = {NULL, "", "x", "sha256:1 2"};
+	char digest[PIN_TEXT], note[BOOTSTRAP_NOTE_MAX], noted[OCI_DIGEST_TEXT] = "as it was";
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		assert_int_equal(bootstrap_note_write(folder, BOOTSTRAP_NOTE_TAG, rows[i]), 0);
+		bootstrap_tag_noted(folder, "hearth/bootstrap", "v1", noted);
+	}
+	digest_of("x", digest);
+	bootstrap_tag_note(folder, "hearth/bootstrap", "v1", digest);
+	bootstrap_note_read(folder, BOOTSTRAP_NOTE_TAG, note);
+	note[10] = 'X'; // in the digest
+	assert_int_equal(bootstrap_note_write(folder, BOOTSTRAP_NOTE_TAG, note), 0);
+	bootstrap_tag_noted(folder, "hearth/bootstrap", "v1", noted);
+	bootstrap_tag_noted("", "hearth/bootstrap", "v1", noted); // nothing is kept there
+	assert_string_equal(noted, "as it was");
+	assert_int_equal(bootstrap_note_write(folder, BOOTSTRAP_NOTE_TAG, NULL), 0);
 }
 
 static void only_flux_artifacts_are_taken(void **state)
@@ -175,6 +198,7 @@ int main(void)
 		cmocka_unit_test(damage_is_noticed),
 		cmocka_unit_test(notes_stay_until_they_are_taken_away),
 		cmocka_unit_test(a_tag_is_told_from_others),
+		cmocka_unit_test(a_note_of_a_tag_that_is_damaged_is_none),
 		cmocka_unit_test(only_flux_artifacts_are_taken),
 		cmocka_unit_test(the_hash_of_keys_ignores_their_order_only),
 	};

@@ -42,23 +42,27 @@ static char *wait_for_leaving(const struct admission_question *question)
 	for (size_t i = 0; i < question->n_leaving; i++) {
 		const struct admission_leaving *leaving = &question->leaving[i];
 		bool own_name = str_equal(leaving->name, question->name);
-		const char *what = own_name		 ? "the former"
-				   : leaving->was_server ? "server"
-							 : "node";
-		if (!own_name && !(question->is_server && leaving->was_server))
+		const char *what = own_name		   ? "the former"
+				   : leaving->same_machine ? "this machine was"
+				   : leaving->was_server   ? "server"
+							   : "node";
+		const char *which = leaving->same_machine && !own_name ? ", which" : "";
+		if (!own_name && !leaving->same_machine &&
+			!(question->is_server && leaving->was_server))
 			continue;
 		if (leaving->failed)
 			return str_format(
-				"%s %s could not be removed from the cluster: %s; mend that, "
+				"%s %s%s could not be removed from the cluster: %s; mend that, "
 				"then hearth-region job retry %s",
-				what, leaving->name, leaving->sentence ? leaving->sentence : "",
-				leaving->job);
+				what, leaving->name, which,
+				leaving->sentence ? leaving->sentence : "", leaving->job);
 		if (!leaving->server)
-			return str_format("%s %s has to be removed from the cluster first, and no "
-					  "server is Ready to do it; bring one back",
-				what, leaving->name);
-		return str_format("%s %s is being removed from the cluster by %s; this one is next",
-			what, leaving->name, leaving->server);
+			return str_format("%s %s%s has to be removed from the cluster first, and "
+					  "no server is Ready to do it; bring one back",
+				what, leaving->name, which);
+		return str_format(
+			"%s %s%s is being removed from the cluster by %s; this one is next", what,
+			leaving->name, which, leaving->server);
 	}
 	return NULL;
 }

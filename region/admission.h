@@ -19,6 +19,7 @@ struct admission_leaving {
 	const char *name;
 	const char *server; // who removes it; NULL while nobody can
 	bool was_server, failed;
+	bool same_machine;	    // as the one who asks, whatever names they have
 	const char *job, *sentence; // of a failed one
 };
 

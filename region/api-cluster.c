@@ -1,8 +1,11 @@
-// PUT /v1/cluster: the first server hands over what others need to join.
-// SPDX-License-Identifier: Apache-2.0
+// PUT /v1/cluster: the first server hands over what others need to join, any server renews the
+// administrator's kubeconfig. SPDX-License-Identifier: Apache-2.0
 #include "region/api.h"
 
 #include "region/body.h"
+#include "region/hand-over.h"
+#include "region/kubeconfig.h"
+#include "region/membership.h"
 
 #include <errno.h>
 
@@ -33,8 +36,22 @@ static int replace_text(char **text, const char *with)
 	return 0;
 }
 
+/* One that ends before the stored one is an older one: another server has renewed it. Of another CA
+ * (@fresh) it is taken in any case. 1: it is stored now, 0: it was older. */
+static int take_kubeconfig(struct region *region, const char *kubeconfig, bool fresh)
+{
+	CLEANUP(secret_text_free) char *stored = NULL;
+	int r = fresh ? -ENOENT : region_secret_get(region, "kubeconfig", &stored);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (stored && kubeconfig_is_older(kubeconfig, stored))
+		return 0;
+	r = region_secret_put(region, "kubeconfig", kubeconfig);
+	return r < 0 ? r : 1;
+}
+
 static int take_cluster(struct region *region, struct cluster *cluster,
-	const struct cluster_body *body, const char *identity)
+	const struct cluster_body *body, const char *identity, bool same)
 {
 	struct json_out out = { 0 };
 	if (body->endpoints) {
@@ -51,16 +68,42 @@ static int take_cluster(struct region *region, struct cluster *cluster,
 		return -ENOMEM;
 	cluster->handed_over = 1;
 	cluster->ever_ready |= body->ever_ready;
-	int r = region_secret_put(region, "kubeconfig", body->kubeconfig);
+	int r = take_kubeconfig(region, body->kubeconfig, !same);
 	if (r >= 0 && body->server_token)
 		r = region_secret_put(region, "server-token", body->server_token);
 	return r < 0 ? r : store_cluster_put(region->store, cluster);
+}
+
+// Whose word it is and what may change by it.
+static int judge(struct region *region, const struct cluster *cluster, const struct node *node,
+	const struct cluster_body *body, bool same, enum hand_over_verdict *ret,
+	char **ret_sentence)
+{
+	CLEANUP(membership_done) struct membership membership = { 0 };
+	int r = membership_load(region, &membership);
+	if (r < 0)
+		return r;
+	size_t i = membership_server(&membership, node->id);
+	const struct hand_over_question question = { .name = node->name,
+		.first = str_equal(cluster->first_server, node->id),
+		.server = i == SIZE_MAX ? NULL : &membership.servers[i],
+		.handed_over = cluster->handed_over != 0,
+		.ever_ready = cluster->ever_ready != 0,
+		.known_ca_hash = cluster->ca_hash ? cluster->ca_hash : "",
+		.ca_hash = body->ca_hash,
+		.same = same };
+	*ret = hand_over_decide(&question, ret_sentence);
+	bool wants_sentence = *ret == HAND_OVER_REFUSED || *ret == HAND_OVER_DIFFERS;
+	return wants_sentence && !*ret_sentence ? -ENOMEM : 0;
 }
 
 int api_cluster(struct region *region, struct request *request)
 {
 	CLEANUP(value_freep) struct value *document = NULL;
 	CLEANUP(cluster_freep) struct cluster *cluster = NULL;
+	AUTO_FREE char *sentence = NULL;
+	const struct node *node = request->node;
+	enum hand_over_verdict verdict;
 	struct cluster_body body;
 	struct diag diag = { 0 };
 	char identity[SHA256_HEX + 1];
@@ -75,16 +118,29 @@ int api_cluster(struct region *region, struct request *request)
 		return r;
 	identity_hash(&body, identity);
 	bool same = str_equal(cluster->identity_hash, identity), first_time = !cluster->handed_over;
-	if (!first_time && !same && cluster->ever_ready)
-		return request_answer_error(request, 409, "cluster-known",
-			"this cluster was Ready with another CA; its CA changes only by a job of "
-			"the region");
-	if ((r = take_cluster(region, cluster, &body, identity)) < 0)
+	if ((r = judge(region, cluster, node, &body, same, &verdict, &sentence)) < 0)
 		return r;
-	if (first_time || !same)
-		region_audit(region, request->node->name,
-			first_time ? "cluster" : "cluster replaced", cluster->name, "CA %.16s",
-			body.ca_hash);
+	switch (verdict) {
+	case HAND_OVER_REFUSED:
+		return request_answer_error(request, 403, "not-first-server", "%s", sentence);
+	case HAND_OVER_DIFFERS:
+		return request_answer_error(request, 409, "cluster-known", "%s", sentence);
+	case HAND_OVER_KUBECONFIG:
+		if ((r = take_kubeconfig(region, body.kubeconfig, false)) < 0)
+			return r;
+		if (r > 0)
+			region_audit(region, node->name, "kubeconfig renewed", cluster->name,
+				"CA %.16s", body.ca_hash);
+		break;
+	case HAND_OVER_ALL:
+		if ((r = take_cluster(region, cluster, &body, identity, same)) < 0)
+			return r;
+		if (first_time || !same)
+			region_audit(region, node->name,
+				first_time ? "cluster" : "cluster replaced", cluster->name,
+				"CA %.16s", body.ca_hash);
+		break;
+	}
 	region_wake(region, "cluster");
 	request->commit = true;
 	return request_answer_empty(request, 200);

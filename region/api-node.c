@@ -6,7 +6,10 @@
 #include "base/time.h"
 #include "region/assign-extra.h"
 #include "region/body.h"
+#include "region/hand-over.h"
+#include "region/kubeconfig.h"
 #include "region/membership.h"
+#include "region/mesh-leave.h"
 #include "region/mesh-peer.h"
 #include "region/pod-cidr.h"
 #include "region/registry-secret.h"
@@ -79,8 +82,39 @@ static int volumes_made(struct region *region, const struct node *node, char **r
 	return *ret ? 0 : -ENOMEM;
 }
 
+/* Is it @node that is to hand over a new kubeconfig? The stored one ends soon, and this is the one
+ * healthy server that is asked for another. */
+static int renews_kubeconfig(struct region *region, const struct membership *membership,
+	const struct node *node, bool *ret)
+{
+	CLEANUP(secret_text_free) char *stored = NULL;
+	if (membership_server(membership, node->id) == SIZE_MAX)
+		return 0;
+	int r = region_secret_get(region, "kubeconfig", &stored);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (!kubeconfig_ends_soon(stored, region_now_sec(region)))
+		return 0;
+	AUTO_FREE bool *end = calloc(membership->n_servers + 1, sizeof(*end));
+	if (!end)
+		return -ENOMEM;
+	for (size_t i = 0; i < membership->n_servers; i++) {
+		CLEANUP(value_freep) struct value *status = NULL;
+		const char *text = membership->nodes[i]->status;
+		if (text)
+			(void)json_parse(text, strlen(text), 0, &status, NULL); // it was checked
+		AUTO_FREE char *sentence = member_report_certificates(status);
+		end[i] = sentence != NULL;
+	}
+	size_t by = hand_over_renewer(membership->servers, end, membership->n_servers,
+		membership_server(membership, membership->cluster->first_server));
+	*ret = by != SIZE_MAX && str_equal(membership->nodes[by]->id, node->id);
+	return 0;
+}
+
 struct assignment {
 	struct membership membership;
+	bool renew_kubeconfig;
 	struct member *member;
 	struct node *joined_by; // when it is no server of the cluster any more
 	char *waiting_for;
@@ -123,7 +157,9 @@ static int load_assignment(struct region *region, struct request *request, struc
 		r = store_node_by_id(region->store, ret->member->server, &ret->joined_by);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	if ((r = volumes_made(region, request->node, &ret->volumes_made)) < 0)
+	if ((r = volumes_made(region, request->node, &ret->volumes_made)) < 0 ||
+		(r = renews_kubeconfig(
+			 region, &ret->membership, request->node, &ret->renew_kubeconfig)) < 0)
 		return r;
 	return load_settings(region, request->node, ret);
 }
@@ -144,6 +180,7 @@ static int build_assignment(struct region *region, const struct node *node,
 		.jobs = membership->jobs,
 		.n_servers = membership->n_servers,
 		.n_jobs = membership->n_jobs,
+		.renew_kubeconfig = assignment->renew_kubeconfig,
 		.ca_pin = region->ca_pin,
 		.generation = generation,
 		.volumes_made = assignment->volumes_made };
@@ -262,6 +299,22 @@ static int put_outside_peers(
 	return r;
 }
 
+// Servers whose etcd still has one that left as a member; in a delta it is just not removed yet.
+static int put_leaving_peers(
+	struct region *region, unsigned keepalive_sec, struct json_out *out, size_t *n_put)
+{
+	struct node **nodes;
+	size_t n;
+	int r = mesh_leaving_list(region, &nodes, &n);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n && r >= 0; i++)
+		r = assign_mesh_peer(region->config, nodes[i], keepalive_sec, out);
+	node_list_free(nodes, n);
+	*n_put += n;
+	return r;
+}
+
 static int put_peers(struct region *region, const struct request *request, int64_t since,
 	struct json_out *out, size_t *ret_n)
 {
@@ -280,6 +333,8 @@ static int put_peers(struct region *region, const struct request *request, int64
 		r = assign_mesh_peer(region->config, nodes[i], keepalive_sec, out);
 		++*ret_n;
 	}
+	if (r >= 0 && request->node->is_server && since < 0)
+		r = put_leaving_peers(region, keepalive_sec, out, ret_n);
 	if (r >= 0 && request->node->is_server)
 		r = put_outside_peers(region, since, out, ret_n);
 	json_out_array_end(out);

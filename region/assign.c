@@ -363,6 +363,8 @@ static int put_k3s(const struct assignment_input *input, const struct cidr *api,
 	json_out_member_bool(out, "first", first);
 	if (first)
 		json_out_member_bool(out, "everReady", input->cluster->ever_ready);
+	if (input->renew_kubeconfig)
+		json_out_member_bool(out, "renewKubeconfig", true);
 	json_out_member(out, "server", first ? NULL : url);
 	if ((r = put_servers(input, out)) < 0)
 		return diag_set(reterr, r, "k3s", "no address is left in the range for a server");

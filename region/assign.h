@@ -36,6 +36,7 @@ struct assignment_input {
 	struct job *const
 		*jobs; // of the cluster, oldest first: those that this server does are told
 	size_t n_servers, n_jobs;
+	bool renew_kubeconfig;	  // it is this server's to hand over a new one
 	const char *ca_pin;	  // "sha256:..."
 	const char *generation;	  // "EPOCH.GEN"
 	const char *volumes_made; // servers: assign_volumes_made(); NULL: none

@@ -5,6 +5,7 @@
 #include "region/assign.h"
 #include "region/enrol-token.h"
 #include "region/membership.h"
+#include "region/mesh-leave.h"
 #include "region/token.h"
 
 #include <errno.h>
@@ -166,9 +167,9 @@ int node_revoke(struct region *region, struct node *node, const char *actor, con
 	if (r < 0)
 		return r;
 	node->state = NODE_REVOKED;
-	if ((r = region_mesh_remove(region, node->wg_public)) < 0 ||
-		(r = store_node_put(region->store, node)) < 0 ||
+	if ((r = store_node_put(region->store, node)) < 0 ||
 		(r = membership_leave(region, cluster, node, actor)) < 0 ||
+		(r = mesh_leave(region, node)) < 0 ||
 		(r = store_secret_list(region->store, &secrets, &n)) < 0)
 		return r;
 	for (size_t i = 0; i < n && r >= 0; i++) {
@@ -262,6 +263,7 @@ int enrolment_admit(struct region *region, struct enrolment *enrolment,
 		(r = fill_node(region, enrolment, admission, wished, replaces_server, node,
 			 reterr)) < 0 ||
 		(r = region_node_certificate(region, node, spki, n_spki, reterr)) < 0 ||
+		(r = mesh_leave_place(region, node->number)) < 0 ||
 		(r = region_mesh_changed(region, node)) < 0 ||
 		(r = store_node_put(region->store, node)) < 0 ||
 		(r = take_first_server(region, node)) < 0)

@@ -79,10 +79,7 @@ static void look_at_node(struct region *region, struct request *request)
 	request->peer.revoked = node->state == NODE_REVOKED;
 	request->peer.approved = node->state == NODE_RESERVED || node->state == NODE_APPROVED;
 	request->peer.quarantined = node->quarantined;
-	CLEANUP(cluster_freep) struct cluster *cluster = NULL;
-	if (node->is_server && region_cluster(region, &cluster) >= 0)
-		request->peer.first_server =
-			node->durable && str_equal(cluster->first_server, node->id);
+	request->peer.server = node->is_server && node->durable;
 }
 
 static void look_at_peer(struct region *region, struct request *request)

@@ -2,6 +2,7 @@
 #include "region/job-run.h"
 
 #include "region/enrol.h"
+#include "region/mesh-leave.h"
 
 #include <errno.h>
 
@@ -17,6 +18,13 @@ int job_make(struct region *region, const char *kind, const struct node *node,
 	return store_job_put(region->store, &job);
 }
 
+// What waited for it goes on.
+static int job_end(struct region *region, const struct job *job)
+{
+	int r = mesh_leave_job(region, job);
+	return r < 0 ? r : store_job_remove(region->store, job->id);
+}
+
 int jobs_forget(struct region *region, const char *node_id)
 {
 	struct job **jobs;
@@ -27,7 +35,7 @@ int jobs_forget(struct region *region, const char *node_id)
 	for (size_t i = 0; i < n && r >= 0; i++)
 		if (!node_id || (str_equal(jobs[i]->node_id, node_id) &&
 					!str_equal(jobs[i]->kind, JOB_FORGET_NODE)))
-			r = store_job_remove(region->store, jobs[i]->id);
+			r = job_end(region, jobs[i]);
 	job_list_free(jobs, n);
 	return r;
 }
@@ -63,7 +71,7 @@ static int take_job(struct region *region, const struct node *node, struct job *
 		region_audit(
 			region, node->name, "job done", job->node, "%s: %s", job->id, job->kind);
 		*ret_changed = true;
-		return store_job_remove(region->store, job->id);
+		return job_end(region, job);
 	}
 	int64_t now = str_equal(state, "failed") ? JOB_FAILED : JOB_RUNNING;
 	if (now == job->state && str_equal(job->sentence ? job->sentence : "", sentence))
@@ -132,7 +140,7 @@ int job_drop(struct region *region, const char *actor, const char *id, struct di
 	int r = store_job_get(region->store, id, &job);
 	if (r == -ENOENT)
 		return diag_set(reterr, r, id, "is no job; a job that was done is forgotten");
-	if (r < 0 || (r = store_job_remove(region->store, id)) < 0)
+	if (r < 0 || (r = job_end(region, job)) < 0)
 		return r;
 	region_audit(region, actor, "job dropped", job->node, "%s: %s, %s", id, job->kind,
 		job_state_name(job->state));

@@ -143,7 +143,7 @@ static int print(const struct value *document, const char *name, const char *ser
 		   *key = plain(user, "client-key-data"), *token = plain(user, "token");
 	if (!ca || ((!certificate || !key) && !token))
 		return diag_set(reterr, -EBADMSG, name,
-			"what the first server handed over is no kubeconfig with a CA and the "
+			"what was handed over is no kubeconfig with a CA and the "
 			"credentials of a client");
 	fprintf(f,
 		"apiVersion: v1\nkind: Config\nclusters:\n- name: %s\n  cluster:\n    server: %s\n"
@@ -168,8 +168,7 @@ int kubeconfig_make(
 	char *text = NULL;
 	size_t n = 0;
 	if (yaml_parse(stored, strlen(stored), MAX_STORED, "kubeconfig", &document, NULL) < 0)
-		return diag_set(reterr, -EBADMSG, name,
-			"what the first server handed over is no kubeconfig");
+		return diag_set(reterr, -EBADMSG, name, "what was handed over is no kubeconfig");
 	FILE *f = open_memstream(&text, &n);
 	int r = f ? print(document, name, server, f, reterr) : -ENOMEM;
 	wipe(document);
@@ -201,19 +200,39 @@ static int certificate_end(const struct value *document, int64_t *ret_sec)
 	return r;
 }
 
-char *kubeconfig_warning(const char *stored, int64_t now_sec)
+// 0; negative: there is none that can be read (a token has no end that we know of).
+static int stored_end(const char *stored, int64_t *ret_sec)
 {
 	CLEANUP(value_freep) struct value *document = NULL;
-	int64_t end_sec = 0;
-	char when[32];
 	if (yaml_parse(stored, strlen(stored), MAX_STORED, "kubeconfig", &document, NULL) < 0)
-		return NULL;
-	int r = certificate_end(document, &end_sec); // a token has no end that we know of
+		return -EBADMSG;
+	int r = certificate_end(document, ret_sec);
 	wipe(document);
-	if (r < 0 || end_sec - now_sec > SOON_SEC)
+	return r;
+}
+
+bool kubeconfig_ends_soon(const char *stored, int64_t now_sec)
+{
+	int64_t end_sec;
+	return stored_end(stored, &end_sec) >= 0 && end_sec - now_sec <= SOON_SEC;
+}
+
+bool kubeconfig_is_older(const char *given, const char *stored)
+{
+	int64_t given_sec, stored_sec;
+	return stored_end(given, &given_sec) >= 0 && stored_end(stored, &stored_sec) >= 0 &&
+	       given_sec < stored_sec;
+}
+
+char *kubeconfig_warning(const char *stored, int64_t now_sec)
+{
+	int64_t end_sec;
+	char when[32];
+	if (stored_end(stored, &end_sec) < 0 || end_sec - now_sec > SOON_SEC)
 		return NULL;
 	return str_format(
-		"its client certificate %s on %s; the first server makes a new one and hands it "
-		"over when it is rebooted",
+		"its client certificate %s on %s; a Ready server hands over a new one by itself "
+		"when it has one that lasts longer: K3s makes it when it starts: "
+		"hearth-region rollout start --restart",
 		end_sec <= now_sec ? "ended" : "ends", time_format_utc(end_sec, when));
 }

@@ -1,4 +1,4 @@
-// An administrator's kubeconfig: what the first server handed over, under the cluster's name and
+// An administrator's kubeconfig: what a server handed over, under the cluster's name and
 // with an address of the API that the server certificate covers. Pure. SPDX-License-Identifier:
 // Apache-2.0
 #pragma once
@@ -17,6 +17,12 @@ int kubeconfig_server(const struct cluster_config *config, struct node *const *s
  * frees. -EBADMSG: @stored is no kubeconfig with a CA and a client's credentials. */
 int kubeconfig_make(
 	const char *stored, const char *name, const char *server, char **ret, struct diag *reterr);
-/* One sentence when the client's certificate in @stored ends within 30 days of @now_sec (K3s gives
- * it a year), else NULL; the caller frees. */
+/* The client's certificate in @stored ends within 30 days of @now_sec (K3s gives it a year). false:
+ * it does not, or has no end that is known. */
+bool kubeconfig_ends_soon(const char *stored, int64_t now_sec);
+// The client's certificate in @given ends before the one in @stored. false: one of them is not
+// known.
+bool kubeconfig_is_older(const char *given, const char *stored);
+/* One sentence when the client's certificate in @stored ends within 30 days of @now_sec, else
+ * NULL; the caller frees. */
 char *kubeconfig_warning(const char *stored, int64_t now_sec);

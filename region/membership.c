@@ -2,6 +2,7 @@
 #include "region/membership.h"
 
 #include "region/job-run.h"
+#include "region/mesh-leave.h"
 #include "region/rollout-run.h"
 #include "region/settings.h"
 
@@ -100,19 +101,39 @@ size_t membership_server(const struct membership *membership, const char *id)
 
 // ---- admission
 
-static size_t list_leaving(const struct membership *membership, struct admission_leaving *ret)
+/* Has @node the hardware of the node with id @id, which left? Placeholders of vendors are "" in
+ * both (body.h). */
+static int is_same_machine(
+	struct region *region, const struct node *node, const char *id, bool *ret)
 {
-	size_t n = 0;
+	CLEANUP(node_freep) struct node *old = NULL;
+	int r = store_node_by_id(region->store, id, &old);
+	*ret = r >= 0 && ((node->uuid[0] && strcasecmp(node->uuid, old->uuid) == 0) ||
+				 (node->serial[0] && str_equal(node->serial, old->serial)));
+	return r == -ENOENT ? 0 : r;
+}
+
+static int list_leaving(struct region *region, const struct membership *membership,
+	const struct node *node, struct admission_leaving *ret, size_t *ret_n)
+{
 	for (size_t i = 0; i < membership->n_jobs; i++) {
 		const struct job *job = membership->jobs[i];
 		size_t server = membership_server(membership, job->server);
+		bool same_machine;
 		if (!str_equal(job->kind, JOB_FORGET_NODE))
 			continue;
-		ret[n++] = (struct admission_leaving){ job->node,
-			server == SIZE_MAX ? NULL : membership->nodes[server]->name,
-			job->was_server != 0, job->state == JOB_FAILED, job->id, job->sentence };
+		int r = is_same_machine(region, node, job->node_id, &same_machine);
+		if (r < 0)
+			return r;
+		ret[(*ret_n)++] = (struct admission_leaving){ .name = job->node,
+			.server = server == SIZE_MAX ? NULL : membership->nodes[server]->name,
+			.was_server = job->was_server != 0,
+			.same_machine = same_machine,
+			.failed = job->state == JOB_FAILED,
+			.job = job->id,
+			.sentence = job->sentence };
 	}
-	return n;
+	return 0;
 }
 
 // May @node, which is not the first server and not of the cluster, join now?
@@ -135,6 +156,9 @@ static int ask_admission(struct region *region, const struct membership *members
 		*ret = true;
 		return 0;
 	}
+	size_t n_leaving = 0;
+	if ((r = list_leaving(region, membership, node, leaving, &n_leaving)) < 0)
+		return r;
 	const struct admission_question question = { .cluster = region->config->name,
 		.name = node->name,
 		.is_server = node->is_server != 0,
@@ -145,7 +169,7 @@ static int ask_admission(struct region *region, const struct membership *members
 		.servers = membership->servers,
 		.n_servers = membership->n_servers,
 		.leaving = leaving,
-		.n_leaving = list_leaving(membership, leaving) };
+		.n_leaving = n_leaving };
 	*ret = admission_decide(&question, ret_waiting);
 	return *ret || *ret_waiting ? 0 : -ENOMEM;
 }
@@ -381,8 +405,8 @@ int membership_step(struct region *region)
 	CLEANUP(membership_done) struct membership membership = { 0 };
 	CLEANUP(rollout_freep) struct rollout *rollout = NULL;
 	bool placed = false, more = true, changed = false;
-	int r = membership_load(region, &membership);
-	if (r < 0 || (r = jobs_place(region, &membership, &placed)) < 0)
+	int r = mesh_leave_step(region);
+	if (r < 0 || (r = membership_load(region, &membership)) < 0 || (r = jobs_place(region, &membership, &placed)) < 0)
 		return r;
 	r = store_rollout_get(region->store, region->config->name, &rollout);
 	if (r < 0 && r != -ENOENT)

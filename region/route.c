@@ -36,9 +36,9 @@ enum peer_verdict peer_admit(enum peer_class required, const struct peer_facts *
 		return admit_node(peer, true);
 	case PEER_NODE_OR_EXPIRED:
 		return admit_node(peer, false);
-	case PEER_FIRST_SERVER:
+	case PEER_SERVER:
 		node = admit_node(peer, true);
-		return node != PEER_ADMITTED || peer->first_server ? node : PEER_NOT_FIRST_SERVER;
+		return node != PEER_ADMITTED || peer->server ? node : PEER_NOT_SERVER;
 	case PEER_NODE_OR_PULL:
 		if (peer->has_pull_credential)
 			return PEER_ADMITTED;
@@ -69,8 +69,7 @@ static const struct {
 	[PEER_REVOKED] = { "revoked",
 		"this key was revoked; an administrator has to clear the node and enrol it anew",
 		403 },
-	[PEER_NOT_FIRST_SERVER] = { "not-first-server",
-		"only the node assigned as first server may do this", 403 },
+	[PEER_NOT_SERVER] = { "not-server", "only a server that keeps its key may do this", 403 },
 	[PEER_NO_CREDENTIAL] = { "no-credential",
 		"this needs the certificate of an approved node or the pull credential", 401 },
 	[PEER_NO_SESSION] = { "no-session", "this needs a login at the page", 401 },

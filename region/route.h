@@ -10,7 +10,7 @@ enum peer_class {
 	PEER_KEY,  // self-signed client certificate (or one of ours): proof of possession of a key
 	PEER_NODE, // certificate of our CA, approved, not revoked
 	PEER_NODE_OR_EXPIRED, // the same, its dates aside
-	PEER_FIRST_SERVER,    // node, and the cluster's first server
+	PEER_SERVER,	      // node, a server that keeps its key
 	PEER_NODE_OR_PULL,    // node, or the pull credential
 	PEER_ADMIN,	      // session of the page
 };
@@ -26,7 +26,7 @@ struct peer_facts {
 	bool approved; // reserved or approved
 	bool revoked;
 	bool quarantined;
-	bool first_server;
+	bool server; // and keeps its key
 	bool has_pull_credential, has_session;
 };
 
@@ -39,7 +39,7 @@ enum peer_verdict {
 	PEER_UNKNOWN,
 	PEER_NOT_APPROVED,
 	PEER_REVOKED,
-	PEER_NOT_FIRST_SERVER,
+	PEER_NOT_SERVER,
 	PEER_NO_CREDENTIAL,
 	PEER_NO_SESSION,
 };

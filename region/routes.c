@@ -20,7 +20,7 @@ const struct route api_routes[] = {
 	{ "GET", "/v1/secrets", PEER_NODE, 0, api_secrets, NULL },
 	{ "PUT", "/v1/status", PEER_NODE, STATUS, api_status, NULL },
 	{ "POST", "/v1/renew", PEER_NODE_OR_EXPIRED, SMALL, api_renew, NULL },
-	{ "PUT", "/v1/cluster", PEER_FIRST_SERVER, SMALL * 4, api_cluster, NULL },
+	{ "PUT", "/v1/cluster", PEER_SERVER, SMALL * 4, api_cluster, NULL },
 	{ "GET HEAD", "/v2/*", PEER_NODE_OR_PULL, 0, api_oci, NULL },
 	{ "POST", "/v1/admin/*", PEER_ADMIN, SMALL, api_admin, NULL },
 	{ "GET", "/", PEER_ANY, 0, api_page, NULL },

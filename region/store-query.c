@@ -233,6 +233,15 @@ int store_removal_forget(struct store *store, const char *public_key)
 		store, "DELETE FROM mesh_removals WHERE public_key = ?", public_key, NULL);
 }
 
+int store_removal_has(struct store *store, const char *public_key, bool *ret)
+{
+	int64_t n = 0;
+	int r = store_count(store, "SELECT count(*) FROM mesh_removals WHERE public_key = ?",
+		public_key, &n);
+	*ret = n > 0;
+	return r;
+}
+
 DEFINE_PUT(store_removal_put, mesh_removal, removal_record)
 DEFINE_LIST_FREE(mesh_removal, removal_record)
 

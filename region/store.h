@@ -276,6 +276,7 @@ void secret_list_free(struct secret **secrets, size_t n);
 
 int store_removal_put(struct store *store, const struct mesh_removal *removal);
 int store_removal_forget(struct store *store, const char *public_key); // the key is a peer's again
+int store_removal_has(struct store *store, const char *public_key, bool *ret);
 int store_removal_list(
 	struct store *store, int64_t since, struct mesh_removal ***ret, size_t *ret_n);
 /* Forget all but the newest @keep. From then on a delta since a generation below

@@ -116,6 +116,25 @@ static void who_leaves_has_left_before_the_next_one_joins(void **state)
 	check(&q, NULL);
 }
 
+static void a_machine_that_was_another_node_waits_until_that_is_gone(void **state)
+{
+	struct admission_leaving leaving = { .name = "w1", .server = "s1", .same_machine = true };
+	struct admission_question q = question();
+	q.is_server = false;
+	q.name = "w2";
+	q.leaving = &leaving;
+	q.n_leaving = 1;
+	check(&q, "this machine was w1, which is being removed from the cluster by s1; this one");
+	leaving.server = NULL;
+	check(&q, "this machine was w1, which has to be removed from the cluster first, and no");
+	leaving.failed = true;
+	leaving.sentence = "forbidden";
+	leaving.job = "j-7";
+	check(&q, "this machine was w1, which could not be removed from the cluster: forbidden");
+	q.name = "w1";
+	check(&q, "the former w1 could not be removed");
+}
+
 static void a_name_is_free_when_its_former_node_is_gone(void **state)
 {
 	struct admission_leaving leaving = { .name = "w1", .server = "s1" };
@@ -215,6 +234,7 @@ int main(void)
 		cmocka_unit_test(servers_join_one_at_a_time),
 		cmocka_unit_test(what_is_wrong_with_a_server_is_said),
 		cmocka_unit_test(who_leaves_has_left_before_the_next_one_joins),
+		cmocka_unit_test(a_machine_that_was_another_node_waits_until_that_is_gone),
 		cmocka_unit_test(a_name_is_free_when_its_former_node_is_gone),
 		cmocka_unit_test(a_server_without_state_does_not_join),
 		cmocka_unit_test(who_joins_does_so_by_a_ready_voter),

@@ -18,6 +18,7 @@ struct site {
 	struct cluster_config *config;
 	struct cluster cluster;
 	struct node first, second;
+	bool renew_kubeconfig;
 };
 
 static struct site site_of(const char *more)
@@ -73,6 +74,7 @@ static struct value *build(
 		.n_servers = first != NULL,
 		.jobs = jobs,
 		.n_jobs = N_ELEMENTS(jobs),
+		.renew_kubeconfig = site->renew_kubeconfig,
 		.ca_pin = "sha256:00",
 		.generation = "e.7" };
 	AUTO_FREE char *text = NULL;
@@ -102,6 +104,10 @@ static void the_first_server_makes_the_cluster(void **state)
 	site.cluster.ever_ready = 1;
 	CLEANUP(value_freep) struct value *later = build(&site, &site.first, &site.first);
 	assert_true(value_path(later, "k3s", "everReady", NULL)->boolean);
+	assert_null(value_path(later, "k3s", "renewKubeconfig", NULL));
+	site.renew_kubeconfig = true;
+	CLEANUP(value_freep) struct value *asked = build(&site, &site.first, &site.first);
+	assert_true(value_path(asked, "k3s", "renewKubeconfig", NULL)->boolean);
 	assert_text(document, "hetzner", "k3s", "labels", "openova.io/provider");
 	assert_int_equal(value_find(document, "bootstrap")->type, VALUE_NULL);
 	assert_null(value_find(document, "waitingFor"));

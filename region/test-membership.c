@@ -2,17 +2,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/json.h"
 #include "region/admin.h"
+#include "region/enrol.h"
 #include "region/job-run.h"
 #include "region/membership.h"
+#include "region/mesh-leave.h"
 #include "region/rollout-run.h"
 #include "region/settings.h"
+#include "region/test-folder.h"
 
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
 
-static char folder[64];
+static struct test_folder folder;
 static struct region region;
 
 static int set_up(void **state)
@@ -20,32 +23,16 @@ static int set_up(void **state)
 	static const char config[] =
 		"{provider: hetzner, region: fsn, buildingBlock: rtz, envType: prod, domain: "
 		"example.org, urls: ['https://10.0.2.2:7443'], servers: 5}";
-	char path[96];
-	struct diag diag = { 0 };
 	struct cluster cluster = {
 		.name = "hz-fsn-rtz-prod", .first_server = "n-1", .handed_over = 1, .ever_ready = 1
 	};
-	strcpy(folder, "/tmp/hearth-membership.XXXXXX");
-	region = (struct region){ .wake_fd = -1 };
-	if (!mkdtemp(folder) || cluster_config_parse(config, strlen(config), "test", NULL,
-					&region.config, &diag) < 0)
-		return -1;
-	(void)snprintf(path, sizeof(path), "%s/region.db", folder);
-	int r = store_open(path, true, &region.store, &diag);
+	int r = test_region_make(&folder, config, &region);
 	return r < 0 ? r : store_cluster_put(region.store, &cluster);
 }
 
 static int tear_down(void **state)
 {
-	static const char *const names[] = { "region.db", "region.db-wal", "region.db-shm" };
-	store_close(region.store);
-	cluster_config_free(region.config);
-	for (size_t i = 0; i < N_ELEMENTS(names); i++) {
-		char path[128];
-		(void)snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
-		(void)unlink(path); // not each of them exists
-	}
-	return rmdir(folder);
+	return test_region_remove(&folder, &region);
 }
 
 static struct node node_of(int number, bool is_server)
@@ -220,6 +207,159 @@ static void a_cluster_without_servers_is_given_up_by_a_person(void **state)
 	assert_false(membership.cluster->ever_ready || membership.cluster->handed_over);
 }
 
+// What settle says of @node: NULL, it is admitted; else the sentence (the caller frees).
+static char *waits(const struct node *node)
+{
+	CLEANUP(membership_done) struct membership membership = { 0 };
+	CLEANUP(member_freep) struct member *member = NULL;
+	char *waiting = NULL;
+	bool changed;
+	assert_int_equal(membership_load(&region, &membership), 0);
+	assert_int_equal(
+		membership_settle(&region, &membership, node, &member, &waiting, &changed), 0);
+	assert_int_equal(member == NULL, waiting != NULL);
+	return waiting;
+}
+
+static void a_machine_that_comes_back_waits_until_it_is_forgotten(void **state)
+{
+	struct node again = node_of(7, false), other = node_of(8, false);
+	member_add(1, true, 0, "{}");
+	struct node old = member_add(2, false, 1, "{}");
+	(void)snprintf(old.serial, sizeof(old.serial), "SERIAL-2");
+	(void)snprintf(again.serial, sizeof(again.serial), "SERIAL-2");
+	again.ready_sec = other.ready_sec = 0; // they never ran K3s
+	assert_int_equal(node_revoke(&region, &old, "test", "gone"), 0);
+	AUTO_FREE char *sentence = waits(&again), *none = waits(&other);
+	assert_null(none);
+	assert_non_null(sentence);
+	if (!strstr(sentence, "this machine was hzfsnr-k8s-2p, which is being removed from the "
+			      "cluster by hzfsnr-k8s-1p"))
+		fail_msg("%s", sentence);
+	struct job **jobs;
+	size_t n;
+	assert_int_equal(store_job_list(region.store, &jobs, &n), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(job_drop(&region, "test", jobs[0]->id, NULL), 0);
+	job_list_free(jobs, n);
+	assert_null(waits(&again));
+}
+
+static size_t n_mesh_removals(void)
+{
+	struct mesh_removal **removals;
+	size_t n;
+	assert_int_equal(store_removal_list(region.store, 0, &removals, &n), 0);
+	mesh_removal_list_free(removals, n);
+	return n;
+}
+
+static struct node server_revoked(void)
+{
+	member_add(1, true, 0, "{}");
+	struct node leaves = member_add(2, true, 1, "{}");
+	assert_int_equal(node_revoke(&region, &leaves, "test", "gone"), 0);
+	return leaves;
+}
+
+static size_t n_mesh_leaving(void)
+{
+	struct node **nodes;
+	size_t n;
+	assert_int_equal(mesh_leaving_list(&region, &nodes, &n), 0);
+	node_list_free(nodes, n);
+	return n;
+}
+
+// The only job's record, changed by who calls.
+static struct job *the_job(void)
+{
+	struct job **jobs, *job = NULL;
+	size_t n;
+	assert_int_equal(store_job_list(region.store, &jobs, &n), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(store_job_get(region.store, jobs[0]->id, &job), 0);
+	job_list_free(jobs, n);
+	return job;
+}
+
+static void a_server_stays_in_the_mesh_until_it_is_no_member_of_etcd(void **state)
+{
+	server_revoked();
+	struct node first = node_of(1, true);
+	assert_int_equal(n_mesh_removals(), 0);
+	assert_int_equal(n_mesh_leaving(), 1);
+	CLEANUP(job_freep) struct job *job = the_job();
+	AUTO_FREE char *text =
+		str_format("{\"%s\":{\"state\":\"done\",\"sentence\":\"\"}}", job->id);
+	CLEANUP(value_freep) struct value *told = NULL;
+	assert_int_equal(json_parse(text, strlen(text), 0, &told, NULL), 0);
+	const struct member_report report = {
+		.has_etcd = true, .voter = true, .etcd_name = "", .payload_sha256 = "", .jobs = told
+	};
+	assert_int_equal(membership_report(&region, &first, true, &report), 0);
+	assert_int_equal(n_mesh_removals(), 1);
+	assert_int_equal(n_mesh_leaving(), 0);
+}
+
+static void ten_minutes_are_enough_to_leave_the_mesh(void **state)
+{
+	server_revoked();
+	CLEANUP(job_freep) struct job *job = the_job();
+	job->created_sec -= MESH_LEAVE_SEC - 60;
+	assert_int_equal(store_job_put(region.store, job), 0);
+	assert_int_equal(membership_step(&region), 0);
+	assert_int_equal(n_mesh_removals(), 0);
+	job->created_sec -= 60;
+	assert_int_equal(store_job_put(region.store, job), 0);
+	assert_int_equal(membership_step(&region), 0);
+	assert_int_equal(n_mesh_removals(), 1);
+	assert_int_equal(n_mesh_leaving(), 0);
+	assert_int_equal(membership_step(&region), 0); // once
+	assert_int_equal(n_mesh_removals(), 1);
+}
+
+static void a_dropped_job_and_another_node_of_its_address_end_its_time(void **state)
+{
+	for (int i = 0; i < 2; i++) {
+		if (i > 0 && (tear_down(state) < 0 || set_up(state) < 0))
+			fail();
+		server_revoked();
+		CLEANUP(job_freep) struct job *job = the_job();
+		assert_int_equal(mesh_leave_place(&region, 3), 0);
+		assert_int_equal(n_mesh_removals(), 0);
+		if (i == 0)
+			assert_int_equal(job_drop(&region, "test", job->id, NULL), 0);
+		else
+			assert_int_equal(mesh_leave_place(&region, 2), 0);
+		assert_int_equal(n_mesh_removals(), 1);
+		assert_int_equal(n_mesh_leaving(), 0);
+	}
+}
+
+static void a_key_that_another_node_has_by_now_stays(void **state)
+{
+	struct node leaves = server_revoked(), again = node_of(5, true);
+	CLEANUP(job_freep) struct job *job = the_job();
+	memcpy(again.wg_public, leaves.wg_public, sizeof(again.wg_public));
+	assert_int_equal(store_node_put(region.store, &again), 0);
+	assert_int_equal(n_mesh_leaving(), 0);
+	assert_int_equal(job_drop(&region, "test", job->id, NULL), 0);
+	assert_int_equal(n_mesh_removals(), 0);
+}
+
+static void workers_and_servers_over_the_lan_leave_at_once(void **state)
+{
+	member_add(1, true, 0, "{}");
+	struct node worker = member_add(2, false, 1, "{}"), server = member_add(3, true, 1, "{}");
+	assert_int_equal(node_revoke(&region, &worker, "test", "gone"), 0);
+	assert_int_equal(n_mesh_removals(), 1);
+	region.config->over_lan = true; // etcd does not need the mesh then
+	assert_int_equal(node_revoke(&region, &server, "test", "gone"), 0);
+	assert_int_equal(n_mesh_removals(), 2);
+	assert_int_equal(n_mesh_leaving(), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +375,20 @@ int main(void)
 			only_a_server_that_keeps_its_key_becomes_the_first, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_cluster_without_servers_is_given_up_by_a_person, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_machine_that_comes_back_waits_until_it_is_forgotten, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_server_stays_in_the_mesh_until_it_is_no_member_of_etcd, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			ten_minutes_are_enough_to_leave_the_mesh, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_dropped_job_and_another_node_of_its_address_end_its_time, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_key_that_another_node_has_by_now_stays, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			workers_and_servers_over_the_lan_leave_at_once, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

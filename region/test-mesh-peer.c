@@ -254,6 +254,7 @@ static void a_certificate_that_ends_soon_is_said(void **state)
 	} rows[] = { { NOW + 31 * DAY, NULL }, { NOW + 29 * DAY, "certificate ends on 2026-12-24" },
 		{ NOW - DAY, "certificate ended on 2026-11-24" } };
 	CLEANUP(key_freep) struct key *key = NULL;
+	AUTO_FREE char *before = NULL;
 	assert_int_equal(key_generate(&key), 0);
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
 		const struct cert_request request = { .usage = CERT_USAGE_CLIENT,
@@ -268,10 +269,20 @@ static void a_certificate_that_ends_soon_is_said(void **state)
 			base64);
 		AUTO_FREE char *said = kubeconfig_warning(stored, NOW);
 		assert_int_equal(said != NULL, rows[i].words != NULL);
+		assert_int_equal(kubeconfig_ends_soon(stored, NOW), rows[i].words != NULL);
+		assert_int_equal(before && kubeconfig_is_older(stored, before),
+			i > 0); // each ends before the one above
+		assert_false(kubeconfig_is_older(stored, stored));
+		assert_false(before && kubeconfig_is_older(before, stored));
+		free(before);
+		before = TAKE_PTR(stored);
 		if (said && !strstr(said, rows[i].words))
 			fail_msg("%s", said);
 	}
-	assert_null(kubeconfig_warning("users: [{user: {token: t}}]", NOW));
+	static const char token[] = "users: [{user: {token: t}}]"; // has no end that is known
+	assert_null(kubeconfig_warning(token, NOW));
+	assert_false(kubeconfig_ends_soon(token, NOW));
+	assert_false(kubeconfig_is_older(token, before) || kubeconfig_is_older(before, token));
 	assert_null(kubeconfig_warning("users: [{user: {client-certificate-data: Q0E=}}]", NOW));
 }
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "region/api.h"
 #include "region/session.h"
+#include "region/test-folder.h"
 
 #include <microhttpd.h>
 #include <setjmp.h>
@@ -11,23 +12,16 @@
 #include <sys/stat.h>
 #include <cmocka.h>
 
-static char folder[64];
+static struct test_folder folder;
 
 static int set_up(void **state)
 {
-	strcpy(folder, "/tmp/hearth-region-unit.XXXXXX");
-	return mkdtemp(folder) ? 0 : -1;
+	return test_folder_make(&folder);
 }
 
 static int tear_down(void **state)
 {
-	static const char *const names[] = { "region.db", "region.db-wal", "region.db-shm" };
-	for (size_t i = 0; i < N_ELEMENTS(names); i++) {
-		char path[128];
-		(void)snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
-		(void)unlink(path); // not each of them exists
-	}
-	return rmdir(folder);
+	return test_folder_remove(&folder);
 }
 
 static void a_failed_renewal_leaves_the_key(void **state)
@@ -40,7 +34,7 @@ static void a_failed_renewal_leaves_the_key(void **state)
 		.not_after_sec = region_now_sec(&region) + 86400 };
 	assert_int_equal(
 		cluster_config_parse(cluster_config_defaults, strlen(cluster_config_defaults),
-			"cluster.yaml", folder, &region.config, &diag),
+			"cluster.yaml", folder.path, &region.config, &diag),
 		0);
 	assert_int_equal(key_generate(&region.ca_key), 0);
 	assert_int_equal(cert_issue(&ca, NULL, region.ca_key, &region.ca_pem, &diag), 0);
@@ -70,13 +64,12 @@ static void *log_in(void *user)
 // A slow password: somebody else has the lock while it is derived, and is told to wait with theirs.
 static void a_password_is_derived_without_the_lock(void **state)
 {
-	char body[] = "password=wrong", path[96];
+	char body[] = "password=wrong";
 	struct login login = { .request = { .body = body, .remote = "192.0.2.1" } };
 	struct diag diag = { 0 };
 	pthread_t thread;
 	bool seen = false;
-	(void)snprintf(path, sizeof(path), "%s/region.db", folder);
-	assert_int_equal(store_open(path, true, &login.region.store, &diag), 0);
+	assert_int_equal(store_open(folder.database, true, &login.region.store, &diag), 0);
 	assert_int_equal(
 		store_meta_set(login.region.store, "adminPassword",
 			"pbkdf2-sha256$3000000$00112233445566778899aabbccddeeff$"
@@ -110,7 +103,7 @@ static void an_untried_password_is_wrong(void **state)
 	struct diag diag = { 0 };
 	assert_int_equal(
 		cluster_config_parse(cluster_config_defaults, strlen(cluster_config_defaults),
-			"cluster.yaml", folder, &login.region.config, &diag),
+			"cluster.yaml", folder.path, &login.region.config, &diag),
 		0);
 	assert_non_null(login.region.sessions = session_table_new());
 	assert_int_equal(api_login(&login.region, &login.request), 0);

@@ -2,6 +2,7 @@
 // read the sentence. SPDX-License-Identifier: Apache-2.0
 #include "base/json.h"
 #include "region/registry-secret.h"
+#include "region/test-folder.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -11,33 +12,17 @@
 static const char config_text[] =
 	"{provider: hetzner, region: fsn, buildingBlock: rtz, envType: prod, domain: example.org, "
 	"urls: ['https://10.0.2.2:7443'], registries: {configs: {m.example.org: {secret: login}}}}";
-static char folder[64];
+static struct test_folder folder;
 static struct region region;
 
 static int set_up(void **state)
 {
-	char path[96];
-	struct diag diag = { 0 };
-	strcpy(folder, "/tmp/hearth-region-secret.XXXXXX");
-	region = (struct region){ .wake_fd = -1 };
-	if (!mkdtemp(folder) || cluster_config_parse(config_text, strlen(config_text), "test", NULL,
-					&region.config, &diag) < 0)
-		return -1;
-	(void)snprintf(path, sizeof(path), "%s/region.db", folder);
-	return store_open(path, true, &region.store, &diag);
+	return test_region_make(&folder, config_text, &region);
 }
 
 static int tear_down(void **state)
 {
-	static const char *const names[] = { "region.db", "region.db-wal", "region.db-shm" };
-	store_close(region.store);
-	cluster_config_free(region.config);
-	for (size_t i = 0; i < N_ELEMENTS(names); i++) {
-		char path[128];
-		(void)snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
-		(void)unlink(path); // not each of them exists
-	}
-	return rmdir(folder);
+	return test_region_remove(&folder, &region);
 }
 
 static char *text_of(size_t n, const char *head)

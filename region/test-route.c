@@ -34,7 +34,7 @@ static void each_class_admits_its_own_only(void **state)
 				revoked =
 					WITH(node, facts_.revoked = true, facts_.approved = false),
 				unknown = WITH(node, facts_.known = false, facts_.approved = false),
-				first = WITH(node, facts_.first_server = true),
+				server = WITH(node, facts_.server = true),
 				pull = WITH(nobody, facts_.has_pull_credential = true),
 				admin = WITH(nobody, facts_.has_session = true),
 				revoked_self = WITH(
@@ -68,15 +68,15 @@ static void each_class_admits_its_own_only(void **state)
 		{ PEER_NODE_OR_EXPIRED, &revoked, PEER_REVOKED },
 		{ PEER_NODE_OR_EXPIRED, &foreign, PEER_FOREIGN },
 		{ PEER_NODE_OR_EXPIRED, &unknown, PEER_UNKNOWN },
-		{ PEER_FIRST_SERVER, &node, PEER_NOT_FIRST_SERVER },
-		{ PEER_FIRST_SERVER, &first, PEER_ADMITTED },
+		{ PEER_SERVER, &node, PEER_NOT_SERVER },
+		{ PEER_SERVER, &server, PEER_ADMITTED },
 		{ PEER_NODE_OR_PULL, &nobody, PEER_NO_CREDENTIAL },
 		{ PEER_NODE_OR_PULL, &pull, PEER_ADMITTED },
 		{ PEER_NODE_OR_PULL, &node, PEER_ADMITTED },
 		{ PEER_NODE_OR_PULL, &self_signed, PEER_FOREIGN },
 		{ PEER_NODE_OR_PULL, &revoked, PEER_REVOKED },
 		{ PEER_ADMIN, &node, PEER_NO_SESSION },
-		{ PEER_ADMIN, &first, PEER_NO_SESSION },
+		{ PEER_ADMIN, &server, PEER_NO_SESSION },
 		{ PEER_ADMIN, &admin, PEER_ADMITTED },
 	};
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++)
@@ -134,8 +134,8 @@ static const char *class_name(enum peer_class class)
 		return "node";
 	case PEER_NODE_OR_EXPIRED:
 		return "node-or-expired";
-	case PEER_FIRST_SERVER:
-		return "first-server";
+	case PEER_SERVER:
+		return "server";
 	case PEER_NODE_OR_PULL:
 		return "node-or-pull";
 	case PEER_ADMIN:

@@ -1,6 +1,7 @@
 // The store on a real SQLite file: what was committed is there after opening again, what was undone
 // is not. SPDX-License-Identifier: Apache-2.0
 #include "region/store.h"
+#include "region/test-folder.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -10,26 +11,17 @@
 #include <sys/stat.h>
 #include <cmocka.h>
 
-static char folder[64], path[96];
+static struct test_folder folder;
+static const char *const path = folder.database;
 
 static int set_up(void **state)
 {
-	strcpy(folder, "/tmp/hearth-store-test.XXXXXX");
-	if (!mkdtemp(folder))
-		return -1;
-	(void)snprintf(path, sizeof(path), "%s/region.db", folder);
-	return 0;
+	return test_folder_make(&folder);
 }
 
 static int tear_down(void **state)
 {
-	static const char *const ends[] = { "", "-wal", "-shm" };
-	for (size_t i = 0; i < N_ELEMENTS(ends); i++) {
-		char file[128];
-		(void)snprintf(file, sizeof(file), "%s%s", path, ends[i]);
-		(void)unlink(file); // not each of them exists
-	}
-	return rmdir(folder);
+	return test_folder_remove(&folder);
 }
 
 static struct store *opened(bool create)
