@@ -115,7 +115,7 @@ static void gather_k3s(const struct agent *a, struct facts *f)
 		return;
 	f->payload = a->payload ? payload_state(a->payload) : STEP_IDLE;
 	f->payload_problem = a->payload ? payload_problem(a->payload) : NULL;
-	f->payload_progress = a->payload ? payload_progress(a->payload) : NULL;
+	f->payload_progress = a->payload ? payload_progress(a->payload) : *agent_payload_named(a) ? "about to look for it" : NULL;
 	if (a->payload_next) {
 		f->payload_next = payload_problem(a->payload_next) ? payload_problem(a->payload_next) : payload_progress(a->payload_next);
 		f->payload_next_failed = payload_problem(a->payload_next) != NULL;

@@ -108,12 +108,17 @@ static void keep_next_payload(struct agent *a, const char *sha)
 	log_notice("payload %.12s is mounted", sha);
 }
 
+const char *agent_payload_named(const struct agent *a)
+{
+	if (a->assignment && a->assignment->payload_digest)
+		return a->assignment->payload_digest + strlen("sha256:");
+	return a->image.payload_sha256;
+}
+
 static void keep_payload(struct agent *a)
 {
-	const char *sha = a->image.payload_sha256;
+	const char *sha = agent_payload_named(a);
 	char mounted[SHA256_HEX + 1];
-	if (a->assignment && a->assignment->payload_digest)
-		sha = a->assignment->payload_digest + strlen("sha256:");
 	if (!*sha)
 		return;
 	if (a->payload && !str_equal(payload_sha256(a->payload), sha) && payload_state(a->payload) != STEP_DONE)

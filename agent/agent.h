@@ -183,6 +183,8 @@ void agent_k3s_leave_role(struct agent *agent);
  * as it is and come again. */
 int agent_k3s_note_restart_due(const struct agent *agent);
 bool agent_k3s_is_settled(const struct agent *agent); // it runs from what is here, no restart is due or under way
+// SHA-256 of the payload that assignment or image name, hex; "": neither does. Borrowed.
+const char *agent_payload_named(const struct agent *agent);
 /* agent-k3s-files.c: write all files of K3s. 0 nothing new that K3s has to be restarted for, negative errno with a diag, or
  * what is new: how to join (a token, or which server), which counts for a joiner that is not in yet; all else of config.yaml. */
 enum { K3S_FILES_JOIN = 1, K3S_FILES_CONFIG };
