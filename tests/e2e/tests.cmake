@@ -4,7 +4,5 @@ foreach(scenario line cluster kill bootstrap flux enrol disk volumes storage clo
 endforeach()
 # Cheap machines of one core, mostly one at a time.
 set_tests_properties(e2e/enrol e2e/disk e2e/volumes e2e/clock PROPERTIES PROCESSORS 1)
-# Three control planes take a quarter of an hour, and more on a machine that does something else, too: ./hearth test -L on-demand
-set_tests_properties(e2e/cluster PROPERTIES TIMEOUT 3600 LABELS "e2e;on-demand")
-# integration/flux asks the same controller without a machine, in every run.
-set_tests_properties(e2e/flux e2e/storage PROPERTIES LABELS "e2e;on-demand")
+# integration/flux asks the same controller without a machine, in every run: ./hearth test -L on-demand
+set_tests_properties(e2e/flux PROPERTIES LABELS "e2e;on-demand")
