@@ -15,9 +15,11 @@
 #include "agent/timeline.h"
 #include "base/json.h"
 #include "k3s/bootstrap.h"
+#include "k3s/command.h"
 #include "k3s/flux-watch.h"
 #include "k3s/readiness.h"
 #include "k3s/service.h"
+#include "k3s/snapshots.h"
 
 struct agent_options {
 	const char *root;    // "" or a folder (tests)
@@ -130,6 +132,11 @@ struct agent {
 	bool kube_stale; // its credentials are refused: a new one at the next tick
 	size_t n_jobs;
 	struct agent_job *jobs[ASSIGNMENT_MAX_JOBS];
+	struct service *command_service; // hearth-k3s
+	uint64_t command_asked_usec;     // 0, or when it was last started
+	size_t n_snapshots;              // of etcd, on this server
+	struct snapshot snapshots[SNAPSHOTS_MAX];
+	uint64_t snapshots_usec;         // 0: to be looked at
 	struct hand_over hand_over;
 	struct bootstrap *bootstrap;
 	char *bootstrap_problem;
@@ -208,6 +215,13 @@ void agent_jobs_act(struct agent *agent); // agent-jobs.c: work in the cluster, 
 void agent_jobs_pause(struct agent *agent); // before the kube client goes away
 void agent_jobs_done(struct agent *agent);
 void agent_jobs_to_json(const struct agent *agent, struct json_out *out); // { ID: { state, sentence } }
+/* agent-command.c: have hearth-k3s do @wanted; asked again at each tick until it is no longer running. One at a time, in any
+ * order. @ret_sentence: what it waits for or runs, what was made, or why not. */
+enum job_state agent_command_do(struct agent *agent, const struct k3s_command *wanted,
+	char ret_sentence[static K3S_COMMAND_SENTENCE_MAX]);
+void agent_command_forget_bus(struct agent *agent);
+void agent_snapshots_act(struct agent *agent); // agent-command.c: which snapshots of etcd lie on this server
+const char *agent_snapshots_folder(const struct agent *agent);
 void agent_status_cluster(const struct agent *agent, struct json_out *out); // an object with what K3s' part has
 void agent_volumes_act(struct agent *agent); // agent-volumes.c: this node's local volumes, by hearth-volumes
 void agent_volumes_forget_bus(struct agent *agent);

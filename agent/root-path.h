@@ -39,3 +39,5 @@ static inline struct root_path root_path(const char *root, const char *absolute)
 #define STATE_VOLUMES "/state/hearth/volumes"
 #define RUN_VOLUMES_WANTED "/run/hearth/volumes-wanted.json"
 #define RUN_VOLUMES "/run/hearth/volumes.json"
+#define RUN_K3S_COMMAND "/run/hearth/k3s-command.json" // for hearth-k3s; 0600
+#define RUN_K3S_COMMAND_DONE "/run/hearth/k3s-command-done.json" // its answer
