@@ -20,6 +20,8 @@ static const struct {
 	{ "cluster-anew", admin_cluster_anew },
 	{ "job-retry", admin_job_retry },
 	{ "job-drop", admin_job_drop },
+	{ "snapshot-make", admin_snapshot_make },
+	{ "snapshot-list", admin_snapshot_list },
 	{ "token", admin_token },
 	{ "seed", admin_seed },
 	{ "kubeconfig", admin_kubeconfig },

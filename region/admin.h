@@ -24,6 +24,12 @@ int admin_approve(const struct admin_request *request, struct diag *reterr);
 int admin_deny(const struct admin_request *request, struct diag *reterr);
 int admin_revoke(const struct admin_request *request, struct diag *reterr);
 int admin_release(const struct admin_request *request, struct diag *reterr);
+// The one node that @word names: name, id, serial, UUID or MAC. -ENOENT, -ENOTUNIQ with a sentence.
+int admin_find_node(
+	struct region *region, const char *word, struct node **ret, struct diag *reterr);
+// admin-snapshot.c
+int admin_snapshot_make(const struct admin_request *request, struct diag *reterr);
+int admin_snapshot_list(const struct admin_request *request, struct diag *reterr);
 // admin-cluster.c
 int admin_rollout_start(const struct admin_request *request, struct diag *reterr);
 int admin_rollout_status(const struct admin_request *request, struct diag *reterr);

@@ -36,6 +36,9 @@ static const struct {
 		"                                                new settings or a restart, node by "
 		"node" },
 	{ "job", cmd_job, ASKS, "retry ID | drop ID                a job of a server that failed" },
+	{ "snapshot", cmd_snapshot, ASKS " json",
+		"[NODE] | list                     a snapshot of etcd, made on a server; which lie "
+		"where" },
 	{ "cluster", cmd_cluster, ASKS,
 		"anew CLUSTER                      give up a cluster that has no server left; the "
 		"next one makes it" },
@@ -74,7 +77,7 @@ static void print_help(void)
 	       "  --max-per-address N connections of one address at HTTPS (15000)\n"
 	       "  --layout DIR        OCI layout served at /v2\n"
 	       "  --boot-dir DIR      files served at /boot\n"
-	       "  --json              list, show, approve, peer list, rollout: output for scripts\n"
+	       "  --json              list, show, approve, peer list, rollout, snapshot: output for scripts\n"
 	       "A subcommand refuses the options of others.\n");
 }
 

@@ -69,7 +69,8 @@ static int take_job(struct region *region, const struct node *node, struct job *
 		return 0;
 	if (str_equal(state, "done")) {
 		region_audit(
-			region, node->name, "job done", job->node, "%s: %s", job->id, job->kind);
+			region, node->name, "job done", job->node, "%s: %s%s%s", job->id, job->kind,
+			*sentence ? ": " : "", sentence);
 		*ret_changed = true;
 		return job_end(region, job);
 	}

@@ -108,7 +108,7 @@ enum job_state { JOB_WAITING, JOB_RUNNING, JOB_FAILED }; // who is done is forgo
 // Work that a healthy server does inside the cluster (job.h).
 struct job {
 	char id[ID_TEXT];	    // "j-" + 16 hex digits
-	char kind[16];		    // forget-node, drain, uncordon
+	char kind[16];		    // job.h names them
 	char node[STORE_NAME_TEXT]; // whom it is about
 	char node_id[ID_TEXT];
 	int64_t was_server;   // forget-node: it may have been a member of etcd
