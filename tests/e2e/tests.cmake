@@ -6,5 +6,10 @@ endforeach()
 set_tests_properties(e2e/enrol e2e/disk e2e/volumes e2e/clock PROPERTIES PROCESSORS 1)
 # Three control planes take a quarter of an hour, and more on a machine that does something else, too: ./hearth test -L on-demand
 set_tests_properties(e2e/cluster PROPERTIES TIMEOUT 3600 LABELS "e2e;on-demand")
+# What only a real K3s can tell: they skip without ./hearth test --k3s FILE, and are counted at its end.
+foreach(what snapshot)
+	hearth_script_test(e2e/k3s-${what} e2e 3600 e2e/test-k3s.py ${what})
+	set_tests_properties(e2e/k3s-${what} PROPERTIES LABELS "e2e;k3s")
+endforeach()
 # integration/flux asks the same controller without a machine, in every run.
 set_tests_properties(e2e/flux e2e/storage PROPERTIES LABELS "e2e;on-demand")
