@@ -323,14 +323,16 @@ static void remove_cluster_data(struct agent *a)
 	a->hand_over = (struct hand_over){ 0 };
 }
 
+void agent_k3s_watch(struct agent *a, sd_bus *bus)
+{
+	const char *unit = a->assignment->server ? K3S_UNIT_SERVER : K3S_UNIT_AGENT;
+	if (!a->k3s_service && bus && service_new(bus, unit, on_service_changed, a, &a->k3s_service) < 0)
+		log_debug("%s cannot be watched", unit); // tried again
+}
+
 static void keep_service(struct agent *a)
 {
-	sd_bus *bus = agent_bus_get(a->bus);
-	if (!a->k3s_service && bus) {
-		const char *unit = a->assignment->server ? K3S_UNIT_SERVER : K3S_UNIT_AGENT;
-		if (service_new(bus, unit, on_service_changed, a, &a->k3s_service) < 0)
-			return;
-	}
+	agent_k3s_watch(a, agent_bus_get(a->bus));
 	if (!a->k3s_service)
 		return;
 	switch (service_state(a->k3s_service)) {
@@ -425,8 +427,10 @@ void agent_k3s_act(struct agent *a, enum rung rung)
 	if (!a->assignment)
 		return;
 	name_machine(a);
+	if (a->assignment->stop_k3s && !a->assignment->has_k3s)
+		(void)agent_restore_holds(a);
 	if (!a->assignment->has_k3s || rung < RUNG_K3S || !a->has_secrets || !a->payload ||
-		payload_state(a->payload) != STEP_DONE || !keep_files(a))
+		payload_state(a->payload) != STEP_DONE || !keep_files(a) || agent_restore_holds(a))
 		return;
 	keep_service(a);
 	if (rung == RUNG_STEADY && agent_k3s_is_settled(a) && !a->payload_tidied && !a->payload_next) {

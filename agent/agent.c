@@ -251,7 +251,7 @@ static void free_texts(struct agent *a)
 	char **const texts[] = { &a->state_sentence, &a->identity_problem, &a->clock_problem, &a->assignment_problem,
 		&a->network_problem, &a->first_contact_problem, &a->confirm_problem, &a->mesh_problem, &a->k3s_problem, &a->node_problem,
 		&a->pod_cidrs_seen, &a->k3s_settings_json, &a->cluster_network_problem, &a->bootstrap_problem, &a->volumes_wanted,
-		&a->volumes_json, &a->volumes_sentence, &a->persistent_volumes, &a->storage_sentence, &a->status_json, &a->public_json };
+		&a->volumes_json, &a->volumes_sentence, &a->persistent_volumes, &a->storage_sentence, &a->restore_sentence, &a->status_json, &a->public_json };
 	for (size_t i = 0; i < N_ELEMENTS(texts); i++)
 		free(*texts[i]);
 }

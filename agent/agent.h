@@ -18,6 +18,7 @@
 #include "k3s/command.h"
 #include "k3s/flux-watch.h"
 #include "k3s/readiness.h"
+#include "k3s/restore.h"
 #include "k3s/service.h"
 #include "k3s/snapshots.h"
 
@@ -137,6 +138,10 @@ struct agent {
 	size_t n_snapshots;              // of etcd, on this server
 	struct snapshot snapshots[SNAPSHOTS_MAX];
 	uint64_t snapshots_usec;         // 0: to be looked at
+	bool restore_known, restore_damaged, restore_try_is_ours, restore_tidied;
+	struct restore_note restore;     // what was done here
+	uint64_t restore_stopped_usec;   // 0, or when K3s was told to stop for it
+	char *restore_sentence;          // why K3s does not run
 	struct hand_over hand_over;
 	struct bootstrap *bootstrap;
 	char *bootstrap_problem;
@@ -185,6 +190,7 @@ void agent_network_act(struct agent *agent, enum rung rung);
 void agent_network_done(struct agent *agent);
 void agent_k3s_act(struct agent *agent, enum rung rung); // agent-k3s.c
 void agent_k3s_done(struct agent *agent);
+void agent_k3s_watch(struct agent *agent, sd_bus *bus); // its unit of this role, when @bus is there
 void agent_k3s_leave_role(struct agent *agent);
 /* Before something changes that K3s has to be restarted for, so that a hearthd that is restarted knows. Negative errno: leave it
  * as it is and come again. */
@@ -222,6 +228,9 @@ enum job_state agent_command_do(struct agent *agent, const struct k3s_command *w
 void agent_command_forget_bus(struct agent *agent);
 void agent_snapshots_act(struct agent *agent); // agent-command.c: which snapshots of etcd lie on this server
 const char *agent_snapshots_folder(const struct agent *agent);
+/* agent-restore.c: this server's part in a restore of etcd. True: K3s must not run now; what has to be done is under way. */
+bool agent_restore_holds(struct agent *agent);
+void agent_restore_to_json(const struct agent *agent, struct json_out *out); // the member k3sRestore, when there is one
 void agent_status_cluster(const struct agent *agent, struct json_out *out); // an object with what K3s' part has
 void agent_volumes_act(struct agent *agent); // agent-volumes.c: this node's local volumes, by hearth-volumes
 void agent_volumes_forget_bus(struct agent *agent);

@@ -267,6 +267,8 @@ static bool k3s_holds(const struct facts *f, uint64_t now_usec, struct ladder_ac
 {
 	if (!f->k3s_wanted)
 		return f->k3s_waiting_for ? waits(a, "%s", f->k3s_waiting_for) : true;
+	if (f->k3s_held)
+		return waits(a, "%s", f->k3s_held);
 	if (f->payload != STEP_DONE) {
 		if (f->payload == STEP_FAILED)
 			return waits(a, "the Kubernetes payload is not usable: %s; whoever made the image, or serves it at the "
