@@ -18,6 +18,7 @@ static const struct {
 	{ "rollout-stop", admin_rollout_stop },
 	{ "rollout-resume", admin_rollout_resume },
 	{ "cluster-anew", admin_cluster_anew },
+	{ "cluster-restore", admin_cluster_restore },
 	{ "job-retry", admin_job_retry },
 	{ "job-drop", admin_job_drop },
 	{ "snapshot-make", admin_snapshot_make },

@@ -13,6 +13,7 @@
 #include "region/mesh-peer.h"
 #include "region/pod-cidr.h"
 #include "region/registry-secret.h"
+#include "region/restore-run.h"
 #include "region/settings.h"
 #include "region/status-parts.h"
 
@@ -118,6 +119,7 @@ struct assignment {
 	struct member *member;
 	struct node *joined_by; // when it is no server of the cluster any more
 	char *waiting_for;
+	struct restore *restore;
 	struct value *settings;
 	char *volumes_made;
 };
@@ -128,6 +130,7 @@ static void assignment_done(struct assignment *assignment)
 	member_free(assignment->member);
 	node_free(assignment->joined_by);
 	free(assignment->waiting_for);
+	restore_free(assignment->restore);
 	value_free(assignment->settings);
 	free(assignment->volumes_made);
 }
@@ -157,6 +160,9 @@ static int load_assignment(struct region *region, struct request *request, struc
 		r = store_node_by_id(region->store, ret->member->server, &ret->joined_by);
 	if (r < 0 && r != -ENOENT)
 		return r;
+	r = request->node->is_server ? restore_load(region, &ret->restore) : 0;
+	if (r < 0 && r != -ENOENT)
+		return r;
 	if ((r = volumes_made(region, request->node, &ret->volumes_made)) < 0 ||
 		(r = renews_kubeconfig(
 			 region, &ret->membership, request->node, &ret->renew_kubeconfig)) < 0)
@@ -174,6 +180,7 @@ static int build_assignment(struct region *region, const struct node *node,
 		.node = node,
 		.member = assignment->member,
 		.waiting_for = assignment->waiting_for,
+		.restore = assignment->restore,
 		.settings = assignment->settings,
 		.joined_by = assignment->joined_by,
 		.servers = membership->nodes,

@@ -39,9 +39,10 @@ static const struct {
 	{ "snapshot", cmd_snapshot, ASKS " json",
 		"[NODE] | list                     a snapshot of etcd, made on a server; which lie "
 		"where" },
-	{ "cluster", cmd_cluster, ASKS,
-		"anew CLUSTER                      give up a cluster that has no server left; the "
-		"next one makes it" },
+	{ "cluster", cmd_cluster, ASKS " force",
+		"anew CLUSTER | restore NODE SNAPSHOT [--force]\n"
+		"                                                give up a cluster that has no server "
+		"left; or take it back to a snapshot" },
 	{ "token", cmd_token, ASKS " node role count ttl",
 		"[--node NAME] [--role R] [--count N] [--ttl SEC]   a join token" },
 	{ "seed", cmd_seed, ASKS " no-token role out url",

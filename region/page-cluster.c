@@ -33,6 +33,16 @@ static void page_job(FILE *f, const struct value *job)
 	paragraph(f, failed ? "warning bad" : "sentence", texts, N_ELEMENTS(texts));
 }
 
+static void page_restore(FILE *f, const struct value *restore)
+{
+	const char *state = text_of(restore, "state");
+	const char *const texts[] = { "Restore of ", text_of(restore, "snapshot"), " on ",
+		text_of(restore, "node"), ", ", state, ": ", text_of(restore, "sentence") };
+	if (state && !str_equal(state, "done"))
+		paragraph(f, str_equal(state, "failed") ? "warning bad" : "sentence", texts,
+			N_ELEMENTS(texts));
+}
+
 void page_cluster(FILE *f, const struct value *list)
 {
 	const struct value *jobs = value_find(list, "jobs"), *rollout = value_find(list, "rollout");
@@ -40,6 +50,7 @@ void page_cluster(FILE *f, const struct value *list)
 	long long n_older = number_of(list, "nOlderSettings");
 	for (size_t i = 0; jobs && i < jobs->n; i++)
 		page_job(f, &jobs->items[i]);
+	page_restore(f, value_find(list, "restore"));
 	if (state && !str_equal(state, "done")) {
 		const char *const texts[] = { "Rollout ", state, ": ",
 			text_of(rollout, "sentence") };

@@ -2,6 +2,7 @@
 #include "region/rollout-run.h"
 
 #include "region/job-run.h"
+#include "region/restore-run.h"
 #include "region/settings.h"
 
 #include <errno.h>
@@ -279,6 +280,13 @@ static int mark_half_done(struct region *region, const struct rollout *rollout)
 	return store_member_put(region->store, member);
 }
 
+static int refuse_while_restored(struct region *region, struct diag *reterr)
+{
+	AUTO_FREE char *waiting = NULL;
+	int r = restore_hinders(region, &waiting);
+	return r < 0 || !waiting ? r : diag_set(reterr, -EBUSY, "rollout", "%s", waiting); // 1: there was one
+}
+
 int rollout_start(struct region *region, const char *actor, bool all, int64_t timeout_sec,
 	struct diag *reterr)
 {
@@ -288,7 +296,10 @@ int rollout_start(struct region *region, const char *actor, bool all, int64_t ti
 		.timeout_sec = timeout_sec,
 		.started_sec = region_now_sec(region),
 		.since_sec = region_now_sec(region) };
-	int r = store_rollout_get(region->store, region->config->name, &before);
+	int r = refuse_while_restored(region, reterr);
+	if (r < 0)
+		return r;
+	r = store_rollout_get(region->store, region->config->name, &before);
 	if (r < 0 && r != -ENOENT)
 		return r;
 	if (before && before->state == ROLLOUT_RUNNING)
@@ -367,8 +378,8 @@ static int give_again(struct region *region, struct rollout *rollout)
 int rollout_resume(struct region *region, const char *actor, struct diag *reterr)
 {
 	CLEANUP(rollout_freep) struct rollout *rollout = NULL;
-	int r = get_rollout(region, &rollout, reterr);
-	if (r < 0)
+	int r = refuse_while_restored(region, reterr);
+	if (r < 0 || (r = get_rollout(region, &rollout, reterr)) < 0)
 		return r;
 	if (rollout->state != ROLLOUT_STOPPED && rollout->state != ROLLOUT_FAILED)
 		return diag_set(

@@ -133,6 +133,18 @@ struct rollout {
 	char actor[96];
 };
 
+// The last restore of a cluster: going on, done or failed (restore.h).
+struct restore {
+	char cluster[STORE_NAME_TEXT];
+	int64_t n;	// never twice
+	int64_t state;	// enum restore_state
+	char node[ID_TEXT]; // the server that restores
+	char snapshot[168];
+	int64_t started_sec;
+	char *sentence;
+	char actor[96];
+};
+
 struct secret {
 	char id[160]; // cluster/name
 	char *sealed; // base64
@@ -266,6 +278,12 @@ int store_rollout_get(
 	struct store *store, const char *cluster, struct rollout **ret); // -ENOENT: never any
 struct rollout *rollout_free(struct rollout *rollout);
 DEFINE_CLEANUP(rollout)
+
+int store_restore_put(struct store *store, const struct restore *restore);
+int store_restore_get(
+	struct store *store, const char *cluster, struct restore **ret); // -ENOENT: never any
+struct restore *restore_free(struct restore *restore);
+DEFINE_CLEANUP(restore)
 
 int store_secret_put(struct store *store, const struct secret *secret);
 int store_secret_get(struct store *store, const char *id, struct secret **ret);
