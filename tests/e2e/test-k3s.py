@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # What only a real K3s can tell, with the official binary of ./hearth test --k3s FILE; without one it skips.
-# test-k3s.py snapshot: a lone server makes a snapshot when it is told to, and the region knows where it lies.
+# test-k3s.py snapshot: a lone server makes a snapshot when it is told to, the region knows where it lies, and the cluster goes
+# back to it. test-k3s.py restore: three servers and a worker go back to a snapshot of a server that is not the first.
 # SPDX-License-Identifier: Apache-2.0
 import json
 import os
@@ -8,8 +9,10 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import checks  # noqa: E402
+import cluster as clusters  # noqa: E402
 import lab as labs  # noqa: E402
 import line as lines  # noqa: E402
+from parts import Problem  # noqa: E402
 
 K3S = os.environ.get("HEARTH_K3S")
 READY_SEC = 1200
@@ -43,15 +46,93 @@ def bring_up(line):
     return machine
 
 
+def mark(line, name):
+    line.kubectl("create", "configmap", name, "-n", "default")
+
+
+def marks(line):
+    return {one["metadata"]["name"] for one in line.kubectl.json("get", "configmaps", "-n", "default")["items"]}
+
+
+def restore(c, line, machine, name):
+    """Takes the cluster back: the region says so when it is done. Without --force nothing happens."""
+    region, node = line.site.region, machine.status()["name"]
+    refused = ""
+    try:
+        region.admin("cluster", "restore", node, name)
+    except Problem as e:
+        refused = str(e)
+    c.claim("without --force it is refused, with what is lost", "--force does it" in refused and "is lost" in refused, refused)
+    c.claim("... and nothing is under way", region.list()["restore"] is None, region.list()["restore"])
+    region.admin("cluster", "restore", node, name, "--force")
+
+    def done():
+        told = region.list()["restore"]
+        if told["state"] == "failed":
+            raise RuntimeError("the restore failed: " + told["sentence"])
+        return told["state"] == "done"
+    line.watch("the region to say that it is restored", 1800, done)
+    line.watch("the restored server to be Ready", READY_SEC, lambda: any(
+        n["metadata"]["name"] == node and labs.node_ready(n) for n in line.nodes()) and region_ready(region, node))
+
+
+def region_ready(region, node):
+    return next(n["ready"] for n in region.list()["nodes"] if n["name"] == node)
+
+
+def check_marks(c, line):
+    found = marks(line)
+    c.claim("what was there before the snapshot is there again", "before" in found, found)
+    c.claim("what came after it is gone", "after" not in found, found)
+
+
 def test_snapshot(c, bin_folder, cache, folder):
     line = lines.Line(bin_folder, cache, folder, c.say, K3S)
     try:
-        make_snapshot(c, line, bring_up(line))
+        machine = bring_up(line)
+        mark(line, "before")
+        name = make_snapshot(c, line, machine)
+        mark(line, "after")
+        restore(c, line, machine, name)
+        check_marks(c, line)
+        machine.power("cut")
+        machine.power("on")
+        line.watch("the server to be Ready after a power cut", READY_SEC, lambda: machine.status()["ready"])
+        check_marks(c, line)  # it was not restored once more
+        mark(line, "later")
     finally:
         line.tear_down()
 
 
-TESTS = {"snapshot": test_snapshot}
+def test_restore(c, bin_folder, cache, folder):
+    cluster = clusters.Cluster(bin_folder, cache, folder, c.say, K3S)
+    try:
+        cluster.start()
+        cluster.watch("the region to choose the first server", READY_SEC, cluster.choose_first)
+        cluster.watch("the first server to hand its cluster over", READY_SEC, lambda: cluster.use(cluster.first) or True)
+        cluster.watch("all servers to vote and everybody to be Ready", clusters.BOOT_TIMEOUT_SEC, cluster.all_ready, 10)
+        for machine in cluster.machines:
+            cluster.names[machine.name] = machine.status()["name"]
+        other = cluster.others()[0]
+        mark(cluster, "before")
+        name = make_snapshot(c, cluster, other)
+        mark(cluster, "after")
+        cluster.use(other)
+        restore(c, cluster, other, name)
+        check_marks(c, cluster)
+        cluster.first = other
+        cluster.watch("all servers to vote again, one after the other", clusters.BOOT_TIMEOUT_SEC, cluster.all_ready, 10)
+        members = cluster.members(other)
+        c.claim("etcd has three voters", cluster.are_voters(members, 3), members)
+        for machine in cluster.servers:
+            left = machine.sh("ls -d /var/lib/rancher/k3s/server/db-before-restore-* 2>/dev/null || true").strip()
+            c.claim("%s keeps nothing of the old cluster once it votes" % machine.name, not left, left)
+        check_marks(c, cluster)
+    finally:
+        cluster.tear_down()
+
+
+TESTS = {"snapshot": test_snapshot, "restore": test_restore}
 
 
 def main():
