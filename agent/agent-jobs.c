@@ -5,6 +5,7 @@
 #include "agent/agent.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "k3s/token.h"
 #include <errno.h>
 
 struct agent_job {
@@ -22,7 +23,7 @@ struct agent_job {
 
 /* The region gives a job to another server when it has not heard this one for 60 s. Whoever is cut off stops before that:
  * our statuses, of which one goes out at least every 20 s while there is a job, are what keeps both sides heard. */
-enum { SILENCE_MAX_SEC = 45 };
+enum { SILENCE_MAX_SEC = 45, TOKEN_AGAIN_SEC = 10 };
 
 static void drive(struct agent_job *j);
 
@@ -115,14 +116,22 @@ static bool is_command(const struct agent_job *j)
 	return !j->unknown_kind && job_is_command(j->kind);
 }
 
-static void command_of(const struct agent *a, const struct agent_job *j, struct k3s_command *ret)
+// The new token comes with the secrets. False: it is not here yet. @token owns it.
+static bool command_of(struct agent *a, const struct agent_job *j, struct k3s_token *token, struct k3s_command *ret)
 {
 	*ret = (struct k3s_command){ .id = j->id, .kind = K3S_COMMAND_SNAPSHOT, .folder = agent_snapshots_folder(a) };
+	if (j->kind != JOB_ROTATE_TOKEN)
+		return true;
+	if (!a->secrets.token_next || k3s_token_parse(a->secrets.token_next, token, NULL) < 0)
+		return false;
+	*ret = (struct k3s_command){ .id = j->id, .kind = K3S_COMMAND_ROTATE, .new_token = token->secret };
+	return true;
 }
 
 static void drive_command(struct agent_job *j)
 {
 	struct agent *a = j->agent;
+	struct k3s_token token CLEANUP(k3s_token_done) = { 0 };
 	struct k3s_command command;
 	if (j->state != JOB_RUNNING)
 		return;
@@ -132,12 +141,20 @@ static void drive_command(struct agent_job *j)
 		(void)snprintf(j->sentence, sizeof(j->sentence), "K3s of this server does not run yet, which does the work");
 		return;
 	}
-	command_of(a, j, &command);
+	if (!command_of(a, j, &token, &command)) {
+		(void)snprintf(j->sentence, sizeof(j->sentence), "waiting for the region to give the new token");
+		agent_secrets_again(a, TOKEN_AGAIN_SEC);
+		return;
+	}
 	j->state = agent_command_do(a, &command, j->sentence);
 	if (j->state == JOB_FAILED)
 		log_warning("job %s failed: %s", j->id, j->sentence);
 	else if (j->state == JOB_DONE)
 		log_notice("job %s is done: %s", j->id, j->sentence);
+	if (j->state == JOB_DONE && j->kind == JOB_ROTATE_TOKEN) { // should K3s end now, it starts with what it has
+		a->k3s_token_next = true;
+		a->k3s_configured = false;
+	}
 	if (j->state != JOB_RUNNING)
 		agent_kick(a);
 }

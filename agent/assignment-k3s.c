@@ -20,7 +20,7 @@ static int decode_server(const struct value *item, struct assignment_server *ret
 
 int assignment_decode_servers(struct assignment *a, const struct value *k3s, struct diag *reterr)
 {
-	const struct value *list = NULL, *restart = value_find(k3s, "restart");
+	const struct value *list = NULL, *restart = value_find(k3s, "restart"), *tokens = value_find(k3s, "tokens");
 	const char *profile = NULL;
 	int r = read_list(k3s, "servers", ASSIGNMENT_MAX_SERVERS, &list, reterr);
 	for (size_t i = 0; r == 0 && list && i < list->n; i++) {
@@ -36,6 +36,8 @@ int assignment_decode_servers(struct assignment *a, const struct value *k3s, str
 		return r;
 	if (profile && k3s_profile_parse(profile, &a->k3s_profile) < 0)
 		return diag_set(reterr, -EINVAL, "k3s.profile", "must be documented or hardened, not \"%s\"", profile);
+	if (!read_is_null(tokens) && (r = value_int(tokens, "k3s.tokens", 0, INT64_MAX, &a->k3s_tokens, reterr)) < 0)
+		return r;
 	return read_is_null(restart) ? 0 : value_int(restart, "k3s.restart", 0, INT64_MAX, &a->k3s_restart, reterr);
 }
 

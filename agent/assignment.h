@@ -46,6 +46,7 @@ struct assignment {
 	int64_t restore_number, rejoin_number; // ... that this server does; that it joins with an empty database
 	const char *restore_snapshot;
 	bool restore_begin;      // nobody else runs any more
+	int64_t k3s_tokens;      // how often tokens were rotated: K3s is not restarted with older ones
 	int64_t k3s_restart; // another number than K3s was started with: restart it once
 	size_t n_servers;
 	struct assignment_server servers[ASSIGNMENT_MAX_SERVERS]; // all admitted ones, this node too

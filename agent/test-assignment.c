@@ -70,7 +70,8 @@ static void parts_of_a_restore_are_decoded(void **state)
 	struct assignment *stops CLEANUP(assignment_freep) = decode(SERVER("\"k3s\":null,\"waitingFor\":\"x\",\"stopK3s\":3"));
 	struct assignment *restores CLEANUP(assignment_freep) =
 		decode(K3S("\"restore\":{\"n\":4,\"snapshot\":\"hearth-1-s1-5\",\"begin\":true}"));
-	struct assignment *joins CLEANUP(assignment_freep) = decode(JOINER("\"rejoin\":4"));
+	struct assignment *joins CLEANUP(assignment_freep) = decode(JOINER("\"rejoin\":4,\"tokens\":2"));
+	assert_int_equal(joins->k3s_tokens, 2);
 	assert_int_equal(stops->stop_k3s, 3);
 	assert_true(restores->restore_number == 4 && restores->restore_begin && str_equal(restores->restore_snapshot, "hearth-1-s1-5"));
 	assert_true(joins->rejoin_number == 4 && !joins->restore_number && !joins->stop_k3s);
@@ -145,6 +146,7 @@ static void wrong_assignment_is_refused_by_key(void **state)
 		{ K3S("\"restore\":{\"n\":4,\"snapshot\":\"../etc/passwd\"}"), "k3s.restore.snapshot", "name of a snapshot's file" },
 		{ K3S("\"restore\":{\"n\":0,\"snapshot\":\"a\"}"), "k3s.restore.n", "0" },
 		{ K3S("\"restore\":{\"n\":4,\"snapshot\":\"a\"},\"rejoin\":4"), "k3s.restore", "none of these" },
+		{ K3S("\"tokens\":-1"), "k3s.tokens", "-1" },
 		{ K3S("\"rejoin\":-1"), "k3s.rejoin", "-1" },
 		{ JOINER("\"restore\":{\"n\":4,\"snapshot\":\"a\"}"), "k3s.restore", "k3s.first says which" },
 		{ "{\"node\":{\"name\":\"n\"},\"role\":\"worker\",\"stopK3s\":1}", "k3s.restore", "a worker does none" },
