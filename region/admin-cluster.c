@@ -6,6 +6,7 @@
 #include "region/membership.h"
 #include "region/restore-run.h"
 #include "region/rollout-run.h"
+#include "region/rotation.h"
 
 #include <errno.h>
 
@@ -101,6 +102,8 @@ int admin_put_cluster(const struct admin_request *request)
 	int r = put_jobs(request);
 	if (r >= 0)
 		r = put_restore(request);
+	if (r >= 0)
+		r = rotation_put(request->region, request->out);
 	return r < 0 ? r : put_rollout(request);
 }
 
@@ -183,6 +186,19 @@ int admin_cluster_restore(const struct admin_request *request, struct diag *rete
 		return r;
 	r = restore_start(request->region, request->actor, node, snapshot, force, reterr);
 	return r < 0 ? r : put_restore(request);
+}
+
+int admin_secret_rotate(const struct admin_request *request, struct diag *reterr)
+{
+	const char *name;
+	AUTO_FREE char *next = NULL;
+	int r = value_string(value_find(request->args, "name"), "name", &name, reterr);
+	if (r >= 0)
+		r = rotation_start(request->region, request->actor, name, &next, reterr);
+	if (r < 0)
+		return r;
+	json_out_member(request->out, "next", next);
+	return 0;
 }
 
 int admin_job_retry(const struct admin_request *request, struct diag *reterr)

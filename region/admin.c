@@ -27,6 +27,7 @@ static const struct {
 	{ "seed", admin_seed },
 	{ "kubeconfig", admin_kubeconfig },
 	{ "secret-set", admin_secret_set },
+	{ "secret-rotate", admin_secret_rotate },
 	{ "bootstrap-set", admin_bootstrap_set },
 	{ "audit", admin_audit },
 	{ "peer-add", admin_peer_add },

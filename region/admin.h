@@ -37,9 +37,10 @@ int admin_rollout_stop(const struct admin_request *request, struct diag *reterr)
 int admin_rollout_resume(const struct admin_request *request, struct diag *reterr);
 int admin_cluster_anew(const struct admin_request *request, struct diag *reterr);
 int admin_cluster_restore(const struct admin_request *request, struct diag *reterr);
+int admin_secret_rotate(const struct admin_request *request, struct diag *reterr);
 int admin_job_retry(const struct admin_request *request, struct diag *reterr);
 int admin_job_drop(const struct admin_request *request, struct diag *reterr);
-int admin_put_cluster(const struct admin_request *request); // jobs, restore, rollout, nOlderSettings
+int admin_put_cluster(const struct admin_request *request); // jobs, restore, secretsToRotate, rollout, nOlderSettings
 void admin_put_member(struct region *region, const char *node_id, struct json_out *out);
 // admin-site.c
 int admin_token(const struct admin_request *request, struct diag *reterr);

@@ -14,6 +14,7 @@
 #include "region/pod-cidr.h"
 #include "region/registry-secret.h"
 #include "region/restore-run.h"
+#include "region/rotation.h"
 #include "region/settings.h"
 #include "region/status-parts.h"
 
@@ -181,6 +182,7 @@ static int build_assignment(struct region *region, const struct node *node,
 		.member = assignment->member,
 		.waiting_for = assignment->waiting_for,
 		.restore = assignment->restore,
+		.tokens = rotation_number(region),
 		.settings = assignment->settings,
 		.joined_by = assignment->joined_by,
 		.servers = membership->nodes,
@@ -450,6 +452,10 @@ int api_secrets(struct region *region, struct request *request)
 		r = put_k3s_token(region, node, cluster, "token", "token", "server", &out);
 	if (r >= 0)
 		r = put_k3s_token(region, node, cluster, "agent-token", "agentToken", "node", &out);
+	if (r >= 0 && node->is_server &&
+		(r = put_k3s_token(region, node, cluster, "token-next", "tokenNext", "server", &out)) == -ENOENT)
+		r = 0; // most of the time
+	json_out_member_int(&out, "tokens", rotation_number(region));
 	json_out_key(&out, "pull");
 	json_out_object_begin(&out);
 	json_out_member(&out, "username", region->pull_user);

@@ -399,6 +399,8 @@ static int put_k3s(const struct assignment_input *input, const struct cidr *api,
 	settings_put_k3s(input->settings, out);
 	json_out_member_int(out, "restart", input->member->restart);
 	put_restore(input, out);
+	if (input->tokens)
+		json_out_member_int(out, "tokens", input->tokens);
 	json_out_member(out, "cni", config->cni);
 	json_out_member_bool(out, "watchPodCidrs", node->is_server);
 	json_out_object_end(out);

@@ -38,6 +38,16 @@ static void print_restore(const struct value *restore)
 		printf("%20s %s\n", "", text_of(restore, "sentence", ""));
 }
 
+static void print_secrets(const struct value *names)
+{
+	for (size_t i = 0; names && i < names->n; i++) {
+		const char *name = value_text(&names->items[i]);
+		printf("WARNING: a revoked node may know the secret %s: hearth-region secret %s %s\n",
+			name ? name : "?", name && str_starts(name, "k3s-") ? "rotate" : "set",
+			name ? name : "NAME");
+	}
+}
+
 static void print_jobs(const struct value *jobs)
 {
 	for (size_t i = 0; jobs && i < jobs->n; i++) {
@@ -62,6 +72,7 @@ void command_print_cluster(const struct value *answer)
 	bool running = str_equal(text_of(rollout, "state", ""), "running");
 	print_jobs(value_find(answer, "jobs"));
 	print_restore(value_find(answer, "restore"));
+	print_secrets(value_find(answer, "secretsToRotate"));
 	if (!str_equal(text_of(rollout, "state", "done"), "done"))
 		print_rollout(rollout);
 	if (n_older > 0 && !running)

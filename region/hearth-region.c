@@ -54,7 +54,8 @@ static const struct {
 		"add NAME [--out FILE]|list|remove NAME    a laptop as a peer of the mesh: its "
 		"wg-quick file" },
 	{ "secret", cmd_secret, ASKS,
-		"set NAME                          store a secret from standard input, sealed" },
+		"set NAME | rotate TOKEN           store a secret from standard input, sealed; another\n"
+		"                                                k3s-server-token or k3s-agent-token" },
 	{ "bootstrap", cmd_bootstrap, ASKS,
 		"set DIGEST|none                   the bootstrap artifact nodes pull; none: cluster.yaml's "
 		"again" },

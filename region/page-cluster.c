@@ -43,6 +43,17 @@ static void page_restore(FILE *f, const struct value *restore)
 			N_ELEMENTS(texts));
 }
 
+static void page_secrets(FILE *f, const struct value *names)
+{
+	for (size_t i = 0; names && i < names->n; i++) {
+		const char *name = value_text(&names->items[i]);
+		bool rotates = name && str_starts(name, "k3s-");
+		const char *const texts[] = { "A revoked node may know the secret ", name,
+			": hearth-region secret ", rotates ? "rotate " : "set ", name };
+		paragraph(f, "warning", texts, N_ELEMENTS(texts));
+	}
+}
+
 void page_cluster(FILE *f, const struct value *list)
 {
 	const struct value *jobs = value_find(list, "jobs"), *rollout = value_find(list, "rollout");
@@ -51,6 +62,7 @@ void page_cluster(FILE *f, const struct value *list)
 	for (size_t i = 0; jobs && i < jobs->n; i++)
 		page_job(f, &jobs->items[i]);
 	page_restore(f, value_find(list, "restore"));
+	page_secrets(f, value_find(list, "secretsToRotate"));
 	if (state && !str_equal(state, "done")) {
 		const char *const texts[] = { "Rollout ", state, ": ",
 			text_of(rollout, "sentence") };

@@ -4,6 +4,7 @@
 #include "base/time.h"
 #include "region/job-run.h"
 #include "region/rollout-run.h"
+#include "region/rotation.h"
 #include "region/settings.h"
 #include "region/snapshot.h"
 
@@ -144,6 +145,10 @@ static int check(struct region *region, const struct node *node, const char *nam
 		return -ENOMEM;
 	if (!snapshot_of_name(status, name, &snapshot))
 		return diag_set(reterr, -ENOENT, name, "is no snapshot on %s: hearth-region snapshot list", node->name);
+	if (snapshot.created_sec <= rotation_server_sec(region))
+		return diag_set(reterr, -EINVAL, name, "was made before the server token was rotated (%s): K3s opens it with "
+			"the token of its time alone, which is no longer the cluster's",
+			time_format_utc(rotation_server_sec(region), when));
 	r = store_rollout_get(region->store, region->config->name, &rollout);
 	if (r < 0 && r != -ENOENT)
 		return r;

@@ -262,12 +262,10 @@ int rollout_go_on(struct region *region, const struct membership *membership,
 	return store_rollout_put(region->store, rollout);
 }
 
-/* A node that a rollout left half way is taken up by the next one, whatever settings it has. Until
- * its turn it keeps them: only their text differs from the newest. */
-static int mark_half_done(struct region *region, const struct rollout *rollout)
+int rollout_mark(struct region *region, const char *node_id)
 {
 	CLEANUP(member_freep) struct member *member = NULL;
-	if (!rollout->node[0] || store_member_get(region->store, rollout->node, &member) < 0)
+	if (store_member_get(region->store, node_id, &member) < 0)
 		return 0;
 	size_t n = member->settings ? strlen(member->settings) : 0;
 	if (n == 0 || member->settings[n - 1] == ' ')
@@ -311,7 +309,8 @@ int rollout_start(struct region *region, const char *actor, bool all, int64_t ti
 	(void)snprintf(rollout.actor, sizeof(rollout.actor), "%s", actor);
 	if (before && before->job[0] && (r = store_job_remove(region->store, before->job)) < 0)
 		return r;
-	if (before && (r = mark_half_done(region, before)) < 0)
+	// A node that a rollout left half way is taken up by the next one, whatever settings it has.
+	if (before && before->node[0] && (r = rollout_mark(region, before->node)) < 0)
 		return r;
 	if ((r = survey_members(region, &rollout, &survey)) < 0)
 		return r;

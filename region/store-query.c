@@ -225,6 +225,11 @@ DEFINE_GET(store_secret_get, secret, secret_record, " WHERE id = ?")
 DEFINE_FREE(secret, secret_record)
 DEFINE_LIST_FREE(secret, secret_record)
 
+int store_secret_remove(struct store *store, const char *id)
+{
+	return store_execute(store, "DELETE FROM secrets WHERE id = ?", id, NULL);
+}
+
 int store_secret_list(struct store *store, struct secret ***ret, size_t *ret_n)
 {
 	return record_list(store, &secret_record, " ORDER BY id", NULL, 0, (void ***)ret, ret_n);

@@ -287,6 +287,7 @@ DEFINE_CLEANUP(restore)
 
 int store_secret_put(struct store *store, const struct secret *secret);
 int store_secret_get(struct store *store, const char *id, struct secret **ret);
+int store_secret_remove(struct store *store, const char *id);
 int store_secret_list(struct store *store, struct secret ***ret, size_t *ret_n);
 struct secret *secret_free(struct secret *secret);
 DEFINE_CLEANUP(secret)
