@@ -2,6 +2,7 @@
 # What only a real K3s can tell, with the official binary of ./hearth test --k3s FILE; without one it skips.
 # test-k3s.py snapshot: a lone server makes a snapshot when it is told to, the region knows where it lies, and the cluster goes
 # back to it. test-k3s.py restore: three servers and a worker go back to a snapshot of a server that is not the first.
+# test-k3s.py tokens: both of K3s' tokens become others on a server and a worker; the old ones are good for nothing any more.
 # SPDX-License-Identifier: Apache-2.0
 import json
 import os
@@ -132,7 +133,64 @@ def test_restore(c, bin_folder, cache, folder):
         cluster.tear_down()
 
 
-TESTS = {"snapshot": test_snapshot, "restore": test_restore}
+def token_of(machine, name):
+    return machine.exec("cat", "/var/lib/rancher/k3s/server/" + name).strip()
+
+
+def asks(machine, user, token):
+    """What K3s' own endpoint for joining answers who shows this token."""
+    secret = token.rsplit(":", 1)[-1]
+    _, out, _ = machine.exec("curl", "-sk", "-o", "/dev/null", "-w", "%{http_code}", "-u", "%s:%s" % (user, secret),
+                             "https://127.0.0.1:6443/v1-k3s/readyz", timeout=40, check=False)
+    return out
+
+
+def rotate(c, line, name):
+    region = line.site.region
+    said = region.admin("secret", "rotate", name)
+    c.say(said.strip())
+
+    def done():
+        told = region.list()
+        failed = [job["sentence"] for job in told["jobs"] if job["state"] == "failed"]
+        if failed or told["rollout"] and told["rollout"]["state"] == "failed":
+            raise RuntimeError("%s: %s" % (name, failed or told["rollout"]["sentence"]))
+        return not told["jobs"] and told["rollout"] and told["rollout"]["state"] == "done"
+    line.watch(name + " to be rotated", 2400, done)
+
+
+def test_tokens(c, bin_folder, cache, folder):
+    cluster = clusters.Cluster(bin_folder, cache, folder, c.say, K3S, servers=1, workers=1)
+    try:
+        cluster.start()
+        cluster.watch("the region to choose the first server", READY_SEC, cluster.choose_first)
+        cluster.watch("the first server to hand its cluster over", READY_SEC, lambda: cluster.use(cluster.first) or True)
+        cluster.watch("both to be Ready", READY_SEC, lambda: [labs.node_ready(n) for n in cluster.nodes()] == [True, True])
+        server = cluster.first
+        cluster.watch("the region to know that", 120, lambda: region_ready(cluster.site.region, server.status()["name"]))
+        before = {"server": token_of(server, "token"), "node": token_of(server, "agent-token")}
+        c.claim("the tokens of before are good", all(asks(server, user, before[user]) in ("200", "503") for user in before), before.keys())
+        for name, user, file in (("k3s-server-token", "server", "token"), ("k3s-agent-token", "node", "agent-token")):
+            rotate(c, cluster, name)
+            now = token_of(server, file)
+            c.claim("%s: K3s has another one" % name, now != before[user])
+            c.claim("%s: the old one is refused" % name, asks(server, user, before[user]) == "401", asks(server, user, before[user]))
+            c.claim("%s: the new one is good" % name, asks(server, user, now) == "200", asks(server, user, now))
+            c.claim("%s: both nodes are Ready with it" % name, lambda: cluster.watch("both to be Ready", READY_SEC, lambda: [
+                labs.node_ready(n) for n in cluster.nodes()] == [True, True]))
+        log = server.sh("journalctl -b --no-pager | cat")
+        secrets = [token_of(server, file).rsplit(":", 1)[-1] for file in ("token", "agent-token")]
+        c.claim("no token is in the journal", not any(secret in log for secret in secrets))
+        for machine in cluster.machines:
+            machine.power("cut")
+            machine.power("on")
+        cluster.watch("both to be Ready again by themselves", READY_SEC, lambda: all(m.status()["ready"] for m in cluster.machines))
+        make_snapshot(c, cluster, server)
+    finally:
+        cluster.tear_down()
+
+
+TESTS = {"snapshot": test_snapshot, "restore": test_restore, "tokens": test_tokens}
 
 
 def main():

@@ -7,7 +7,7 @@ set_tests_properties(e2e/enrol e2e/disk e2e/volumes e2e/clock PROPERTIES PROCESS
 # Three control planes take a quarter of an hour, and more on a machine that does something else, too: ./hearth test -L on-demand
 set_tests_properties(e2e/cluster PROPERTIES TIMEOUT 3600 LABELS "e2e;on-demand")
 # What only a real K3s can tell: they skip without ./hearth test --k3s FILE, and are counted at its end.
-foreach(what snapshot restore)
+foreach(what snapshot restore tokens)
 	hearth_script_test(e2e/k3s-${what} e2e 3600 e2e/test-k3s.py ${what})
 	set_tests_properties(e2e/k3s-${what} PROPERTIES LABELS "e2e;k3s")
 endforeach()
