@@ -95,6 +95,12 @@ enum job_state agent_command_do(struct agent *a, const struct k3s_command *wante
 	return JOB_RUNNING;
 }
 
+bool agent_command_is_known(const struct agent *a, const char *id)
+{
+	char sentence[K3S_COMMAND_SENTENCE_MAX];
+	return is_ordered(a, id) || answer_to(a, id, sentence) != JOB_RUNNING;
+}
+
 void agent_command_forget_bus(struct agent *a)
 {
 	a->command_service = service_free(a->command_service);

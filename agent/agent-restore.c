@@ -13,26 +13,6 @@ enum { STOP_AGAIN_SEC = 5 };
 
 // ---- the note
 
-/* 0; -ENOENT there is none: nothing was ever done here. -EBADMSG: what was done is not known, so nothing is. */
-static int load_note(struct agent *a)
-{
-	char *text AUTO_FREE = NULL;
-	size_t n = 0;
-	struct diag diag = { 0 };
-	if (a->restore_known)
-		return a->restore_damaged ? -EBADMSG : 0;
-	int r = file_load_checked(root_path(a->options.root, STATE_K3S_RESTORE).text, RESTORE_NOTE_MAX_BYTES, &text, &n, &diag);
-	if (r == 0)
-		r = restore_note_parse(text, n, &a->restore, &diag);
-	if (r == -ENOENT)
-		r = 0;
-	if (r < 0)
-		log_warning("what was restored here is not known: %s; no restore is done by itself", diag_text(&diag));
-	a->restore_known = true;
-	a->restore_damaged = r < 0;
-	return r;
-}
-
 static bool save_note(struct agent *a, const struct restore_note *note)
 {
 	char *text AUTO_FREE = restore_note_format(note);
@@ -48,6 +28,30 @@ static bool save_note(struct agent *a, const struct restore_note *note)
 	return true;
 }
 
+/* 0, or negative errno: what was done here is not known now. A damaged note was set aside: what is told at that moment counts as
+ * done, so that nothing happens by itself to a database that may be good. */
+static int load_note(struct agent *a)
+{
+	char *text AUTO_FREE = NULL;
+	size_t n = 0;
+	struct diag diag = { 0 };
+	if (a->restore_known)
+		return 0;
+	int r = file_load_checked(root_path(a->options.root, STATE_K3S_RESTORE).text, RESTORE_NOTE_MAX_BYTES, &text, &n, &diag);
+	if (r == 0)
+		r = restore_note_parse(text, n, &a->restore, &diag);
+	if (r == -EBADMSG || r == -EINVAL) {
+		struct restore_note note = { .rejoined = a->assignment->rejoin_number, .failed = a->assignment->restore_number,
+			.why = "what was restored on this server before is not known: its note was damaged" };
+		log_warning("what was restored here is not known: %s; no restore is done by itself", diag_text(&diag));
+		r = save_note(a, &note) ? 0 : -EIO;
+	} else if (r == -ENOENT) {
+		r = 0;
+	}
+	a->restore_known = r == 0;
+	return r;
+}
+
 static bool note_failure(struct agent *a, const char *why)
 {
 	struct restore_note note = a->restore;
@@ -58,6 +62,19 @@ static bool note_failure(struct agent *a, const char *why)
 }
 
 // ---- facts
+
+static void try_id(const struct restore_note *note, char ret[static 64])
+{
+	(void)snprintf(ret, 64, "restore-%lld-%lld", (long long)note->begun, (long long)note->tries);
+}
+
+// A hearthd before us began it in this boot: its order or the answer to that is there.
+static bool was_begun_in_this_boot(const struct agent *a)
+{
+	char id[64];
+	try_id(&a->restore, id);
+	return agent_command_is_known(a, id);
+}
 
 static enum restore_unit unit_state(struct agent *a)
 {
@@ -95,7 +112,7 @@ static void gather(struct agent *a, struct restore_facts *ret)
 		.begin = a->assignment->restore_begin,
 		.rejoin = a->assignment->rejoin_number,
 		.has_snapshot = path && file_exists(path),
-		.try_is_ours = a->restore_try_is_ours,
+		.try_is_ours = a->restore_try_is_ours || was_begun_in_this_boot(a),
 		.unit = unit_state(a),
 	};
 }
@@ -128,11 +145,11 @@ static void begin(struct agent *a)
 
 static void run(struct agent *a)
 {
-	char id[40], sentence[K3S_COMMAND_SENTENCE_MAX];
+	char id[64], sentence[K3S_COMMAND_SENTENCE_MAX];
 	struct restore_note note = a->restore;
 	struct k3s_command command = { .id = id, .kind = K3S_COMMAND_RESTORE, .folder = agent_snapshots_folder(a),
 		.snapshot = a->assignment->restore_snapshot };
-	(void)snprintf(id, sizeof(id), "restore-%lld-%lld", (long long)note.begun, (long long)note.tries);
+	try_id(&note, id);
 	enum job_state state = agent_command_do(a, &command, sentence);
 	if (state == JOB_FAILED) {
 		(void)note_failure(a, sentence);
@@ -241,9 +258,7 @@ void agent_restore_to_json(const struct agent *a, struct json_out *out)
 		state = is_down ? "stopped" : "stopping";
 	} else if (as->restore_number) {
 		number = as->restore_number;
-		if (a->restore_damaged)
-			state = "failed", sentence = "what was restored on this server before is not known: its note is damaged";
-		else if (a->restore.failed == number)
+		if (a->restore.failed == number)
 			state = "failed", sentence = a->restore.why;
 		else if (a->restore.restored >= number)
 			state = "restored";

@@ -140,7 +140,7 @@ struct agent {
 	size_t n_snapshots;              // of etcd, on this server
 	struct snapshot snapshots[SNAPSHOTS_MAX];
 	uint64_t snapshots_usec;         // 0: to be looked at
-	bool restore_known, restore_damaged, restore_try_is_ours, restore_tidied;
+	bool restore_known, restore_try_is_ours, restore_tidied;
 	struct restore_note restore;     // what was done here
 	uint64_t restore_stopped_usec;   // 0, or when K3s was told to stop for it
 	char *restore_sentence;          // why K3s does not run
@@ -227,6 +227,7 @@ void agent_jobs_to_json(const struct agent *agent, struct json_out *out); // { I
  * order. @ret_sentence: what it waits for or runs, what was made, or why not. */
 enum job_state agent_command_do(struct agent *agent, const struct k3s_command *wanted,
 	char ret_sentence[static K3S_COMMAND_SENTENCE_MAX]);
+bool agent_command_is_known(const struct agent *agent, const char *id); // ordered or answered in this boot
 void agent_command_forget_bus(struct agent *agent);
 void agent_snapshots_act(struct agent *agent); // agent-command.c: which snapshots of etcd lie on this server
 const char *agent_snapshots_folder(const struct agent *agent);
