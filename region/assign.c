@@ -349,7 +349,8 @@ static void put_restore(const struct assignment_input *input, struct json_out *o
 	if (!restore || !input->node->is_server)
 		return;
 	if (!str_equal(restore->node, input->node->id)) {
-		json_out_member_int(out, "rejoin", restore->n);
+		if (!str_equal(input->cluster->first_server, input->node->id)) // of a cluster that was made anew since
+			json_out_member_int(out, "rejoin", restore->n);
 		return;
 	}
 	if (restore->state == RESTORE_DONE)

@@ -288,7 +288,7 @@ static int give_cluster_up(
 	for (size_t i = 0; i < n && r >= 0; i++)
 		r = store_member_remove(region->store, members[i]->id);
 	member_list_free(members, n);
-	if (r < 0 || (r = jobs_forget(region, NULL)) < 0)
+	if (r < 0 || (r = jobs_forget(region, NULL)) < 0 || (r = restore_forget(region)) < 0)
 		return r;
 	cluster->first_server[0] = '\0';
 	cluster->handed_over = cluster->ever_ready = 0;

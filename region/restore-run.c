@@ -15,6 +15,16 @@ int restore_load(struct region *region, struct restore **ret)
 	return store_restore_get(region->store, region->config->name, ret);
 }
 
+int restore_forget(struct region *region)
+{
+	CLEANUP(restore_freep) struct restore *restore = NULL;
+	int r = restore_load(region, &restore);
+	if (r < 0 || !restore_holds(restore))
+		return r == -ENOENT ? 0 : r;
+	restore->state = RESTORE_DONE; // its number is never given again
+	return store_restore_put(region->store, restore);
+}
+
 static int name_of(struct region *region, const char *id, struct node **ret)
 {
 	int r = store_node_by_id(region->store, id, ret);

@@ -14,6 +14,8 @@ int restore_start(struct region *region, const char *actor, const struct node *n
 int restore_go_on(struct region *region, bool *ret_changed);
 // The last one; -ENOENT: there never was any.
 int restore_load(struct region *region, struct restore **ret);
+// The cluster is given up: what was to be restored is of no use to the next one.
+int restore_forget(struct region *region);
 /* *ret_waiting: why no node is admitted now; NULL: a restore is no reason. Returns 0: there never was
  * any, 1: there was, negative errno. */
 int restore_hinders(struct region *region, char **ret_waiting);
