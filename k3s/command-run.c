@@ -2,11 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "k3s/command-run.h"
 #include "base/crypto.h"
-#include "base/file.h"
 #include "base/time.h"
-#include "k3s/config.h"
 #include "k3s/snapshots.h"
-#include "k3s/token.h"
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -111,21 +108,6 @@ static bool run(const struct k3s_command *command, const struct k3s_command_line
 
 // ---- what was done before, and what it made
 
-static bool is_rotated(const struct k3s_command *command, const char *root)
-{
-	char *path AUTO_FREE = str_format("%s" K3S_DATA "/server/token", root), *text AUTO_FREE = NULL;
-	struct k3s_token token CLEANUP(k3s_token_done) = {0};
-	size_t n = 0;
-	bool same = false;
-
-	if (path && file_read(path, K3S_TOKEN_MAX, &text, &n, NULL) == 0) {
-		text[strcspn(text, "\n")] = '\0';
-		same = k3s_token_parse(text, &token, NULL) == 0 && str_equal(token.secret, command->new_token);
-		crypto_wipe(text, n);
-	}
-	return same;
-}
-
 static bool say_made(const char *folder, const struct k3s_command *command, char ret[static K3S_COMMAND_SENTENCE_MAX])
 {
 	struct snapshot made;
@@ -152,8 +134,6 @@ bool k3s_command_run(const struct k3s_command *command, const char *program, con
 		return false;
 	}
 	if (command->kind == K3S_COMMAND_SNAPSHOT && say_made(folder, command, ret_sentence))
-		return true;
-	if (command->kind == K3S_COMMAND_ROTATE && is_rotated(command, root))
 		return true;
 	if (command->kind == K3S_COMMAND_RESTORE && access(file, R_OK) < 0) {
 		snprintf(ret_sentence, K3S_COMMAND_SENTENCE_MAX, "there is no snapshot %s in %s; hearth-region snapshot list names those "
