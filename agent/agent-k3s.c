@@ -261,7 +261,8 @@ static void keep_restarted(struct agent *a)
 		return;
 	if (payload_is_coming(a))
 		return; // one restart for both
-	if (tokens_are_older(a)) {
+	a->k3s_waits_for_tokens = tokens_are_older(a);
+	if (a->k3s_waits_for_tokens) {
 		agent_secrets_again(a, TOKENS_AGAIN_SEC);
 		return;
 	}

@@ -106,6 +106,7 @@ struct agent {
 	struct service *k3s_service;
 	bool k3s_configured, k3s_start_asked;
 	bool k3s_restart_wanted;
+	bool k3s_waits_for_tokens;    // its restart does, of this tick
 	bool k3s_token_next;          // K3s is started with the token that comes next: it may have it already
 	uint64_t k3s_token_tried_usec; // when it was changed last
 	bool k3s_tokens_new;          // written, and a joiner that waits has not been told

@@ -281,6 +281,9 @@ static bool k3s_holds(const struct facts *f, uint64_t now_usec, struct ladder_ac
 	if (f->payload_next)
 		warn(a, "another Kubernetes payload is assigned, K3s still runs from the old one: %s%s", f->payload_next,
 			f->payload_next_failed ? "; who serves it at the region can mend it" : "");
+	if (f->k3s_waits_for_tokens)
+		warn(a, "K3s is to be restarted with tokens that the region made anew, and they have not come yet%s%s; the region's admin "
+			"can tell", f->secrets_problem ? ": " : "", or_text(f->secrets_problem, ""));
 	if (!f->has_secrets) {
 		if (f->secrets_problem && !f->durable)
 			return waits(a, "the region gives no cluster secrets: %s; this machine is provisional (%s); give it a disk "
