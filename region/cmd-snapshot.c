@@ -40,7 +40,8 @@ int cmd_snapshot(const struct command_options *options)
 	const char *word = options->n_arguments ? options->arguments[0] : NULL;
 	bool list = str_equal(word, "list");
 	if (options->n_arguments > 1)
-		return command_wrong_use("snapshot takes list, or the NODE (a server) to make one on");
+		return command_wrong_use(
+			"snapshot takes list, or the NODE (a server) to make one on");
 	json_out_object_begin(&out);
 	if (word && !list)
 		json_out_member(&out, "node", word);
@@ -55,9 +56,11 @@ int cmd_snapshot(const struct command_options *options)
 		AUTO_FREE char *line = json_out_take(&text);
 		printf("%s\n", line ? line : "null");
 	} else if (list) {
-		print_list(value_find(answer, "snapshots")); // their names are plain: the region checked
+		print_list(value_find(
+			answer, "snapshots")); // their names are plain: the region checked
 	} else {
-		printf("%s makes a snapshot of etcd (job %s): hearth-region snapshot list shows it when "
+		printf("%s makes a snapshot of etcd (job %s): hearth-region snapshot list shows it "
+		       "when "
 		       "it is there, hearth-region list when that fails\n",
 			text_of(answer, "node"), text_of(answer, "job"));
 	}

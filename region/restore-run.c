@@ -44,14 +44,15 @@ int restore_hinders(struct region *region, char **ret_waiting)
 	if ((r = name_of(region, restore->node, &node)) < 0)
 		return r;
 	const char *name = node ? node->name : "a server that was revoked";
-	*ret_waiting = restore->state == RESTORE_FAILED
-			       ? str_format("the restore of the cluster from %s failed: %.500s; the "
-					    "region's admin can take another snapshot or server: "
-					    "hearth-region cluster restore NODE SNAPSHOT",
-				       restore->snapshot, restore->sentence ? restore->sentence : "")
-			       : str_format("the cluster is being restored from snapshot %s on %s; "
-					    "this node joins when that is done",
-				       restore->snapshot, name);
+	*ret_waiting =
+		restore->state == RESTORE_FAILED
+			? str_format("the restore of the cluster from %s failed: %.500s; the "
+				     "region's admin can take another snapshot or server: "
+				     "hearth-region cluster restore NODE SNAPSHOT",
+				  restore->snapshot, restore->sentence ? restore->sentence : "")
+			: str_format("the cluster is being restored from snapshot %s on %s; "
+				     "this node joins when that is done",
+				  restore->snapshot, name);
 	return *ret_waiting ? 1 : -ENOMEM;
 }
 
@@ -144,35 +145,45 @@ static int check(struct region *region, const struct node *node, const char *nam
 	if (r < 0)
 		return r;
 	if (!cluster->handed_over || !cluster->ever_ready)
-		return diag_set(reterr, -EINVAL, cluster->name, "was never Ready: there is nothing to restore");
+		return diag_set(reterr, -EINVAL, cluster->name,
+			"was never Ready: there is nothing to restore");
 	if (!node->is_server || node->state != NODE_APPROVED || !node->durable || node->quarantined)
 		return diag_set(reterr, -EINVAL, node->name,
-			"must be a server that keeps its key on a disk and is neither revoked nor in quarantine");
+			"must be a server that keeps its key on a disk and is neither revoked nor "
+			"in quarantine");
 	if (region_silence_sec(region, node) > JOB_SILENT_SEC)
-		return diag_set(reterr, -EHOSTDOWN, node->name, "was not heard for %lld s; a restore is that server's work",
+		return diag_set(reterr, -EHOSTDOWN, node->name,
+			"was not heard for %lld s; a restore is that server's work",
 			(long long)region_silence_sec(region, node));
-	if (node->status && json_parse(node->status, strlen(node->status), 0, &status, NULL) == -ENOMEM)
+	if (node->status &&
+		json_parse(node->status, strlen(node->status), 0, &status, NULL) == -ENOMEM)
 		return -ENOMEM;
 	if (!snapshot_of_name(status, name, &snapshot))
-		return diag_set(reterr, -ENOENT, name, "is no snapshot on %s: hearth-region snapshot list", node->name);
+		return diag_set(reterr, -ENOENT, name,
+			"is no snapshot on %s: hearth-region snapshot list", node->name);
 	if (snapshot.created_sec <= rotation_server_sec(region))
-		return diag_set(reterr, -EINVAL, name, "was made before the server token was rotated (%s): K3s opens it with "
+		return diag_set(reterr, -EINVAL, name,
+			"was made before the server token was rotated (%s): K3s opens it with "
 			"the token of its time alone, which is no longer the cluster's",
 			time_format_utc(rotation_server_sec(region), when));
 	r = store_rollout_get(region->store, region->config->name, &rollout);
 	if (r < 0 && r != -ENOENT)
 		return r;
 	if (rollout && rollout->state == ROLLOUT_RUNNING)
-		return diag_set(reterr, -EBUSY, "rollout", "one is going on: hearth-region rollout stop");
+		return diag_set(
+			reterr, -EBUSY, "rollout", "one is going on: hearth-region rollout stop");
 	r = restore_load(region, &before);
 	if (r < 0 && r != -ENOENT)
 		return r;
 	if (before && (before->state == RESTORE_STOPPING || before->state == RESTORE_RUNNING))
-		return diag_set(reterr, -EALREADY, "restore", "one is going on: hearth-region list");
+		return diag_set(
+			reterr, -EALREADY, "restore", "one is going on: hearth-region list");
 	if (!force)
 		return diag_set(reterr, -ECANCELED, cluster->name,
-			"goes back to %s: what happened in it since then is lost, its API is away meanwhile, and its other servers "
-			"join anew; --force does it", time_format_utc(snapshot.created_sec, when));
+			"goes back to %s: what happened in it since then is lost, its API is away "
+			"meanwhile, and its other servers "
+			"join anew; --force does it",
+			time_format_utc(snapshot.created_sec, when));
 	return 0;
 }
 
@@ -212,7 +223,8 @@ static int keep_one(struct region *region, const struct node *node)
 	return store_member_put(region->store, member);
 }
 
-// Work for servers that are none now. Nodes that shall be forgotten may come back with the snapshot: they stay.
+// Work for servers that are none now. Nodes that shall be forgotten may come back with the
+// snapshot: they stay.
 static int drop_jobs(struct region *region)
 {
 	struct job **jobs;
@@ -239,7 +251,8 @@ int restore_start(struct region *region, const char *actor, const struct node *n
 {
 	CLEANUP(cluster_freep) struct cluster *cluster = NULL;
 	CLEANUP(restore_freep) struct restore *before = NULL;
-	struct restore restore = { .state = RESTORE_STOPPING, .started_sec = region_now_sec(region) };
+	struct restore restore = { .state = RESTORE_STOPPING,
+		.started_sec = region_now_sec(region) };
 	int r = check(region, node, snapshot, force, reterr);
 	if (r < 0 || (r = region_cluster(region, &cluster)) < 0)
 		return r;
@@ -257,8 +270,8 @@ int restore_start(struct region *region, const char *actor, const struct node *n
 		(r = release_others(region, node->id)) < 0 || (r = keep_one(region, node)) < 0 ||
 		(r = drop_jobs(region)) < 0)
 		return r;
-	region_audit(region, actor, "restore", cluster->name, "%lld: %s on %s", (long long)restore.n,
-		snapshot, node->name);
+	region_audit(region, actor, "restore", cluster->name, "%lld: %s on %s",
+		(long long)restore.n, snapshot, node->name);
 	region_wake(region, "cluster");
 	return membership_step(region);
 }

@@ -15,11 +15,10 @@ int restore_report_check(const struct value *body, struct diag *reterr)
 		return 0;
 	if (report->type != VALUE_OBJECT)
 		return diag_set(reterr, -EINVAL, "k3sRestore", "must be an object");
-	int r = value_int(
-		value_find(report, "n"), "k3sRestore.n", 1, 1 << 30, &number, reterr);
+	int r = value_int(value_find(report, "n"), "k3sRestore.n", 1, 1 << 30, &number, reterr);
 	if (r < 0 ||
-		(r = value_string(value_find(report, "state"), "k3sRestore.state", &state,
-			 reterr)) < 0 ||
+		(r = value_string(
+			 value_find(report, "state"), "k3sRestore.state", &state, reterr)) < 0 ||
 		(r = value_string(value_find(report, "sentence"), "k3sRestore.sentence", &sentence,
 			 reterr)) < 0)
 		return r;
@@ -31,7 +30,8 @@ int restore_report_check(const struct value *body, struct diag *reterr)
 			state);
 	if (strlen(sentence) > RESTORE_MAX_SENTENCE)
 		return diag_set(reterr, -EINVAL, "k3sRestore.sentence",
-			"must be at most %d bytes, not %zu", RESTORE_MAX_SENTENCE, strlen(sentence));
+			"must be at most %d bytes, not %zu", RESTORE_MAX_SENTENCE,
+			strlen(sentence));
 	return 0;
 }
 

@@ -59,7 +59,8 @@ bool rotation_knows(struct region *region, const char *token)
 	bool known = false;
 	for (size_t i = 0; secret && i < N_ELEMENTS(names); i++) {
 		CLEANUP(secret_text_free) char *text = NULL;
-		known |= region_secret_get(region, names[i], &text) >= 0 && str_equal(text, secret + 1);
+		known |= region_secret_get(region, names[i], &text) >= 0 &&
+			 str_equal(text, secret + 1);
 	}
 	return known;
 }
@@ -75,12 +76,14 @@ static int check_servers(const struct membership *membership, struct diag *reter
 		const struct admission_server *server = &membership->servers[i];
 		if (!server->ready || server->silent || !server->voter)
 			return diag_set(reterr, -EBUSY, server->name,
-				"is not Ready, silent or no voter in etcd: every server has to be well, "
-				"as each starts anew with another token; bring it back or revoke it");
+				"is not Ready, silent or no voter in etcd: every server has to be "
+				"well, "
+				"as each starts anew with another token; bring it back or revoke "
+				"it");
 	}
-	return membership->n_servers ? 0
-				     : diag_set(reterr, -EINVAL, membership->cluster->name,
-					       "has no server");
+	return membership->n_servers
+		       ? 0
+		       : diag_set(reterr, -EINVAL, membership->cluster->name, "has no server");
 }
 
 static int check_nothing_goes_on(
@@ -95,7 +98,8 @@ static int check_nothing_goes_on(
 	if (r < 0 && r != -ENOENT)
 		return r;
 	if (rollout && rollout->state == ROLLOUT_RUNNING)
-		return diag_set(reterr, -EBUSY, "rollout", "one is going on: hearth-region rollout status");
+		return diag_set(
+			reterr, -EBUSY, "rollout", "one is going on: hearth-region rollout status");
 	for (size_t i = 0; i < membership->n_jobs; i++)
 		if (str_equal(membership->jobs[i]->kind, JOB_ROTATE_TOKEN))
 			return diag_set(reterr, -EALREADY, membership->jobs[i]->id,
@@ -146,12 +150,14 @@ static int start_server(struct region *region, const char *actor,
 	char id[ID_TEXT];
 	// One that an earlier try left is taken again: K3s may have it already.
 	int r = has_secret(region, "token-next") ? 0 : new_secret(region, "token-next");
-	if (r < 0 || (r = count(region)) < 0 || (r = job_make(region, JOB_ROTATE_TOKEN, node, id)) < 0)
+	if (r < 0 || (r = count(region)) < 0 ||
+		(r = job_make(region, JOB_ROTATE_TOKEN, node, id)) < 0)
 		return r;
 	region_audit(region, actor, "job", node->name, "%s: %s", id, JOB_ROTATE_TOKEN);
-	*ret_next = str_format("%s has K3s take a new server token (job %s); then every server starts "
-			       "anew with it, one at a time: hearth-region list",
-		node->name, id);
+	*ret_next =
+		str_format("%s has K3s take a new server token (job %s); then every server starts "
+			   "anew with it, one at a time: hearth-region list",
+			node->name, id);
 	region_wake(region, "cluster");
 	return *ret_next ? membership_step(region) : -ENOMEM;
 }
@@ -161,8 +167,9 @@ static int start_agent(struct region *region, const char *actor, char **ret_next
 	int r = new_secret(region, "agent-token");
 	if (r < 0 || (r = count(region)) < 0)
 		return r;
-	*ret_next = strdup("the agent token is a new one; every server starts anew with it, then every "
-			   "worker, one at a time: hearth-region rollout status");
+	*ret_next =
+		strdup("the agent token is a new one; every server starts anew with it, then every "
+		       "worker, one at a time: hearth-region rollout status");
 	region_wake(region, "cluster");
 	return *ret_next ? roll_out(region, actor, false) : -ENOMEM;
 }
@@ -174,7 +181,8 @@ int rotation_start(struct region *region, const char *actor, const char *name, c
 	bool server = str_equal(name, ROTATION_SERVER_TOKEN);
 	if (!server && !str_equal(name, ROTATION_AGENT_TOKEN))
 		return diag_set(reterr, -EINVAL, "secret rotate",
-			"takes " ROTATION_SERVER_TOKEN " or " ROTATION_AGENT_TOKEN ", not \"%s\"; a secret of "
+			"takes " ROTATION_SERVER_TOKEN " or " ROTATION_AGENT_TOKEN
+			", not \"%s\"; a secret of "
 			"people: hearth-region secret set NAME",
 			name);
 	int r = membership_load(region, &membership);
@@ -244,8 +252,10 @@ static bool is_registry_login(const struct region *region, const char *name)
 	return false;
 }
 
-// A worker is given the agent token, the pull credential and logins of registries, a server all there is.
-static bool may_know(const struct region *region, const struct node *node, const struct secret *secret)
+// A worker is given the agent token, the pull credential and logins of registries, a server all
+// there is.
+static bool may_know(
+	const struct region *region, const struct node *node, const struct secret *secret)
 {
 	const char *name = strchr(secret->id, '/');
 	if (node->is_server || !name)

@@ -46,8 +46,8 @@ int snapshots_check(const struct value *body, struct diag *reterr)
 	if (!snapshots)
 		return 0;
 	if (snapshots->type != VALUE_ARRAY || snapshots->n > SNAPSHOT_MAX)
-		return diag_set(reterr, -EINVAL, "snapshots", "must be a list of at most %d",
-			SNAPSHOT_MAX);
+		return diag_set(
+			reterr, -EINVAL, "snapshots", "must be a list of at most %d", SNAPSHOT_MAX);
 	for (size_t i = 0; r >= 0 && i < snapshots->n; i++)
 		r = check_one(&snapshots->items[i], reterr);
 	return r;

@@ -1,5 +1,5 @@
-// Snapshots of etcd: which lie on which server, as those say in their status, and the order for another one.
-// SPDX-License-Identifier: Apache-2.0
+// Snapshots of etcd: which lie on which server, as those say in their status, and the order for
+// another one. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include "region/membership.h"
@@ -19,7 +19,7 @@ struct snapshot {
 bool snapshot_at(const struct value *status, size_t i, struct snapshot *ret);
 bool snapshot_of_name(const struct value *status, const char *name, struct snapshot *ret);
 
-/* Have a snapshot made on @node (NULL: on a server that is Ready and votes); its server does it as a job. -EHOSTDOWN,
- * -EINVAL with a sentence. @ret_name: the server's. */
-int snapshot_make(struct region *region, const char *actor, const struct node *node, char ret_id[static ID_TEXT],
-	char ret_name[static STORE_NAME_TEXT], struct diag *reterr);
+/* Have a snapshot made on @node (NULL: on a server that is Ready and votes); its server does it as
+ * a job. -EHOSTDOWN, -EINVAL with a sentence. @ret_name: the server's. */
+int snapshot_make(struct region *region, const char *actor, const struct node *node,
+	char ret_id[static ID_TEXT], char ret_name[static STORE_NAME_TEXT], struct diag *reterr);

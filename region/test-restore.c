@@ -1,5 +1,5 @@
-// A cluster goes back to a snapshot: who is told what, what is waited for, and when the others may join again.
-// SPDX-License-Identifier: Apache-2.0
+// A cluster goes back to a snapshot: who is told what, what is waited for, and when the others may
+// join again. SPDX-License-Identifier: Apache-2.0
 #include "base/json.h"
 #include "region/admin.h"
 #include "region/assign.h"
@@ -144,9 +144,12 @@ static struct value *told(int number)
 	bool changed;
 	(void)restore_load(&region, &restore);
 	assert_int_equal(membership_load(&region, &membership), 0);
-	assert_int_equal(membership_settle(&region, &membership, node, &member, &waiting, &changed), 0);
+	assert_int_equal(
+		membership_settle(&region, &membership, node, &member, &waiting, &changed), 0);
 	if (member)
-		assert_int_equal(json_parse(member->settings, strlen(member->settings), 0, &settings, NULL), 0);
+		assert_int_equal(
+			json_parse(member->settings, strlen(member->settings), 0, &settings, NULL),
+			0);
 	const struct assignment_input input = { .config = region.config,
 		.cluster = membership.cluster,
 		.node = node,
@@ -167,7 +170,8 @@ static struct value *told(int number)
 static int64_t number_told(int number, const char *key, const char *inner)
 {
 	CLEANUP(value_freep) struct value *document = told(number);
-	const struct value *value = inner ? value_path(document, key, inner, NULL) : value_find(document, key);
+	const struct value *value =
+		inner ? value_path(document, key, inner, NULL) : value_find(document, key);
 	return value && value->type == VALUE_NUMBER ? strtoll(value->text, NULL, 10) : -1;
 }
 
@@ -212,29 +216,35 @@ static void everybody_stops_one_restores_the_others_join_again(void **state)
 	CLEANUP(value_freep) struct value *two = told(2), *one = told(1);
 	assert_true(value_path(two, "k3s", "first", NULL)->boolean);
 	assert_int_equal(value_path(two, "k3s", "server", NULL)->type, VALUE_NULL);
-	assert_string_equal(value_text(value_path(two, "k3s", "restore", "snapshot", NULL)), SNAPSHOT);
+	assert_string_equal(
+		value_text(value_path(two, "k3s", "restore", "snapshot", NULL)), SNAPSHOT);
 	assert_false(value_path(two, "k3s", "restore", "begin", NULL)->boolean);
-	assert_non_null(strstr(value_text(value_find(one, "waitingFor")), "is being restored from snapshot"));
+	assert_non_null(strstr(
+		value_text(value_find(one, "waitingFor")), "is being restored from snapshot"));
 
-	say(2, false, "{\"k3sRestore\":{\"n\":1,\"state\":\"stopped\",\"sentence\":\"\"}," LISTED "}");
+	say(2, false,
+		"{\"k3sRestore\":{\"n\":1,\"state\":\"stopped\",\"sentence\":\"\"}," LISTED "}");
 	said("waiting for server hzfsnr-k8s-1p to stop its K3s");
 	say(1, false, "{\"k3sRestore\":{\"n\":1,\"state\":\"stopping\",\"sentence\":\"\"}}");
 	assert_int_equal(state_now(), RESTORE_STOPPING);
 	say(1, false, "{\"k3sRestore\":{\"n\":1,\"state\":\"stopped\",\"sentence\":\"\"}}");
 	said("hzfsnr-k8s-3p");
-	node_put(3, true, region_now_sec(&region) - 100, "{}"); // it lost its power: nobody waits for it
+	node_put(3, true, region_now_sec(&region) - 100,
+		"{}"); // it lost its power: nobody waits for it
 	assert_int_equal(membership_step(&region), 0);
 	assert_int_equal(state_now(), RESTORE_RUNNING);
 	CLEANUP(value_freep) struct value *begins = told(2);
 	assert_true(value_path(begins, "k3s", "restore", "begin", NULL)->boolean);
 
-	say(2, false, "{\"k3sRestore\":{\"n\":1,\"state\":\"restoring\",\"sentence\":\"k3s runs\"}}");
+	say(2, false,
+		"{\"k3sRestore\":{\"n\":1,\"state\":\"restoring\",\"sentence\":\"k3s runs\"}}");
 	said("k3s runs");
 	assert_int_equal(number_told(1, "stopK3s", NULL), 1); // nobody joins yet
 	say(2, false, "{\"k3sRestore\":{\"n\":1,\"state\":\"restored\",\"sentence\":\"\"}}");
 	assert_int_equal(state_now(), RESTORE_DONE);
 	CLEANUP(value_freep) struct value *later = told(1);
-	assert_non_null(strstr(value_text(value_find(later, "waitingFor")), "hzfsnr-k8s-2p is joining"));
+	assert_non_null(
+		strstr(value_text(value_find(later, "waitingFor")), "hzfsnr-k8s-2p is joining"));
 
 	CLEANUP(member_freep) struct member *member = NULL;
 	say(2, true, "{\"etcd\":{\"voter\":true,\"name\":\"x\"}}");
@@ -245,8 +255,10 @@ static void everybody_stops_one_restores_the_others_join_again(void **state)
 	assert_int_equal(number_told(1, "k3s", "rejoin"), 1);
 	CLEANUP(value_freep) struct value *joins = told(1), *third = told(3), *done = told(2);
 	assert_false(value_path(joins, "k3s", "first", NULL)->boolean);
-	assert_string_equal(value_text(value_path(joins, "k3s", "server", NULL)), "https://10.66.0.12:6443");
-	assert_non_null(strstr(value_text(value_find(third, "waitingFor")), "hzfsnr-k8s-1p is joining"));
+	assert_string_equal(
+		value_text(value_path(joins, "k3s", "server", NULL)), "https://10.66.0.12:6443");
+	assert_non_null(
+		strstr(value_text(value_find(third, "waitingFor")), "hzfsnr-k8s-1p is joining"));
 	assert_int_equal(number_told(3, "stopK3s", NULL), 1); // it may come back with what it had
 	assert_null(value_path(done, "k3s", "restore", NULL));
 	assert_null(value_path(done, "k3s", "rejoin", NULL));
@@ -256,10 +268,13 @@ static void another_server_may_do_what_one_failed_to(void **state)
 {
 	three_servers();
 	assert_int_equal(start(2, SNAPSHOT, true, ""), 0);
-	say(1, false, "{\"k3sRestore\":{\"n\":1,\"state\":\"stopped\",\"sentence\":\"\"}," LISTED "}");
+	say(1, false,
+		"{\"k3sRestore\":{\"n\":1,\"state\":\"stopped\",\"sentence\":\"\"}," LISTED "}");
 	say(3, false, "{\"k3sRestore\":{\"n\":1,\"state\":\"stopped\",\"sentence\":\"\"}}");
 	say(2, false, "{\"k3sRestore\":{\"n\":1,\"state\":\"stopped\",\"sentence\":\"\"}}");
-	say(2, false, "{\"k3sRestore\":{\"n\":1,\"state\":\"failed\",\"sentence\":\"k3s server: bad token\"}}");
+	say(2, false,
+		"{\"k3sRestore\":{\"n\":1,\"state\":\"failed\",\"sentence\":\"k3s server: bad "
+		"token\"}}");
 	assert_int_equal(state_now(), RESTORE_FAILED);
 	said("hzfsnr-k8s-2p could not restore " SNAPSHOT ": k3s server: bad token");
 	CLEANUP(value_freep) struct value *waits = told(3);
@@ -269,7 +284,9 @@ static void another_server_may_do_what_one_failed_to(void **state)
 	assert_int_equal(number_told(2, "stopK3s", NULL), 2);
 	CLEANUP(value_freep) struct value *one = told(1);
 	assert_true(value_path(one, "k3s", "first", NULL)->boolean);
-	say(3, false, "{\"k3sRestore\":{\"n\":1,\"state\":\"stopped\",\"sentence\":\"\"}}"); // of the one before
+	say(3, false,
+		"{\"k3sRestore\":{\"n\":1,\"state\":\"stopped\",\"sentence\":\"\"}}"); // of the one
+										       // before
 	assert_int_equal(state_now(), RESTORE_STOPPING);
 }
 
@@ -306,7 +323,8 @@ static void reports_of_another_shape_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(what_cannot_be_restored_is_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			what_cannot_be_restored_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			everybody_stops_one_restores_the_others_join_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

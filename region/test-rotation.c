@@ -1,5 +1,5 @@
-// K3s' tokens become others: who is asked first, when the new one is the region's, and what a revoked node may know.
-// SPDX-License-Identifier: Apache-2.0
+// K3s' tokens become others: who is asked first, when the new one is the region's, and what a
+// revoked node may know. SPDX-License-Identifier: Apache-2.0
 #include "base/json.h"
 #include "region/admin.h"
 #include "region/enrol.h"
@@ -21,7 +21,8 @@ static int set_up(void **state)
 {
 	static const char config[] =
 		"{provider: hetzner, region: fsn, buildingBlock: rtz, envType: prod, domain: "
-		"example.org, registries: {configs: {\'r.example.org\': {secret: login}}}, urls: ['https://10.0.2.2:7443'], servers: 5}";
+		"example.org, registries: {configs: {\'r.example.org\': {secret: login}}}, urls: "
+		"['https://10.0.2.2:7443'], servers: 5}";
 	char path[96];
 	struct diag diag = { 0 };
 	struct cluster cluster = {
@@ -50,23 +51,30 @@ static int tear_down(void **state)
 	return rmdir(folder);
 }
 
-
 // Server 1 to 3 and worker 4, all of them well.
 static void a_cluster(void)
 {
-	static const char *const secrets[] = { "token", "agent-token", "pull", "kubeconfig", "user/login", "user/other" };
+	static const char *const secrets[] = { "token", "agent-token", "pull", "kubeconfig",
+		"user/login", "user/other" };
 	for (size_t i = 0; i < N_ELEMENTS(secrets); i++)
 		assert_int_equal(region_secret_put(&region, secrets[i], "old"), 0);
 	for (int i = 1; i <= 4; i++) {
-		struct node node = { .number = i, .is_server = i < 4, .state = NODE_APPROVED, .durable = 1,
-			.ready = 1, .ready_sec = 1, .seen_sec = region_now_sec(&region) };
+		struct node node = { .number = i,
+			.is_server = i < 4,
+			.state = NODE_APPROVED,
+			.durable = 1,
+			.ready = 1,
+			.ready_sec = 1,
+			.seen_sec = region_now_sec(&region) };
 		(void)snprintf(node.id, sizeof(node.id), "n-%d", i);
 		(void)snprintf(node.key, sizeof(node.key), "key%d", i);
 		(void)snprintf(node.wg_public, sizeof(node.wg_public), "wg%d", i);
 		(void)snprintf(node.cluster, sizeof(node.cluster), "hz-fsn-rtz-prod");
 		(void)snprintf(node.name, sizeof(node.name), "hzfsnr-k8s-%dp", i);
 		AUTO_FREE char *settings = settings_newest(region.config, node.name);
-		struct member member = { .voter = i < 4, .voter_sec = i < 4, .settings = settings, .admitted_sec = 1 };
+		struct member member = {
+			.voter = i < 4, .voter_sec = i < 4, .settings = settings, .admitted_sec = 1
+		};
 		(void)snprintf(member.id, sizeof(member.id), "n-%d", i);
 		assert_int_equal(store_node_put(region.store, &node), 0);
 		assert_int_equal(store_member_put(region.store, &member), 0);
@@ -109,8 +117,9 @@ static void report(const char *id, const char *state, const char *sentence)
 	CLEANUP(node_freep) struct node *node = node_get("n-1");
 	CLEANUP(value_freep) struct value *body = NULL;
 	struct member_report decoded;
-	AUTO_FREE char *text = str_format("{\"jobs\":{\"%s\":{\"state\":\"%s\",\"sentence\":\"%s\"}},\"etcd\":{\"voter\":true}}", id,
-		state, sentence);
+	AUTO_FREE char *text = str_format("{\"jobs\":{\"%s\":{\"state\":\"%s\",\"sentence\":\"%s\"}"
+					  "},\"etcd\":{\"voter\":true}}",
+		id, state, sentence);
 	assert_int_equal(json_parse(text, strlen(text), 0, &body, NULL), 0);
 	assert_int_equal(member_report_decode(body, &decoded, NULL), 0);
 	assert_int_equal(membership_report(&region, node, true, &decoded), 0);
@@ -140,11 +149,13 @@ static void the_server_token_is_k3s_first_and_the_regions_then(void **state)
 {
 	CLEANUP(rollout_freep) struct rollout *rollout = NULL;
 	a_cluster();
-	assert_int_equal(rotate(ROTATION_SERVER_TOKEN, "hzfsnr-k8s-1p has K3s take a new server token"), 0);
+	assert_int_equal(
+		rotate(ROTATION_SERVER_TOKEN, "hzfsnr-k8s-1p has K3s take a new server token"), 0);
 	CLEANUP(job_freep) struct job *job = the_job();
 	assert_string_equal(job->kind, JOB_ROTATE_TOKEN);
 	assert_string_equal(job->server, "n-1");
-	assert_true(secret_is("token", "old") && has_secret("token-next") && rotation_number(&region) == 1);
+	assert_true(secret_is("token", "old") && has_secret("token-next") &&
+		    rotation_number(&region) == 1);
 	assert_int_equal(rotate(ROTATION_SERVER_TOKEN, "rotates it already (waiting)"), -EALREADY);
 	assert_int_equal(rotate(ROTATION_AGENT_TOKEN, "rotates it already"), -EALREADY);
 
@@ -153,12 +164,14 @@ static void the_server_token_is_k3s_first_and_the_regions_then(void **state)
 	CLEANUP(secret_text_free) char *fresh = NULL;
 	assert_int_equal(region_secret_get(&region, "token-next", &fresh), 0);
 	report(job->id, "done", "");
-	assert_true(secret_is("token", fresh) && secret_is("token-previous", "old") && !has_secret("token-next"));
+	assert_true(secret_is("token", fresh) && secret_is("token-previous", "old") &&
+		    !has_secret("token-next"));
 	assert_true(rotation_number(&region) == 2 && rotation_server_sec(&region) > 0);
 	assert_int_equal(store_rollout_get(region.store, "hz-fsn-rtz-prod", &rollout), 0);
 	assert_int_equal(rollout->state, ROLLOUT_RUNNING);
 	assert_string_equal(rollout->node, "n-1");
-	assert_true(is_marked("n-2") && is_marked("n-3") && !is_marked("n-4")); // workers have another token
+	assert_true(is_marked("n-2") && is_marked("n-3") &&
+		    !is_marked("n-4")); // workers have another token
 }
 
 static void what_fails_leaves_the_old_token(void **state)
@@ -183,7 +196,8 @@ static void the_agent_token_reaches_servers_and_workers(void **state)
 	CLEANUP(rollout_freep) struct rollout *rollout = NULL;
 	a_cluster();
 	assert_int_equal(rotate(ROTATION_AGENT_TOKEN, "then every worker"), 0);
-	assert_true(!secret_is("agent-token", "old") && secret_is("token", "old") && rotation_number(&region) == 1);
+	assert_true(!secret_is("agent-token", "old") && secret_is("token", "old") &&
+		    rotation_number(&region) == 1);
 	assert_int_equal(store_rollout_get(region.store, "hz-fsn-rtz-prod", &rollout), 0);
 	assert_string_equal(rollout->node, "n-1");
 	assert_true(is_marked("n-3") && is_marked("n-4"));
@@ -197,7 +211,8 @@ static void a_cluster_that_is_not_well_keeps_its_tokens(void **state)
 	node->ready = 0;
 	assert_int_equal(store_node_put(region.store, node), 0);
 	assert_int_equal(rotate(ROTATION_SERVER_TOKEN, "hzfsnr-k8s-3p"), -EBUSY);
-	assert_int_equal(rotate("pull", "takes k3s-server-token or k3s-agent-token, not \"pull\""), -EINVAL);
+	assert_int_equal(
+		rotate("pull", "takes k3s-server-token or k3s-agent-token, not \"pull\""), -EINVAL);
 	assert_true(!has_secret("token-next") && rotation_number(&region) == 0);
 }
 
@@ -206,9 +221,11 @@ static void tokens_of_this_cluster_are_known(void **state)
 	a_cluster();
 	assert_int_equal(region_secret_put(&region, "token-next", "new"), 0);
 	assert_int_equal(region_secret_put(&region, "token-previous", "older"), 0);
-	assert_true(rotation_knows(&region, "K10aa::server:old") && rotation_knows(&region, "K10aa::server:new") &&
+	assert_true(rotation_knows(&region, "K10aa::server:old") &&
+		    rotation_knows(&region, "K10aa::server:new") &&
 		    rotation_knows(&region, "K10aa::server:older"));
-	assert_false(rotation_knows(&region, "K10aa::server:other") || rotation_knows(&region, NULL) || rotation_knows(&region, "x"));
+	assert_false(rotation_knows(&region, "K10aa::server:other") ||
+		     rotation_knows(&region, NULL) || rotation_knows(&region, "x"));
 }
 
 static void a_snapshot_of_before_is_refused(void **state)
@@ -243,7 +260,8 @@ static void a_revocation_names_what_is_to_be_rotated(void **state)
 	assert_int_equal(region_secret_put(&region, "user/login", "new"), 0);
 	told("{\"secretsToRotate\":[]}");
 	assert_int_equal(rotation_mark(&region, server), 0);
-	told("{\"secretsToRotate\":[\"k3s-agent-token\",\"k3s-server-token\",\"login\",\"other\"]}");
+	told("{\"secretsToRotate\":[\"k3s-agent-token\",\"k3s-server-token\",\"login\",\"other\"]"
+	     "}");
 }
 
 int main(void)
@@ -256,7 +274,8 @@ int main(void)
 			the_agent_token_reaches_servers_and_workers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_cluster_that_is_not_well_keeps_its_tokens, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(tokens_of_this_cluster_are_known, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			tokens_of_this_cluster_are_known, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_snapshot_of_before_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_revocation_names_what_is_to_be_rotated, set_up, tear_down),
