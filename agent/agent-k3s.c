@@ -245,6 +245,7 @@ static bool tokens_are_older(const struct agent *a)
 
 static void keep_restarted(struct agent *a)
 {
+	a->k3s_waits_for_tokens = false;
 	enum service_state state = service_state(a->k3s_service);
 	if (a->k3s_restarting_usec && state == SERVICE_ACTIVE && service_active_since_usec(a->k3s_service) >= a->k3s_restarting_usec)
 		a->k3s_restarting_usec = 0;
