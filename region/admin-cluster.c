@@ -188,6 +188,12 @@ int admin_cluster_restore(const struct admin_request *request, struct diag *rete
 	return r < 0 ? r : put_restore(request);
 }
 
+int admin_cluster_undo(const struct admin_request *request, struct diag *reterr)
+{
+	int r = restore_undo(request->region, request->actor, reterr);
+	return r < 0 ? r : put_restore(request);
+}
+
 int admin_secret_rotate(const struct admin_request *request, struct diag *reterr)
 {
 	const char *name;

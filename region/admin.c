@@ -19,6 +19,7 @@ static const struct {
 	{ "rollout-resume", admin_rollout_resume },
 	{ "cluster-anew", admin_cluster_anew },
 	{ "cluster-restore", admin_cluster_restore },
+	{ "cluster-undo", admin_cluster_undo },
 	{ "job-retry", admin_job_retry },
 	{ "job-drop", admin_job_drop },
 	{ "snapshot-make", admin_snapshot_make },

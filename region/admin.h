@@ -37,6 +37,7 @@ int admin_rollout_stop(const struct admin_request *request, struct diag *reterr)
 int admin_rollout_resume(const struct admin_request *request, struct diag *reterr);
 int admin_cluster_anew(const struct admin_request *request, struct diag *reterr);
 int admin_cluster_restore(const struct admin_request *request, struct diag *reterr);
+int admin_cluster_undo(const struct admin_request *request, struct diag *reterr);
 int admin_secret_rotate(const struct admin_request *request, struct diag *reterr);
 int admin_job_retry(const struct admin_request *request, struct diag *reterr);
 int admin_job_drop(const struct admin_request *request, struct diag *reterr);

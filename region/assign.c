@@ -348,12 +348,13 @@ static void put_restore(const struct assignment_input *input, struct json_out *o
 	const struct restore *restore = input->restore;
 	if (!restore || !input->node->is_server)
 		return;
-	if (!str_equal(restore->node, input->node->id)) {
+	bool undone = restore->state == RESTORE_UNDONE, restores = str_equal(restore->node, input->node->id);
+	if (restores == undone) { // who joins another one: the others, or when it was given up who failed
 		if (!str_equal(input->cluster->first_server, input->node->id)) // of a cluster that was made anew since
 			json_out_member_int(out, "rejoin", restore->n);
 		return;
 	}
-	if (restore->state == RESTORE_DONE)
+	if (restore->state == RESTORE_DONE || undone)
 		return;
 	json_out_key(out, "restore");
 	json_out_object_begin(out);

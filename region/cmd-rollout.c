@@ -30,7 +30,7 @@ static void print_rollout(const struct value *rollout)
 static void print_restore(const struct value *restore)
 {
 	const char *state = text_of(restore, "state", "done");
-	if (str_equal(state, "done"))
+	if (str_equal(state, "done") || str_equal(state, "undone"))
 		return;
 	printf("restore of %s on %s: %s\n", text_of(restore, "snapshot", "?"),
 		text_of(restore, "node", "?"), state);
@@ -189,6 +189,19 @@ static int cluster_restore(const struct command_options *options)
 	return code;
 }
 
+static int cluster_undo(const struct command_options *options)
+{
+	CLEANUP(value_freep) struct value *answer = NULL;
+	struct json_out out = { 0 };
+	json_out_object_begin(&out);
+	json_out_object_end(&out);
+	int code = command_ask(options, "cluster-undo", json_out_take(&out), &answer);
+	if (!code)
+		printf("the restore is given up: the other servers start with the database that they "
+		       "have\n");
+	return code;
+}
+
 int cmd_cluster(const struct command_options *options)
 {
 	const char *word = options->n_arguments ? options->arguments[0] : "";
@@ -196,5 +209,8 @@ int cmd_cluster(const struct command_options *options)
 		return cluster_anew(options);
 	if (str_equal(word, "restore") && options->n_arguments == 3)
 		return cluster_restore(options);
-	return command_wrong_use("cluster needs anew CLUSTER, or restore NODE SNAPSHOT [--force]");
+	if (str_equal(word, "undo") && options->n_arguments == 1 && !options->force)
+		return cluster_undo(options);
+	return command_wrong_use(
+		"cluster needs anew CLUSTER, restore NODE SNAPSHOT [--force], or undo");
 }

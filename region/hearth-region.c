@@ -40,9 +40,10 @@ static const struct {
 		"[NODE] | list                     a snapshot of etcd, made on a server; which lie "
 		"where" },
 	{ "cluster", cmd_cluster, ASKS " force",
-		"anew CLUSTER | restore NODE SNAPSHOT [--force]\n"
+		"anew CLUSTER | restore NODE SNAPSHOT [--force] | undo\n"
 		"                                                give up a cluster that has no server "
-		"left; or take it back to a snapshot" },
+		"left; take it\n"
+		"                                                back to a snapshot; give that up" },
 	{ "token", cmd_token, ASKS " node role count ttl",
 		"[--node NAME] [--role R] [--count N] [--ttl SEC]   a join token" },
 	{ "seed", cmd_seed, ASKS " no-token role out url",

@@ -38,7 +38,7 @@ static void page_restore(FILE *f, const struct value *restore)
 	const char *state = text_of(restore, "state");
 	const char *const texts[] = { "Restore of ", text_of(restore, "snapshot"), " on ",
 		text_of(restore, "node"), ", ", state, ": ", text_of(restore, "sentence") };
-	if (state && !str_equal(state, "done"))
+	if (state && !str_equal(state, "done") && !str_equal(state, "undone"))
 		paragraph(f, str_equal(state, "failed") ? "warning bad" : "sentence", texts,
 			N_ELEMENTS(texts));
 }

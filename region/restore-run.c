@@ -47,8 +47,8 @@ int restore_hinders(struct region *region, char **ret_waiting)
 	*ret_waiting =
 		restore->state == RESTORE_FAILED
 			? str_format("the restore of the cluster from %s failed: %.500s; the "
-				     "region's admin can take another snapshot or server: "
-				     "hearth-region cluster restore NODE SNAPSHOT",
+				     "region's admin can take another snapshot or server, "
+				     "or give it up: hearth-region cluster restore, cluster undo",
 				  restore->snapshot, restore->sentence ? restore->sentence : "")
 			: str_format("the cluster is being restored from snapshot %s on %s; "
 				     "this node joins when that is done",
@@ -103,7 +103,7 @@ int restore_go_on(struct region *region, bool *ret_changed)
 	struct restore_facts facts = { 0 };
 	int r = restore_load(region, &restore);
 	*ret_changed = false;
-	if (r < 0 || restore->state == RESTORE_DONE || restore->state == RESTORE_FAILED)
+	if (r < 0 || !restore_holds(restore) || restore->state == RESTORE_FAILED)
 		return r == -ENOENT ? 0 : r;
 	if ((r = name_of(region, restore->node, &node)) < 0 ||
 		(node && (r = report_of(node, restore->n, &status, &facts.report)) < 0) ||
@@ -272,6 +272,78 @@ int restore_start(struct region *region, const char *actor, const struct node *n
 		return r;
 	region_audit(region, actor, "restore", cluster->name, "%lld: %s on %s",
 		(long long)restore.n, snapshot, node->name);
+	region_wake(region, "cluster");
+	return membership_step(region);
+}
+
+// ---- giving it up
+
+// Servers other than @id that ran in this cluster are members again, as they were. *ret_first: one
+// of them.
+static int take_others_back(struct region *region, const char *id, char ret_first[static ID_TEXT])
+{
+	struct node **nodes;
+	size_t n;
+	int r = store_node_list_servers(region->store, &nodes, &n);
+	ret_first[0] = '\0';
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n && r >= 0; i++) {
+		const struct node *node = nodes[i];
+		if (str_equal(node->id, id) || node->state != NODE_APPROVED || !node->ready_sec)
+			continue;
+		r = keep_one(region, node);
+		if (!ret_first[0])
+			(void)snprintf(ret_first, ID_TEXT, "%s", node->id);
+	}
+	node_list_free(nodes, n);
+	return r;
+}
+
+// Its database is half of one thing and half of another: its member of etcd goes, and it joins
+// anew.
+static int let_go(struct region *region, const char *id, const char *first)
+{
+	CLEANUP(cluster_freep) struct cluster *cluster = NULL;
+	CLEANUP(node_freep) struct node *node = NULL;
+	char job[ID_TEXT];
+	int r = region_cluster(region, &cluster);
+	if (r < 0 || (r = store_member_remove(region->store, id)) < 0 ||
+		(r = store_node_by_id(region->store, id, &node)) < 0)
+		return r;
+	(void)snprintf(cluster->first_server, sizeof(cluster->first_server), "%s", first);
+	r = store_cluster_put(region->store, cluster);
+	return r < 0 || node->state == NODE_REVOKED ? r
+						    : job_make(region, JOB_FORGET_NODE, node, job);
+}
+
+int restore_undo(struct region *region, const char *actor, struct diag *reterr)
+{
+	CLEANUP(restore_freep) struct restore *restore = NULL;
+	char first[ID_TEXT];
+	int r = restore_load(region, &restore);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (!restore || (restore->state != RESTORE_STOPPING && restore->state != RESTORE_FAILED))
+		return diag_set(reterr, -EINVAL, "restore",
+			"only one that did not begin, or that failed, can be given up%s%s",
+			restore ? "; the last one is " : "",
+			restore ? restore_state_name(restore->state) : "");
+	bool failed = restore->state == RESTORE_FAILED;
+	if ((r = take_others_back(region, restore->node, first)) < 0)
+		return r;
+	if (failed && !first[0])
+		return diag_set(reterr, -EINVAL, "restore",
+			"no other server has what was there before; restore another snapshot: "
+			"hearth-region cluster restore");
+	if (failed && (r = let_go(region, restore->node, first)) < 0)
+		return r;
+	restore->state = RESTORE_UNDONE;
+	str_set(&restore->sentence, NULL);
+	if ((r = store_restore_put(region->store, restore)) < 0)
+		return r;
+	region_audit(region, actor, "restore", restore->cluster, "%lld is given up",
+		(long long)restore->n);
 	region_wake(region, "cluster");
 	return membership_step(region);
 }

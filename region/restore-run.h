@@ -10,6 +10,10 @@
  * which says what is lost. */
 int restore_start(struct region *region, const char *actor, const struct node *node,
 	const char *snapshot, bool force, struct diag *reterr);
+/* A person gives up a restore that did not begin, or that failed: the other servers start K3s with
+ * the database that they have; the one that failed leaves the cluster and joins it again. -EINVAL
+ * when there is nothing to give up, or nobody who could go on. */
+int restore_undo(struct region *region, const char *actor, struct diag *reterr);
 // As far as it goes. *ret_changed: something happened.
 int restore_go_on(struct region *region, bool *ret_changed);
 // The last one; -ENOENT: there never was any.

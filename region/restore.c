@@ -50,13 +50,13 @@ bool restore_report_find(const struct value *status, int64_t number, struct rest
 
 const char *restore_state_name(int64_t state)
 {
-	static const char *const names[] = { "stopping", "running", "done", "failed" };
+	static const char *const names[] = { "stopping", "running", "done", "failed", "undone" };
 	return state >= 0 && (size_t)state < N_ELEMENTS(names) ? names[state] : "unknown";
 }
 
 bool restore_holds(const struct restore *restore)
 {
-	return restore && restore->state != RESTORE_DONE;
+	return restore && restore->state != RESTORE_DONE && restore->state != RESTORE_UNDONE;
 }
 
 static enum restore_action decide_stopping(

@@ -7,7 +7,13 @@
 #include "base/json.h"
 #include "region/store.h"
 
-enum restore_state { RESTORE_STOPPING, RESTORE_RUNNING, RESTORE_DONE, RESTORE_FAILED };
+enum restore_state {
+	RESTORE_STOPPING,
+	RESTORE_RUNNING,
+	RESTORE_DONE,
+	RESTORE_FAILED,
+	RESTORE_UNDONE // a person gave it up: the others go on with what they had
+};
 enum { RESTORE_MAX_SENTENCE = 1024 };
 
 // What a server says of its part ("k3sRestore" of its status); texts are borrowed.
@@ -31,6 +37,6 @@ enum restore_action { RESTORE_WAIT, RESTORE_BEGIN, RESTORE_END, RESTORE_FAIL };
  * the caller frees; NULL when memory ran out. */
 enum restore_action restore_decide(
 	const struct restore *restore, const struct restore_facts *facts, char **ret_sentence);
-const char *restore_state_name(int64_t state); // stopping, running, done, failed
-// Nobody is admitted, no job and no rollout goes on: it is not done.
+const char *restore_state_name(int64_t state); // stopping, running, done, failed, undone
+// Nobody is admitted, no job and no rollout goes on: it is neither done nor undone.
 bool restore_holds(const struct restore *restore);

@@ -290,6 +290,86 @@ static void another_server_may_do_what_one_failed_to(void **state)
 	assert_int_equal(state_now(), RESTORE_STOPPING);
 }
 
+static void one_that_failed_can_be_given_up(void **state)
+{
+	struct diag diag = { 0 };
+	three_servers();
+	assert_int_equal(restore_undo(&region, "test", &diag), -EINVAL);
+	assert_int_equal(start(2, SNAPSHOT, true, ""), 0);
+	for (int i = 3; i >= 1; i--)
+		say(i, false, "{\"k3sRestore\":{\"n\":1,\"state\":\"stopped\",\"sentence\":\"\"}}");
+	assert_int_equal(state_now(), RESTORE_RUNNING);
+	assert_int_equal(restore_undo(&region, "test", &diag), -EINVAL); // it may be half done
+	assert_non_null(strstr(diag_text(&diag), "the last one is running"));
+	say(2, false, "{\"k3sRestore\":{\"n\":1,\"state\":\"failed\",\"sentence\":\"no\"}}");
+	assert_int_equal(restore_undo(&region, "test", &diag), 0);
+	assert_true(is_member(1) && !is_member(2) && is_member(3));
+	CLEANUP(value_freep) struct value *one = told(1), *two = told(2), *three = told(3);
+	assert_true(value_path(one, "k3s", "first", NULL)->boolean);
+	assert_null(value_path(one, "k3s", "rejoin", NULL)); // with the database that it has
+	assert_null(value_path(three, "k3s", "rejoin", NULL));
+	assert_string_equal(
+		value_text(value_path(three, "k3s", "server", NULL)), "https://10.66.0.11:6443");
+	assert_int_equal(number_told(2, "stopK3s", NULL), 1);
+	assert_non_null(
+		strstr(value_text(value_find(two, "waitingFor")), "the former hzfsnr-k8s-2p"));
+
+	struct job **jobs;
+	size_t n;
+	assert_int_equal(store_job_list(region.store, &jobs, &n), 0);
+	assert_int_equal(n, 1);
+	assert_string_equal(jobs[0]->kind, JOB_FORGET_NODE);
+	assert_string_equal(jobs[0]->node, "hzfsnr-k8s-2p");
+	assert_int_equal(store_job_remove(region.store, jobs[0]->id), 0); // done
+	job_list_free(jobs, n);
+	for (int i = 1; i <= 3; i += 2) {
+		CLEANUP(member_freep) struct member *member = NULL;
+		char id[ID_TEXT];
+		(void)snprintf(id, sizeof(id), "n-%d", i);
+		say(i, true, "{}");
+		assert_int_equal(store_member_get(region.store, id, &member), 0);
+		member->voter = 1;
+		member->voter_sec = 5;
+		assert_int_equal(store_member_put(region.store, member), 0);
+	}
+	assert_int_equal(number_told(2, "k3s", "rejoin"), 1); // and it joins with an empty one
+	assert_int_equal(restore_undo(&region, "test", &diag), -EINVAL);
+	say(2, true, "{" LISTED "}");
+	assert_int_equal(start(2, SNAPSHOT, true, ""), 0); // the next one has a number of its own
+	assert_int_equal(number_told(1, "stopK3s", NULL), 2);
+}
+
+static void one_that_did_not_begin_can_be_given_up(void **state)
+{
+	struct diag diag = { 0 };
+	three_servers();
+	assert_int_equal(start(2, SNAPSHOT, true, ""), 0);
+	assert_int_equal(restore_undo(&region, "test", &diag), 0);
+	assert_true(is_member(1) && is_member(2) && is_member(3));
+	for (int i = 1; i <= 3; i++) {
+		CLEANUP(value_freep) struct value *k3s = told(i);
+		assert_null(value_path(k3s, "k3s", "rejoin", NULL));
+		assert_null(value_path(k3s, "k3s", "restore", NULL));
+	}
+}
+
+static void a_lone_server_has_nothing_to_go_back_to(void **state)
+{
+	struct diag diag = { 0 };
+	AUTO_FREE char *settings = settings_newest(region.config, "x");
+	struct member member = {
+		.id = "n-2", .voter = 1, .voter_sec = 1, .settings = settings, .admitted_sec = 1
+	};
+	node_put(2, true, region_now_sec(&region), "{" LISTED "}");
+	assert_int_equal(store_member_put(region.store, &member), 0);
+	assert_int_equal(start(2, SNAPSHOT, true, ""), 0);
+	say(2, false, "{\"k3sRestore\":{\"n\":1,\"state\":\"stopped\",\"sentence\":\"\"}}");
+	say(2, false, "{\"k3sRestore\":{\"n\":1,\"state\":\"failed\",\"sentence\":\"no\"}}");
+	assert_int_equal(restore_undo(&region, "test", &diag), -EINVAL);
+	assert_non_null(strstr(diag_text(&diag), "no other server"));
+	assert_true(is_member(2));
+}
+
 static void jobs_wait_and_nodes_that_left_are_forgotten_afterwards(void **state)
 {
 	CLEANUP(job_freep) struct job *kept = NULL, *gone = NULL;
@@ -329,6 +409,11 @@ int main(void)
 			everybody_stops_one_restores_the_others_join_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			another_server_may_do_what_one_failed_to, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_that_failed_can_be_given_up, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			one_that_did_not_begin_can_be_given_up, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_lone_server_has_nothing_to_go_back_to, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			jobs_wait_and_nodes_that_left_are_forgotten_afterwards, set_up, tear_down),
 		cmocka_unit_test(reports_of_another_shape_are_refused),
