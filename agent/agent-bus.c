@@ -143,6 +143,7 @@ void agent_bus_try(struct agent_bus *b)
 		agent_k3s_forget_bus(b->agent);
 		agent_time_forget_bus(b->agent);
 		agent_volumes_forget_bus(b->agent);
+		agent_command_forget_bus(b->agent);
 		b->bus = sd_bus_close_unref(b->bus);
 	}
 	if (!b->bus && connect_bus(b) < 0)

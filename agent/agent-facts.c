@@ -128,6 +128,8 @@ static void gather_k3s(const struct agent *a, struct facts *f)
 	f->k3s_problem = a->k3s_problem;
 	f->health = agent_health_sentence(a);
 	f->k3s_restarts = a->k3s_restarting_usec != 0;
+	f->k3s_held = a->restore_sentence;
+	f->k3s_waits_for_tokens = a->k3s_waits_for_tokens;
 	if (!a->k3s_service)
 		return;
 	enum service_state state = service_state(a->k3s_service);

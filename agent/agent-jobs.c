@@ -1,16 +1,21 @@
-// Jobs of the assignment: each is asked step by step at this server's own API. What the steps are is k3s/job.c's business.
+// Jobs of the assignment: each is asked step by step at this server's own API (what the steps are is k3s/job.c's business), or
+// is one of K3s' own commands (agent-command.c).
 // Nothing of them is stored: a hearthd that is restarted begins them again, which is harmless.
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/agent.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "k3s/token.h"
 #include <errno.h>
 
 struct agent_job {
 	struct agent *agent;
 	char id[32];
-	struct job *job; // NULL: a kind we do not know
+	struct job *job; // NULL: a command of K3s, or a kind we do not know
 	char *unknown_kind;
+	enum job_kind kind;
+	enum job_state state;                    // of a command
+	char sentence[K3S_COMMAND_SENTENCE_MAX]; // the same
 	bool asking;
 	sd_event_source *timer;
 	bool waiting;
@@ -18,7 +23,7 @@ struct agent_job {
 
 /* The region gives a job to another server when it has not heard this one for 60 s. Whoever is cut off stops before that:
  * our statuses, of which one goes out at least every 20 s while there is a job, are what keeps both sides heard. */
-enum { SILENCE_MAX_SEC = 45 };
+enum { SILENCE_MAX_SEC = 45, TOKEN_AGAIN_SEC = 10 };
 
 static void drive(struct agent_job *j);
 
@@ -104,6 +109,56 @@ static void drive(struct agent_job *j)
 	agent_kick(a); // its sentence may be new
 }
 
+// ---- commands of K3s
+
+static bool is_command(const struct agent_job *j)
+{
+	return !j->unknown_kind && job_is_command(j->kind);
+}
+
+// The new token comes with the secrets. False: it is not here yet. @token owns it.
+static bool command_of(struct agent *a, const struct agent_job *j, struct k3s_token *token, struct k3s_command *ret)
+{
+	*ret = (struct k3s_command){ .id = j->id, .kind = K3S_COMMAND_SNAPSHOT, .folder = agent_snapshots_folder(a) };
+	if (j->kind != JOB_ROTATE_TOKEN)
+		return true;
+	if (!a->secrets.token_next || k3s_token_parse(a->secrets.token_next, token, NULL) < 0)
+		return false;
+	*ret = (struct k3s_command){ .id = j->id, .kind = K3S_COMMAND_ROTATE, .new_token = token->secret };
+	return true;
+}
+
+static void drive_command(struct agent_job *j)
+{
+	struct agent *a = j->agent;
+	struct k3s_token token CLEANUP(k3s_token_done) = { 0 };
+	struct k3s_command command;
+	if (j->state != JOB_RUNNING)
+		return;
+	if (!jobs_stand(a))
+		return; // the tick tries again
+	if (!agent_k3s_is_settled(a)) {
+		(void)snprintf(j->sentence, sizeof(j->sentence), "K3s of this server does not run yet, which does the work");
+		return;
+	}
+	if (!command_of(a, j, &token, &command)) {
+		(void)snprintf(j->sentence, sizeof(j->sentence), "waiting for the region to give the new token");
+		agent_secrets_again(a, TOKEN_AGAIN_SEC);
+		return;
+	}
+	j->state = agent_command_do(a, &command, j->sentence);
+	if (j->state == JOB_FAILED)
+		log_warning("job %s failed: %s", j->id, j->sentence);
+	else if (j->state == JOB_DONE)
+		log_notice("job %s is done: %s", j->id, j->sentence);
+	if (j->state == JOB_DONE && j->kind == JOB_ROTATE_TOKEN) { // should K3s end now, it starts with what it has
+		a->k3s_token_next = true;
+		a->k3s_configured = false;
+	}
+	if (j->state != JOB_RUNNING)
+		agent_kick(a);
+}
+
 static bool is_wanted(const struct agent *a, const struct agent_job *j)
 {
 	for (size_t i = 0; i < a->assignment->n_jobs; i++)
@@ -126,16 +181,19 @@ static void begin(struct agent *a, const struct assignment_job *wanted)
 	if (!j)
 		return; // at the next tick
 	j->agent = a;
+	j->kind = wanted->kind;
+	j->state = JOB_RUNNING;
 	(void)snprintf(j->id, sizeof(j->id), "%s", wanted->id); // its form was checked
 	if (wanted->unknown_kind)
 		str_set(&j->unknown_kind, wanted->unknown_kind);
-	else if (job_new(wanted->kind, wanted->node, a->assignment->node_name, wanted->created_sec, &j->job) < 0) {
+	else if (!job_is_command(wanted->kind) && job_new(wanted->kind, wanted->node, a->assignment->node_name, wanted->created_sec, &j->job) < 0) {
 		free(j);
 		return;
 	}
 	a->jobs[a->n_jobs++] = j;
 	log_notice("job %s: %s %s", j->id, wanted->unknown_kind ? wanted->unknown_kind : job_kind_text(wanted->kind), wanted->node);
-	drive(j);
+	if (j->job)
+		drive(j);
 }
 
 void agent_jobs_act(struct agent *a)
@@ -151,7 +209,9 @@ void agent_jobs_act(struct agent *a)
 		if (!is_known(a, a->assignment->jobs[i].id))
 			begin(a, &a->assignment->jobs[i]);
 	for (size_t i = 0; i < a->n_jobs; i++)
-		if (a->jobs[i]->job && job_state(a->jobs[i]->job) == JOB_RUNNING && !a->jobs[i]->asking && !a->jobs[i]->waiting)
+		if (is_command(a->jobs[i]))
+			drive_command(a->jobs[i]);
+		else if (a->jobs[i]->job && job_state(a->jobs[i]->job) == JOB_RUNNING && !a->jobs[i]->asking && !a->jobs[i]->waiting)
 			drive(a->jobs[i]); // the kube client was not there yet, or the region was silent
 }
 
@@ -178,6 +238,9 @@ void agent_jobs_to_json(const struct agent *a, struct json_out *out)
 			json_out_member(out, "state", job_state_text(job_state(j->job)));
 			json_out_member(out, "sentence", job_state(j->job) == JOB_RUNNING && !a->kube
 				? "K3s of this server does not run yet, which does the work" : job_sentence(j->job));
+		} else if (is_command(j)) {
+			json_out_member(out, "state", job_state_text(j->state));
+			json_out_member(out, "sentence", j->sentence);
 		} else {
 			char *sentence AUTO_FREE = str_format("this hearthd knows no job \"%s\"; its image is older than the region",
 				j->unknown_kind ? j->unknown_kind : "");

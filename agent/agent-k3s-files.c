@@ -140,14 +140,16 @@ static int write_agent_token(struct agent *a, struct diag *reterr)
 static int write_tokens(struct agent *a, struct diag *reterr)
 {
 	bool server = a->assignment->server;
+	a->k3s_token_next &= a->secrets.token_next != NULL;
+	const char *token = a->k3s_token_next ? a->secrets.token_next : a->secrets.token;
 	int r = 0, r_agent;
-	if (server && !a->secrets.token)
+	if (server && !token)
 		return diag_set(reterr, -ENOENT, "", "the region gave no server token");
 	if (!a->assignment->k3s_first)
-		r = check_joiner_token(server ? a->secrets.token : a->secrets.agent_token, reterr);
+		r = check_joiner_token(server ? token : a->secrets.agent_token, reterr);
 	if (r < 0)
 		return r;
-	r = server ? write_if_changed(a, K3S_TOKEN_FILE, a->secrets.token, 0600) : 0;
+	r = server ? write_if_changed(a, K3S_TOKEN_FILE, token, 0600) : 0;
 	r_agent = r < 0 ? r : write_agent_token(a, reterr);
 	a->k3s_tokens_new |= r > 0 || r_agent > 0;
 	return r_agent;

@@ -11,7 +11,7 @@
 #include <time.h>
 
 enum { PAYLOAD_MAX_BYTES = 1 << 30, START_AGAIN_SEC = 5, HOPELESS_RESTARTS = 3, SECRETS_AGAIN_SEC = 10, JOIN_STUCK_SEC = 60,
-	PAYLOAD_PATIENCE_SEC = 600 };
+	PAYLOAD_PATIENCE_SEC = 600, TOKENS_AGAIN_SEC = 5, TOKENS_PATIENCE_SEC = 60 };
 
 static void on_payload_changed(void *user)
 {
@@ -235,8 +235,17 @@ static bool payload_is_coming(struct agent *a)
 	return time_boot_usec() - a->payload_next_usec < PAYLOAD_PATIENCE_SEC * USEC_PER_SEC;
 }
 
+/* The region rotated a token since ours came: K3s would be restarted with one that is not good any more. A region that is away
+ * holds up nothing. */
+static bool tokens_are_older(const struct agent *a)
+{
+	return a->region && !a->from_seed && a->secrets.tokens < a->assignment->k3s_tokens &&
+	       time_boot_usec() - a->region->heard_usec < TOKENS_PATIENCE_SEC * USEC_PER_SEC;
+}
+
 static void keep_restarted(struct agent *a)
 {
+	a->k3s_waits_for_tokens = false;
 	enum service_state state = service_state(a->k3s_service);
 	if (a->k3s_restarting_usec && state == SERVICE_ACTIVE && service_active_since_usec(a->k3s_service) >= a->k3s_restarting_usec)
 		a->k3s_restarting_usec = 0;
@@ -253,6 +262,11 @@ static void keep_restarted(struct agent *a)
 		return;
 	if (payload_is_coming(a))
 		return; // one restart for both
+	a->k3s_waits_for_tokens = tokens_are_older(a);
+	if (a->k3s_waits_for_tokens) {
+		agent_secrets_again(a, TOKENS_AGAIN_SEC);
+		return;
+	}
 	if (agent_k3s_note_restart_due(a) < 0)
 		return; // /run is full: tried again
 	log_notice("K3s is restarted: its configuration, its payload or the region's restart number is another (%lld)",
@@ -298,6 +312,27 @@ static void start_over_if_hopeless(struct agent *a)
 	a->k3s_starts_over = service_stop(a->k3s_service, on_started, a) >= 0;
 }
 
+// A first server that makes its cluster has the one token that there is.
+static bool may_change_token(const struct agent *a)
+{
+	return !a->assignment->k3s_first || a->assignment->k3s_ever_ready;
+}
+
+/* The power was cut while the server token was rotated: whether K3s' data is encrypted with the old or the new one shows when it
+ * starts. It is started with one after the other. */
+static void try_other_token(struct agent *a)
+{
+	uint64_t now_usec = time_boot_usec();
+	if (!a->assignment->server || !a->secrets.token_next ||
+		(a->k3s_token_tried_usec && now_usec - a->k3s_token_tried_usec <= JOIN_STUCK_SEC * USEC_PER_SEC))
+		return;
+	a->k3s_token_tried_usec = now_usec;
+	a->k3s_token_next = !a->k3s_token_next;
+	a->k3s_configured = false;
+	log_notice("K3s does not start, and its token is being rotated: it is started with the %s one",
+		a->k3s_token_next ? "new" : "old");
+}
+
 /* A joiner that does not get in may have the token of a cluster that was made anew since, with another CA. Another token
  * restarts it (files_want_restart()). */
 static void ask_if_stuck(struct agent *a)
@@ -305,8 +340,10 @@ static void ask_if_stuck(struct agent *a)
 	uint64_t now_usec = time_boot_usec();
 	if (!a->k3s_activating_usec)
 		a->k3s_activating_usec = now_usec;
-	if (!a->assignment->k3s_first && now_usec - a->k3s_activating_usec > JOIN_STUCK_SEC * USEC_PER_SEC)
-		agent_secrets_again(a, JOIN_STUCK_SEC);
+	if (!may_change_token(a) || now_usec - a->k3s_activating_usec <= JOIN_STUCK_SEC * USEC_PER_SEC)
+		return;
+	agent_secrets_again(a, JOIN_STUCK_SEC);
+	try_other_token(a);
 }
 
 static void remove_cluster_data(struct agent *a)
@@ -323,14 +360,16 @@ static void remove_cluster_data(struct agent *a)
 	a->hand_over = (struct hand_over){ 0 };
 }
 
+void agent_k3s_watch(struct agent *a, sd_bus *bus)
+{
+	const char *unit = a->assignment->server ? K3S_UNIT_SERVER : K3S_UNIT_AGENT;
+	if (!a->k3s_service && bus && service_new(bus, unit, on_service_changed, a, &a->k3s_service) < 0)
+		log_debug("%s cannot be watched", unit); // tried again
+}
+
 static void keep_service(struct agent *a)
 {
-	sd_bus *bus = agent_bus_get(a->bus);
-	if (!a->k3s_service && bus) {
-		const char *unit = a->assignment->server ? K3S_UNIT_SERVER : K3S_UNIT_AGENT;
-		if (service_new(bus, unit, on_service_changed, a, &a->k3s_service) < 0)
-			return;
-	}
+	agent_k3s_watch(a, agent_bus_get(a->bus));
 	if (!a->k3s_service)
 		return;
 	switch (service_state(a->k3s_service)) {
@@ -371,7 +410,7 @@ static void name_machine(const struct agent *a)
 static bool files_want_restart(const struct agent *a, int written)
 {
 	if (written == K3S_FILES_JOIN)
-		return !a->assignment->k3s_first && a->k3s_service && service_state(a->k3s_service) == SERVICE_ACTIVATING;
+		return may_change_token(a) && a->k3s_service && service_state(a->k3s_service) == SERVICE_ACTIVATING;
 	return written == K3S_FILES_CONFIG;
 }
 
@@ -425,8 +464,10 @@ void agent_k3s_act(struct agent *a, enum rung rung)
 	if (!a->assignment)
 		return;
 	name_machine(a);
+	if (a->assignment->stop_k3s && !a->assignment->has_k3s)
+		(void)agent_restore_holds(a);
 	if (!a->assignment->has_k3s || rung < RUNG_K3S || !a->has_secrets || !a->payload ||
-		payload_state(a->payload) != STEP_DONE || !keep_files(a))
+		payload_state(a->payload) != STEP_DONE || !keep_files(a) || agent_restore_holds(a))
 		return;
 	keep_service(a);
 	if (rung == RUNG_STEADY && agent_k3s_is_settled(a) && !a->payload_tidied && !a->payload_next) {

@@ -256,7 +256,8 @@ static int take_user_secrets(struct agent *a, const char *json, size_t n, struct
 
 static bool same_secrets(const struct secrets *one, const struct secrets *other)
 {
-	return str_equal(one->token, other->token) && str_equal(one->agent_token, other->agent_token) &&
+	return one->tokens == other->tokens && str_equal(one->token_next, other->token_next) &&
+	       str_equal(one->token, other->token) && str_equal(one->agent_token, other->agent_token) &&
 	       str_equal(one->pull_username, other->pull_username) && str_equal(one->pull_password, other->pull_password) &&
 	       str_equal(one->registries, other->registries);
 }

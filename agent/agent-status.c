@@ -80,6 +80,11 @@ static void add_parts(const struct agent *a, struct json_out *out)
 	add_etcd(a, out);
 	add_running(a, out);
 	add_certificates(a, out);
+	agent_restore_to_json(a, out);
+	if (a->n_snapshots) {
+		json_out_key(out, "snapshots");
+		snapshots_to_json(a->snapshots, a->n_snapshots, out);
+	}
 	if (a->n_jobs) {
 		json_out_key(out, "jobs");
 		agent_jobs_to_json(a, out);

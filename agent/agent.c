@@ -156,6 +156,7 @@ static void act(struct agent *a)
 	agent_api_act(a);
 	agent_cluster_act(a, rung);
 	agent_jobs_act(a);
+	agent_snapshots_act(a);
 	agent_health_act(a, rung);
 }
 
@@ -202,7 +203,8 @@ static int on_run_changed(sd_event_source *source, const struct inotify_event *e
 	struct agent *a = user;
 	if (event->len && str_equal(event->name, "volumes.json"))
 		a->volumes_looked = false;
-	if (event->len && (str_equal(event->name, "state.json") || str_equal(event->name, "volumes.json")))
+	if (event->len && (str_equal(event->name, "state.json") || str_equal(event->name, "volumes.json") ||
+				  str_equal(event->name, "k3s-command-done.json")))
 		agent_kick(a);
 	return 0;
 }
@@ -249,7 +251,7 @@ static void free_texts(struct agent *a)
 	char **const texts[] = { &a->state_sentence, &a->identity_problem, &a->clock_problem, &a->assignment_problem,
 		&a->network_problem, &a->first_contact_problem, &a->confirm_problem, &a->mesh_problem, &a->k3s_problem, &a->node_problem,
 		&a->pod_cidrs_seen, &a->k3s_settings_json, &a->cluster_network_problem, &a->bootstrap_problem, &a->volumes_wanted,
-		&a->volumes_json, &a->volumes_sentence, &a->persistent_volumes, &a->storage_sentence, &a->status_json, &a->public_json };
+		&a->volumes_json, &a->volumes_sentence, &a->persistent_volumes, &a->storage_sentence, &a->restore_sentence, &a->status_json, &a->public_json };
 	for (size_t i = 0; i < N_ELEMENTS(texts); i++)
 		free(*texts[i]);
 }
@@ -265,6 +267,7 @@ struct agent *agent_free(struct agent *a)
 	agent_k3s_done(a);
 	agent_time_forget_bus(a);
 	agent_volumes_forget_bus(a);
+	agent_command_forget_bus(a);
 	agent_network_done(a);
 	region_client_free(a->region);
 	identity_free(a->identity);

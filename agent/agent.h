@@ -15,9 +15,12 @@
 #include "agent/timeline.h"
 #include "base/json.h"
 #include "k3s/bootstrap.h"
+#include "k3s/command.h"
 #include "k3s/flux-watch.h"
 #include "k3s/readiness.h"
+#include "k3s/restore.h"
 #include "k3s/service.h"
+#include "k3s/snapshots.h"
 
 struct agent_options {
 	const char *root;    // "" or a folder (tests)
@@ -103,6 +106,9 @@ struct agent {
 	struct service *k3s_service;
 	bool k3s_configured, k3s_start_asked;
 	bool k3s_restart_wanted;
+	bool k3s_waits_for_tokens;    // its restart does, of this tick
+	bool k3s_token_next;          // K3s is started with the token that comes next: it may have it already
+	uint64_t k3s_token_tried_usec; // when it was changed last
 	bool k3s_tokens_new;          // written, and a joiner that waits has not been told
 	uint64_t k3s_activating_usec; // 0, or since when its unit was not up
 	uint64_t k3s_restarting_usec;   // != 0: asked for then (CLOCK_MONOTONIC), not back yet
@@ -130,6 +136,15 @@ struct agent {
 	bool kube_stale; // its credentials are refused: a new one at the next tick
 	size_t n_jobs;
 	struct agent_job *jobs[ASSIGNMENT_MAX_JOBS];
+	struct service *command_service; // hearth-k3s
+	uint64_t command_asked_usec;     // 0, or when it was last started
+	size_t n_snapshots;              // of etcd, on this server
+	struct snapshot snapshots[SNAPSHOTS_MAX];
+	uint64_t snapshots_usec;         // 0: to be looked at
+	bool restore_known, restore_try_is_ours, restore_tidied;
+	struct restore_note restore;     // what was done here
+	uint64_t restore_stopped_usec;   // 0, or when K3s was told to stop for it
+	char *restore_sentence;          // why K3s does not run
 	struct hand_over hand_over;
 	struct bootstrap *bootstrap;
 	char *bootstrap_problem;
@@ -178,6 +193,7 @@ void agent_network_act(struct agent *agent, enum rung rung);
 void agent_network_done(struct agent *agent);
 void agent_k3s_act(struct agent *agent, enum rung rung); // agent-k3s.c
 void agent_k3s_done(struct agent *agent);
+void agent_k3s_watch(struct agent *agent, sd_bus *bus); // its unit of this role, when @bus is there
 void agent_k3s_leave_role(struct agent *agent);
 /* Before something changes that K3s has to be restarted for, so that a hearthd that is restarted knows. Negative errno: leave it
  * as it is and come again. */
@@ -208,6 +224,17 @@ void agent_jobs_act(struct agent *agent); // agent-jobs.c: work in the cluster, 
 void agent_jobs_pause(struct agent *agent); // before the kube client goes away
 void agent_jobs_done(struct agent *agent);
 void agent_jobs_to_json(const struct agent *agent, struct json_out *out); // { ID: { state, sentence } }
+/* agent-command.c: have hearth-k3s do @wanted; asked again at each tick until it is no longer running. One at a time, in any
+ * order. @ret_sentence: what it waits for or runs, what was made, or why not. */
+enum job_state agent_command_do(struct agent *agent, const struct k3s_command *wanted,
+	char ret_sentence[static K3S_COMMAND_SENTENCE_MAX]);
+bool agent_command_is_known(const struct agent *agent, const char *id); // ordered or answered in this boot
+void agent_command_forget_bus(struct agent *agent);
+void agent_snapshots_act(struct agent *agent); // agent-command.c: which snapshots of etcd lie on this server
+const char *agent_snapshots_folder(const struct agent *agent);
+/* agent-restore.c: this server's part in a restore of etcd. True: K3s must not run now; what has to be done is under way. */
+bool agent_restore_holds(struct agent *agent);
+void agent_restore_to_json(const struct agent *agent, struct json_out *out); // the member k3sRestore, when there is one
 void agent_status_cluster(const struct agent *agent, struct json_out *out); // an object with what K3s' part has
 void agent_volumes_act(struct agent *agent); // agent-volumes.c: this node's local volumes, by hearth-volumes
 void agent_volumes_forget_bus(struct agent *agent);

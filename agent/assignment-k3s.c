@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/assignment-k3s.h"
 #include "agent/assignment-read.h"
+#include "k3s/restore.h"
+#include "k3s/snapshots.h"
 #include <errno.h>
 
 enum { REGISTRIES_MAX = 64, REGISTRY_ENDPOINTS_MAX = 16 };
@@ -18,7 +20,7 @@ static int decode_server(const struct value *item, struct assignment_server *ret
 
 int assignment_decode_servers(struct assignment *a, const struct value *k3s, struct diag *reterr)
 {
-	const struct value *list = NULL, *restart = value_find(k3s, "restart");
+	const struct value *list = NULL, *restart = value_find(k3s, "restart"), *tokens = value_find(k3s, "tokens");
 	const char *profile = NULL;
 	int r = read_list(k3s, "servers", ASSIGNMENT_MAX_SERVERS, &list, reterr);
 	for (size_t i = 0; r == 0 && list && i < list->n; i++) {
@@ -34,7 +36,41 @@ int assignment_decode_servers(struct assignment *a, const struct value *k3s, str
 		return r;
 	if (profile && k3s_profile_parse(profile, &a->k3s_profile) < 0)
 		return diag_set(reterr, -EINVAL, "k3s.profile", "must be documented or hardened, not \"%s\"", profile);
+	if (!read_is_null(tokens) && (r = value_int(tokens, "k3s.tokens", 0, INT64_MAX, &a->k3s_tokens, reterr)) < 0)
+		return r;
 	return read_is_null(restart) ? 0 : value_int(restart, "k3s.restart", 0, INT64_MAX, &a->k3s_restart, reterr);
+}
+
+// ---- a restore of etcd
+
+static int read_number(const struct value *object, const char *key, const char *what, int64_t *ret, struct diag *reterr)
+{
+	const struct value *number = value_find(object, key);
+	return read_is_null(number) ? 0 : value_int(number, what, 1, RESTORE_MAX_NUMBER, ret, reterr);
+}
+
+int assignment_decode_restore(struct assignment *a, const struct value *k3s, struct diag *reterr)
+{
+	const struct value *restore = NULL;
+	int r = read_number(a->document, "stopK3s", "stopK3s", &a->stop_k3s, reterr);
+	if (r == 0 && k3s)
+		r = read_number(k3s, "rejoin", "k3s.rejoin", &a->rejoin_number, reterr);
+	if (r == 0 && k3s)
+		r = read_object(k3s, "restore", &restore, reterr);
+	if (r < 0)
+		return r;
+	if ((a->stop_k3s && a->has_k3s) || ((a->stop_k3s || a->rejoin_number || restore) && !a->server) || (a->rejoin_number && restore))
+		return diag_set(reterr, -EINVAL, "k3s.restore", "a server restores, rejoins or stops; a worker does none of these");
+	if (!restore)
+		return 0;
+	if ((r = read_text(restore, "snapshot", true, &a->restore_snapshot, reterr)) < 0 ||
+		(r = read_bool(restore, "begin", &a->restore_begin, reterr)) < 0 ||
+		(r = value_int(value_find(restore, "n"), "k3s.restore.n", 1, RESTORE_MAX_NUMBER, &a->restore_number, reterr)) < 0)
+		return r;
+	if (!a->k3s_first)
+		return diag_set(reterr, -EINVAL, "k3s.restore", "is for the server that the others join, and k3s.first says which");
+	return snapshot_name_valid(a->restore_snapshot) ? 0 : diag_set(reterr, -EINVAL, "k3s.restore.snapshot",
+		"must be the name of a snapshot's file, not \"%s\"", a->restore_snapshot);
 }
 
 static bool is_job_id(const char *text)

@@ -81,6 +81,8 @@ static int decode_k3s(struct assignment *a, struct diag *reterr)
 	int r = read_object(a->document, "k3s", &k3s, reterr);
 	if (r < 0)
 		return r;
+	if (!k3s && (r = assignment_decode_restore(a, NULL, reterr)) < 0)
+		return r;
 	if (!k3s)
 		return read_text(a->document, "waitingFor", false, &a->k3s_waiting_for, reterr);
 	a->has_k3s = true;
@@ -94,6 +96,7 @@ static int decode_k3s(struct assignment *a, struct diag *reterr)
 		(r = read_object(k3s, "labels", &a->labels, reterr)) < 0 ||
 		(r = read_object(k3s, "overrides", &a->overrides, reterr)) < 0 ||
 		(r = assignment_decode_servers(a, k3s, reterr)) < 0 ||
+		(r = assignment_decode_restore(a, k3s, reterr)) < 0 ||
 		(r = read_texts(k3s, "tlsSan", ASSIGNMENT_MAX_SANS, a->tls_sans, NULL, reterr)) < 0 ||
 		(r = read_check_address(a->node_ip, "k3s.nodeIp", reterr)) < 0)
 		return r;

@@ -42,6 +42,11 @@ struct assignment {
 	const char *k3s_waiting_for; // without k3s: what the region waits for, or NULL
 	const struct value *labels, *overrides, *node_overrides; // node_overrides win
 	enum k3s_profile k3s_profile;
+	int64_t stop_k3s;        // a restore of etcd during which K3s does not run here; 0: none
+	int64_t restore_number, rejoin_number; // ... that this server does; that it joins with an empty database
+	const char *restore_snapshot;
+	bool restore_begin;      // nobody else runs any more
+	int64_t k3s_tokens;      // how often tokens were rotated: K3s is not restarted with older ones
 	int64_t k3s_restart; // another number than K3s was started with: restart it once
 	size_t n_servers;
 	struct assignment_server servers[ASSIGNMENT_MAX_SERVERS]; // all admitted ones, this node too

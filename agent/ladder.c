@@ -267,6 +267,8 @@ static bool k3s_holds(const struct facts *f, uint64_t now_usec, struct ladder_ac
 {
 	if (!f->k3s_wanted)
 		return f->k3s_waiting_for ? waits(a, "%s", f->k3s_waiting_for) : true;
+	if (f->k3s_held)
+		return waits(a, "%s", f->k3s_held);
 	if (f->payload != STEP_DONE) {
 		if (f->payload == STEP_FAILED)
 			return waits(a, "the Kubernetes payload is not usable: %s; whoever made the image, or serves it at the "
@@ -279,6 +281,9 @@ static bool k3s_holds(const struct facts *f, uint64_t now_usec, struct ladder_ac
 	if (f->payload_next)
 		warn(a, "another Kubernetes payload is assigned, K3s still runs from the old one: %s%s", f->payload_next,
 			f->payload_next_failed ? "; who serves it at the region can mend it" : "");
+	if (f->k3s_waits_for_tokens)
+		warn(a, "K3s is to be restarted with tokens that the region made anew, and they have not come yet%s%s; the region's admin "
+			"can tell", f->secrets_problem ? ": " : "", or_text(f->secrets_problem, ""));
 	if (!f->has_secrets) {
 		if (f->secrets_problem && !f->durable)
 			return waits(a, "the region gives no cluster secrets: %s; this machine is provisional (%s); give it a disk "

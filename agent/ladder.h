@@ -111,6 +111,8 @@ struct facts {
 	bool k3s_first;
 	const char *k3s_server;
 	uint64_t k3s_since_usec;
+	bool k3s_waits_for_tokens; // it runs, and is restarted once the region has given the new ones
+	const char *k3s_held; // K3s must not run now: why
 	bool k3s_restarts; // it ran, and is restarted by us
 	// the cluster
 	bool cni_bridge;       // this hearthd writes the conflist

@@ -35,7 +35,10 @@ static inline struct root_path root_path(const char *root, const char *absolute)
 #define STATE_PAYLOAD "/state/hearth/payload"
 #define RUN_API_NAT "/run/hearth/api-nat" // where the stable API address leads
 #define STATE_K3S_RESTART "/state/hearth/k3s-restart" // the restart number that K3s was started with
+#define STATE_K3S_RESTORE "/state/hearth/k3s-restore" // which restores of etcd were done here
 #define STATE_WAS_READY "/state/hearth/k3s-was-ready"
 #define STATE_VOLUMES "/state/hearth/volumes"
 #define RUN_VOLUMES_WANTED "/run/hearth/volumes-wanted.json"
 #define RUN_VOLUMES "/run/hearth/volumes.json"
+#define RUN_K3S_COMMAND "/run/hearth/k3s-command.json" // for hearth-k3s; 0600
+#define RUN_K3S_COMMAND_DONE "/run/hearth/k3s-command-done.json" // its answer

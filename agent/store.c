@@ -210,6 +210,7 @@ int mesh_peers_save(const char *root, const struct mesh_peers *peers, struct dia
 void secrets_done(struct secrets *secrets)
 {
 	wipe_free(&secrets->token);
+	wipe_free(&secrets->token_next);
 	wipe_free(&secrets->agent_token);
 	wipe_free(&secrets->pull_username);
 	wipe_free(&secrets->pull_password);
@@ -287,8 +288,10 @@ int secrets_parse(const char *json, size_t n, struct secrets *ret, struct diag *
 	int r = json_parse(json, n, SECRETS_MAX_BYTES, &document, NULL);
 	if (r < 0)
 		return diag_set(reterr, r, "", "the secrets are no JSON");
-	const struct value *pull = value_find(document, "pull");
+	const struct value *pull = value_find(document, "pull"), *tokens = value_find(document, "tokens");
 	if ((r = take_secret(document, "token", &fresh.token, reterr)) < 0 ||
+		(r = take_secret(document, "tokenNext", &fresh.token_next, reterr)) < 0 ||
+		(tokens && (r = value_int(tokens, "tokens", 0, INT64_MAX, &fresh.tokens, reterr)) < 0) ||
 		(r = take_secret(document, "agentToken", &fresh.agent_token, reterr)) < 0 ||
 		(r = take_secret(pull, "username", &fresh.pull_username, reterr)) < 0 ||
 		(r = take_secret(pull, "password", &fresh.pull_password, reterr)) < 0 ||
@@ -308,6 +311,7 @@ struct secret_file {
 };
 static const struct secret_file secret_files[] = {
 	{ STATE_SECRETS "/token", offsetof(struct secrets, token) },
+	{ STATE_SECRETS "/token-next", offsetof(struct secrets, token_next) },
 	{ STATE_SECRETS "/pull-username", offsetof(struct secrets, pull_username) },
 	{ STATE_SECRETS "/pull-password", offsetof(struct secrets, pull_password) },
 	{ STATE_SECRETS "/registries", offsetof(struct secrets, registries) },

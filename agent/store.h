@@ -30,6 +30,8 @@ int mesh_peers_save(const char *root, const struct mesh_peers *peers, struct dia
 
 struct secrets { // wiped when done
 	char *token, *agent_token, *pull_username, *pull_password;
+	char *token_next; // servers, while the server token is rotated: the one that K3s may have by now; or NULL
+	int64_t tokens;   // how often tokens were rotated when the region gave these; not stored
 	char *registries; // JSON: { HOST: { "username", "password" } }, or NULL
 };
 void secrets_done(struct secrets *secrets);

@@ -52,6 +52,31 @@ static void its_kubeconfig_is_asked_for_by_the_region(void **state)
 
 #define JOB "j-0123456789abcdef"
 
+#define JOINER(more)                                                                                                   \
+	"{\"node\":{\"name\":\"n\"},\"role\":\"server\",\"cluster\":{\"name\":\"c\",\"podCidr\":\"10.64.0.0/16\",\"serviceCidr\":"    \
+	"\"10.65.0.0/16\"},\"k3s\":{\"server\":\"https://10.66.0.12:6443\",\"nodeIp\":\"10.66.0.11\"," more "}}"
+
+static struct assignment *decode(const char *text)
+{
+	struct assignment *a = NULL;
+	struct diag diag = { 0 };
+	if (assignment_decode(text, strlen(text), &a, &diag) < 0)
+		fail_msg("%s", diag_text(&diag));
+	return a;
+}
+
+static void parts_of_a_restore_are_decoded(void **state)
+{
+	struct assignment *stops CLEANUP(assignment_freep) = decode(SERVER("\"k3s\":null,\"waitingFor\":\"x\",\"stopK3s\":3"));
+	struct assignment *restores CLEANUP(assignment_freep) =
+		decode(K3S("\"restore\":{\"n\":4,\"snapshot\":\"hearth-1-s1-5\",\"begin\":true}"));
+	struct assignment *joins CLEANUP(assignment_freep) = decode(JOINER("\"rejoin\":4,\"tokens\":2"));
+	assert_int_equal(joins->k3s_tokens, 2);
+	assert_int_equal(stops->stop_k3s, 3);
+	assert_true(restores->restore_number == 4 && restores->restore_begin && str_equal(restores->restore_snapshot, "hearth-1-s1-5"));
+	assert_true(joins->rejoin_number == 4 && !joins->restore_number && !joins->stop_k3s);
+}
+
 static void servers_profile_and_restart_are_decoded(void **state)
 {
 	static const char text[] = K3S("\"servers\":[{\"name\":\"n\",\"address\":\"10.66.0.11\"},{\"name\":\"s2\",\"address\":"
@@ -118,6 +143,13 @@ static void wrong_assignment_is_refused_by_key(void **state)
 		{ K3S("\"servers\":[1,2,3,4,5,6,7,8,9,10]"), "servers", "at most 9" },
 		{ K3S("\"profile\":\"fast\""), "k3s.profile", "documented or hardened, not \"fast\"" },
 		{ K3S("\"nodeOverrides\":[]"), "nodeOverrides", "object" },
+		{ K3S("\"restore\":{\"n\":4,\"snapshot\":\"../etc/passwd\"}"), "k3s.restore.snapshot", "name of a snapshot's file" },
+		{ K3S("\"restore\":{\"n\":0,\"snapshot\":\"a\"}"), "k3s.restore.n", "0" },
+		{ K3S("\"restore\":{\"n\":4,\"snapshot\":\"a\"},\"rejoin\":4"), "k3s.restore", "none of these" },
+		{ K3S("\"tokens\":-1"), "k3s.tokens", "-1" },
+		{ K3S("\"rejoin\":-1"), "k3s.rejoin", "-1" },
+		{ JOINER("\"restore\":{\"n\":4,\"snapshot\":\"a\"}"), "k3s.restore", "k3s.first says which" },
+		{ "{\"node\":{\"name\":\"n\"},\"role\":\"worker\",\"stopK3s\":1}", "k3s.restore", "a worker does none" },
 		{ K3S("\"restart\":-1"), "k3s.restart", "-1" },
 		{ SERVER("\"jobs\":[{\"id\":\"" JOB "\",\"kind\":\"drain\",\"node\":\"n\",\"createdSec\":-1}]"), "jobs.createdSec", "0" },
 		{ SERVER("\"jobs\":[{\"id\":\"j-1\",\"kind\":\"drain\",\"node\":\"n\"}]"), "jobs.id", "16 hex digits" },
@@ -225,6 +257,7 @@ int main(void)
 		cmocka_unit_test(wrong_assignment_is_refused_by_key),
 		cmocka_unit_test(keys_of_a_newer_region_are_left_alone),
 		cmocka_unit_test(region_says_what_it_waits_for),
+		cmocka_unit_test(parts_of_a_restore_are_decoded),
 		cmocka_unit_test(servers_profile_and_restart_are_decoded),
 		cmocka_unit_test(jobs_registries_and_proxy_are_decoded),
 		cmocka_unit_test(another_role_is_another_bootstrap),

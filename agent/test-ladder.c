@@ -270,6 +270,14 @@ static void k3s_waits_for_payload_secrets_and_unit(void **state)
 	f.k3s_restarts = true;
 	expect(&f, RUNG_K3S, "K3s is being restarted");
 	f = steady();
+	f.k3s_waits_for_tokens = true;
+	f.secrets_problem = "HTTP 500";
+	expect_warning(&f, RUNG_STEADY, "have not come yet: HTTP 500; the region's admin");
+	f = steady();
+	f.k3s = STEP_IDLE;
+	f.k3s_held = "K3s is stopped: the cluster is being restored from a snapshot";
+	expect(&f, RUNG_K3S, "is being restored from a snapshot");
+	f = steady();
 	f.payload_next = "fetching it from the region, 40 %";
 	expect_warning(&f, RUNG_STEADY, "still runs from the old one: fetching it from the region, 40 %");
 	f = steady();

@@ -112,6 +112,28 @@ static void long_logins_fit_and_longer_ones_are_left_out(void **state)
 	assert_int_equal(unpack_remove(root), 0);
 }
 
+// While the server token is rotated both are kept, also over a reboot; then the one of before is gone.
+static void the_next_token_comes_back_from_state_and_goes(void **state)
+{
+	char root[] = "/tmp/hearth-test-store-XXXXXX";
+	struct secrets both CLEANUP(secrets_done) = { 0 }, loaded CLEANUP(secrets_done) = { 0 }, one CLEANUP(secrets_done) = { 0 },
+		left CLEANUP(secrets_done) = { 0 };
+	assert_int_equal(parse("{\"token\":\"old\",\"tokenNext\":\"new\",\"agentToken\":\"a\",\"tokens\":3}", &both, NULL), 0);
+	assert_int_equal(both.tokens, 3);
+	assert_non_null(mkdtemp(root));
+	assert_int_equal(secrets_save(root, &both, NULL), 0);
+	assert_int_equal(secrets_load(root, &loaded), 0);
+	assert_string_equal(loaded.token, "old");
+	assert_string_equal(loaded.token_next, "new");
+	assert_int_equal(parse("{\"token\":\"new\",\"agentToken\":\"a\"}", &one, NULL), 0); // an older region does not count
+	assert_int_equal(secrets_save(root, &one, NULL), 0);
+	assert_int_equal(secrets_load(root, &left), 0);
+	assert_string_equal(left.token, "new");
+	assert_null(left.token_next);
+	assert_int_equal(parse("{\"agentToken\":\"a\",\"tokens\":\"3\"}", &one, NULL), -EINVAL);
+	assert_int_equal(unpack_remove(root), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -119,6 +141,7 @@ int main(void)
 		cmocka_unit_test(what_people_stored_does_not_hide_the_tokens),
 		cmocka_unit_test(wrong_secrets_are_refused_without_their_value),
 		cmocka_unit_test(a_wrong_login_is_left_out_alone),
+		cmocka_unit_test(the_next_token_comes_back_from_state_and_goes),
 		cmocka_unit_test(long_logins_fit_and_longer_ones_are_left_out),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,8 +54,8 @@ static const char *const same_keys[] = {"cluster-dns", "cluster-domain", "disabl
 // Keys a region may set, besides the documented ones: what `k3s server` and `k3s agent` know.
 static const char *const server_keys[] = {"cluster-dns", "cluster-domain", "disable", "disable-cloud-controller",
 	"disable-helm-controller", "disable-kube-proxy", "disable-network-policy", "egress-selector-mode",
-	"embedded-registry", "etcd-arg", "etcd-disable-snapshots", "etcd-expose-metrics", "etcd-snapshot-compress",
-	"etcd-snapshot-retention", "etcd-snapshot-schedule-cron", "flannel-backend", "helm-job-image",
+	"embedded-registry", "etcd-arg", "etcd-disable-snapshots", "etcd-expose-metrics", "etcd-s3",
+	"etcd-s3-config-secret", "etcd-snapshot-compress", "etcd-snapshot-dir", "etcd-snapshot-retention", "etcd-snapshot-schedule-cron", "flannel-backend", "helm-job-image",
 	"kube-apiserver-arg", "kube-cloud-controller-manager-arg", "kube-controller-manager-arg",
 	"kube-scheduler-arg", "secrets-encryption", "service-node-port-range", "supervisor-metrics",
 	"system-default-registry", "write-kubeconfig-mode", NULL};

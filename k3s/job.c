@@ -42,7 +42,13 @@ struct job {
 };
 
 static const char *const kinds[] = {
-	[JOB_FORGET_NODE] = "forget-node", [JOB_DRAIN] = "drain", [JOB_UNCORDON] = "uncordon"};
+	[JOB_FORGET_NODE] = "forget-node", [JOB_DRAIN] = "drain", [JOB_UNCORDON] = "uncordon",
+	[JOB_ETCD_SNAPSHOT] = "etcd-snapshot", [JOB_ROTATE_TOKEN] = "rotate-token"};
+
+bool job_is_command(enum job_kind kind)
+{
+	return kind == JOB_ETCD_SNAPSHOT || kind == JOB_ROTATE_TOKEN;
+}
 
 const char *job_kind_text(enum job_kind kind)
 {
@@ -111,10 +117,10 @@ static void pods_done(struct job *job)
 
 int job_new(enum job_kind kind, const char *node, const char *self, int64_t created_sec, struct job **ret)
 {
-	struct job *job CLEANUP(job_freep) = calloc(1, sizeof(*job));
+	struct job *job CLEANUP(job_freep) = job_is_command(kind) ? NULL : calloc(1, sizeof(*job));
 
 	if (!job)
-		return -ENOMEM;
+		return job_is_command(kind) ? -EINVAL : -ENOMEM;
 	job->kind = kind;
 	job->created_sec = created_sec;
 	job->node = strdup(node);
@@ -137,6 +143,9 @@ int job_new(enum job_kind kind, const char *node, const char *self, int64_t crea
 	case JOB_UNCORDON:
 		job->step = STEP_UNCORDON;
 		say(job, "opening %s for pods", node);
+		break;
+	case JOB_ETCD_SNAPSHOT:
+	case JOB_ROTATE_TOKEN:
 		break;
 	}
 	*ret = TAKE_PTR(job);

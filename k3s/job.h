@@ -12,7 +12,10 @@ enum job_kind {
 	JOB_FORGET_NODE, // delete the Node (K3s takes its etcd member away), wait until it is gone, delete its node password
 	JOB_DRAIN,       // cordon, then evict its pods; those of DaemonSets, static ones and finished ones stay
 	JOB_UNCORDON,
+	JOB_ETCD_SNAPSHOT, // by a command of K3s (k3s/command.h)
+	JOB_ROTATE_TOKEN,  // the same
 };
+bool job_is_command(enum job_kind kind); // not asked of the API: no struct job is made of it
 const char *job_kind_text(enum job_kind kind); // "forget-node", ...
 int job_kind_parse(const char *text, enum job_kind *ret); // -EINVAL
 
@@ -21,7 +24,7 @@ const char *job_state_text(enum job_state state); // "running", "done", "failed"
 
 struct job;
 /* @node is copied; @self is this node's own name: it cannot forget itself. @created_sec (since 1970; 0: unknown) is when
- * the job was made: a Node that was registered later is not the one that is to be forgotten. */
+ * the job was made: a Node that was registered later is not the one that is to be forgotten. -EINVAL: a command's. */
 int job_new(enum job_kind kind, const char *node, const char *self, int64_t created_sec, struct job **ret);
 struct job *job_free(struct job *job);
 DEFINE_CLEANUP(job)

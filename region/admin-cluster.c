@@ -4,7 +4,9 @@
 
 #include "region/job-run.h"
 #include "region/membership.h"
+#include "region/restore-run.h"
 #include "region/rollout-run.h"
+#include "region/rotation.h"
 
 #include <errno.h>
 
@@ -72,9 +74,36 @@ static int put_rollout(const struct admin_request *request)
 	return 0;
 }
 
+static int put_restore(const struct admin_request *request)
+{
+	CLEANUP(restore_freep) struct restore *restore = NULL;
+	int r = restore_load(request->region, &restore);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	json_out_key(request->out, "restore");
+	if (!restore) {
+		json_out_null(request->out);
+		return 0;
+	}
+	json_out_object_begin(request->out);
+	json_out_member_int(request->out, "n", restore->n);
+	json_out_member(request->out, "state", restore_state_name(restore->state));
+	put_name(request, "node", restore->node);
+	json_out_member(request->out, "snapshot", restore->snapshot);
+	json_out_member(request->out, "sentence", restore->sentence);
+	json_out_member_int(request->out, "startedSec", restore->started_sec);
+	json_out_member(request->out, "actor", restore->actor);
+	json_out_object_end(request->out);
+	return 0;
+}
+
 int admin_put_cluster(const struct admin_request *request)
 {
 	int r = put_jobs(request);
+	if (r >= 0)
+		r = put_restore(request);
+	if (r >= 0)
+		r = rotation_put(request->region, request->out);
 	return r < 0 ? r : put_rollout(request);
 }
 
@@ -140,6 +169,41 @@ int admin_cluster_anew(const struct admin_request *request, struct diag *reterr)
 	if ((r = membership_anew(request->region, request->actor, reterr)) < 0)
 		return r;
 	json_out_member(request->out, "anew", name);
+	return 0;
+}
+
+int admin_cluster_restore(const struct admin_request *request, struct diag *reterr)
+{
+	CLEANUP(node_freep) struct node *node = NULL;
+	const struct value *given = value_find(request->args, "force");
+	const char *word, *snapshot;
+	bool force = false;
+	int r = value_string(value_find(request->args, "node"), "node", &word, reterr);
+	if (r < 0 ||
+		(r = value_string(value_find(request->args, "snapshot"), "snapshot", &snapshot, reterr)) < 0 ||
+		(given && (r = value_bool(given, "force", &force, reterr)) < 0) ||
+		(r = admin_find_node(request->region, word, &node, reterr)) < 0)
+		return r;
+	r = restore_start(request->region, request->actor, node, snapshot, force, reterr);
+	return r < 0 ? r : put_restore(request);
+}
+
+int admin_cluster_undo(const struct admin_request *request, struct diag *reterr)
+{
+	int r = restore_undo(request->region, request->actor, reterr);
+	return r < 0 ? r : put_restore(request);
+}
+
+int admin_secret_rotate(const struct admin_request *request, struct diag *reterr)
+{
+	const char *name;
+	AUTO_FREE char *next = NULL;
+	int r = value_string(value_find(request->args, "name"), "name", &name, reterr);
+	if (r >= 0)
+		r = rotation_start(request->region, request->actor, name, &next, reterr);
+	if (r < 0)
+		return r;
+	json_out_member(request->out, "next", next);
 	return 0;
 }
 

@@ -243,8 +243,7 @@ static int wanted_machine(
 	return value_string(value_find(request->args, "node"), "node", ret, reterr);
 }
 
-// The one node that @word names: name, id, serial, UUID or MAC.
-static int find_node(
+int admin_find_node(
 	struct region *region, const char *word, struct node **ret, struct diag *reterr)
 {
 	struct node **nodes;
@@ -323,7 +322,7 @@ int admin_show(const struct admin_request *request, struct diag *reterr)
 	int r = wanted_machine(request, &word, reterr);
 	if (r < 0)
 		return r;
-	r = find_node(request->region, word, &node, reterr);
+	r = admin_find_node(request->region, word, &node, reterr);
 	if (r == -ENOENT && find_enrolment(request->region, word, &enrolment, NULL) >= 0)
 		r = 0;
 	if (r < 0)
@@ -445,7 +444,7 @@ int admin_revoke(const struct admin_request *request, struct diag *reterr)
 	bool force = false;
 	int r = wanted_machine(request, &word, reterr);
 	if (r < 0 || (force_value && (r = value_bool(force_value, "force", &force, reterr)) < 0) ||
-		(r = find_node(request->region, word, &node, reterr)) < 0)
+		(r = admin_find_node(request->region, word, &node, reterr)) < 0)
 		return r;
 	if (node->state == NODE_REVOKED)
 		return diag_set(reterr, -EALREADY, node->name, "is revoked already");
@@ -463,7 +462,7 @@ int admin_release(const struct admin_request *request, struct diag *reterr)
 	CLEANUP(node_freep) struct node *node = NULL;
 	const char *word;
 	int r = wanted_machine(request, &word, reterr);
-	if (r < 0 || (r = find_node(request->region, word, &node, reterr)) < 0)
+	if (r < 0 || (r = admin_find_node(request->region, word, &node, reterr)) < 0)
 		return r;
 	if (!node->quarantined)
 		return diag_set(reterr, -EALREADY, node->name, "is not quarantined");

@@ -24,15 +24,24 @@ int admin_approve(const struct admin_request *request, struct diag *reterr);
 int admin_deny(const struct admin_request *request, struct diag *reterr);
 int admin_revoke(const struct admin_request *request, struct diag *reterr);
 int admin_release(const struct admin_request *request, struct diag *reterr);
+// The one node that @word names: name, id, serial, UUID or MAC. -ENOENT, -ENOTUNIQ with a sentence.
+int admin_find_node(
+	struct region *region, const char *word, struct node **ret, struct diag *reterr);
+// admin-snapshot.c
+int admin_snapshot_make(const struct admin_request *request, struct diag *reterr);
+int admin_snapshot_list(const struct admin_request *request, struct diag *reterr);
 // admin-cluster.c
 int admin_rollout_start(const struct admin_request *request, struct diag *reterr);
 int admin_rollout_status(const struct admin_request *request, struct diag *reterr);
 int admin_rollout_stop(const struct admin_request *request, struct diag *reterr);
 int admin_rollout_resume(const struct admin_request *request, struct diag *reterr);
 int admin_cluster_anew(const struct admin_request *request, struct diag *reterr);
+int admin_cluster_restore(const struct admin_request *request, struct diag *reterr);
+int admin_cluster_undo(const struct admin_request *request, struct diag *reterr);
+int admin_secret_rotate(const struct admin_request *request, struct diag *reterr);
 int admin_job_retry(const struct admin_request *request, struct diag *reterr);
 int admin_job_drop(const struct admin_request *request, struct diag *reterr);
-int admin_put_cluster(const struct admin_request *request); // jobs, rollout, nOlderSettings
+int admin_put_cluster(const struct admin_request *request); // jobs, restore, secretsToRotate, rollout, nOlderSettings
 void admin_put_member(struct region *region, const char *node_id, struct json_out *out);
 // admin-site.c
 int admin_token(const struct admin_request *request, struct diag *reterr);

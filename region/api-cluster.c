@@ -6,6 +6,7 @@
 #include "region/hand-over.h"
 #include "region/kubeconfig.h"
 #include "region/membership.h"
+#include "region/rotation.h"
 
 #include <errno.h>
 
@@ -117,7 +118,11 @@ int api_cluster(struct region *region, struct request *request)
 	if ((r = region_cluster(region, &cluster)) < 0)
 		return r;
 	identity_hash(&body, identity);
-	bool same = str_equal(cluster->identity_hash, identity), first_time = !cluster->handed_over;
+	// A token that this region made K3s rotate is no other cluster's.
+	bool same = str_equal(cluster->identity_hash, identity) ||
+		    (cluster->handed_over && str_equal(cluster->ca_hash, body.ca_hash) &&
+			    rotation_knows(region, body.server_token));
+	bool first_time = !cluster->handed_over;
 	if ((r = judge(region, cluster, node, &body, same, &verdict, &sentence)) < 0)
 		return r;
 	switch (verdict) {

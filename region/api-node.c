@@ -13,6 +13,8 @@
 #include "region/mesh-peer.h"
 #include "region/pod-cidr.h"
 #include "region/registry-secret.h"
+#include "region/restore-run.h"
+#include "region/rotation.h"
 #include "region/settings.h"
 #include "region/status-parts.h"
 
@@ -118,6 +120,7 @@ struct assignment {
 	struct member *member;
 	struct node *joined_by; // when it is no server of the cluster any more
 	char *waiting_for;
+	struct restore *restore;
 	struct value *settings;
 	char *volumes_made;
 };
@@ -128,6 +131,7 @@ static void assignment_done(struct assignment *assignment)
 	member_free(assignment->member);
 	node_free(assignment->joined_by);
 	free(assignment->waiting_for);
+	restore_free(assignment->restore);
 	value_free(assignment->settings);
 	free(assignment->volumes_made);
 }
@@ -157,6 +161,9 @@ static int load_assignment(struct region *region, struct request *request, struc
 		r = store_node_by_id(region->store, ret->member->server, &ret->joined_by);
 	if (r < 0 && r != -ENOENT)
 		return r;
+	r = request->node->is_server ? restore_load(region, &ret->restore) : 0;
+	if (r < 0 && r != -ENOENT)
+		return r;
 	if ((r = volumes_made(region, request->node, &ret->volumes_made)) < 0 ||
 		(r = renews_kubeconfig(
 			 region, &ret->membership, request->node, &ret->renew_kubeconfig)) < 0)
@@ -174,6 +181,8 @@ static int build_assignment(struct region *region, const struct node *node,
 		.node = node,
 		.member = assignment->member,
 		.waiting_for = assignment->waiting_for,
+		.restore = assignment->restore,
+		.tokens = rotation_number(region),
 		.settings = assignment->settings,
 		.joined_by = assignment->joined_by,
 		.servers = membership->nodes,
@@ -443,6 +452,10 @@ int api_secrets(struct region *region, struct request *request)
 		r = put_k3s_token(region, node, cluster, "token", "token", "server", &out);
 	if (r >= 0)
 		r = put_k3s_token(region, node, cluster, "agent-token", "agentToken", "node", &out);
+	if (r >= 0 && node->is_server &&
+		(r = put_k3s_token(region, node, cluster, "token-next", "tokenNext", "server", &out)) == -ENOENT)
+		r = 0; // most of the time
+	json_out_member_int(&out, "tokens", rotation_number(region));
 	json_out_key(&out, "pull");
 	json_out_object_begin(&out);
 	json_out_member(&out, "username", region->pull_user);

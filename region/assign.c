@@ -2,6 +2,7 @@
 #include "region/assign.h"
 
 #include "region/assign-extra.h"
+#include "region/restore.h"
 #include "region/settings.h"
 
 #include <arpa/inet.h>
@@ -340,6 +341,29 @@ static int join_url(
 	return r;
 }
 
+/* A server's part in the last restore: it restores, or joins that server with an empty database. Who did
+ * that remembers the number, so it may be told for ever. */
+static void put_restore(const struct assignment_input *input, struct json_out *out)
+{
+	const struct restore *restore = input->restore;
+	if (!restore || !input->node->is_server)
+		return;
+	bool undone = restore->state == RESTORE_UNDONE, restores = str_equal(restore->node, input->node->id);
+	if (restores == undone) { // who joins another one: the others, or when it was given up who failed
+		if (!str_equal(input->cluster->first_server, input->node->id)) // of a cluster that was made anew since
+			json_out_member_int(out, "rejoin", restore->n);
+		return;
+	}
+	if (restore->state == RESTORE_DONE || undone)
+		return;
+	json_out_key(out, "restore");
+	json_out_object_begin(out);
+	json_out_member_int(out, "n", restore->n);
+	json_out_member(out, "snapshot", restore->snapshot);
+	json_out_member_bool(out, "begin", restore->state != RESTORE_STOPPING);
+	json_out_object_end(out);
+}
+
 static int put_k3s(const struct assignment_input *input, const struct cidr *api,
 	const struct cidr *mesh, struct json_out *out, struct diag *reterr)
 {
@@ -351,6 +375,8 @@ static int put_k3s(const struct assignment_input *input, const struct cidr *api,
 	if (!input->member) {
 		json_out_null(out);
 		json_out_member(out, "waitingFor", input->waiting_for);
+		if (node->is_server && input->restore) // also who was off when it was restored
+			json_out_member_int(out, "stopK3s", input->restore->n);
 		return 0;
 	}
 	int r = k3s_address(config, node->number, own);
@@ -374,6 +400,9 @@ static int put_k3s(const struct assignment_input *input, const struct cidr *api,
 	put_tls_sans(input, api, mesh, out);
 	settings_put_k3s(input->settings, out);
 	json_out_member_int(out, "restart", input->member->restart);
+	put_restore(input, out);
+	if (input->tokens)
+		json_out_member_int(out, "tokens", input->tokens);
 	json_out_member(out, "cni", config->cni);
 	json_out_member_bool(out, "watchPodCidrs", node->is_server);
 	json_out_object_end(out);

@@ -30,6 +30,8 @@ struct assignment_input {
 	const struct node *node;
 	const struct member *member;  // NULL: it is not admitted yet, and
 	const char *waiting_for;      // this says what it waits for
+	const struct restore *restore; // the last one of the cluster; NULL: never any
+	int64_t tokens;		      // how often nodes were to fetch their tokens anew (rotation.h)
 	const struct value *settings; // what it runs from (settings.h)
 	const struct node *joined_by; // the member's server when it left and no other is there
 	struct node *const *servers;  // that are admitted, itself included, by number

@@ -27,6 +27,27 @@ static void print_rollout(const struct value *rollout)
 		printf("%20s %s\n", "", text_of(rollout, "sentence", ""));
 }
 
+static void print_restore(const struct value *restore)
+{
+	const char *state = text_of(restore, "state", "done");
+	if (str_equal(state, "done") || str_equal(state, "undone"))
+		return;
+	printf("restore of %s on %s: %s\n", text_of(restore, "snapshot", "?"),
+		text_of(restore, "node", "?"), state);
+	if (text_of(restore, "sentence", NULL))
+		printf("%20s %s\n", "", text_of(restore, "sentence", ""));
+}
+
+static void print_secrets(const struct value *names)
+{
+	for (size_t i = 0; names && i < names->n; i++) {
+		const char *name = value_text(&names->items[i]);
+		printf("WARNING: a revoked node may know the secret %s: hearth-region secret %s %s\n",
+			name ? name : "?", name && str_starts(name, "k3s-") ? "rotate" : "set",
+			name ? name : "NAME");
+	}
+}
+
 static void print_jobs(const struct value *jobs)
 {
 	for (size_t i = 0; jobs && i < jobs->n; i++) {
@@ -50,6 +71,8 @@ void command_print_cluster(const struct value *answer)
 	long long n_older = number_of(answer, "nOlderSettings");
 	bool running = str_equal(text_of(rollout, "state", ""), "running");
 	print_jobs(value_find(answer, "jobs"));
+	print_restore(value_find(answer, "restore"));
+	print_secrets(value_find(answer, "secretsToRotate"));
 	if (!str_equal(text_of(rollout, "state", "done"), "done"))
 		print_rollout(rollout);
 	if (n_older > 0 && !running)
@@ -134,12 +157,10 @@ int cmd_job(const struct command_options *options)
 	return code;
 }
 
-int cmd_cluster(const struct command_options *options)
+static int cluster_anew(const struct command_options *options)
 {
 	CLEANUP(value_freep) struct value *answer = NULL;
 	struct json_out out = { 0 };
-	if (options->n_arguments != 2 || !str_equal(options->arguments[0], "anew"))
-		return command_wrong_use("cluster needs anew CLUSTER");
 	json_out_object_begin(&out);
 	json_out_member(&out, "cluster", options->arguments[1]);
 	json_out_object_end(&out);
@@ -148,4 +169,48 @@ int cmd_cluster(const struct command_options *options)
 		printf("cluster %s is given up: the next server that is approved makes it anew\n",
 			options->arguments[1]);
 	return code;
+}
+
+static int cluster_restore(const struct command_options *options)
+{
+	CLEANUP(value_freep) struct value *answer = NULL;
+	struct json_out out = { 0 };
+	json_out_object_begin(&out);
+	json_out_member(&out, "node", options->arguments[1]);
+	json_out_member(&out, "snapshot", options->arguments[2]);
+	if (options->force)
+		json_out_member_bool(&out, "force", true);
+	json_out_object_end(&out);
+	int code = command_ask(options, "cluster-restore", json_out_take(&out), &answer);
+	if (!code)
+		printf("the cluster goes back to %s: every server stops its K3s, %s restores, the others "
+		       "join it again; hearth-region list shows how far it is\n",
+			options->arguments[2], options->arguments[1]);
+	return code;
+}
+
+static int cluster_undo(const struct command_options *options)
+{
+	CLEANUP(value_freep) struct value *answer = NULL;
+	struct json_out out = { 0 };
+	json_out_object_begin(&out);
+	json_out_object_end(&out);
+	int code = command_ask(options, "cluster-undo", json_out_take(&out), &answer);
+	if (!code)
+		printf("the restore is given up: the other servers start with the database that they "
+		       "have\n");
+	return code;
+}
+
+int cmd_cluster(const struct command_options *options)
+{
+	const char *word = options->n_arguments ? options->arguments[0] : "";
+	if (str_equal(word, "anew") && options->n_arguments == 2 && !options->force)
+		return cluster_anew(options);
+	if (str_equal(word, "restore") && options->n_arguments == 3)
+		return cluster_restore(options);
+	if (str_equal(word, "undo") && options->n_arguments == 1 && !options->force)
+		return cluster_undo(options);
+	return command_wrong_use(
+		"cluster needs anew CLUSTER, restore NODE SNAPSHOT [--force], or undo");
 }

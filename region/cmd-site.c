@@ -82,13 +82,30 @@ int cmd_kubeconfig(const struct command_options *options)
 	return print_member(options, "kubeconfig", json_out_take(&out), "kubeconfig");
 }
 
+static int secret_rotate(const struct command_options *options)
+{
+	CLEANUP(value_freep) struct value *answer = NULL;
+	struct json_out out = { 0 };
+	json_out_object_begin(&out);
+	json_out_member(&out, "name", options->arguments[1]);
+	json_out_object_end(&out);
+	int code = command_ask(options, "secret-rotate", json_out_take(&out), &answer);
+	const char *next = value_text(value_find(answer, "next"));
+	if (!code)
+		printf("%s\n", next ? next : "");
+	return code;
+}
+
 int cmd_secret(const struct command_options *options)
 {
 	CLEANUP(value_freep) struct value *answer = NULL;
 	struct json_out out = { 0 };
+	if (options->n_arguments == 2 && str_equal(options->arguments[0], "rotate"))
+		return secret_rotate(options);
 	if (options->n_arguments != 2 || !str_equal(options->arguments[0], "set"))
 		return command_wrong_use(
-			"secret set needs NAME; the value comes from standard input");
+			"secret needs set NAME (the value comes from standard input), or rotate "
+			"k3s-server-token|k3s-agent-token");
 	AUTO_FREE char *text = calloc(1, MAX_SECRET + 2);
 	if (!text)
 		return 1;

@@ -36,6 +36,7 @@ int cmd_audit(const struct command_options *options);
 int cmd_peer(const struct command_options *options);
 int cmd_rollout(const struct command_options *options);
 int cmd_cluster(const struct command_options *options);
+int cmd_snapshot(const struct command_options *options);
 int cmd_job(const struct command_options *options);
 int cmd_clock(const struct command_options *options);
 

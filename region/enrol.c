@@ -6,6 +6,7 @@
 #include "region/enrol-token.h"
 #include "region/membership.h"
 #include "region/mesh-leave.h"
+#include "region/rotation.h"
 #include "region/token.h"
 
 #include <errno.h>
@@ -161,22 +162,14 @@ static int choose_number(const struct region *region, const struct places *place
 int node_revoke(struct region *region, struct node *node, const char *actor, const char *why)
 {
 	CLEANUP(cluster_freep) struct cluster *cluster = NULL;
-	struct secret **secrets;
-	size_t n;
 	int r = region_cluster(region, &cluster);
 	if (r < 0)
 		return r;
 	node->state = NODE_REVOKED;
 	if ((r = store_node_put(region->store, node)) < 0 ||
 		(r = membership_leave(region, cluster, node, actor)) < 0 ||
-		(r = mesh_leave(region, node)) < 0 ||
-		(r = store_secret_list(region->store, &secrets, &n)) < 0)
+		(r = mesh_leave(region, node)) < 0 || (r = rotation_mark(region, node)) < 0)
 		return r;
-	for (size_t i = 0; i < n && r >= 0; i++) {
-		secrets[i]->rotate = 1; // it may have seen every one of them
-		r = store_secret_put(region->store, secrets[i]);
-	}
-	secret_list_free(secrets, n);
 	region_audit(region, actor, "revoke", node->name,
 		"%s; the secrets it received are to be rotated", why);
 	return r;

@@ -36,9 +36,14 @@ static const struct {
 		"                                                new settings or a restart, node by "
 		"node" },
 	{ "job", cmd_job, ASKS, "retry ID | drop ID                a job of a server that failed" },
-	{ "cluster", cmd_cluster, ASKS,
-		"anew CLUSTER                      give up a cluster that has no server left; the "
-		"next one makes it" },
+	{ "snapshot", cmd_snapshot, ASKS " json",
+		"[NODE] | list                     a snapshot of etcd, made on a server; which lie "
+		"where" },
+	{ "cluster", cmd_cluster, ASKS " force",
+		"anew CLUSTER | restore NODE SNAPSHOT [--force] | undo\n"
+		"                                                give up a cluster that has no server "
+		"left; take it\n"
+		"                                                back to a snapshot; give that up" },
 	{ "token", cmd_token, ASKS " node role count ttl",
 		"[--node NAME] [--role R] [--count N] [--ttl SEC]   a join token" },
 	{ "seed", cmd_seed, ASKS " no-token role out url",
@@ -50,7 +55,8 @@ static const struct {
 		"add NAME [--out FILE]|list|remove NAME    a laptop as a peer of the mesh: its "
 		"wg-quick file" },
 	{ "secret", cmd_secret, ASKS,
-		"set NAME                          store a secret from standard input, sealed" },
+		"set NAME | rotate TOKEN           store a secret from standard input, sealed; another\n"
+		"                                                k3s-server-token or k3s-agent-token" },
 	{ "bootstrap", cmd_bootstrap, ASKS,
 		"set DIGEST|none                   the bootstrap artifact nodes pull; none: cluster.yaml's "
 		"again" },
@@ -74,7 +80,7 @@ static void print_help(void)
 	       "  --max-per-address N connections of one address at HTTPS (15000)\n"
 	       "  --layout DIR        OCI layout served at /v2\n"
 	       "  --boot-dir DIR      files served at /boot\n"
-	       "  --json              list, show, approve, peer list, rollout: output for scripts\n"
+	       "  --json              list, show, approve, peer list, rollout, snapshot: output for scripts\n"
 	       "A subcommand refuses the options of others.\n");
 }
 

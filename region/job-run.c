@@ -3,6 +3,7 @@
 
 #include "region/enrol.h"
 #include "region/mesh-leave.h"
+#include "region/rotation.h"
 
 #include <errno.h>
 
@@ -61,7 +62,7 @@ static int place_job(struct region *region, const struct membership *membership,
 }
 
 static int take_job(struct region *region, const struct node *node, struct job *job,
-	const struct member_report *report, bool *ret_changed)
+	const struct member_report *report, bool *ret_changed, bool *ret_rotated)
 {
 	const char *state, *sentence;
 	if (job->state == JOB_FAILED || !str_equal(job->server, node->id) ||
@@ -69,8 +70,10 @@ static int take_job(struct region *region, const struct node *node, struct job *
 		return 0;
 	if (str_equal(state, "done")) {
 		region_audit(
-			region, node->name, "job done", job->node, "%s: %s", job->id, job->kind);
+			region, node->name, "job done", job->node, "%s: %s%s%s", job->id, job->kind,
+			*sentence ? ": " : "", sentence);
 		*ret_changed = true;
+		*ret_rotated |= str_equal(job->kind, JOB_ROTATE_TOKEN);
 		return job_end(region, job);
 	}
 	int64_t now = str_equal(state, "failed") ? JOB_FAILED : JOB_RUNNING;
@@ -91,13 +94,14 @@ int jobs_take(struct region *region, const struct node *node, const struct membe
 {
 	struct job **jobs;
 	size_t n;
+	bool rotated = false;
 	int r = node->is_server && report->jobs ? store_job_list(region->store, &jobs, &n) : 1;
 	if (r != 0)
 		return r < 0 ? r : 0;
 	for (size_t i = 0; i < n && r >= 0; i++)
-		r = take_job(region, node, jobs[i], report, ret_changed);
+		r = take_job(region, node, jobs[i], report, ret_changed, &rotated);
 	job_list_free(jobs, n);
-	return r;
+	return r >= 0 && rotated ? rotation_taken(region, node) : r;
 }
 
 int jobs_place(struct region *region, const struct membership *membership, bool *ret_changed)

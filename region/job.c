@@ -6,9 +6,25 @@ static bool may_do(const struct job *job, const struct admission_server *server)
 	return server->ready && !server->silent && !str_equal(server->name, job->node);
 }
 
+static bool is_own_work(const struct job *job)
+{
+	return str_equal(job->kind, JOB_ETCD_SNAPSHOT) || str_equal(job->kind, JOB_ROTATE_TOKEN);
+}
+
+static size_t own_place(
+	const struct job *job, const struct admission_server *servers, size_t n_servers)
+{
+	for (size_t i = 0; i < n_servers; i++)
+		if (str_equal(servers[i].name, job->node) && servers[i].ready && !servers[i].silent)
+			return i;
+	return SIZE_MAX;
+}
+
 size_t job_place(const struct job *job, const struct admission_server *servers, size_t n_servers,
 	size_t present)
 {
+	if (is_own_work(job))
+		return own_place(job, servers, n_servers);
 	if (present < n_servers && may_do(job, &servers[present]))
 		return present;
 	for (size_t i = 0; i < n_servers; i++)

@@ -11,10 +11,13 @@ enum { JOB_SILENT_SEC = 60 }; // a server that is silent for longer loses its jo
 #define JOB_FORGET_NODE "forget-node"
 #define JOB_DRAIN "drain"
 #define JOB_UNCORDON "uncordon"
+#define JOB_ETCD_SNAPSHOT "etcd-snapshot" // on the server itself
+#define JOB_ROTATE_TOKEN "rotate-token"	  // the same
 
 /* The server that should do @job: the one that has it (@present, an index or SIZE_MAX) while that
  * is Ready and heard, else another such; SIZE_MAX: nobody can. Nobody drains or forgets itself, and
- * undoes its own cordon only when no other server can. */
+ * undoes its own cordon only when no other server can. A snapshot and another token are the named
+ * server's own work, and nobody else's. */
 size_t job_place(const struct job *job, const struct admission_server *servers, size_t n_servers,
 	size_t present);
 const char *job_state_name(int64_t state); // waiting, running, failed

@@ -3,6 +3,7 @@
 
 #include "region/job-run.h"
 #include "region/mesh-leave.h"
+#include "region/restore-run.h"
 #include "region/rollout-run.h"
 #include "region/settings.h"
 
@@ -146,13 +147,17 @@ static int ask_admission(struct region *region, const struct membership *members
 		calloc(membership->n_jobs + 1, sizeof(*leaving));
 	if (!leaving)
 		return -ENOMEM;
-	int r = cluster->first_server[0]
+	int r = restore_hinders(region, ret_waiting);
+	if (r < 0 || *ret_waiting)
+		return r < 0 ? r : 0;
+	bool was_restored = r > 0;
+	r = cluster->first_server[0]
 			? store_node_by_id(region->store, cluster->first_server, &first)
 			: 0;
 	if (r < 0)
 		return r;
 	// Who was Ready in this cluster before members were recorded runs K3s already.
-	if (first && cluster->handed_over && node->ready_sec) {
+	if (first && cluster->handed_over && node->ready_sec && !was_restored) {
 		*ret = true;
 		return 0;
 	}
@@ -283,7 +288,7 @@ static int give_cluster_up(
 	for (size_t i = 0; i < n && r >= 0; i++)
 		r = store_member_remove(region->store, members[i]->id);
 	member_list_free(members, n);
-	if (r < 0 || (r = jobs_forget(region, NULL)) < 0)
+	if (r < 0 || (r = jobs_forget(region, NULL)) < 0 || (r = restore_forget(region)) < 0)
 		return r;
 	cluster->first_server[0] = '\0';
 	cluster->handed_over = cluster->ever_ready = 0;
@@ -404,9 +409,19 @@ int membership_step(struct region *region)
 {
 	CLEANUP(membership_done) struct membership membership = { 0 };
 	CLEANUP(rollout_freep) struct rollout *rollout = NULL;
+	CLEANUP(restore_freep) struct restore *restore = NULL;
 	bool placed = false, more = true, changed = false;
 	int r = mesh_leave_step(region);
-	if (r < 0 || (r = membership_load(region, &membership)) < 0 || (r = jobs_place(region, &membership, &placed)) < 0)
+	if (r < 0 || (r = restore_go_on(region, &changed)) < 0)
+		return r;
+	if (changed)
+		region_wake(region, "cluster");
+	r = restore_load(region, &restore);
+	if (restore_holds(restore) || (r < 0 && r != -ENOENT))
+		return r < 0 ? r : 0; // jobs and rollouts wait: there is no cluster to do them in
+	changed = false;
+	r = membership_load(region, &membership);
+	if (r < 0 || (r = jobs_place(region, &membership, &placed)) < 0)
 		return r;
 	r = store_rollout_get(region->store, region->config->name, &rollout);
 	if (r < 0 && r != -ENOENT)

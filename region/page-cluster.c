@@ -33,6 +33,27 @@ static void page_job(FILE *f, const struct value *job)
 	paragraph(f, failed ? "warning bad" : "sentence", texts, N_ELEMENTS(texts));
 }
 
+static void page_restore(FILE *f, const struct value *restore)
+{
+	const char *state = text_of(restore, "state");
+	const char *const texts[] = { "Restore of ", text_of(restore, "snapshot"), " on ",
+		text_of(restore, "node"), ", ", state, ": ", text_of(restore, "sentence") };
+	if (state && !str_equal(state, "done") && !str_equal(state, "undone"))
+		paragraph(f, str_equal(state, "failed") ? "warning bad" : "sentence", texts,
+			N_ELEMENTS(texts));
+}
+
+static void page_secrets(FILE *f, const struct value *names)
+{
+	for (size_t i = 0; names && i < names->n; i++) {
+		const char *name = value_text(&names->items[i]);
+		bool rotates = name && str_starts(name, "k3s-");
+		const char *const texts[] = { "A revoked node may know the secret ", name,
+			": hearth-region secret ", rotates ? "rotate " : "set ", name };
+		paragraph(f, "warning", texts, N_ELEMENTS(texts));
+	}
+}
+
 void page_cluster(FILE *f, const struct value *list)
 {
 	const struct value *jobs = value_find(list, "jobs"), *rollout = value_find(list, "rollout");
@@ -40,6 +61,8 @@ void page_cluster(FILE *f, const struct value *list)
 	long long n_older = number_of(list, "nOlderSettings");
 	for (size_t i = 0; jobs && i < jobs->n; i++)
 		page_job(f, &jobs->items[i]);
+	page_restore(f, value_find(list, "restore"));
+	page_secrets(f, value_find(list, "secretsToRotate"));
 	if (state && !str_equal(state, "done")) {
 		const char *const texts[] = { "Rollout ", state, ": ",
 			text_of(rollout, "sentence") };

@@ -297,6 +297,13 @@ int region_secret_put(struct region *region, const char *name, const char *text)
 	return store_secret_put(region->store, &secret);
 }
 
+int region_secret_remove(struct region *region, const char *name)
+{
+	char id[160];
+	secret_id(region, name, id);
+	return store_secret_remove(region->store, id);
+}
+
 int region_secret_get(struct region *region, const char *name, char **ret)
 {
 	char id[160];

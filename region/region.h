@@ -57,11 +57,12 @@ int region_check_clock(struct region *region, struct diag *reterr);
 void region_tick(struct region
 		*region); // every few seconds: remember the time, forget machines unheard for a day
 
-// Secrets, sealed. Names: "token", "agent-token", "pull", "kubeconfig", "server-token",
+// Secrets, sealed. Names: "token", "token-next", "token-previous" (rotation.h), "agent-token", "pull", "kubeconfig", "server-token",
 // "user/NAME".
 int region_secret_put(struct region *region, const char *name, const char *text);
 int region_secret_get(
 	struct region *region, const char *name, char **ret); // -ENOENT; the caller wipes and frees
+int region_secret_remove(struct region *region, const char *name);
 void secret_text_free(char **text);			      // wipes; for CLEANUP
 
 int region_node_certificate(struct region *region, struct node *node, const uint8_t *spki,

@@ -2,6 +2,7 @@
 #include "region/rollout-run.h"
 
 #include "region/job-run.h"
+#include "region/restore-run.h"
 #include "region/settings.h"
 
 #include <errno.h>
@@ -261,12 +262,10 @@ int rollout_go_on(struct region *region, const struct membership *membership,
 	return store_rollout_put(region->store, rollout);
 }
 
-/* A node that a rollout left half way is taken up by the next one, whatever settings it has. Until
- * its turn it keeps them: only their text differs from the newest. */
-static int mark_half_done(struct region *region, const struct rollout *rollout)
+int rollout_mark(struct region *region, const char *node_id)
 {
 	CLEANUP(member_freep) struct member *member = NULL;
-	if (!rollout->node[0] || store_member_get(region->store, rollout->node, &member) < 0)
+	if (store_member_get(region->store, node_id, &member) < 0)
 		return 0;
 	size_t n = member->settings ? strlen(member->settings) : 0;
 	if (n == 0 || member->settings[n - 1] == ' ')
@@ -279,6 +278,13 @@ static int mark_half_done(struct region *region, const struct rollout *rollout)
 	return store_member_put(region->store, member);
 }
 
+static int refuse_while_restored(struct region *region, struct diag *reterr)
+{
+	AUTO_FREE char *waiting = NULL;
+	int r = restore_hinders(region, &waiting);
+	return r < 0 || !waiting ? r : diag_set(reterr, -EBUSY, "rollout", "%s", waiting); // 1: there was one
+}
+
 int rollout_start(struct region *region, const char *actor, bool all, int64_t timeout_sec,
 	struct diag *reterr)
 {
@@ -288,7 +294,10 @@ int rollout_start(struct region *region, const char *actor, bool all, int64_t ti
 		.timeout_sec = timeout_sec,
 		.started_sec = region_now_sec(region),
 		.since_sec = region_now_sec(region) };
-	int r = store_rollout_get(region->store, region->config->name, &before);
+	int r = refuse_while_restored(region, reterr);
+	if (r < 0)
+		return r;
+	r = store_rollout_get(region->store, region->config->name, &before);
 	if (r < 0 && r != -ENOENT)
 		return r;
 	if (before && before->state == ROLLOUT_RUNNING)
@@ -300,7 +309,8 @@ int rollout_start(struct region *region, const char *actor, bool all, int64_t ti
 	(void)snprintf(rollout.actor, sizeof(rollout.actor), "%s", actor);
 	if (before && before->job[0] && (r = store_job_remove(region->store, before->job)) < 0)
 		return r;
-	if (before && (r = mark_half_done(region, before)) < 0)
+	// A node that a rollout left half way is taken up by the next one, whatever settings it has.
+	if (before && before->node[0] && (r = rollout_mark(region, before->node)) < 0)
 		return r;
 	if ((r = survey_members(region, &rollout, &survey)) < 0)
 		return r;
@@ -367,8 +377,8 @@ static int give_again(struct region *region, struct rollout *rollout)
 int rollout_resume(struct region *region, const char *actor, struct diag *reterr)
 {
 	CLEANUP(rollout_freep) struct rollout *rollout = NULL;
-	int r = get_rollout(region, &rollout, reterr);
-	if (r < 0)
+	int r = refuse_while_restored(region, reterr);
+	if (r < 0 || (r = get_rollout(region, &rollout, reterr)) < 0)
 		return r;
 	if (rollout->state != ROLLOUT_STOPPED && rollout->state != ROLLOUT_FAILED)
 		return diag_set(

@@ -15,6 +15,9 @@ int rollout_go_on(struct region *region, const struct membership *membership,
 // How many members run older settings than cluster.yaml has.
 int rollout_count_older(struct region *region, size_t *ret);
 
+// Member @node_id gets its turn in the next rollout, or in the one that goes on, whatever settings it has.
+int rollout_mark(struct region *region, const char *node_id);
+
 // What people ask for. -EALREADY, -ENOENT with a sentence.
 int rollout_start(struct region *region, const char *actor, bool all, int64_t timeout_sec,
 	struct diag *reterr);

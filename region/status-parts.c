@@ -2,6 +2,8 @@
 #include "region/status-parts.h"
 
 #include "region/cluster-parts.h"
+#include "region/restore.h"
+#include "region/snapshot.h"
 
 #include <errno.h>
 
@@ -127,6 +129,10 @@ static int check_platform(const struct value *platform, struct diag *reterr)
 int status_parts_check(const struct value *body, struct diag *reterr)
 {
 	int r = check_volumes(value_find(body, "volumes"), reterr);
+	if (r >= 0)
+		r = snapshots_check(body, reterr);
+	if (r >= 0)
+		r = restore_report_check(body, reterr);
 	return r < 0 ? r : check_platform(value_find(body, "platform"), reterr);
 }
 

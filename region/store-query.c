@@ -152,6 +152,9 @@ int store_job_remove(struct store *store, const char *id)
 DEFINE_PUT(store_rollout_put, rollout, rollout_record)
 DEFINE_GET(store_rollout_get, rollout, rollout_record, " WHERE cluster = ?")
 DEFINE_FREE(rollout, rollout_record)
+DEFINE_PUT(store_restore_put, restore, restore_record)
+DEFINE_GET(store_restore_get, restore, restore_record, " WHERE cluster = ?")
+DEFINE_FREE(restore, restore_record)
 
 DEFINE_PUT(store_enrolment_put, enrolment, enrolment_record)
 DEFINE_GET(store_enrolment_by_id, enrolment, enrolment_record, " WHERE id = ?")
@@ -221,6 +224,11 @@ DEFINE_PUT(store_secret_put, secret, secret_record)
 DEFINE_GET(store_secret_get, secret, secret_record, " WHERE id = ?")
 DEFINE_FREE(secret, secret_record)
 DEFINE_LIST_FREE(secret, secret_record)
+
+int store_secret_remove(struct store *store, const char *id)
+{
+	return store_execute(store, "DELETE FROM secrets WHERE id = ?", id, NULL);
+}
 
 int store_secret_list(struct store *store, struct secret ***ret, size_t *ret_n)
 {

@@ -179,6 +179,17 @@ static const struct column rollout_columns[] = {
 	TEXT_COLUMN(rollout, actor),
 };
 
+static const struct column restore_columns[] = {
+	TEXT_COLUMN(restore, cluster),
+	INT_COLUMN(restore, n),
+	INT_COLUMN(restore, state),
+	TEXT_COLUMN(restore, node),
+	TEXT_COLUMN(restore, snapshot),
+	INT_COLUMN(restore, started_sec),
+	STRING_COLUMN(restore, sentence),
+	TEXT_COLUMN(restore, actor),
+};
+
 #define RECORD(type, table, columns, indexes)                                                      \
 	{ table, indexes, sizeof(struct type), columns, N_ELEMENTS(columns) }
 const struct record node_record = RECORD(node, "nodes", node_columns,
@@ -201,6 +212,7 @@ const struct record mesh_peer_record = RECORD(mesh_peer, "mesh_peers", mesh_peer
 const struct record member_record = RECORD(member, "members", member_columns, "");
 const struct record job_record = RECORD(job, "jobs", job_columns, "");
 const struct record rollout_record = RECORD(rollout, "rollouts", rollout_columns, "");
+const struct record restore_record = RECORD(restore, "restores", restore_columns, "");
 static const struct record *const records[] = { &node_record, &enrolment_record, &token_record,
 	&token_use_record, &cluster_record, &secret_record, &removal_record, &audit_record };
 
@@ -238,7 +250,7 @@ int schema_create(struct store *store)
 int schema_index(struct store *store)
 {
 	static const struct record *const later[] = { &mesh_peer_record, &member_record,
-		&job_record, &rollout_record };
+		&job_record, &rollout_record, &restore_record };
 	for (size_t i = 0; i < N_ELEMENTS(later); i++) {
 		int r = create_table(store, "CREATE TABLE IF NOT EXISTS ", later[i]);
 		if (r < 0)

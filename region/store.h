@@ -108,7 +108,7 @@ enum job_state { JOB_WAITING, JOB_RUNNING, JOB_FAILED }; // who is done is forgo
 // Work that a healthy server does inside the cluster (job.h).
 struct job {
 	char id[ID_TEXT];	    // "j-" + 16 hex digits
-	char kind[16];		    // forget-node, drain, uncordon
+	char kind[16];		    // job.h names them
 	char node[STORE_NAME_TEXT]; // whom it is about
 	char node_id[ID_TEXT];
 	int64_t was_server;   // forget-node: it may have been a member of etcd
@@ -129,6 +129,18 @@ struct rollout {
 	int64_t since_sec;  // of the step
 	char job[ID_TEXT];  // of the step, or ""
 	int64_t n_done, started_sec, timeout_sec;
+	char *sentence;
+	char actor[96];
+};
+
+// The last restore of a cluster: going on, done or failed (restore.h).
+struct restore {
+	char cluster[STORE_NAME_TEXT];
+	int64_t n;	// never twice
+	int64_t state;	// enum restore_state
+	char node[ID_TEXT]; // the server that restores
+	char snapshot[168];
+	int64_t started_sec;
 	char *sentence;
 	char actor[96];
 };
@@ -267,8 +279,15 @@ int store_rollout_get(
 struct rollout *rollout_free(struct rollout *rollout);
 DEFINE_CLEANUP(rollout)
 
+int store_restore_put(struct store *store, const struct restore *restore);
+int store_restore_get(
+	struct store *store, const char *cluster, struct restore **ret); // -ENOENT: never any
+struct restore *restore_free(struct restore *restore);
+DEFINE_CLEANUP(restore)
+
 int store_secret_put(struct store *store, const struct secret *secret);
 int store_secret_get(struct store *store, const char *id, struct secret **ret);
+int store_secret_remove(struct store *store, const char *id);
 int store_secret_list(struct store *store, struct secret ***ret, size_t *ret_n);
 struct secret *secret_free(struct secret *secret);
 DEFINE_CLEANUP(secret)

@@ -4,5 +4,10 @@ foreach(scenario line cluster kill bootstrap flux enrol disk volumes storage clo
 endforeach()
 # Cheap machines of one core, mostly one at a time.
 set_tests_properties(e2e/enrol e2e/disk e2e/volumes e2e/clock PROPERTIES PROCESSORS 1)
+# What only a real K3s can tell: they skip without ./hearth test --k3s FILE, and are counted at its end.
+foreach(what snapshot restore tokens)
+	hearth_script_test(e2e/k3s-${what} e2e 3600 e2e/test-k3s.py ${what})
+	set_tests_properties(e2e/k3s-${what} PROPERTIES LABELS "e2e;k3s")
+endforeach()
 # integration/flux asks the same controller without a machine, in every run: ./hearth test -L on-demand
 set_tests_properties(e2e/flux PROPERTIES LABELS "e2e;on-demand")

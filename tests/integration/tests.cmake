@@ -4,6 +4,7 @@ hearth_script_test(integration/oci-pull unit 1200 integration/oci-pull)
 add_executable(jobs-tool integration/jobs-tool.c)
 target_link_libraries(jobs-tool PRIVATE lib-agent)
 hearth_script_test(integration/jobs unit 120 integration/jobs)
+hearth_script_test(integration/k3s-command unit 120 integration/k3s-command)
 add_executable(flux-tool integration/flux-tool.c)
 target_link_libraries(flux-tool PRIVATE lib-k3s)
 hearth_script_test(integration/flux e2e 1200 integration/flux) # with the double and Flux, which may have to be built
