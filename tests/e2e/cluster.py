@@ -5,6 +5,7 @@ import calendar
 import json
 import os
 import re
+import shutil
 import time
 
 import lab as labs
@@ -14,12 +15,14 @@ from parts import Problem
 
 BOOT_TIMEOUT_SEC = 1500  # all Ready; about eight minutes under TCG on two cores that have nothing else to do
 BACK_TIMEOUT_SEC = 600  # a server that lost its power is Ready again
+ROLLOUT_TIMEOUT_SEC = 1800
 API_FLOOR_SEC = 90  # the API answers again by every way: etcd's election, and who held the address is given up
 STABLE = "10.66.0.1"
 # Three control planes on two emulated cores stall for longer than 20 s now and then. The documented values are proven on
 # the two machines of the line; here the region overrides them, and status shows them as overrides.
 OVERRIDES = {"kube-controller-manager-arg": ["node-monitor-grace-period=80s"]}
 NAMES = ("one", "two", "three")
+STORAGE = {"kind": "static", "class": "hearth-local", "volumes": [{"name": "vol0", "source": "state", "sizeMiB": 256}]}
 
 
 class Cluster(lines.Line):
@@ -34,8 +37,11 @@ class Cluster(lines.Line):
     def prepare(self):
         """The region, and every machine described; nothing is on yet."""
         site = self.site
-        stages = parts.flux_bootstrap(site.cache, site.layout, site.folder + "/stages") if self.flux else None
-        site.publish(stages, servers=self.n_servers, k3s={"over": "mesh", "cni": "bridge", "overrides": OVERRIDES})
+        stages, more = None, {}
+        if self.flux:
+            parts.workload(site.layout, site.folder, "count")
+            stages, more["storage"] = parts.flux_bootstrap(site.cache, site.layout, site.folder + "/stages", self.claiming()), STORAGE
+        site.publish(stages, servers=self.n_servers, k3s={"over": "mesh", "cni": "bridge", "overrides": OVERRIDES}, **more)
         site.region.start()
         self.say("region: https://127.0.0.1:%d" % site.region.port)
         self.servers, self.workers, self.ports = [], [], {}
@@ -50,6 +56,13 @@ class Cluster(lines.Line):
             self.workers.append(site.guest(name, 11 + number, self.seed("worker", "hzfsnr-k8s-%dp" % (number + 1)), memory=1024,
                                            cpus=1, disk="4G,serial=STATE-" + name))
         self.machines, self.first = self.servers + self.workers, None
+
+    def claiming(self):
+        """The stages of the demo and a workload with a claim; the default class is the one of cluster.yaml's storage."""
+        folder = self.site.folder + "/claiming"
+        shutil.copytree(parts.TOP + "/tests/e2e/bootstrap", folder, ignore=shutil.ignore_patterns("25-storage"))
+        shutil.copytree(parts.TOP + "/tests/e2e/bootstrap-storage/50-sync", folder + "/50-sync", dirs_exist_ok=True)
+        return folder
 
     def seed(self, role, node):
         """A seed whose token is good for one node of that name, so that which machine is which does not depend on luck."""
@@ -186,6 +199,14 @@ class Cluster(lines.Line):
         back = self.step("power cut of %s: power-on to Ready again" % machine.name, begun)
         return answered, back
 
+    def claim_place(self):
+        """The machine on which the claim's volume lies, and the volume's path there; the pod never leaves that machine."""
+        claim = self.kubectl.json("get", "pvc", "data-count-0")
+        volume = self.kubectl.json("get", "pv", claim["spec"]["volumeName"])
+        terms = volume["spec"]["nodeAffinity"]["required"]["nodeSelectorTerms"]
+        name = terms[0]["matchExpressions"][0]["values"][0]
+        return next(m for m in self.machines if self.names[m.name] == name), volume["spec"]["local"]["path"]
+
     def replace_disk(self, machine):
         """A blank disk in a server: a person approves "replaces NAME", it rejoins under its name. Returns the seconds."""
         self.use(self.another_server(machine))
@@ -215,6 +236,41 @@ class Cluster(lines.Line):
         if machine.status()["name"] != name:
             raise Problem("it came back as " + machine.status()["name"])
         return before, self.member(machine), sec
+
+    def roll(self):
+        """A rolling restart of K3s on every node: one at a time, and the API answers all the while. Returns the seconds."""
+        began, seen, together = time.monotonic(), [], []
+
+        def over():
+            said = json.loads(self.site.region.admin("rollout", "status", "--json"))["rollout"]
+            if said["node"] and said["node"] not in seen:
+                self.say("rollout: %s: %s" % (said["node"], said["sentence"]))
+                seen.append(said["node"])
+            if said["state"] == "failed":
+                return said
+            cordoned = [n["metadata"]["name"] for n in self.nodes() if n["spec"].get("unschedulable")]
+            together.append(cordoned)
+            return said if said["state"] == "done" and not cordoned else None
+        since = {m.name: self.started_usec(m) for m in self.machines}
+        self.use(self.first)
+        self.site.region.admin("rollout", "start", "--restart")
+        said = self.watch("the rollout", ROLLOUT_TIMEOUT_SEC, over, 5)
+        if said["state"] != "done":
+            raise Problem("the rollout failed: " + said["sentence"])
+        if max(len(names) for names in together) > 1:
+            raise Problem("more than one node was cordoned: %s" % max(together, key=len))
+        if sorted(seen) != sorted(self.names.values()):
+            raise Problem("it was the turn of %s only" % seen)
+        same = [m.name for m in self.machines if self.started_usec(m) == since[m.name]]
+        if same:
+            raise Problem("K3s of %s was not restarted" % same)
+        self.watch("all to be Ready after the rollout", BACK_TIMEOUT_SEC, self.all_ready, 5)
+        return self.step("rolling restart of every node", began)
+
+    def started_usec(self, machine):
+        """When K3s was started there, by systemd."""
+        unit = "k3s.service" if machine in self.servers else "k3s-agent.service"
+        return machine.exec("systemctl", "show", "-P", "ActiveEnterTimestampMonotonic", unit).strip()
 
     def member(self, machine):
         """The name of its etcd member, from its Node."""

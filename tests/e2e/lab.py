@@ -374,6 +374,18 @@ class Kubectl:
         return json.loads(self(*words, "-o", "json"))
 
 
+def counted(machine, path):
+    """The number that the workload "count" wrote into its volume last; 0: none yet."""
+    code, out, _ = machine.exec("cat", path + "/count", timeout=20, check=False)
+    return int(out) if code == 0 and out.strip() else 0
+
+
+def count_went_on(kubectl, before):
+    """Its pod was started anew and goes on with a number that is at least this one."""
+    said = kubectl("logs", "count-0").splitlines()
+    return said and said[0].startswith("count: begins at ") and int(said[0].split()[-1]) >= before
+
+
 def node_ready(node):
     return any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"].get("conditions", []))
 

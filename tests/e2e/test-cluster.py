@@ -120,6 +120,9 @@ def test(c, bin_folder, cache, folder):
         c.claim("a server that is not the first loses its power: the API answers everybody else, the server comes back by itself",
                 lambda: cluster.cut(cluster.others()[0]))
         members = cluster.members(cluster.first)
+        for machine in cluster.machines:
+            memory = cluster.memory(machine)
+            c.claim("%s: hearthd's Private_Dirty is at most 6 MiB" % machine.name, memory["private_dirty_kib"] <= 6144, memory)
         c.claim("etcd has the same three voters", cluster.are_voters(members, 3), members)
         for row in cluster.steps:
             c.say("%7.1f s  %s" % (row["sec"], row["step"]))

@@ -46,8 +46,7 @@ def test(c, bin_folder, cache, folder):
         path = next(v["spec"]["local"]["path"] for v in volumes().values() if v["metadata"]["name"] == claim()["spec"]["volumeName"])
 
         def number():
-            code, out, _ = machine.exec("cat", path + "/count", timeout=20, check=False)
-            return int(out) if code == 0 and out.strip() else 0
+            return labs.counted(machine, path)
         c.claim("the pod counts in it", lambda: labs.wait_for("the count", 120, lambda: number() > 3),
                 lambda: kubectl("get", "pods", "-A"))
         before = number()
@@ -55,11 +54,7 @@ def test(c, bin_folder, cache, folder):
         machine.power("on")
         c.claim("after a power cut it comes back", lambda: machine.wait_phase("steady", lines.BOOT_TIMEOUT_SEC), machine.last)
         c.claim("the volume has its data", number() >= before, lambda: (before, number()))
-
-        def went_on():
-            said = kubectl("logs", "count-0").splitlines()
-            return said and said[0].startswith("count: begins at ") and int(said[0].split()[-1]) >= before
-        c.claim("the pod goes on from its number", lambda: labs.wait_for("the pod", 180, went_on),
+        c.claim("the pod goes on from its number", lambda: labs.wait_for("the pod", 180, lambda: labs.count_went_on(kubectl, before)),
                 lambda: kubectl("get", "pods", "-A"))
 
         # a claim that goes leaves its volume, with its data, to a person
