@@ -156,6 +156,7 @@ static struct value *told(int number)
 		.member = member,
 		.waiting_for = waiting,
 		.restore = restore,
+		.rejoin = restore_rejoins(&region, node),
 		.settings = settings,
 		.servers = membership.nodes,
 		.n_servers = membership.n_servers,
@@ -353,6 +354,89 @@ static void one_that_did_not_begin_can_be_given_up(void **state)
 	}
 }
 
+static void votes(int number)
+{
+	CLEANUP(member_freep) struct member *member = NULL;
+	char id[ID_TEXT];
+	(void)snprintf(id, sizeof(id), "n-%d", number);
+	assert_int_equal(store_member_get(region.store, id, &member), 0);
+	member->voter = 1;
+	member->voter_sec = 5;
+	assert_int_equal(store_member_put(region.store, member), 0);
+}
+
+// Restore @number of server 2 is done; nobody has joined it yet.
+static void restored_alone(void)
+{
+	three_servers();
+	assert_int_equal(start(2, SNAPSHOT, true, ""), 0);
+	for (int i = 3; i >= 1; i--)
+		say(i, false, "{\"k3sRestore\":{\"n\":1,\"state\":\"stopped\",\"sentence\":\"\"}}");
+	say(2, false, "{\"k3sRestore\":{\"n\":1,\"state\":\"restored\",\"sentence\":\"\"}}");
+	assert_int_equal(state_now(), RESTORE_DONE);
+	votes(2);
+	say(2, true, "{" LISTED "}");
+}
+
+// Two servers with the database of before the first restore would be a cluster of their own.
+static void who_was_still_to_join_is_no_member_when_the_next_is_given_up(void **state)
+{
+	struct diag diag = { 0 };
+	restored_alone();
+	assert_int_equal(start(2, SNAPSHOT, true, ""), 0);
+	assert_int_equal(restore_undo(&region, "test", &diag), 0);
+	assert_true(!is_member(1) && is_member(2) && !is_member(3));
+	assert_int_equal(number_told(3, "stopK3s", NULL), 2);
+	votes(2);
+	assert_int_equal(number_told(1, "k3s", "rejoin"), 1); // as it was to do before
+	assert_true(!is_member(3)); // one at a time
+}
+
+static void who_failed_before_is_no_member_when_the_next_is_given_up(void **state)
+{
+	struct diag diag = { 0 };
+	three_servers();
+	assert_int_equal(start(2, SNAPSHOT, true, ""), 0);
+	for (int i = 3; i >= 1; i--)
+		say(i, false,
+			"{\"k3sRestore\":{\"n\":1,\"state\":\"stopped\",\"sentence\":\"\"}," LISTED "}");
+	say(2, false, "{\"k3sRestore\":{\"n\":1,\"state\":\"failed\",\"sentence\":\"no\"}}");
+	assert_int_equal(start(1, SNAPSHOT, true, ""), 0);
+	assert_int_equal(restore_undo(&region, "test", &diag), 0);
+	assert_true(is_member(1) && !is_member(2) && is_member(3));
+	for (int i = 1; i <= 3; i += 2) {
+		CLEANUP(value_freep) struct value *k3s = told(i);
+		assert_null(value_path(k3s, "k3s", "rejoin", NULL));
+		votes(i);
+		say(i, true, "{}");
+	}
+	struct job **jobs;
+	size_t n;
+	assert_int_equal(store_job_list(region.store, &jobs, &n), 0);
+	assert_int_equal(n, 1); // its member of etcd goes first
+	assert_string_equal(jobs[0]->kind, JOB_FORGET_NODE);
+	assert_string_equal(jobs[0]->node, "hzfsnr-k8s-2p");
+	assert_int_equal(store_job_remove(region.store, jobs[0]->id), 0); // done
+	job_list_free(jobs, n);
+	assert_int_equal(number_told(2, "k3s", "rejoin"), 1);
+}
+
+// Given up, it would make a cluster of its own: it is the first server.
+static void who_never_voted_is_let_go_when_its_restore_is_given_up(void **state)
+{
+	CLEANUP(member_freep) struct member *member = NULL;
+	struct diag diag = { 0 };
+	three_servers();
+	assert_int_equal(store_member_get(region.store, "n-2", &member), 0);
+	member->voter = member->voter_sec = 0;
+	assert_int_equal(store_member_put(region.store, member), 0);
+	assert_int_equal(start(2, SNAPSHOT, true, ""), 0);
+	assert_int_equal(restore_undo(&region, "test", &diag), 0);
+	assert_true(is_member(1) && !is_member(2) && is_member(3));
+	CLEANUP(value_freep) struct value *one = told(1);
+	assert_true(value_path(one, "k3s", "first", NULL)->boolean);
+}
+
 static void a_lone_server_has_nothing_to_go_back_to(void **state)
 {
 	struct diag diag = { 0 };
@@ -412,6 +496,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_that_failed_can_be_given_up, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			one_that_did_not_begin_can_be_given_up, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			who_was_still_to_join_is_no_member_when_the_next_is_given_up, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			who_failed_before_is_no_member_when_the_next_is_given_up, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			who_never_voted_is_let_go_when_its_restore_is_given_up, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_lone_server_has_nothing_to_go_back_to, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
