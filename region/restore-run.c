@@ -355,8 +355,8 @@ static int keep_one(struct region *region, const struct node *node)
 }
 
 // Work for servers that are none now. Nodes that shall be forgotten may come back with the
-// snapshot: they stay.
-static int drop_jobs(struct region *region)
+// snapshot: they stay, but the one that restores, @id.
+static int drop_jobs(struct region *region, const char *id)
 {
 	struct job **jobs;
 	size_t n;
@@ -364,7 +364,8 @@ static int drop_jobs(struct region *region)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < n && r >= 0; i++) {
-		if (!str_equal(jobs[i]->kind, JOB_FORGET_NODE)) {
+		if (!str_equal(jobs[i]->kind, JOB_FORGET_NODE) ||
+			str_equal(jobs[i]->node_id, id)) {
 			r = store_job_remove(region->store, jobs[i]->id);
 			continue;
 		}
@@ -400,7 +401,7 @@ int restore_start(struct region *region, const char *actor, const struct node *n
 		(r = store_restore_put(region->store, &restore)) < 0 ||
 		(r = store_cluster_put(region->store, cluster)) < 0 ||
 		(r = release_others(region, node->id)) < 0 || (r = keep_one(region, node)) < 0 ||
-		(r = drop_jobs(region)) < 0)
+		(r = drop_jobs(region, node->id)) < 0)
 		return r;
 	region_audit(region, actor, "restore", cluster->name, "%lld: %s on %s",
 		(long long)restore.n, snapshot, node->name);

@@ -470,6 +470,18 @@ static void jobs_wait_and_nodes_that_left_are_forgotten_afterwards(void **state)
 	assert_string_equal(kept->server, "");
 }
 
+// Its Node of the snapshot is old: the job would remove the one server that there is.
+static void who_restores_is_not_forgotten_afterwards(void **state)
+{
+	CLEANUP(job_freep) struct job *job = NULL;
+	char forget[ID_TEXT];
+	three_servers();
+	CLEANUP(node_freep) struct node *two = node_get(2);
+	assert_int_equal(job_make(&region, JOB_FORGET_NODE, two, forget), 0);
+	assert_int_equal(start(2, SNAPSHOT, true, ""), 0);
+	assert_int_equal(store_job_get(region.store, forget, &job), -ENOENT);
+}
+
 static void reports_of_another_shape_are_refused(void **state)
 {
 	static const char *const rows[] = { "{\"k3sRestore\":1}", "{\"k3sRestore\":{}}",
@@ -506,6 +518,8 @@ int main(void)
 			a_lone_server_has_nothing_to_go_back_to, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			jobs_wait_and_nodes_that_left_are_forgotten_afterwards, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			who_restores_is_not_forgotten_afterwards, set_up, tear_down),
 		cmocka_unit_test(reports_of_another_shape_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
