@@ -378,6 +378,14 @@ static int drop_jobs(struct region *region, const char *id)
 	return r;
 }
 
+/* Never twice, also by a region that was taken back to a backup and does not know of the last ones:
+ * nodes do nothing for a number that they have done. The minute is ahead of all that were given. */
+static int64_t next_number(const struct region *region, const struct restore *before)
+{
+	int64_t next = (before ? before->n : 0) + 1, minute = region_now_sec(region) / 60;
+	return minute > next ? minute : next;
+}
+
 int restore_start(struct region *region, const char *actor, const struct node *node,
 	const char *snapshot, bool force, struct diag *reterr)
 {
@@ -391,7 +399,7 @@ int restore_start(struct region *region, const char *actor, const struct node *n
 	r = restore_load(region, &before);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	restore.n = (before ? before->n : 0) + 1;
+	restore.n = next_number(region, before);
 	(void)snprintf(restore.cluster, sizeof(restore.cluster), "%s", cluster->name);
 	(void)snprintf(restore.node, sizeof(restore.node), "%s", node->id);
 	(void)snprintf(restore.snapshot, sizeof(restore.snapshot), "%s", snapshot);
