@@ -368,6 +368,14 @@ static void another_server_stops_and_joins_with_an_empty_database(void **state)
 	world.agent.has_node = world.agent.node.ready = world.agent.node.has_etcd = world.agent.node.etcd_voter = true;
 	assert_true(turn());
 	assert_false(is_there(K3S_DATA "/server/db-before-restore-3"));
+	// The region was taken back to a backup of before it joined: the others need its vote.
+	next(ASSIGNMENT("null", ",\"waitingFor\":\"x\",\"stopK3s\":3"));
+	unit_becomes(&world.k3s, "active");
+	assert_true(turn());
+	assert_string_equal(world.k3s.active, "active");
+	next(ASSIGNMENT("null", ",\"waitingFor\":\"x\",\"stopK3s\":4"));
+	assert_false(turn());
+	assert_string_equal(world.k3s.active, "inactive");
 }
 
 static void a_damaged_note_does_nothing_by_itself(void **state)
