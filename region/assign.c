@@ -357,7 +357,7 @@ static void put_restore(const struct assignment_input *input, struct json_out *o
 	json_out_object_begin(out);
 	json_out_member_int(out, "n", restore->n);
 	json_out_member(out, "snapshot", restore->snapshot);
-	json_out_member_bool(out, "begin", restore->state != RESTORE_STOPPING);
+	json_out_member_bool(out, "begin", restore->state == RESTORE_RUNNING);
 	json_out_object_end(out);
 }
 

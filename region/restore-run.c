@@ -10,13 +10,19 @@
 
 #include <errno.h>
 
-/* Beside the record of the last restore. Owners: ids of the servers that have the cluster's database as it was before; broken:
- * of those whose restore failed since. A server rejoins for the last restore that was done, or for one of its own that was given up, unless it did a later one. */
+/* Beside the record of the last restore. Owners: ids of the servers that have the cluster's database
+ * as it was before; broken: of those whose restore failed since. A server rejoins for the last
+ * restore that was done, or for one of its own that was given up, unless it did a later one. */
 #define OWNERS_KEY "restore-owners"
 #define BROKEN_KEY "restore-broken"
+#define BEGUN_KEY "restore-begun" // the last one that a server was told to begin
 #define DONE_KEY "restore-done"
 #define DONE_BY_KEY "restore-done/"
 #define GIVEN_UP_KEY "restore-given-up/"
+
+/* A region that comes from a backup may know of a restore that was given up since. It cannot tell
+ * that from an outage: after one of this length nothing is begun by itself. */
+enum { AWAY_MAX_SEC = 600 };
 
 // ---- what is remembered of each server
 
@@ -45,6 +51,12 @@ int64_t restore_rejoins(struct region *region, const struct node *node)
 		given_up = remembered(region, GIVEN_UP_KEY, node->id);
 	int64_t number = done > given_up ? done : given_up;
 	return number > remembered(region, DONE_BY_KEY, node->id) ? number : 0;
+}
+
+// Was its server told to begin? Else nothing was touched.
+static bool is_begun(struct region *region, const struct restore *restore)
+{
+	return store_meta_int(region->store, BEGUN_KEY, 0) == restore->n;
 }
 
 static bool is_named(const char *ids, const char *id)
@@ -84,7 +96,8 @@ static int is_owner(struct region *region, const struct restore *before, const c
 	CLEANUP(member_freep) struct member *member = NULL;
 	*ret = false;
 	if (restore_holds(before)) {
-		*ret = is_named(known, node->id) && !str_equal(before->node, node->id);
+		*ret = is_named(known, node->id) &&
+		       !(is_begun(region, before) && str_equal(before->node, node->id));
 		return 0;
 	}
 	int r = store_member_get(region->store, node->id, &member);
@@ -112,7 +125,7 @@ static int note_owners(struct region *region, const struct restore *before)
 static int note_broken(struct region *region, const struct restore *before)
 {
 	AUTO_FREE char *broken = NULL;
-	if (!restore_holds(before))
+	if (!restore_holds(before) || !is_begun(region, before))
 		return 0;
 	int r = load_ids(region, BROKEN_KEY, &broken);
 	if (r < 0 || (!is_named(broken, before->node) && (r = add_id(&broken, before->node)) < 0) ||
@@ -241,6 +254,8 @@ int restore_go_on(struct region *region, bool *ret_changed)
 	facts.name = node ? node->name : NULL;
 	facts.silent = node && region_silence_sec(region, node) > JOB_SILENT_SEC;
 	facts.running = running ? running->name : NULL;
+	if (restore->started_sec < region->loaded_sec && region->away_sec > AWAY_MAX_SEC)
+		facts.away_sec = region->away_sec;
 	enum restore_action action = restore_decide(restore, &facts, &sentence);
 	if (!sentence)
 		return -ENOMEM;
@@ -254,6 +269,8 @@ int restore_go_on(struct region *region, bool *ret_changed)
 	else if (action == RESTORE_FAIL)
 		restore->state = RESTORE_FAILED;
 	if (action == RESTORE_END && (r = note_done(region, restore)) < 0)
+		return r;
+	if (action == RESTORE_BEGIN && (r = store_meta_set_int(region->store, BEGUN_KEY, restore->n)) < 0)
 		return r;
 	if (*ret_changed)
 		region_audit(region, "rules", "restore", restore->cluster, "%s", sentence);
@@ -495,6 +512,7 @@ static int let_broken_go(struct region *region, const struct restore *restore)
 int restore_undo(struct region *region, const char *actor, struct diag *reterr)
 {
 	CLEANUP(restore_freep) struct restore *restore = NULL;
+	CLEANUP(node_freep) struct node *node = NULL;
 	AUTO_FREE char *owners = NULL;
 	char first[ID_TEXT];
 	int r = restore_load(region, &restore);
@@ -505,9 +523,10 @@ int restore_undo(struct region *region, const char *actor, struct diag *reterr)
 			"only one that did not begin, or that failed, can be given up%s%s",
 			restore ? "; the last one is " : "",
 			restore ? restore_state_name(restore->state) : "");
-	if ((r = load_ids(region, OWNERS_KEY, &owners)) < 0)
+	if ((r = load_ids(region, OWNERS_KEY, &owners)) < 0 ||
+		(r = name_of(region, restore->node, &node)) < 0)
 		return r;
-	bool stays = restore->state == RESTORE_STOPPING && is_named(owners, restore->node);
+	bool stays = node && !is_begun(region, restore) && is_named(owners, restore->node);
 	if ((r = take_owners_back(region, owners, stays ? "" : restore->node, restore->node, first)) < 0)
 		return r;
 	if (!stays && !first[0])

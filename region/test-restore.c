@@ -502,6 +502,58 @@ static void a_region_of_a_backup_gives_no_number_again(void **state)
 	assert_int_equal(number_told(1, "stopK3s", NULL), restore->n);
 }
 
+// One that was given up since would take the cluster back after all.
+static void nothing_is_begun_by_a_region_that_was_away(void **state)
+{
+	struct diag diag = { 0 };
+	three_servers();
+	assert_int_equal(start(2, SNAPSHOT, true, ""), 0);
+	region.loaded_sec = region_now_sec(&region) + 1;
+	region.away_sec = 3600;
+	assert_int_equal(membership_step(&region), 0);
+	assert_int_equal(state_now(), RESTORE_FAILED);
+	said("away for 3600 s");
+	CLEANUP(value_freep) struct value *two = told(2);
+	assert_false(value_path(two, "k3s", "restore", "begin", NULL)->boolean);
+	assert_int_equal(restore_undo(&region, "test", &diag), 0);
+	assert_true(is_member(1) && is_member(2) && is_member(3)); // nothing was touched
+}
+
+static void a_server_that_was_revoked_is_not_the_first_any_more(void **state)
+{
+	struct diag diag = { 0 };
+	three_servers();
+	assert_int_equal(start(2, SNAPSHOT, true, ""), 0);
+	CLEANUP(node_freep) struct node *two = node_get(2);
+	two->state = NODE_REVOKED;
+	assert_int_equal(store_node_put(region.store, two), 0);
+	assert_int_equal(membership_step(&region), 0);
+	assert_int_equal(state_now(), RESTORE_FAILED);
+	said("was revoked");
+	assert_int_equal(restore_undo(&region, "test", &diag), 0);
+	assert_true(is_member(1) && !is_member(2) && is_member(3));
+	CLEANUP(value_freep) struct value *one = told(1);
+	assert_true(value_path(one, "k3s", "first", NULL)->boolean);
+}
+
+static void a_lone_server_goes_on_when_nothing_was_begun(void **state)
+{
+	struct diag diag = { 0 };
+	AUTO_FREE char *settings = settings_newest(region.config, "x");
+	struct member member = {
+		.id = "n-2", .voter = 1, .voter_sec = 1, .settings = settings, .admitted_sec = 1
+	};
+	node_put(2, true, region_now_sec(&region), "{" LISTED "}");
+	assert_int_equal(store_member_put(region.store, &member), 0);
+	assert_int_equal(start(2, SNAPSHOT, true, ""), 0);
+	say(2, false, "{\"k3sRestore\":{\"n\":" N ",\"state\":\"failed\",\"sentence\":\"there is none\"}}");
+	assert_int_equal(restore_undo(&region, "test", &diag), 0);
+	assert_true(is_member(2));
+	CLEANUP(value_freep) struct value *two = told(2);
+	assert_null(value_path(two, "k3s", "rejoin", NULL));
+	assert_null(value_path(two, "k3s", "restore", NULL));
+}
+
 static void reports_of_another_shape_are_refused(void **state)
 {
 	static const char *const rows[] = { "{\"k3sRestore\":1}", "{\"k3sRestore\":{}}",
@@ -542,6 +594,12 @@ int main(void)
 			who_restores_is_not_forgotten_afterwards, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_region_of_a_backup_gives_no_number_again, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			nothing_is_begun_by_a_region_that_was_away, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_server_that_was_revoked_is_not_the_first_any_more, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_lone_server_goes_on_when_nothing_was_begun, set_up, tear_down),
 		cmocka_unit_test(reports_of_another_shape_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
