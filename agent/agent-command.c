@@ -10,7 +10,7 @@
 
 #define COMMAND_UNIT "hearth-k3s.service"
 
-enum { COMMAND_AGAIN_SEC = 5, LOOK_AGAIN_SEC = 60 };
+enum { COMMAND_AGAIN_SEC = 5, COMMAND_MAX_STARTS = 3, LOOK_AGAIN_SEC = 60 };
 
 static void on_service_changed(struct service *service, void *user)
 {
@@ -53,12 +53,30 @@ static void start(struct agent *a, const struct k3s_command *wanted)
 	a->command_asked_usec = time_boot_usec();
 	if (r < 0 || service_start(a->command_service, NULL, NULL) < 0)
 		log_debug(COMMAND_UNIT " cannot be started"); // tried again
+	else
+		a->n_command_starts++;
+}
+
+// hearth-k3s answers whatever happens to the command: one that ends again and again without (who is killed for its memory) will.
+static bool is_hopeless(struct agent *a, const struct k3s_command *wanted)
+{
+	if (!str_equal(a->command_id, wanted->id)) {
+		(void)snprintf(a->command_id, sizeof(a->command_id), "%s", wanted->id);
+		a->n_command_starts = 0;
+	}
+	return a->n_command_starts >= COMMAND_MAX_STARTS;
+}
+
+static bool may_start(const struct agent *a)
+{
+	return !a->command_asked_usec || time_boot_usec() - a->command_asked_usec >= COMMAND_AGAIN_SEC * USEC_PER_SEC;
 }
 
 enum job_state agent_command_do(struct agent *a, const struct k3s_command *wanted,
 	char ret_sentence[static K3S_COMMAND_SENTENCE_MAX])
 {
 	struct k3s_command_line line CLEANUP(k3s_command_line_done) = { 0 };
+	struct diag diag = { 0 };
 	enum job_state answered = answer_to(a, wanted->id, ret_sentence);
 	sd_bus *bus = agent_bus_get(a->bus);
 	if (answered != JOB_RUNNING) {
@@ -67,6 +85,11 @@ enum job_state agent_command_do(struct agent *a, const struct k3s_command *wante
 		if (is_ordered(a, wanted->id))
 			(void)unlink(root_path(a->options.root, RUN_K3S_COMMAND).text); // in memory; the next order replaces it
 		return answered;
+	}
+	if (k3s_command_check(wanted, &diag) < 0) { // hearth-k3s would not know whom to answer
+		(void)snprintf(ret_sentence, K3S_COMMAND_SENTENCE_MAX, "K3s cannot be told: %s; the region's admin can mend it",
+			diag_text(&diag));
+		return JOB_FAILED;
 	}
 	(void)snprintf(ret_sentence, K3S_COMMAND_SENTENCE_MAX, "waiting for systemd");
 	if (k3s_command_line(wanted, "k3s", "", &line) < 0 ||
@@ -86,8 +109,15 @@ enum job_state agent_command_do(struct agent *a, const struct k3s_command *wante
 	case SERVICE_INACTIVE:
 	case SERVICE_FAILED:
 		(void)snprintf(ret_sentence, K3S_COMMAND_SENTENCE_MAX, "%s is being started", line.name);
-		if (!a->command_asked_usec || time_boot_usec() - a->command_asked_usec >= COMMAND_AGAIN_SEC * USEC_PER_SEC)
-			start(a, wanted);
+		if (!may_start(a))
+			return JOB_RUNNING;
+		if (is_hopeless(a, wanted)) {
+			(void)unlink(root_path(a->options.root, RUN_K3S_COMMAND).text); // as above
+			(void)snprintf(ret_sentence, K3S_COMMAND_SENTENCE_MAX, "%s was begun %d times and hearth-k3s ended without a word "
+				"each time (too little memory?); the platform team can tell", line.name, COMMAND_MAX_STARTS);
+			return JOB_FAILED;
+		}
+		start(a, wanted);
 		return JOB_RUNNING;
 	case SERVICE_UNKNOWN:
 		break;

@@ -253,7 +253,7 @@ void agent_restore_to_json(const struct agent *a, struct json_out *out)
 						 service_state(a->k3s_service) == SERVICE_MISSING);
 	if (!as || !as->server || !a->restore_known)
 		return;
-	if (as->stop_k3s) {
+	if (as->stop_k3s > a->restore.rejoined) {
 		number = as->stop_k3s;
 		state = is_down ? "stopped" : "stopping";
 	} else if (as->restore_number) {

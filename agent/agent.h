@@ -138,6 +138,8 @@ struct agent {
 	struct agent_job *jobs[ASSIGNMENT_MAX_JOBS];
 	struct service *command_service; // hearth-k3s
 	uint64_t command_asked_usec;     // 0, or when it was last started
+	char command_id[64];             // for what, and how often without an answer
+	unsigned n_command_starts;
 	size_t n_snapshots;              // of etcd, on this server
 	struct snapshot snapshots[SNAPSHOTS_MAX];
 	uint64_t snapshots_usec;         // 0: to be looked at

@@ -368,6 +368,14 @@ static void another_server_stops_and_joins_with_an_empty_database(void **state)
 	world.agent.has_node = world.agent.node.ready = world.agent.node.has_etcd = world.agent.node.etcd_voter = true;
 	assert_true(turn());
 	assert_false(is_there(K3S_DATA "/server/db-before-restore-3"));
+	// The region was taken back to a backup of before it joined: the others need its vote.
+	next(ASSIGNMENT("null", ",\"waitingFor\":\"x\",\"stopK3s\":3"));
+	unit_becomes(&world.k3s, "active");
+	assert_true(turn());
+	assert_string_equal(world.k3s.active, "active");
+	next(ASSIGNMENT("null", ",\"waitingFor\":\"x\",\"stopK3s\":4"));
+	assert_false(turn());
+	assert_string_equal(world.k3s.active, "inactive");
 }
 
 static void a_damaged_note_does_nothing_by_itself(void **state)
@@ -425,6 +433,33 @@ static void a_snapshot_is_made_and_told(void **state)
 	assert_int_equal(n_calls(), 1);
 }
 
+static void a_command_without_an_answer_is_not_begun_for_ever(void **state)
+{
+	struct json_out out = { 0 };
+	world.power_fails = true; // hearth-k3s is killed
+	fake_k3s("exit 0");
+	hearthd_start(JOBS("etcd-snapshot"));
+	for (int i = 0; i < 10; i++) {
+		world.agent.command_asked_usec = 0; // time passes
+		agent_jobs_act(&world.agent);
+		for (int k = 0; k < 10; k++)
+			assert_true(sd_event_run(world.event, 300) >= 0);
+	}
+	agent_jobs_to_json(&world.agent, &out);
+	char *text AUTO_FREE = json_out_take(&out);
+	assert_non_null(strstr(text, "\"failed\",\"sentence\":\"k3s etcd-snapshot save was begun 3 times"));
+	assert_int_equal(n_calls(), 3);
+}
+
+static void what_k3s_cannot_be_told_fails_at_once(void **state)
+{
+	hearthd_start(ASSIGNMENT("{\"first\":true,\"nodeIp\":\"10.66.0.11\",\"overrides\":{\"etcd-snapshot-dir\":\"/mnt/a b\"}}",
+		",\"jobs\":[{\"id\":\"" JOB "\",\"kind\":\"etcd-snapshot\",\"node\":\"s1\"}]"));
+	char *text AUTO_FREE = jobs_turn();
+	assert_non_null(strstr(text, "\"failed\",\"sentence\":\"K3s cannot be told: folder: must be an absolute path"));
+	assert_int_equal(n_calls(), 0);
+}
+
 static void a_token_waits_for_the_secret_and_is_kept_from_the_sentences(void **state)
 {
 	hearthd_start(JOBS("rotate-token"));
@@ -460,6 +495,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(another_server_stops_and_joins_with_an_empty_database, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_damaged_note_does_nothing_by_itself, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_snapshot_is_made_and_told, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_command_without_an_answer_is_not_begun_for_ever, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_k3s_cannot_be_told_fails_at_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_token_waits_for_the_secret_and_is_kept_from_the_sentences, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_token_that_is_taken_is_what_k3s_starts_with, set_up, tear_down),
 	};

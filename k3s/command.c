@@ -22,7 +22,7 @@ static bool is_plain(const char *text, size_t max, const char *also)
 	return n > 0 && n <= max;
 }
 
-static int check(const struct k3s_command *command, struct diag *reterr)
+int k3s_command_check(const struct k3s_command *command, struct diag *reterr)
 {
 	bool needs_folder = command->kind != K3S_COMMAND_ROTATE;
 
@@ -57,7 +57,7 @@ int k3s_command_parse(const char *text, size_t n, struct k3s_command *ret, struc
 	command.folder = value_text(value_find(command.document, "folder"));
 	command.snapshot = value_text(value_find(command.document, "snapshot"));
 	command.new_token = value_text(value_find(command.document, "newToken"));
-	if ((r = check(&command, reterr)) < 0)
+	if ((r = k3s_command_check(&command, reterr)) < 0)
 		return r;
 	*ret = command;
 	command.document = NULL;

@@ -22,7 +22,8 @@ struct k3s_command {
 	const char *snapshot;       // RESTORE: the name of the file there
 	const char *new_token;      // ROTATE: the secret alone; the present one is read by K3s itself, from its data
 };
-/* -EINVAL with a diag that names the key. */
+/* Would hearth-k3s take it? -EINVAL with a diag that names the key. */
+int k3s_command_check(const struct k3s_command *command, struct diag *reterr);
 int k3s_command_parse(const char *text, size_t n, struct k3s_command *ret, struct diag *reterr);
 void k3s_command_done(struct k3s_command *command); // wipes
 char *k3s_command_format(const struct k3s_command *command); // the caller wipes and frees

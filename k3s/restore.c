@@ -73,7 +73,7 @@ static enum restore_step restore_here(const struct restore_note *note, const str
 
 enum restore_step restore_next(const struct restore_note *note, const struct restore_facts *facts)
 {
-	if (facts->stop)
+	if (facts->stop > note->rejoined) // who has rejoined runs the restored database
 		return when_down(facts, RESTORE_WAIT);
 	if (facts->restore > note->restored)
 		return restore_here(note, facts);

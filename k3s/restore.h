@@ -21,7 +21,7 @@ char *restore_note_format(const struct restore_note *note); // the caller frees
 enum restore_unit { RESTORE_UNIT_DOWN, RESTORE_UNIT_CHANGES, RESTORE_UNIT_UP };
 
 struct restore_facts {
-	int64_t stop;     // K3s must not run here until this one is done; 0: nothing
+	int64_t stop;     // K3s must not run here until it joins this one; 0: nothing
 	int64_t restore;  // this server restores; 0: nothing
 	bool begin;       // ... now: nobody else runs any more
 	int64_t rejoin;   // it joins the restored cluster with an empty database; 0: nothing

@@ -22,8 +22,12 @@ static void each_step_follows_from_the_note(void **state)
 		enum restore_step step;
 	} rows[] = {
 		{{0}, {.unit = UP}, RESTORE_NOTHING},
-		// K3s has to be stopped, whatever was done before
-		{{.rejoined = 3, .restored = 3}, {.stop = 3, .unit = UP}, RESTORE_STOP},
+		// K3s has to be stopped
+		{{.rejoined = 2, .restored = 3}, {.stop = 3, .unit = UP}, RESTORE_STOP},
+		{{.rejoined = 3}, {.stop = 4, .unit = UP}, RESTORE_STOP},
+		// a region that was taken back to a backup tells of what was done since: others need this server's vote
+		{{.rejoined = 3}, {.stop = 3, .unit = UP}, RESTORE_NOTHING},
+		{{.rejoined = 3}, {.stop = 2, .unit = UP}, RESTORE_NOTHING},
 		{{0}, {.stop = 3, .unit = CHANGES}, RESTORE_WAIT},
 		{{0}, {.stop = 3, .unit = DOWN}, RESTORE_WAIT},
 		// the one that restores

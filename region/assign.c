@@ -341,26 +341,23 @@ static int join_url(
 	return r;
 }
 
-/* A server's part in the last restore: it restores, or joins that server with an empty database. Who did
+/* A server's part in a restore: it does the one that goes on, or joins a restored cluster with an empty database. Who did
  * that remembers the number, so it may be told for ever. */
 static void put_restore(const struct assignment_input *input, struct json_out *out)
 {
 	const struct restore *restore = input->restore;
-	if (!restore || !input->node->is_server)
+	if (!input->node->is_server)
 		return;
-	bool undone = restore->state == RESTORE_UNDONE, restores = str_equal(restore->node, input->node->id);
-	if (restores == undone) { // who joins another one: the others, or when it was given up who failed
-		if (!str_equal(input->cluster->first_server, input->node->id)) // of a cluster that was made anew since
-			json_out_member_int(out, "rejoin", restore->n);
+	if (!restore_holds(restore) || !str_equal(restore->node, input->node->id)) {
+		if (input->rejoin && !str_equal(input->cluster->first_server, input->node->id))
+			json_out_member_int(out, "rejoin", input->rejoin);
 		return;
 	}
-	if (restore->state == RESTORE_DONE || undone)
-		return;
 	json_out_key(out, "restore");
 	json_out_object_begin(out);
 	json_out_member_int(out, "n", restore->n);
 	json_out_member(out, "snapshot", restore->snapshot);
-	json_out_member_bool(out, "begin", restore->state != RESTORE_STOPPING);
+	json_out_member_bool(out, "begin", restore->state == RESTORE_RUNNING);
 	json_out_object_end(out);
 }
 

@@ -31,6 +31,7 @@ struct assignment_input {
 	const struct member *member;  // NULL: it is not admitted yet, and
 	const char *waiting_for;      // this says what it waits for
 	const struct restore *restore; // the last one of the cluster; NULL: never any
+	int64_t rejoin;		       // a restore that it joins with an empty database; 0: none
 	int64_t tokens;		      // how often nodes were to fetch their tokens anew (rotation.h)
 	const struct value *settings; // what it runs from (settings.h)
 	const struct node *joined_by; // the member's server when it left and no other is there

@@ -96,6 +96,12 @@ enum restore_action restore_decide(
 			facts->name, restore->snapshot);
 		return RESTORE_END;
 	}
+	if (restore->state == RESTORE_STOPPING && facts->away_sec) {
+		*ret_sentence = str_format("the region was away for %lld s since it was ordered, and may come from a backup: "
+			"nothing was begun; order it again (hearth-region cluster restore) or give it up (cluster undo)",
+			(long long)facts->away_sec);
+		return RESTORE_FAIL;
+	}
 	if (restore->state == RESTORE_STOPPING)
 		return decide_stopping(restore, facts, ret_sentence);
 	*ret_sentence = str_format("%s restores %s%s%.300s%s", facts->name, restore->snapshot,

@@ -30,6 +30,7 @@ struct restore_facts {
 	const char *name;	      // of the server that restores; NULL: it is none any more
 	bool silent;		      // it was not heard for a while
 	struct restore_report report; // state NULL: it said nothing of this restore yet
+	int64_t away_sec;    // not 0: since it was ordered the region was away for so long
 	const char *running; // another server that is heard and did not stop its K3s yet; or NULL
 };
 enum restore_action { RESTORE_WAIT, RESTORE_BEGIN, RESTORE_END, RESTORE_FAIL };

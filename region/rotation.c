@@ -30,11 +30,24 @@ static bool has_secret(struct region *region, const char *name)
 	return region_secret_get(region, name, &text) >= 0;
 }
 
+static int load_secret(struct region *region, const char *name, struct secret **ret)
+{
+	AUTO_FREE char *id = str_format("%s/%s", region->config->name, name);
+	return id ? store_secret_get(region->store, id, ret) : -ENOMEM;
+}
+
+// What was marked stays so: a node that was revoked since may know it.
 static int move_secret(struct region *region, const char *from, const char *to)
 {
+	CLEANUP(secret_freep) struct secret *before = NULL, *after = NULL;
 	CLEANUP(secret_text_free) char *text = NULL;
 	int r = region_secret_get(region, from, &text);
-	return r < 0 ? r : region_secret_put(region, to, text);
+	if (r < 0 || (r = load_secret(region, from, &before)) < 0 ||
+		(r = region_secret_put(region, to, text)) < 0 ||
+		(r = load_secret(region, to, &after)) < 0)
+		return r;
+	after->rotate = before->rotate;
+	return store_secret_put(region->store, after);
 }
 
 int64_t rotation_number(struct region *region)

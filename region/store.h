@@ -136,7 +136,7 @@ struct rollout {
 // The last restore of a cluster: going on, done or failed (restore.h).
 struct restore {
 	char cluster[STORE_NAME_TEXT];
-	int64_t n;	// never twice
+	int64_t n;	// never twice, whatever backup a region goes back to
 	int64_t state;	// enum restore_state
 	char node[ID_TEXT]; // the server that restores
 	char snapshot[168];

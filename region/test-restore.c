@@ -17,6 +17,8 @@
 #define SNAPSHOT "hearth-0123456789abcdef-hzfsnr-k8s-2p-1795600800"
 #define LISTED "\"snapshots\":[{\"name\":\"" SNAPSHOT "\",\"bytes\":5,\"createdSec\":1795600800}]"
 
+#define N "100000000" // of the first restore of a test: there was one before
+
 static char folder[64];
 static struct region region;
 
@@ -36,8 +38,13 @@ static int set_up(void **state)
 					&region.config, &diag) < 0)
 		return -1;
 	(void)snprintf(path, sizeof(path), "%s/region.db", folder);
+	const struct restore before = {
+		.cluster = "hz-fsn-rtz-prod", .n = atoi(N) - 1, .state = RESTORE_DONE
+	};
 	int r = store_open(path, true, &region.store, &diag);
-	return r < 0 ? r : store_cluster_put(region.store, &cluster);
+	if (r < 0 || (r = store_cluster_put(region.store, &cluster)) < 0)
+		return r;
+	return store_restore_put(region.store, &before);
 }
 
 static int tear_down(void **state)
@@ -156,6 +163,7 @@ static struct value *told(int number)
 		.member = member,
 		.waiting_for = waiting,
 		.restore = restore,
+		.rejoin = restore_rejoins(&region, node),
 		.settings = settings,
 		.servers = membership.nodes,
 		.n_servers = membership.n_servers,
@@ -211,8 +219,8 @@ static void everybody_stops_one_restores_the_others_join_again(void **state)
 	assert_int_equal(start(2, SNAPSHOT, true, "one is going on"), -EALREADY);
 	assert_int_equal(rollout_start(&region, "test", true, 60, &diag), -EBUSY);
 
-	assert_int_equal(number_told(1, "stopK3s", NULL), 1);
-	assert_int_equal(number_told(3, "stopK3s", NULL), 1);
+	assert_int_equal(number_told(1, "stopK3s", NULL), atoi(N));
+	assert_int_equal(number_told(3, "stopK3s", NULL), atoi(N));
 	CLEANUP(value_freep) struct value *two = told(2), *one = told(1);
 	assert_true(value_path(two, "k3s", "first", NULL)->boolean);
 	assert_int_equal(value_path(two, "k3s", "server", NULL)->type, VALUE_NULL);
@@ -223,11 +231,11 @@ static void everybody_stops_one_restores_the_others_join_again(void **state)
 		value_text(value_find(one, "waitingFor")), "is being restored from snapshot"));
 
 	say(2, false,
-		"{\"k3sRestore\":{\"n\":1,\"state\":\"stopped\",\"sentence\":\"\"}," LISTED "}");
+		"{\"k3sRestore\":{\"n\":" N ",\"state\":\"stopped\",\"sentence\":\"\"}," LISTED "}");
 	said("waiting for server hzfsnr-k8s-1p to stop its K3s");
-	say(1, false, "{\"k3sRestore\":{\"n\":1,\"state\":\"stopping\",\"sentence\":\"\"}}");
+	say(1, false, "{\"k3sRestore\":{\"n\":" N ",\"state\":\"stopping\",\"sentence\":\"\"}}");
 	assert_int_equal(state_now(), RESTORE_STOPPING);
-	say(1, false, "{\"k3sRestore\":{\"n\":1,\"state\":\"stopped\",\"sentence\":\"\"}}");
+	say(1, false, "{\"k3sRestore\":{\"n\":" N ",\"state\":\"stopped\",\"sentence\":\"\"}}");
 	said("hzfsnr-k8s-3p");
 	node_put(3, true, region_now_sec(&region) - 100,
 		"{}"); // it lost its power: nobody waits for it
@@ -237,10 +245,10 @@ static void everybody_stops_one_restores_the_others_join_again(void **state)
 	assert_true(value_path(begins, "k3s", "restore", "begin", NULL)->boolean);
 
 	say(2, false,
-		"{\"k3sRestore\":{\"n\":1,\"state\":\"restoring\",\"sentence\":\"k3s runs\"}}");
+		"{\"k3sRestore\":{\"n\":" N ",\"state\":\"restoring\",\"sentence\":\"k3s runs\"}}");
 	said("k3s runs");
-	assert_int_equal(number_told(1, "stopK3s", NULL), 1); // nobody joins yet
-	say(2, false, "{\"k3sRestore\":{\"n\":1,\"state\":\"restored\",\"sentence\":\"\"}}");
+	assert_int_equal(number_told(1, "stopK3s", NULL), atoi(N)); // nobody joins yet
+	say(2, false, "{\"k3sRestore\":{\"n\":" N ",\"state\":\"restored\",\"sentence\":\"\"}}");
 	assert_int_equal(state_now(), RESTORE_DONE);
 	CLEANUP(value_freep) struct value *later = told(1);
 	assert_non_null(
@@ -252,14 +260,14 @@ static void everybody_stops_one_restores_the_others_join_again(void **state)
 	member->voter = 1;
 	member->voter_sec = 5;
 	assert_int_equal(store_member_put(region.store, member), 0);
-	assert_int_equal(number_told(1, "k3s", "rejoin"), 1);
+	assert_int_equal(number_told(1, "k3s", "rejoin"), atoi(N));
 	CLEANUP(value_freep) struct value *joins = told(1), *third = told(3), *done = told(2);
 	assert_false(value_path(joins, "k3s", "first", NULL)->boolean);
 	assert_string_equal(
 		value_text(value_path(joins, "k3s", "server", NULL)), "https://10.66.0.12:6443");
 	assert_non_null(
 		strstr(value_text(value_find(third, "waitingFor")), "hzfsnr-k8s-1p is joining"));
-	assert_int_equal(number_told(3, "stopK3s", NULL), 1); // it may come back with what it had
+	assert_int_equal(number_told(3, "stopK3s", NULL), atoi(N)); // it may come back with what it had
 	assert_null(value_path(done, "k3s", "restore", NULL));
 	assert_null(value_path(done, "k3s", "rejoin", NULL));
 }
@@ -269,11 +277,11 @@ static void another_server_may_do_what_one_failed_to(void **state)
 	three_servers();
 	assert_int_equal(start(2, SNAPSHOT, true, ""), 0);
 	say(1, false,
-		"{\"k3sRestore\":{\"n\":1,\"state\":\"stopped\",\"sentence\":\"\"}," LISTED "}");
-	say(3, false, "{\"k3sRestore\":{\"n\":1,\"state\":\"stopped\",\"sentence\":\"\"}}");
-	say(2, false, "{\"k3sRestore\":{\"n\":1,\"state\":\"stopped\",\"sentence\":\"\"}}");
+		"{\"k3sRestore\":{\"n\":" N ",\"state\":\"stopped\",\"sentence\":\"\"}," LISTED "}");
+	say(3, false, "{\"k3sRestore\":{\"n\":" N ",\"state\":\"stopped\",\"sentence\":\"\"}}");
+	say(2, false, "{\"k3sRestore\":{\"n\":" N ",\"state\":\"stopped\",\"sentence\":\"\"}}");
 	say(2, false,
-		"{\"k3sRestore\":{\"n\":1,\"state\":\"failed\",\"sentence\":\"k3s server: bad "
+		"{\"k3sRestore\":{\"n\":" N ",\"state\":\"failed\",\"sentence\":\"k3s server: bad "
 		"token\"}}");
 	assert_int_equal(state_now(), RESTORE_FAILED);
 	said("hzfsnr-k8s-2p could not restore " SNAPSHOT ": k3s server: bad token");
@@ -281,11 +289,11 @@ static void another_server_may_do_what_one_failed_to(void **state)
 	assert_non_null(strstr(value_text(value_find(waits, "waitingFor")), "bad token"));
 	assert_int_equal(start(1, SNAPSHOT, true, ""), 0); // it lists it, too
 	assert_true(is_member(1) && !is_member(2) && !is_member(3));
-	assert_int_equal(number_told(2, "stopK3s", NULL), 2);
+	assert_int_equal(number_told(2, "stopK3s", NULL), atoi(N) + 1);
 	CLEANUP(value_freep) struct value *one = told(1);
 	assert_true(value_path(one, "k3s", "first", NULL)->boolean);
 	say(3, false,
-		"{\"k3sRestore\":{\"n\":1,\"state\":\"stopped\",\"sentence\":\"\"}}"); // of the one
+		"{\"k3sRestore\":{\"n\":" N ",\"state\":\"stopped\",\"sentence\":\"\"}}"); // of the one
 										       // before
 	assert_int_equal(state_now(), RESTORE_STOPPING);
 }
@@ -297,11 +305,11 @@ static void one_that_failed_can_be_given_up(void **state)
 	assert_int_equal(restore_undo(&region, "test", &diag), -EINVAL);
 	assert_int_equal(start(2, SNAPSHOT, true, ""), 0);
 	for (int i = 3; i >= 1; i--)
-		say(i, false, "{\"k3sRestore\":{\"n\":1,\"state\":\"stopped\",\"sentence\":\"\"}}");
+		say(i, false, "{\"k3sRestore\":{\"n\":" N ",\"state\":\"stopped\",\"sentence\":\"\"}}");
 	assert_int_equal(state_now(), RESTORE_RUNNING);
 	assert_int_equal(restore_undo(&region, "test", &diag), -EINVAL); // it may be half done
 	assert_non_null(strstr(diag_text(&diag), "the last one is running"));
-	say(2, false, "{\"k3sRestore\":{\"n\":1,\"state\":\"failed\",\"sentence\":\"no\"}}");
+	say(2, false, "{\"k3sRestore\":{\"n\":" N ",\"state\":\"failed\",\"sentence\":\"no\"}}");
 	assert_int_equal(restore_undo(&region, "test", &diag), 0);
 	assert_true(is_member(1) && !is_member(2) && is_member(3));
 	CLEANUP(value_freep) struct value *one = told(1), *two = told(2), *three = told(3);
@@ -310,7 +318,7 @@ static void one_that_failed_can_be_given_up(void **state)
 	assert_null(value_path(three, "k3s", "rejoin", NULL));
 	assert_string_equal(
 		value_text(value_path(three, "k3s", "server", NULL)), "https://10.66.0.11:6443");
-	assert_int_equal(number_told(2, "stopK3s", NULL), 1);
+	assert_int_equal(number_told(2, "stopK3s", NULL), atoi(N));
 	assert_non_null(
 		strstr(value_text(value_find(two, "waitingFor")), "the former hzfsnr-k8s-2p"));
 
@@ -332,11 +340,11 @@ static void one_that_failed_can_be_given_up(void **state)
 		member->voter_sec = 5;
 		assert_int_equal(store_member_put(region.store, member), 0);
 	}
-	assert_int_equal(number_told(2, "k3s", "rejoin"), 1); // and it joins with an empty one
+	assert_int_equal(number_told(2, "k3s", "rejoin"), atoi(N)); // and it joins with an empty one
 	assert_int_equal(restore_undo(&region, "test", &diag), -EINVAL);
 	say(2, true, "{" LISTED "}");
 	assert_int_equal(start(2, SNAPSHOT, true, ""), 0); // the next one has a number of its own
-	assert_int_equal(number_told(1, "stopK3s", NULL), 2);
+	assert_int_equal(number_told(1, "stopK3s", NULL), atoi(N) + 1);
 }
 
 static void one_that_did_not_begin_can_be_given_up(void **state)
@@ -353,6 +361,89 @@ static void one_that_did_not_begin_can_be_given_up(void **state)
 	}
 }
 
+static void votes(int number)
+{
+	CLEANUP(member_freep) struct member *member = NULL;
+	char id[ID_TEXT];
+	(void)snprintf(id, sizeof(id), "n-%d", number);
+	assert_int_equal(store_member_get(region.store, id, &member), 0);
+	member->voter = 1;
+	member->voter_sec = 5;
+	assert_int_equal(store_member_put(region.store, member), 0);
+}
+
+// Restore @number of server 2 is done; nobody has joined it yet.
+static void restored_alone(void)
+{
+	three_servers();
+	assert_int_equal(start(2, SNAPSHOT, true, ""), 0);
+	for (int i = 3; i >= 1; i--)
+		say(i, false, "{\"k3sRestore\":{\"n\":" N ",\"state\":\"stopped\",\"sentence\":\"\"}}");
+	say(2, false, "{\"k3sRestore\":{\"n\":" N ",\"state\":\"restored\",\"sentence\":\"\"}}");
+	assert_int_equal(state_now(), RESTORE_DONE);
+	votes(2);
+	say(2, true, "{" LISTED "}");
+}
+
+// Two servers with the database of before the first restore would be a cluster of their own.
+static void who_was_still_to_join_is_no_member_when_the_next_is_given_up(void **state)
+{
+	struct diag diag = { 0 };
+	restored_alone();
+	assert_int_equal(start(2, SNAPSHOT, true, ""), 0);
+	assert_int_equal(restore_undo(&region, "test", &diag), 0);
+	assert_true(!is_member(1) && is_member(2) && !is_member(3));
+	assert_int_equal(number_told(3, "stopK3s", NULL), atoi(N) + 1);
+	votes(2);
+	assert_int_equal(number_told(1, "k3s", "rejoin"), atoi(N)); // as it was to do before
+	assert_true(!is_member(3)); // one at a time
+}
+
+static void who_failed_before_is_no_member_when_the_next_is_given_up(void **state)
+{
+	struct diag diag = { 0 };
+	three_servers();
+	assert_int_equal(start(2, SNAPSHOT, true, ""), 0);
+	for (int i = 3; i >= 1; i--)
+		say(i, false,
+			"{\"k3sRestore\":{\"n\":" N ",\"state\":\"stopped\",\"sentence\":\"\"}," LISTED "}");
+	say(2, false, "{\"k3sRestore\":{\"n\":" N ",\"state\":\"failed\",\"sentence\":\"no\"}}");
+	assert_int_equal(start(1, SNAPSHOT, true, ""), 0);
+	assert_int_equal(restore_undo(&region, "test", &diag), 0);
+	assert_true(is_member(1) && !is_member(2) && is_member(3));
+	for (int i = 1; i <= 3; i += 2) {
+		CLEANUP(value_freep) struct value *k3s = told(i);
+		assert_null(value_path(k3s, "k3s", "rejoin", NULL));
+		votes(i);
+		say(i, true, "{}");
+	}
+	struct job **jobs;
+	size_t n;
+	assert_int_equal(store_job_list(region.store, &jobs, &n), 0);
+	assert_int_equal(n, 1); // its member of etcd goes first
+	assert_string_equal(jobs[0]->kind, JOB_FORGET_NODE);
+	assert_string_equal(jobs[0]->node, "hzfsnr-k8s-2p");
+	assert_int_equal(store_job_remove(region.store, jobs[0]->id), 0); // done
+	job_list_free(jobs, n);
+	assert_int_equal(number_told(2, "k3s", "rejoin"), atoi(N));
+}
+
+// Given up, it would make a cluster of its own: it is the first server.
+static void who_never_voted_is_let_go_when_its_restore_is_given_up(void **state)
+{
+	CLEANUP(member_freep) struct member *member = NULL;
+	struct diag diag = { 0 };
+	three_servers();
+	assert_int_equal(store_member_get(region.store, "n-2", &member), 0);
+	member->voter = member->voter_sec = 0;
+	assert_int_equal(store_member_put(region.store, member), 0);
+	assert_int_equal(start(2, SNAPSHOT, true, ""), 0);
+	assert_int_equal(restore_undo(&region, "test", &diag), 0);
+	assert_true(is_member(1) && !is_member(2) && is_member(3));
+	CLEANUP(value_freep) struct value *one = told(1);
+	assert_true(value_path(one, "k3s", "first", NULL)->boolean);
+}
+
 static void a_lone_server_has_nothing_to_go_back_to(void **state)
 {
 	struct diag diag = { 0 };
@@ -363,8 +454,8 @@ static void a_lone_server_has_nothing_to_go_back_to(void **state)
 	node_put(2, true, region_now_sec(&region), "{" LISTED "}");
 	assert_int_equal(store_member_put(region.store, &member), 0);
 	assert_int_equal(start(2, SNAPSHOT, true, ""), 0);
-	say(2, false, "{\"k3sRestore\":{\"n\":1,\"state\":\"stopped\",\"sentence\":\"\"}}");
-	say(2, false, "{\"k3sRestore\":{\"n\":1,\"state\":\"failed\",\"sentence\":\"no\"}}");
+	say(2, false, "{\"k3sRestore\":{\"n\":" N ",\"state\":\"stopped\",\"sentence\":\"\"}}");
+	say(2, false, "{\"k3sRestore\":{\"n\":" N ",\"state\":\"failed\",\"sentence\":\"no\"}}");
 	assert_int_equal(restore_undo(&region, "test", &diag), -EINVAL);
 	assert_non_null(strstr(diag_text(&diag), "no other server"));
 	assert_true(is_member(2));
@@ -386,12 +477,89 @@ static void jobs_wait_and_nodes_that_left_are_forgotten_afterwards(void **state)
 	assert_string_equal(kept->server, "");
 }
 
+// Its Node of the snapshot is old: the job would remove the one server that there is.
+static void who_restores_is_not_forgotten_afterwards(void **state)
+{
+	CLEANUP(job_freep) struct job *job = NULL;
+	char forget[ID_TEXT];
+	three_servers();
+	CLEANUP(node_freep) struct node *two = node_get(2);
+	assert_int_equal(job_make(&region, JOB_FORGET_NODE, two, forget), 0);
+	assert_int_equal(start(2, SNAPSHOT, true, ""), 0);
+	assert_int_equal(store_job_get(region.store, forget, &job), -ENOENT);
+}
+
+static void a_region_of_a_backup_gives_no_number_again(void **state)
+{
+	CLEANUP(restore_freep) struct restore *restore = NULL;
+	struct restore old = { .cluster = "hz-fsn-rtz-prod", .n = 5, .state = RESTORE_DONE };
+	int64_t before = region_now_sec(&region) / 60;
+	three_servers();
+	assert_int_equal(store_restore_put(region.store, &old), 0); // 6 and 7 were done since
+	assert_int_equal(start(2, SNAPSHOT, true, ""), 0);
+	assert_int_equal(restore_load(&region, &restore), 0);
+	assert_true(restore->n >= before && before > 7);
+	assert_int_equal(number_told(1, "stopK3s", NULL), restore->n);
+}
+
+// One that was given up since would take the cluster back after all.
+static void nothing_is_begun_by_a_region_that_was_away(void **state)
+{
+	struct diag diag = { 0 };
+	three_servers();
+	assert_int_equal(start(2, SNAPSHOT, true, ""), 0);
+	region.loaded_sec = region_now_sec(&region) + 1;
+	region.away_sec = 3600;
+	assert_int_equal(membership_step(&region), 0);
+	assert_int_equal(state_now(), RESTORE_FAILED);
+	said("away for 3600 s");
+	CLEANUP(value_freep) struct value *two = told(2);
+	assert_false(value_path(two, "k3s", "restore", "begin", NULL)->boolean);
+	assert_int_equal(restore_undo(&region, "test", &diag), 0);
+	assert_true(is_member(1) && is_member(2) && is_member(3)); // nothing was touched
+}
+
+static void a_server_that_was_revoked_is_not_the_first_any_more(void **state)
+{
+	struct diag diag = { 0 };
+	three_servers();
+	assert_int_equal(start(2, SNAPSHOT, true, ""), 0);
+	CLEANUP(node_freep) struct node *two = node_get(2);
+	two->state = NODE_REVOKED;
+	assert_int_equal(store_node_put(region.store, two), 0);
+	assert_int_equal(membership_step(&region), 0);
+	assert_int_equal(state_now(), RESTORE_FAILED);
+	said("was revoked");
+	assert_int_equal(restore_undo(&region, "test", &diag), 0);
+	assert_true(is_member(1) && !is_member(2) && is_member(3));
+	CLEANUP(value_freep) struct value *one = told(1);
+	assert_true(value_path(one, "k3s", "first", NULL)->boolean);
+}
+
+static void a_lone_server_goes_on_when_nothing_was_begun(void **state)
+{
+	struct diag diag = { 0 };
+	AUTO_FREE char *settings = settings_newest(region.config, "x");
+	struct member member = {
+		.id = "n-2", .voter = 1, .voter_sec = 1, .settings = settings, .admitted_sec = 1
+	};
+	node_put(2, true, region_now_sec(&region), "{" LISTED "}");
+	assert_int_equal(store_member_put(region.store, &member), 0);
+	assert_int_equal(start(2, SNAPSHOT, true, ""), 0);
+	say(2, false, "{\"k3sRestore\":{\"n\":" N ",\"state\":\"failed\",\"sentence\":\"there is none\"}}");
+	assert_int_equal(restore_undo(&region, "test", &diag), 0);
+	assert_true(is_member(2));
+	CLEANUP(value_freep) struct value *two = told(2);
+	assert_null(value_path(two, "k3s", "rejoin", NULL));
+	assert_null(value_path(two, "k3s", "restore", NULL));
+}
+
 static void reports_of_another_shape_are_refused(void **state)
 {
 	static const char *const rows[] = { "{\"k3sRestore\":1}", "{\"k3sRestore\":{}}",
 		"{\"k3sRestore\":{\"n\":0,\"state\":\"stopped\",\"sentence\":\"\"}}",
-		"{\"k3sRestore\":{\"n\":1,\"state\":\"gone\",\"sentence\":\"\"}}",
-		"{\"k3sRestore\":{\"n\":1,\"state\":\"stopped\"}}" };
+		"{\"k3sRestore\":{\"n\":" N ",\"state\":\"gone\",\"sentence\":\"\"}}",
+		"{\"k3sRestore\":{\"n\":" N ",\"state\":\"stopped\"}}" };
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
 		CLEANUP(value_freep) struct value *body = NULL;
 		assert_int_equal(json_parse(rows[i], strlen(rows[i]), 0, &body, NULL), 0);
@@ -413,9 +581,25 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			one_that_did_not_begin_can_be_given_up, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
+			who_was_still_to_join_is_no_member_when_the_next_is_given_up, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			who_failed_before_is_no_member_when_the_next_is_given_up, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			who_never_voted_is_let_go_when_its_restore_is_given_up, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
 			a_lone_server_has_nothing_to_go_back_to, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			jobs_wait_and_nodes_that_left_are_forgotten_afterwards, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			who_restores_is_not_forgotten_afterwards, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_region_of_a_backup_gives_no_number_again, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			nothing_is_begun_by_a_region_that_was_away, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_server_that_was_revoked_is_not_the_first_any_more, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_lone_server_goes_on_when_nothing_was_begun, set_up, tear_down),
 		cmocka_unit_test(reports_of_another_shape_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

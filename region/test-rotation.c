@@ -264,6 +264,19 @@ static void a_revocation_names_what_is_to_be_rotated(void **state)
 	     "}");
 }
 
+// A server knows tokenNext, too, as soon as there is one.
+static void a_revocation_during_a_rotation_asks_for_another(void **state)
+{
+	a_cluster();
+	assert_int_equal(rotate(ROTATION_SERVER_TOKEN, "has K3s take"), 0);
+	CLEANUP(job_freep) struct job *job = the_job();
+	CLEANUP(node_freep) struct node *server = node_get("n-3");
+	assert_int_equal(rotation_mark(&region, server), 0);
+	report(job->id, "done", "");
+	assert_true(!secret_is("token", "old"));
+	told("{\"secretsToRotate\":[\"k3s-agent-token\",\"k3s-server-token\",\"login\",\"other\"]}");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -279,6 +292,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_snapshot_of_before_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_revocation_names_what_is_to_be_rotated, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_revocation_during_a_rotation_asks_for_another, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
