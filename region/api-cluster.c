@@ -67,7 +67,7 @@ static int take_cluster(struct region *region, struct cluster *cluster,
 	bool first_time = !cluster->handed_over, was_ready = cluster->ever_ready;
 	bool other = !str_equal(cluster->identity_hash ? cluster->identity_hash : "", identity);
 	struct json_out out = { 0 };
-	enum taken taken;
+	enum taken taken = TAKEN_NOTHING;
 	if (body->endpoints) {
 		json_out_value(&out, body->endpoints);
 	} else {
@@ -120,7 +120,7 @@ int api_cluster(struct region *region, struct request *request)
 	AUTO_FREE char *sentence = NULL;
 	const struct node *node = request->node;
 	enum hand_over_verdict verdict;
-	enum taken taken;
+	enum taken taken = TAKEN_NOTHING;
 	struct cluster_body body;
 	struct diag diag = { 0 };
 	char identity[SHA256_HEX + 1];

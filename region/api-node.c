@@ -84,7 +84,7 @@ static int volumes_made(struct region *region, const struct node *node, char **r
 	return *ret ? 0 : -ENOMEM;
 }
 
-/* Is it @node that is to hand over a new kubeconfig? The stored one ends soon, or a node was revoked
+/* Is it @node that is to hand over a new kubeconfig? The stored one ends soon, or a server was revoked
  * that may have given it, and this is the one healthy server that is asked for another. */
 static int renews_kubeconfig(struct region *region, const struct membership *membership,
 	const struct node *node, bool *ret)
