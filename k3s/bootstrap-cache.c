@@ -103,18 +103,24 @@ static void dir_closep(DIR **dir)
 		(void)closedir(*dir); // read only
 }
 
-void bootstrap_cache_keep(const char *folder, const char *digest, const char *other)
+static bool is_of_one(const char *name, const char *const digests[], size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (oci_digest_valid(digests[i]) && strncmp(name, digests[i] + strlen("sha256:"), SHA256_HEX) == 0)
+			return true;
+	return false;
+}
+
+void bootstrap_cache_keep(const char *folder, const char *const digests[], size_t n)
 {
 	DIR *dir CLEANUP(dir_closep) = opendir(folder);
-	const char *hex = strchr(digest, ':') ? strchr(digest, ':') + 1 : "-";
-	const char *other_hex = strchr(other, ':') ? strchr(other, ':') + 1 : "-";
 	struct dirent *entry;
 
 	while (dir && (entry = readdir(dir))) {
 		char *path AUTO_FREE = NULL;
 
 		if (strspn(entry->d_name, "0123456789abcdef") != SHA256_HEX || entry->d_name[SHA256_HEX] != '.' ||
-			strncmp(entry->d_name, hex, SHA256_HEX) == 0 || strncmp(entry->d_name, other_hex, SHA256_HEX) == 0)
+			is_of_one(entry->d_name, digests, n))
 			continue;
 		path = str_format("%s/%s", folder, entry->d_name);
 		if (path)

@@ -20,8 +20,8 @@ int bootstrap_cache_check(const char *folder, const char *digest, const char *ke
 // The layer is there and good: keep it for the next start.
 int bootstrap_cache_save(const char *folder, const char *digest, const char *keys_hash, const char *manifest,
 	size_t n_manifest, struct diag *reterr);
-// Drop every artifact but these two; one may be "".
-void bootstrap_cache_keep(const char *folder, const char *digest, const char *other);
+// Drop every artifact but these; any of them may be "".
+void bootstrap_cache_keep(const char *folder, const char *const digests[], size_t n);
 
 enum bootstrap_note {
 	BOOTSTRAP_NOTE_READY, // digest of the last one that was entirely ready

@@ -24,6 +24,12 @@ static void progress_note(struct bootstrap_trial *trial, const struct stage_walk
 	trial->walked_usec = counts ? now_usec : 0;
 }
 
+static bool may_be_given_up(const struct bootstrap_trial *trial, const char *digest)
+{
+	return trial->come_back_sec && !str_equal(digest, trial->last_ready) && !str_equal(digest, trial->learned) &&
+	       (*trial->last_ready || *trial->learned);
+}
+
 enum bootstrap_verdict bootstrap_trial_step(struct bootstrap_trial *trial, const struct stage_walk_result *result,
 	const char *used, const char *wanted, uint64_t now_usec)
 {
@@ -33,12 +39,12 @@ enum bootstrap_verdict bootstrap_trial_step(struct bootstrap_trial *trial, const
 	if (!*used || str_equal(used, trial->last_ready)) // no artifact is none to come back to
 		return BOOTSTRAP_OPEN;
 	if (result->stage == N_STAGES) {
-		if (!result->holder) // what an older artifact laid may be what was seen
-			return BOOTSTRAP_OPEN;
+		if (!result->holder && !(result->someone_lays && str_equal(used, trial->learned)))
+			return BOOTSTRAP_OPEN; // what an older artifact laid may be what was seen
 		memcpy(trial->last_ready, used, OCI_DIGEST_TEXT);
 		return BOOTSTRAP_PROVEN;
 	}
-	if (counts && trial->come_back_sec && str_equal(used, wanted) && *trial->last_ready &&
+	if (counts && str_equal(used, wanted) && may_be_given_up(trial, wanted) &&
 		trial->stuck_usec >= trial->come_back_sec * USEC_PER_SEC)
 		return BOOTSTRAP_STUCK;
 	return BOOTSTRAP_OPEN;
@@ -46,14 +52,20 @@ enum bootstrap_verdict bootstrap_trial_step(struct bootstrap_trial *trial, const
 
 bool bootstrap_trial_learn(struct bootstrap_trial *trial, const char *digest)
 {
-	if (!oci_digest_valid(digest) || str_equal(digest, trial->last_ready))
+	char learned[OCI_DIGEST_TEXT] = "";
+
+	if (oci_digest_valid(digest))
+		memcpy(learned, digest, OCI_DIGEST_TEXT);
+	if (str_equal(learned, trial->learned))
 		return false;
-	memcpy(trial->last_ready, digest, OCI_DIGEST_TEXT);
+	memcpy(trial->learned, learned, OCI_DIGEST_TEXT);
 	return true;
 }
 
 const char *bootstrap_trial_other(const struct bootstrap_trial *trial, const char *wanted)
 {
+	if (*trial->learned && !str_equal(trial->learned, wanted))
+		return trial->learned;
 	return *trial->last_ready && !str_equal(trial->last_ready, wanted) ? trial->last_ready : NULL;
 }
 
@@ -68,5 +80,5 @@ bool bootstrap_trial_is_given_up(const struct bootstrap_trial *trial, const char
 	char given_up[BOOTSTRAP_NOTE_MAX];
 
 	bootstrap_given_up_note(wanted, variables_hash, given_up);
-	return trial->come_back_sec && !str_equal(wanted, trial->last_ready) && str_equal(note, given_up);
+	return may_be_given_up(trial, wanted) && str_equal(note, given_up);
 }

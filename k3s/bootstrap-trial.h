@@ -8,7 +8,8 @@
 
 struct bootstrap_trial {
 	unsigned come_back_sec;           // nothing more is ready for so long: given up; 0: never
-	char last_ready[OCI_DIGEST_TEXT]; // the last one that was entirely ready, "" none is known
+	char last_ready[OCI_DIGEST_TEXT]; // the last one that this server saw entirely ready, "" none
+	char learned[OCI_DIGEST_TEXT];    // the last one that was, as the Lease says, "" it does not
 	// of the one that is walked
 	enum stage_id furthest;
 	size_t furthest_at;   // objects
@@ -17,7 +18,7 @@ struct bootstrap_trial {
 };
 enum bootstrap_verdict {
 	BOOTSTRAP_OPEN,
-	BOOTSTRAP_PROVEN, // entirely ready, and last_ready was another one until now
+	BOOTSTRAP_PROVEN, // entirely ready, and last_ready was another one until now: here, or by the Lease's word as well
 	BOOTSTRAP_STUCK,  // to be given up
 };
 
@@ -30,14 +31,16 @@ void bootstrap_trial_begin(struct bootstrap_trial *trial);
  * BOOTSTRAP_PROVEN sets last_ready; with BOOTSTRAP_STUCK there is one to come back to. */
 enum bootstrap_verdict bootstrap_trial_step(struct bootstrap_trial *trial, const struct stage_walk_result *result,
 	const char *used, const char *wanted, uint64_t now_usec);
-/* Another server had @digest entirely ready, or this one before it was restarted: that is last_ready now, and as good as seen
- * here. false: no news, or no digest. */
+/* The Lease says @digest. Who may write it is not known for sure, so it counts for little: that one is not given up, it is
+ * the first choice of what comes back, and what is seen ready under another server is known to be its. What was seen ready
+ * here stays known, and is never given up for it. false: no news. Anything but a digest is "". */
 bool bootstrap_trial_learn(struct bootstrap_trial *trial, const char *digest);
-// What comes back when @wanted cannot be had, is refused or is given up: NULL when nothing else was ever ready.
+/* What comes back when @wanted cannot be had, is refused or is given up: NULL when nothing else was ever ready. The Lease's
+ * before our own: this server may have been away. */
 const char *bootstrap_trial_other(const struct bootstrap_trial *trial, const char *wanted);
 
 // The note of what was given up: the digest and the hash of what was given to it.
 void bootstrap_given_up_note(const char *wanted, const char *variables_hash, char ret[static BOOTSTRAP_NOTE_MAX]);
-// @note says that this very one was given up, and that still counts: it was ready nowhere since.
+// @note says that this very one was given up, and that still counts: it was ready nowhere since, and there is another one.
 bool bootstrap_trial_is_given_up(const struct bootstrap_trial *trial, const char *note, const char *wanted,
 	const char *variables_hash);

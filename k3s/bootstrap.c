@@ -44,7 +44,9 @@ struct bootstrap {
 	struct bootstrap_pull *pull;
 
 	char used[OCI_DIGEST_TEXT]; // whose stages these are
-	bool coming_back;           // the wanted one was given up, and the last good one has to be pulled first
+	bool is_stand_in;           // it was not the wanted one when it was taken
+	char given_up[BOOTSTRAP_NOTE_MAX]; // what was, as the note on disk that is read once: it need not be writable
+	char seek_sentence[300];    // why the stand-in cannot be had, "" it was not tried
 	struct bootstrap_trial trial;
 
 	struct stages *stages;
@@ -109,13 +111,47 @@ static int timer_set(sd_event_source *timer, uint64_t usec)
 	return r < 0 ? r : sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
 }
 
-static void last_ready_use(struct bootstrap *bootstrap);
-static void come_back(struct bootstrap *bootstrap);
+static int stand_in_use(struct bootstrap *bootstrap, struct diag *reterr);
 
 // The artifact that is walked is the one that is wanted.
 static bool is_wanted(const struct bootstrap *bootstrap)
 {
 	return str_equal(bootstrap->used, bootstrap->wanted);
+}
+
+// What is laid when the wanted one cannot be had, is refused or was given up; NULL: nothing else was ever ready.
+static const char *stand_in(const struct bootstrap *bootstrap)
+{
+	return bootstrap_trial_other(&bootstrap->trial, bootstrap->wanted);
+}
+
+static bool is_given_up(const struct bootstrap *bootstrap, const char *digest)
+{
+	return bootstrap_trial_is_given_up(&bootstrap->trial, bootstrap->given_up, digest, bootstrap->variables_hash);
+}
+
+/* What is walked is the stand-in of a time before this server was away: another one was ready since. Laying it would roll
+ * the cluster back, so it is watched until the newer one is here. */
+static bool is_outdated(const struct bootstrap *bootstrap)
+{
+	const char *other = stand_in(bootstrap);
+
+	return bootstrap->is_stand_in && !is_wanted(bootstrap) && other && !str_equal(bootstrap->used, other);
+}
+
+// The stand-in is to be walked and is not.
+static bool seeks_stand_in(const struct bootstrap *bootstrap)
+{
+	const char *other = stand_in(bootstrap);
+
+	return bootstrap->walk && other && !str_equal(bootstrap->used, other) &&
+	       (is_given_up(bootstrap, bootstrap->used) || is_outdated(bootstrap));
+}
+
+// Only a tag can tell more: the wanted one is walked, or was given up for what is.
+static bool is_settled(const struct bootstrap *bootstrap)
+{
+	return bootstrap->walk && (is_wanted(bootstrap) || is_given_up(bootstrap, bootstrap->wanted));
 }
 
 static uint64_t attempt_wait_usec(struct bootstrap *bootstrap, unsigned retry_after_sec)
@@ -132,8 +168,9 @@ static void attempt_fail(struct bootstrap *bootstrap, int error, const char *sen
 {
 	uint64_t wait = attempt_wait_usec(bootstrap, retry_after_sec);
 
-	if (bootstrap->walk && is_wanted(bootstrap)) { // the tag could not be looked up again: what it said last stands
-		(void)timer_set(bootstrap->attempt_timer, wait + bootstrap->look_sec * USEC_PER_SEC); // else for ever
+	if (is_settled(bootstrap)) { // the tag could not be looked up again: what it said last stands
+		(void)timer_set(bootstrap->attempt_timer, // else for ever
+			wait + (seeks_stand_in(bootstrap) ? 0 : bootstrap->look_sec * USEC_PER_SEC));
 		return;
 	}
 	bootstrap->problem = error;
@@ -146,7 +183,7 @@ static void attempt_fail(struct bootstrap *bootstrap, int error, const char *sen
 		snprintf(bootstrap->problem_sentence, sizeof(bootstrap->problem_sentence),
 			"%.900s (and there is no timer to try again)", sentence);
 	if (!bootstrap->walk)
-		last_ready_use(bootstrap);
+		(void)stand_in_use(bootstrap, NULL); // the refusal of the wanted one says more
 	bootstrap->status.error = error;
 	if (bootstrap->walk)
 		sentence_set(bootstrap, "%.850s; what was laid before (%.19s) stays", bootstrap->problem_sentence,
@@ -180,35 +217,46 @@ static void phase_set(struct bootstrap *bootstrap, enum bootstrap_phase phase, c
 
 // ---- walking
 
-static void given_up_note_write(struct bootstrap *bootstrap, const char *note)
+static void given_up_set(struct bootstrap *bootstrap, const char *note)
 {
-	if (*bootstrap->cache_folder)
-		(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_BROKEN, note); // else it is tried once more
+	snprintf(bootstrap->given_up, sizeof(bootstrap->given_up), "%s", note);
+	if (*bootstrap->cache_folder) // else it is tried once more after a restart
+		(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_BROKEN, *note ? note : NULL);
 }
 
-static void last_ready_note(struct bootstrap *bootstrap)
+// The wanted one is walked, and there is nothing to say against it: what was given up before may be tried anew.
+static void wanted_settle(struct bootstrap *bootstrap)
 {
-	// Without the note there is nothing to come back to after a restart: said nowhere, as nothing waits for it.
+	char note[BOOTSTRAP_NOTE_MAX];
+
+	bootstrap->problem = 0;
+	bootstrap->is_stand_in = false;
+	bootstrap_given_up_note(bootstrap->wanted, bootstrap->variables_hash, note);
+	if (*bootstrap->given_up && !str_equal(bootstrap->given_up, note))
+		given_up_set(bootstrap, "");
+}
+
+// What was ready here is kept whatever the Lease names: that one may not even exist.
+static void cache_tidy(struct bootstrap *bootstrap)
+{
+	const char *const digests[] = {bootstrap->wanted, bootstrap->trial.last_ready, bootstrap->trial.learned};
+
 	if (*bootstrap->cache_folder)
-		(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_READY, bootstrap->trial.last_ready);
-	lease_set_note(bootstrap->lease, bootstrap->trial.last_ready);
+		bootstrap_cache_keep(bootstrap->cache_folder, digests, N_ELEMENTS(digests));
 }
 
 // What is walked is entirely ready for the first time.
 static void ready_note(struct bootstrap *bootstrap)
 {
-	last_ready_note(bootstrap);
+	// Without the note there is nothing to come back to after a restart: said nowhere, as nothing waits for it.
 	if (*bootstrap->cache_folder)
-		bootstrap_cache_keep(bootstrap->cache_folder, bootstrap->wanted, bootstrap->used);
-	if (!bootstrap->coming_back)
+		(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_READY, bootstrap->trial.last_ready);
+	cache_tidy(bootstrap);
+	if (!is_wanted(bootstrap))
 		return;
-	bootstrap->coming_back = false; // it was given up, and got ready while the good one before it was not here yet
 	bootstrap->problem = 0;
-	given_up_note_write(bootstrap, NULL);
-	bootstrap_pull_cancel(bootstrap->pull);
-	bootstrap->pull = NULL;
-	if (bootstrap->tag)
-		(void)timer_set(bootstrap->attempt_timer, bootstrap->look_sec * USEC_PER_SEC); // else the tag stands
+	if (*bootstrap->given_up) // it got ready while the good one before it was not here yet
+		given_up_set(bootstrap, "");
 }
 
 static void give_up(struct bootstrap *bootstrap, const struct stage_walk_result *result)
@@ -216,31 +264,56 @@ static void give_up(struct bootstrap *bootstrap, const struct stage_walk_result 
 	char note[BOOTSTRAP_NOTE_MAX];
 
 	bootstrap_given_up_note(bootstrap->wanted, bootstrap->variables_hash, note);
-	given_up_note_write(bootstrap, note);
+	given_up_set(bootstrap, note);
 	bootstrap->problem = -ETIME;
 	snprintf(bootstrap->problem_sentence, sizeof(bootstrap->problem_sentence),
 		"the bootstrap %.19s got no further for %u s and was given up (%.600s); set another digest, or this one again "
 		"after another, to have it tried anew",
 		bootstrap->wanted, bootstrap->trial.come_back_sec, result->sentence);
-	come_back(bootstrap);
+	bootstrap->attempt = 0;
+	(void)timer_set(bootstrap->attempt_timer, 0); // else what is walked stays
 }
 
+static void hold_set(struct bootstrap *bootstrap)
+{
+	if (bootstrap->lease)
+		lease_set_watching(bootstrap->lease, is_outdated(bootstrap));
+}
+
+static int wanted_find(struct bootstrap *bootstrap);
+
 /* Which one was entirely ready last is known by the Lease, too: another server may have held it, or this one's disk is
- * new. What was given up here and got ready there is wanted again. */
+ * new. What was given up here and got ready there is wanted again, also while its tag cannot be looked up. */
 static void last_ready_learn(struct bootstrap *bootstrap)
 {
-	if (!bootstrap_trial_learn(&bootstrap->trial, lease_note(bootstrap->lease))) {
-		if (*bootstrap->trial.last_ready) // of one that has none, or no digest
-			lease_set_note(bootstrap->lease, bootstrap->trial.last_ready);
+	if (!bootstrap_trial_learn(&bootstrap->trial, lease_note(bootstrap->lease)))
 		return;
-	}
-	last_ready_note(bootstrap);
-	if (bootstrap->problem != -ETIME)
+	hold_set(bootstrap);
+	if (!bootstrap->walk || !*bootstrap->wanted)
 		return;
-	bootstrap_pull_cancel(bootstrap->pull);
-	bootstrap->pull = NULL;
-	come_back(bootstrap);
-	(void)timer_set(bootstrap->attempt_timer, 0); // else what is walked stays
+	if (str_equal(bootstrap->trial.learned, bootstrap->wanted))
+		(void)wanted_find(bootstrap);
+	bootstrap->attempt = 0;
+	if (!is_wanted(bootstrap) || seeks_stand_in(bootstrap))
+		(void)timer_set(bootstrap->attempt_timer, 0); // else what is walked stays
+}
+
+// The sentence of a walk while the wanted one is not what is walked.
+static void problem_say(struct bootstrap *bootstrap, const struct stage_walk_result *result)
+{
+	bootstrap->status.phase = BOOTSTRAP_WATCHING;
+	bootstrap->status.ready = false;
+	bootstrap->status.error = bootstrap->problem;
+	if (is_outdated(bootstrap))
+		sentence_set(bootstrap, "%.500s; this server lays nothing until the last good one (%.19s) is here%.290s: %.120s",
+			bootstrap->problem_sentence, stand_in(bootstrap), bootstrap->seek_sentence, result->sentence);
+	else if (seeks_stand_in(bootstrap))
+		sentence_set(bootstrap, "%.450s; what is laid (%.19s) stays until the last good one (%.19s) is here%.290s: %.120s",
+			bootstrap->problem_sentence, bootstrap->used, stand_in(bootstrap), bootstrap->seek_sentence,
+			result->sentence);
+	else
+		sentence_set(bootstrap, "%.750s; what was laid before (%.19s) stays%s%.150s", bootstrap->problem_sentence,
+			bootstrap->used, *result->sentence ? ": " : " and is ready", result->sentence);
 }
 
 static uint64_t walk_pause_usec(const struct stage_walk_result *result, bool steady)
@@ -262,11 +335,13 @@ static void on_walk_end(const struct stage_walk_result *result, void *user)
 		ready_note(bootstrap);
 		break;
 	case BOOTSTRAP_STUCK:
-		if (bootstrap->coming_back)
-			break;
-		if (timer_set(bootstrap->timer, WALK_SEC * USEC_PER_SEC) == 0)
+		if (!seeks_stand_in(bootstrap))
 			give_up(bootstrap, result);
-		return;
+		break;
+	}
+	if (result->holder && result->stage == N_STAGES && *bootstrap->used && !is_outdated(bootstrap)) {
+		lease_set_note(bootstrap->lease, bootstrap->used); // again, when somebody else wrote another one meanwhile
+		(void)bootstrap_trial_learn(&bootstrap->trial, bootstrap->used);
 	}
 	bootstrap->status.holder = result->holder;
 	bootstrap->status.stage = result->stage;
@@ -276,19 +351,9 @@ static void on_walk_end(const struct stage_walk_result *result, void *user)
 	bootstrap->status.ready = steady;
 	bootstrap->status.cluster_network_ready = result->stage >= STAGE_STORAGE;
 	memcpy(bootstrap->status.digest, bootstrap->used, sizeof(bootstrap->status.digest));
-	bootstrap->status.came_back = bootstrap->problem < 0 && !bootstrap->coming_back;
-	if (bootstrap->problem < 0) {
-		bootstrap->status.phase = BOOTSTRAP_WATCHING;
-		bootstrap->status.ready = false;
-		bootstrap->status.error = bootstrap->problem;
-		if (bootstrap->coming_back)
-			sentence_set(bootstrap, "%.750s; what is laid (%.19s) stays until the last good one (%.19s) is here: %.150s",
-				bootstrap->problem_sentence, bootstrap->used, bootstrap->trial.last_ready, result->sentence);
-		else
-			sentence_set(bootstrap, "%.750s; what was laid before (%.19s) stays%s%.150s",
-				bootstrap->problem_sentence, bootstrap->used, *result->sentence ? ": " : " and is ready",
-				result->sentence);
-	}
+	bootstrap->status.came_back = bootstrap->problem < 0 && !seeks_stand_in(bootstrap);
+	if (bootstrap->problem < 0)
+		problem_say(bootstrap, result);
 	if (timer_set(bootstrap->timer, walk_pause_usec(result, steady)) < 0)
 		sentence_set(bootstrap, "no timer to look at the bootstrap again");
 	tell(bootstrap);
@@ -307,12 +372,9 @@ static int walk_make(struct bootstrap *bootstrap)
 {
 	int r = 0;
 
-	if (!bootstrap->lease) {
+	if (!bootstrap->lease)
 		r = lease_new(bootstrap->event, bootstrap->kube, STAGE_WALK_LEASE, bootstrap->self, on_lease, bootstrap,
 			&bootstrap->lease);
-		if (r == 0)
-			lease_set_note(bootstrap->lease, bootstrap->trial.last_ready);
-	}
 	if (r == 0)
 		r = stage_walk_new(
 			&(struct stage_walk_config){.kube = bootstrap->kube, .lease = bootstrap->lease,
@@ -358,6 +420,7 @@ static int walk_begin(struct bootstrap *bootstrap, struct diag *reterr)
 	r = walk_make(bootstrap);
 	if (r < 0)
 		return diag_set(reterr, r, "lease", "cannot be asked for: %s", strerror(-r));
+	hold_set(bootstrap);
 	(void)timer_set(bootstrap->timer, 0);
 	return 0;
 }
@@ -375,9 +438,11 @@ static int stages_use(struct bootstrap *bootstrap, struct stages *stages_take, c
 	stages_free(bootstrap->stages);
 	bootstrap->stages = TAKE_PTR(stages);
 	memmove(bootstrap->used, digest, strlen(digest) + 1);
+	bootstrap->is_stand_in = !is_wanted(bootstrap);
+	*bootstrap->seek_sentence = '\0';
 	bootstrap_trial_begin(&bootstrap->trial);
-	if (is_wanted(bootstrap) && !bootstrap->coming_back)
-		bootstrap->problem = 0;
+	if (is_wanted(bootstrap) && !is_given_up(bootstrap, bootstrap->used))
+		wanted_settle(bootstrap);
 	return walk_begin(bootstrap, reterr);
 }
 
@@ -403,34 +468,26 @@ static int nothing_use(struct bootstrap *bootstrap, struct diag *reterr)
 	return stages_use(bootstrap, stages, "", reterr);
 }
 
-// The last one that was entirely ready, when it is another one and is kept here, verified under the keys of today.
-static void last_ready_use(struct bootstrap *bootstrap)
+// The stand-in, when it is kept here, verified under the keys of today. 1: it is not.
+static int stand_in_use(struct bootstrap *bootstrap, struct diag *reterr)
 {
-	const char *other = bootstrap_trial_other(&bootstrap->trial, bootstrap->wanted);
+	const char *other = stand_in(bootstrap);
 	char *layer_path AUTO_FREE = NULL;
 
 	if (!other || !*bootstrap->cache_folder ||
 		bootstrap_cache_check(bootstrap->cache_folder, other, bootstrap->keys_hash) < 0)
-		return;
+		return 1;
 	layer_path = bootstrap_cache_layer(bootstrap->cache_folder, other);
-	if (layer_path)
-		(void)artifact_use(bootstrap, other, layer_path, NULL); // the refusal says more
+	return layer_path ? artifact_use(bootstrap, other, layer_path, reterr) : -ENOMEM;
 }
 
-// The last good one takes the place of the one that was given up: at once when it is here, else it is pulled.
-static void come_back(struct bootstrap *bootstrap)
+// For the tag, or for what is not settled. Without the timer what is walked stays.
+static void look_later(struct bootstrap *bootstrap)
 {
-	const char *other = bootstrap_trial_other(&bootstrap->trial, bootstrap->wanted);
-
-	if (other && !(bootstrap->walk && str_equal(bootstrap->used, other)))
-		last_ready_use(bootstrap);
-	bootstrap->coming_back = other && !(bootstrap->walk && str_equal(bootstrap->used, other));
-	if (!other) // the wanted one was ready after all, or nothing else ever was: it has to do
-		bootstrap->problem = 0;
-	if (!bootstrap->coming_back)
-		return;
-	bootstrap->attempt = 0;
-	(void)timer_set(bootstrap->attempt_timer, 0); // else what is walked stays
+	if (bootstrap->tag && !seeks_stand_in(bootstrap))
+		(void)timer_set(bootstrap->attempt_timer, bootstrap->look_sec * USEC_PER_SEC);
+	else if (!is_settled(bootstrap) || seeks_stand_in(bootstrap))
+		(void)timer_set(bootstrap->attempt_timer, attempt_wait_usec(bootstrap, 0));
 }
 
 // The wanted artifact is here and verified.
@@ -445,39 +502,41 @@ static void wanted_use(struct bootstrap *bootstrap, const char *layer_path)
 		return;
 	if (bootstrap->tag)
 		bootstrap_tag_note(bootstrap->cache_folder, bootstrap->repository, bootstrap->tag, bootstrap->wanted);
-	if (bootstrap->coming_back)
+	if (seeks_stand_in(bootstrap))
 		(void)timer_set(bootstrap->attempt_timer, 0); // else what is walked stays
 	else if (bootstrap->tag)
 		(void)timer_set(bootstrap->attempt_timer, bootstrap->look_sec * USEC_PER_SEC); // else the tag stands
 }
 
-// 0: the wanted artifact is the one that is walked, or is used now, or the last good one in its stead; 1: it has to be pulled.
+static void given_up_say(struct bootstrap *bootstrap)
+{
+	if (bootstrap->problem != -ETIME)
+		snprintf(bootstrap->problem_sentence, sizeof(bootstrap->problem_sentence),
+			"the bootstrap %.19s got no further and was given up; set another digest, or this one again after "
+			"another, to have it tried anew",
+			bootstrap->wanted);
+	bootstrap->problem = -ETIME;
+}
+
+// 0: the wanted artifact is the one that is walked, or is used now, or was given up for what is; 1: it has to be pulled.
 static int wanted_find(struct bootstrap *bootstrap)
 {
-	char *layer_path AUTO_FREE = NULL, note[BOOTSTRAP_NOTE_MAX];
+	char *layer_path AUTO_FREE = NULL;
 
+	if (is_given_up(bootstrap, bootstrap->wanted)) {
+		given_up_say(bootstrap);
+		if (!bootstrap->walk)
+			(void)stand_in_use(bootstrap, NULL); // until it is here better the one that was given up than none
+		if (bootstrap->walk)
+			return 0;
+	}
 	if (bootstrap->walk && is_wanted(bootstrap)) {
-		if (!bootstrap->coming_back)
-			bootstrap->problem = 0; // the tag moved back
+		wanted_settle(bootstrap); // the tag moved back
+		hold_set(bootstrap);
 		return 0;
 	}
 	if (!*bootstrap->cache_folder)
 		return 1;
-	bootstrap_note_read(bootstrap->cache_folder, BOOTSTRAP_NOTE_BROKEN, note);
-	if (bootstrap_trial_is_given_up(&bootstrap->trial, note, bootstrap->wanted, bootstrap->variables_hash)) {
-		if (bootstrap->problem != -ETIME)
-			snprintf(bootstrap->problem_sentence, sizeof(bootstrap->problem_sentence),
-				"the bootstrap %.19s got no further and was given up; set another digest, or this one again after "
-				"another, to have it tried anew",
-				bootstrap->wanted);
-		bootstrap->problem = -ETIME;
-		if (!bootstrap->walk)
-			come_back(bootstrap); // until the good one is here better this one than none
-		if (bootstrap->walk)
-			return 0;
-	} else if (*note) {
-		given_up_note_write(bootstrap, NULL); // read again next time
-	}
 	if (bootstrap_cache_check(bootstrap->cache_folder, bootstrap->wanted, bootstrap->keys_hash) < 0)
 		return 1;
 	layer_path = bootstrap_cache_layer(bootstrap->cache_folder, bootstrap->wanted);
@@ -513,26 +572,21 @@ static void on_pulled(const struct bootstrap_pulled *pulled, void *user)
 		return;
 	}
 	if (pulled->kept)
-		bootstrap_cache_keep(bootstrap->cache_folder, bootstrap->wanted, bootstrap->trial.last_ready);
+		cache_tidy(bootstrap);
 	wanted_use(bootstrap, pulled->layer_path);
 }
-
-static void other_pull(struct bootstrap *bootstrap);
 
 // What the tag names now.
 static bool on_named(const char *digest, void *user)
 {
 	struct bootstrap *bootstrap = user;
 
-	if (!str_equal(digest, bootstrap->wanted))
-		bootstrap->coming_back = false;
 	memcpy(bootstrap->wanted, digest, sizeof(bootstrap->wanted));
-	(void)timer_set(bootstrap->attempt_timer, bootstrap->look_sec * USEC_PER_SEC); // else the tag stands
+	hold_set(bootstrap);
+	look_later(bootstrap);
 	if (wanted_find(bootstrap) != 0)
 		return true;
 	bootstrap->pull = NULL;
-	if (bootstrap->coming_back)
-		other_pull(bootstrap);
 	return false;
 }
 
@@ -548,57 +602,77 @@ static int pull_start(struct bootstrap *bootstrap, const char *reference, bool (
 		reference, &bootstrap->pull);
 }
 
-// The last good one could not be had: say so, come again; what was given up stays laid meanwhile.
-static void come_back_fail(struct bootstrap *bootstrap, const char *sentence, unsigned retry_after_sec)
+static void wanted_pull(struct bootstrap *bootstrap)
 {
-	uint64_t wait = attempt_wait_usec(bootstrap, retry_after_sec);
+	const char *reference = bootstrap->tag ? bootstrap->tag : bootstrap->wanted;
+	struct diag diag = {0};
+	int r = pull_start(bootstrap, reference, bootstrap->tag ? on_named : NULL, on_pulled);
 
-	snprintf(bootstrap->problem_sentence, sizeof(bootstrap->problem_sentence),
-		"the bootstrap %.19s got no further and was given up, and the last good one cannot be had: %.600s",
-		bootstrap->wanted, sentence);
-	if (timer_set(bootstrap->attempt_timer, wait + 100 * USEC_PER_MSEC) < 0)
-		snprintf(bootstrap->problem_sentence, sizeof(bootstrap->problem_sentence),
-			"the bootstrap %.19s was given up, and there is no timer to try for the last good one again",
-			bootstrap->wanted);
+	if (r < 0) {
+		(void)diag_set(&diag, r, "", "%s cannot be asked for %s: %s", bootstrap->url, reference, strerror(-r));
+		attempt_refuse(bootstrap, r, &diag, 0);
+	}
 }
 
-static void on_other_pulled(const struct bootstrap_pulled *pulled, void *user)
+/* The stand-in could not be had, or is @refused by what it is: say so, come again, and see what else there is; what is laid
+ * stays meanwhile. */
+static void seek_fail(struct bootstrap *bootstrap, bool refused, const char *sentence, unsigned retry_after_sec)
+{
+	unsigned least_sec = refused && bootstrap->look_sec > retry_after_sec ? bootstrap->look_sec : retry_after_sec;
+	uint64_t wait = attempt_wait_usec(bootstrap, least_sec);
+
+	snprintf(bootstrap->seek_sentence, sizeof(bootstrap->seek_sentence), "; it %s: %.200s",
+		refused ? "is refused" : "cannot be had", sentence);
+	if (timer_set(bootstrap->attempt_timer, wait + 100 * USEC_PER_MSEC) < 0)
+		snprintf(bootstrap->seek_sentence, sizeof(bootstrap->seek_sentence), "; there is no timer to try for it again");
+	if (bootstrap->tag || !is_settled(bootstrap))
+		wanted_pull(bootstrap);
+}
+
+static void on_stand_in_pulled(const struct bootstrap_pulled *pulled, void *user)
 {
 	struct bootstrap *bootstrap = user;
+	const char *other = stand_in(bootstrap);
 	struct diag diag = {0};
-	int r;
+	int r = 0;
 
 	bootstrap->pull = NULL;
+	if (!seeks_stand_in(bootstrap)) { // what was given up got ready, say
+		look_later(bootstrap);
+		return;
+	}
 	if (pulled->error < 0) {
-		come_back_fail(bootstrap, diag_text(pulled->diag), pulled->retry_after_sec);
+		seek_fail(bootstrap, pulled->refused, diag_text(pulled->diag), pulled->retry_after_sec);
 		return;
 	}
 	if (pulled->kept)
-		bootstrap_cache_keep(bootstrap->cache_folder, bootstrap->wanted, pulled->digest);
-	r = artifact_use(bootstrap, pulled->digest, pulled->layer_path, &diag);
-	if (r < 0) {
-		come_back_fail(bootstrap, diag_text(&diag), 0);
-		return;
-	}
-	bootstrap->coming_back = false;
-	if (bootstrap->tag)
-		(void)timer_set(bootstrap->attempt_timer, bootstrap->look_sec * USEC_PER_SEC); // else the tag stands
+		cache_tidy(bootstrap);
+	if (str_equal(other, pulled->digest)) // else it is another one by now
+		r = artifact_use(bootstrap, pulled->digest, pulled->layer_path, &diag);
+	if (r < 0)
+		seek_fail(bootstrap, true, diag_text(&diag), 0);
+	else
+		look_later(bootstrap);
 }
 
-// By its digest: what a tag names is another question.
-static void other_pull(struct bootstrap *bootstrap)
+// From the cache, else by its digest: what a tag names is another question.
+static void stand_in_get(struct bootstrap *bootstrap)
 {
-	const char *other = bootstrap_trial_other(&bootstrap->trial, bootstrap->wanted);
-	int r = other ? pull_start(bootstrap, other, NULL, on_other_pulled) : -ENOENT;
+	struct diag diag = {0};
+	int r = stand_in_use(bootstrap, &diag);
 
+	if (r == 1)
+		r = pull_start(bootstrap, stand_in(bootstrap), NULL, on_stand_in_pulled);
+	else if (r == 0)
+		look_later(bootstrap);
 	if (r < 0)
-		come_back_fail(bootstrap, strerror(-r), 0);
+		seek_fail(bootstrap, *diag.message != '\0', *diag.message ? diag_text(&diag) : strerror(-r), 0);
 }
 
 static void attempt_start(struct bootstrap *bootstrap)
 {
-	const char *reference = bootstrap->tag ? bootstrap->tag : bootstrap->wanted;
 	struct diag diag = {0};
+	bool found = false;
 	int r;
 
 	if (!bootstrap->tag && !*bootstrap->wanted) {
@@ -607,23 +681,22 @@ static void attempt_start(struct bootstrap *bootstrap)
 			attempt_refuse(bootstrap, r, &diag, 0);
 		return;
 	}
-	if (bootstrap->tag && !*bootstrap->wanted) {
+	if (!bootstrap->tag) {
+		found = wanted_find(bootstrap) == 0;
+	} else if (!*bootstrap->wanted) {
 		bootstrap_tag_noted(bootstrap->cache_folder, bootstrap->repository, bootstrap->tag, bootstrap->wanted);
 		if (*bootstrap->wanted)
 			(void)wanted_find(bootstrap); // walked from the cache, when it is there; the tag is looked up all the same
 	}
-	if (!bootstrap->tag && wanted_find(bootstrap) == 0) {
-		if (bootstrap->coming_back)
-			other_pull(bootstrap);
+	if (seeks_stand_in(bootstrap)) {
+		stand_in_get(bootstrap);
 		return;
 	}
+	if (found)
+		return;
 	if (!bootstrap->walk)
 		bootstrap->status.phase = BOOTSTRAP_PULLING; // the sentence of the last attempt stays until this one knows more
-	r = pull_start(bootstrap, reference, bootstrap->tag ? on_named : NULL, on_pulled);
-	if (r < 0) {
-		(void)diag_set(&diag, r, "", "%s cannot be asked for %s: %s", bootstrap->url, reference, strerror(-r));
-		attempt_refuse(bootstrap, r, &diag, 0);
-	}
+	wanted_pull(bootstrap);
 }
 
 static int on_attempt_timer(sd_event_source *source, uint64_t usec, void *user)
@@ -737,14 +810,16 @@ static int variables_copy(struct bootstrap *bootstrap, const struct value *varia
 	return json_parse(text, strlen(text), 0, &bootstrap->variables, NULL);
 }
 
-static void last_ready_read(struct bootstrap *bootstrap)
+static void notes_read(struct bootstrap *bootstrap)
 {
 	char note[BOOTSTRAP_NOTE_MAX] = "";
 
-	if (*bootstrap->cache_folder)
-		bootstrap_note_read(bootstrap->cache_folder, BOOTSTRAP_NOTE_READY, note);
+	if (!*bootstrap->cache_folder)
+		return;
+	bootstrap_note_read(bootstrap->cache_folder, BOOTSTRAP_NOTE_READY, note);
 	if (oci_digest_valid(note))
 		memcpy(bootstrap->trial.last_ready, note, OCI_DIGEST_TEXT);
+	bootstrap_note_read(bootstrap->cache_folder, BOOTSTRAP_NOTE_BROKEN, bootstrap->given_up);
 }
 
 int bootstrap_new(const struct bootstrap_config *config, struct bootstrap **ret, struct diag *reterr)
@@ -796,7 +871,7 @@ int bootstrap_new(const struct bootstrap_config *config, struct bootstrap **ret,
 			bootstrap);
 	if (r < 0)
 		return r;
-	last_ready_read(bootstrap);
+	notes_read(bootstrap);
 	*ret = TAKE_PTR(bootstrap);
 	return 0;
 }

@@ -5,7 +5,7 @@
 // An artifact that gets no further for come_back_sec, by its own fault while this server lays it, is given up for that last
 // one (never the other way round, and never one that was entirely ready itself), until another digest or other variables
 // are wanted. Which one was entirely ready last stands in the Lease, too: who takes it over knows it, and pulls it when it
-// has to come back and is not here.
+// has to come back and is not here; until then it watches, if all it has is an older one.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 

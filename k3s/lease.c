@@ -55,8 +55,8 @@ struct lease {
 	int64_t transitions;
 	uint64_t asked_usec;      // when the round under way began
 	uint64_t held_until_usec; // 0: not held
-	bool told_held;
-	char note[LEASE_NOTE_MAX];
+	bool told_held, watching;
+	char note[LEASE_NOTE_MAX], own[LEASE_NOTE_MAX]; // the one that counts; what was set and is not written yet, or ""
 	bool under_way, note_read, note_set; // a round; another note was read, or set too late for it
 	lease_changed_t on_changed;
 	void *user;
@@ -91,9 +91,17 @@ void lease_set_note(struct lease *lease, const char *note)
 	if (strlen(note) >= sizeof(lease->note) || str_equal(note, lease->note))
 		return;
 	snprintf(lease->note, sizeof(lease->note), "%s", note);
+	snprintf(lease->own, sizeof(lease->own), "%s", note);
 	lease->note_set = lease->under_way;
 	if (lease_held(lease) && !lease->under_way)
 		(void)timer_set(lease, 0); // else with the next renewal
+}
+
+void lease_set_watching(struct lease *lease, bool watching)
+{
+	lease->watching = watching;
+	if (watching)
+		lease->held_until_usec = 0;
 }
 
 // One round is over: tell what changed, come again.
@@ -161,7 +169,9 @@ static void on_written(const struct kube_answer *answer, void *user)
 	struct lease *lease = user;
 
 	if (answer->error == 0) {
-		lease->held_until_usec = lease->asked_usec + LEASE_DURATION_SEC * USEC_PER_SEC;
+		lease->held_until_usec = lease->watching ? 0 : lease->asked_usec + LEASE_DURATION_SEC * USEC_PER_SEC;
+		if (!lease->note_set)
+			*lease->own = '\0';
 		// what we wrote ourselves is no news at the next look
 		(void)lease_step(&lease->seen, answer->object, lease->self, time_boot_usec());
 	}
@@ -183,16 +193,20 @@ static void on_read(const struct kube_answer *answer, void *user)
 		return;
 	}
 	action = lease_step(&lease->seen, answer->object, lease->self, time_boot_usec());
-	note = lease_note_newest(action, lease->note, lease->seen.note);
+	note = lease_note_newest(action, lease->own, lease->seen.note);
 	if (!str_equal(note, lease->note)) {
 		snprintf(lease->note, sizeof(lease->note), "%s", note);
 		lease->note_read = true;
 	}
+	if (!str_equal(note, lease->own))
+		*lease->own = '\0'; // who holds it knows more
 	lease->note_set = false; // what is written now has it
 	transitions = value_path(answer->object, "spec", "leaseTransitions", NULL);
 	lease->transitions = 0;
 	if (transitions)
 		(void)value_int(transitions, "leaseTransitions", 0, INT32_MAX, &lease->transitions, NULL); // 0 is fine
+	if (lease->watching)
+		action = LEASE_WAIT;
 	if (action == LEASE_RENEW)
 		acquired = value_text(value_path(answer->object, "spec", "acquireTime", NULL));
 	else

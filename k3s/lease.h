@@ -21,8 +21,8 @@ enum lease_action { LEASE_CREATE, LEASE_TAKE, LEASE_RENEW, LEASE_WAIT };
 /* @lease: the object, or NULL when there is none. Updates @seen. LEASE_WAIT: another one holds it. */
 enum lease_action lease_step(struct lease_seen *seen, const struct value *lease, const char *self, uint64_t now_usec);
 
-/* Which note counts: a Lease that was ours all the time has what we wrote, but for what we did not come to write; anybody
- * else's knows more than we. Either may be "". Pure. */
+/* Which note counts: what stands in the Lease (@seen), whoever wrote it; but for what we set and did not come to write yet
+ * (@own), while the Lease is ours or has none. Either may be "". Pure. */
 const char *lease_note_newest(enum lease_action action, const char *own, const char *seen);
 
 struct lease;
@@ -36,6 +36,8 @@ DEFINE_CLEANUP(lease)
 bool lease_held(const struct lease *lease);
 const char *lease_holder(const struct lease *lease); // last seen holder, "" unknown
 const char *lease_note(const struct lease *lease);   // what was read or set last, "" none
-/* Our own: written at once while held, else when the Lease becomes ours and nobody's note stands in it. Longer than
- * LEASE_NOTE_MAX - 1 is none. */
+/* Our own: written at once while held, else when the Lease becomes ours and nobody's note stands in it. One that is longer
+ * than LEASE_NOTE_MAX - 1 is not taken. */
 void lease_set_note(struct lease *lease, const char *note);
+/* Look on only: what is held is held no more, others may take it when it was silent for long enough; nothing is taken. */
+void lease_set_watching(struct lease *lease, bool watching);

@@ -65,11 +65,11 @@ static void what_was_kept_comes_back(void **state)
 	assert_int_equal(bootstrap_cache_check(folder, first, "bb"), -ENOENT);
 	save("layer2", second);
 	save("layer3", third);
-	bootstrap_cache_keep(folder, third, first);
+	bootstrap_cache_keep(folder, (const char *[]){third, "", first}, 3);
 	assert_int_equal(bootstrap_cache_check(folder, first, keys_hash), 0);
 	assert_int_equal(bootstrap_cache_check(folder, second, keys_hash), -ENOENT);
 	assert_int_equal(bootstrap_cache_check(folder, third, keys_hash), 0);
-	bootstrap_cache_keep(folder, third, "");
+	bootstrap_cache_keep(folder, (const char *[]){third, "sha256:1"}, 2);
 	assert_int_equal(bootstrap_cache_check(folder, first, keys_hash), -ENOENT);
 	assert_int_equal(bootstrap_cache_check(folder, third, keys_hash), 0);
 }

@@ -11,6 +11,8 @@
 #define OLD "sha256:1111111111111111111111111111111111111111111111111111111111111111"
 #define NEW "sha256:2222222222222222222222222222222222222222222222222222222222222222"
 
+#define WANTED "sha256:3333333333333333333333333333333333333333333333333333333333333333"
+
 enum { COME_BACK_SEC = 100 };
 
 static struct bootstrap_trial trial_of(const char *last_ready)
@@ -137,7 +139,7 @@ static void what_another_server_laid_proves_nothing_and_no_artifact_is_none(void
 	assert_string_equal(trial.last_ready, OLD);
 }
 
-static void what_another_server_had_ready_is_not_given_up_and_is_what_comes_back(void **state)
+static void what_the_lease_says_is_not_given_up_and_is_what_comes_back(void **state)
 {
 	struct bootstrap_trial trial = trial_of("");
 	char note[BOOTSTRAP_NOTE_MAX];
@@ -145,8 +147,9 @@ static void what_another_server_had_ready_is_not_given_up_and_is_what_comes_back
 	assert_false(bootstrap_trial_learn(&trial, ""));
 	assert_false(bootstrap_trial_learn(&trial, "sha256:1"));
 	assert_false(bootstrap_trial_learn(&trial, OLD "1"));
-	assert_string_equal(trial.last_ready, "");
+	assert_string_equal(trial.learned, "");
 	assert_true(bootstrap_trial_learn(&trial, OLD));
+	assert_string_equal(trial.last_ready, ""); // nothing that outlives the Lease
 	assert_false(bootstrap_trial_learn(&trial, OLD));
 	assert_string_equal(bootstrap_trial_other(&trial, NEW), OLD);
 	assert_int_equal(step(&trial, waits, 1000), BOOTSTRAP_OPEN);
@@ -158,6 +161,49 @@ static void what_another_server_had_ready_is_not_given_up_and_is_what_comes_back
 	assert_false(bootstrap_trial_is_given_up(&trial, note, NEW, "variables"));
 	assert_int_equal(step(&trial, waits, 1200), BOOTSTRAP_OPEN);
 	assert_null(bootstrap_trial_other(&trial, NEW));
+	assert_true(bootstrap_trial_learn(&trial, OLD)); // nobody had
+	assert_true(bootstrap_trial_is_given_up(&trial, note, NEW, "variables"));
+	assert_true(bootstrap_trial_learn(&trial, "")); // there is nothing to come back to
+	assert_false(bootstrap_trial_is_given_up(&trial, note, NEW, "variables"));
+}
+
+static void what_was_ready_here_is_not_given_up_for_what_the_lease_says(void **state)
+{
+	struct bootstrap_trial trial = trial_of(OLD);
+	char note[BOOTSTRAP_NOTE_MAX];
+
+	bootstrap_given_up_note(NEW, "v", note);
+	assert_int_equal(step(&trial, ready, 1000), BOOTSTRAP_PROVEN);
+	assert_true(bootstrap_trial_learn(&trial, OLD));
+	assert_int_equal(step(&trial, waits, 2000), BOOTSTRAP_OPEN);
+	assert_int_equal(step(&trial, waits, 9000), BOOTSTRAP_OPEN);
+	assert_false(bootstrap_trial_is_given_up(&trial, note, NEW, "v"));
+	assert_string_equal(trial.last_ready, NEW);
+}
+
+static void a_server_that_was_away_comes_back_to_what_the_lease_says(void **state)
+{
+	struct bootstrap_trial trial = trial_of(OLD);
+
+	assert_string_equal(bootstrap_trial_other(&trial, WANTED), OLD);
+	assert_true(bootstrap_trial_learn(&trial, NEW));
+	assert_string_equal(bootstrap_trial_other(&trial, WANTED), NEW);
+	assert_string_equal(bootstrap_trial_other(&trial, NEW), OLD); // when that is refused
+	assert_string_equal(trial.last_ready, OLD);
+}
+
+static void what_is_seen_ready_is_proven_by_the_lease_s_word(void **state)
+{
+	struct bootstrap_trial trial = trial_of(OLD);
+	struct stage_walk_result watched = ready, nobody = ready;
+
+	watched.holder = false;
+	nobody.holder = nobody.someone_lays = false;
+	assert_true(bootstrap_trial_learn(&trial, NEW));
+	assert_int_equal(step(&trial, nobody, 1000), BOOTSTRAP_OPEN);
+	assert_int_equal(step(&trial, watched, 1001), BOOTSTRAP_PROVEN);
+	assert_string_equal(trial.last_ready, NEW);
+	assert_int_equal(bootstrap_trial_step(&trial, &watched, OLD, NEW, 1002 * USEC_PER_SEC), BOOTSTRAP_OPEN);
 }
 
 static void what_was_given_up_is_known_by_digest_and_variables(void **state)
@@ -183,7 +229,10 @@ int main(void)
 		cmocka_unit_test(one_that_is_walked_in_the_stead_of_the_wanted_is_not_given_up),
 		cmocka_unit_test(one_that_is_entirely_ready_is_the_one_to_come_back_to),
 		cmocka_unit_test(what_another_server_laid_proves_nothing_and_no_artifact_is_none),
-		cmocka_unit_test(what_another_server_had_ready_is_not_given_up_and_is_what_comes_back),
+		cmocka_unit_test(what_the_lease_says_is_not_given_up_and_is_what_comes_back),
+		cmocka_unit_test(what_was_ready_here_is_not_given_up_for_what_the_lease_says),
+		cmocka_unit_test(a_server_that_was_away_comes_back_to_what_the_lease_says),
+		cmocka_unit_test(what_is_seen_ready_is_proven_by_the_lease_s_word),
 		cmocka_unit_test(what_was_given_up_is_known_by_digest_and_variables),
 	};
 

@@ -37,31 +37,43 @@ static int replace_text(char **text, const char *with)
 	return 0;
 }
 
-/* One that ends before the stored one is an older one: another server has renewed it. Of another CA
- * (@fresh) it is taken in any case. 1: it is stored now, 0: it was older. */
-static int take_kubeconfig(struct region *region, const char *kubeconfig, bool fresh)
+enum taken { TAKEN_NOTHING, TAKEN_SAME, TAKEN_ANOTHER };
+
+/* One that does not outlast the stored one is no news: another server has renewed it. Of another CA
+ * (@fresh) it is taken in any case, and after a revocation: who gave the stored one may be who was
+ * revoked, and that it lasts long says nothing for it then. */
+static int take_kubeconfig(
+	struct region *region, const char *kubeconfig, bool fresh, enum taken *ret)
 {
 	CLEANUP(secret_text_free) char *stored = NULL;
-	int r = fresh ? -ENOENT : region_secret_get(region, "kubeconfig", &stored);
+	bool doubtful;
+	int r = region_secret_is_doubtful(region, "kubeconfig", &doubtful);
+	if (r < 0)
+		return r;
+	r = fresh ? -ENOENT : region_secret_get(region, "kubeconfig", &stored);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	if (stored && kubeconfig_is_older(kubeconfig, stored))
+	*ret = TAKEN_NOTHING;
+	if (stored && !doubtful && !kubeconfig_is_newer(kubeconfig, stored))
 		return 0;
-	r = region_secret_put(region, "kubeconfig", kubeconfig);
-	return r < 0 ? r : 1;
+	*ret = stored && str_equal(stored, kubeconfig) ? TAKEN_SAME : TAKEN_ANOTHER;
+	return region_secret_put(region, "kubeconfig", kubeconfig);
 }
 
 static int take_cluster(struct region *region, struct cluster *cluster,
-	const struct cluster_body *body, const char *identity, bool same)
+	const struct cluster_body *body, const char *identity, bool same, bool *ret_news)
 {
+	AUTO_FREE char *before = TAKE_PTR(cluster->endpoints);
+	bool first_time = !cluster->handed_over, was_ready = cluster->ever_ready;
+	bool other = !str_equal(cluster->identity_hash ? cluster->identity_hash : "", identity);
 	struct json_out out = { 0 };
+	enum taken taken = TAKEN_NOTHING;
 	if (body->endpoints) {
 		json_out_value(&out, body->endpoints);
 	} else {
 		json_out_array_begin(&out);
 		json_out_array_end(&out);
 	}
-	free(cluster->endpoints);
 	cluster->endpoints = json_out_take(&out);
 	if (!cluster->endpoints || replace_text(&cluster->ca_cert, body->ca_cert) < 0 ||
 		replace_text(&cluster->ca_hash, body->ca_hash) < 0 ||
@@ -69,9 +81,12 @@ static int take_cluster(struct region *region, struct cluster *cluster,
 		return -ENOMEM;
 	cluster->handed_over = 1;
 	cluster->ever_ready |= body->ever_ready;
-	int r = take_kubeconfig(region, body->kubeconfig, !same);
+	int r = take_kubeconfig(region, body->kubeconfig, !same, &taken);
 	if (r >= 0 && body->server_token)
 		r = region_secret_put(region, "server-token", body->server_token);
+	*ret_news = first_time || other || taken != TAKEN_NOTHING ||
+		    was_ready != (cluster->ever_ready != 0) ||
+		    !str_equal(before ? before : "", cluster->endpoints);
 	return r < 0 ? r : store_cluster_put(region->store, cluster);
 }
 
@@ -105,13 +120,15 @@ int api_cluster(struct region *region, struct request *request)
 	AUTO_FREE char *sentence = NULL;
 	const struct node *node = request->node;
 	enum hand_over_verdict verdict;
+	enum taken taken = TAKEN_NOTHING;
 	struct cluster_body body;
 	struct diag diag = { 0 };
 	char identity[SHA256_HEX + 1];
 	int r = request_json(request, &document);
 	if (r < 0)
 		return r;
-	if (cluster_body_decode(document, &body, &diag) < 0)
+	if (cluster_body_decode(document, &body, &diag) < 0 ||
+		kubeconfig_check(body.kubeconfig, body.ca_cert, region_now_sec(region), &diag) < 0)
 		return request_answer_error(request, 400, "bad-body", "%s", diag_text(&diag));
 	if (!api_node_heard(region, request))
 		return 0;
@@ -123,6 +140,7 @@ int api_cluster(struct region *region, struct request *request)
 		    (cluster->handed_over && str_equal(cluster->ca_hash, body.ca_hash) &&
 			    rotation_knows(region, body.server_token));
 	bool first_time = !cluster->handed_over;
+	bool news = false;
 	if ((r = judge(region, cluster, node, &body, same, &verdict, &sentence)) < 0)
 		return r;
 	switch (verdict) {
@@ -131,14 +149,16 @@ int api_cluster(struct region *region, struct request *request)
 	case HAND_OVER_DIFFERS:
 		return request_answer_error(request, 409, "cluster-known", "%s", sentence);
 	case HAND_OVER_KUBECONFIG:
-		if ((r = take_kubeconfig(region, body.kubeconfig, false)) < 0)
+		if ((r = take_kubeconfig(region, body.kubeconfig, false, &taken)) < 0)
 			return r;
-		if (r > 0)
-			region_audit(region, node->name, "kubeconfig renewed", cluster->name,
-				"CA %.16s", body.ca_hash);
+		news = taken != TAKEN_NOTHING;
+		if (news)
+			region_audit(region, node->name,
+				taken == TAKEN_SAME ? "kubeconfig confirmed" : "kubeconfig renewed",
+				cluster->name, "CA %.16s", body.ca_hash);
 		break;
 	case HAND_OVER_ALL:
-		if ((r = take_cluster(region, cluster, &body, identity, same)) < 0)
+		if ((r = take_cluster(region, cluster, &body, identity, same, &news)) < 0)
 			return r;
 		if (first_time || !same)
 			region_audit(region, node->name,
@@ -146,7 +166,8 @@ int api_cluster(struct region *region, struct request *request)
 				"CA %.16s", body.ca_hash);
 		break;
 	}
-	region_wake(region, "cluster");
+	if (news)
+		region_wake(region, "cluster");
 	request->commit = true;
 	return request_answer_empty(request, 200);
 }

@@ -84,18 +84,21 @@ static int volumes_made(struct region *region, const struct node *node, char **r
 	return *ret ? 0 : -ENOMEM;
 }
 
-/* Is it @node that is to hand over a new kubeconfig? The stored one ends soon, and this is the one
- * healthy server that is asked for another. */
+/* Is it @node that is to hand over a new kubeconfig? The stored one ends soon, or a server was revoked
+ * that may have given it, and this is the one healthy server that is asked for another. */
 static int renews_kubeconfig(struct region *region, const struct membership *membership,
 	const struct node *node, bool *ret)
 {
 	CLEANUP(secret_text_free) char *stored = NULL;
+	bool doubtful;
 	if (membership_server(membership, node->id) == SIZE_MAX)
 		return 0;
 	int r = region_secret_get(region, "kubeconfig", &stored);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	if (!kubeconfig_ends_soon(stored, region_now_sec(region)))
+	if ((r = region_secret_is_doubtful(region, "kubeconfig", &doubtful)) < 0)
+		return r;
+	if (!doubtful && !kubeconfig_ends_soon(stored, region_now_sec(region)))
 		return 0;
 	AUTO_FREE bool *end = calloc(membership->n_servers + 1, sizeof(*end));
 	if (!end)

@@ -135,6 +135,23 @@ static int add_peer_places(struct region *region, struct places *places)
 	return more ? 0 : -ENOMEM;
 }
 
+// Nor does it get, by chance, the address of a server that left and has to be heard for a while.
+static int add_leaving_places(struct region *region, struct places *places)
+{
+	struct node **nodes;
+	size_t n;
+	int r = mesh_leaving_list(region, &nodes, &n);
+	if (r < 0)
+		return r;
+	unsigned *more = realloc(places->numbers, (places->n_numbers + n + 1) * sizeof(*more));
+	for (size_t i = 0; more && i < n; i++)
+		more[places->n_numbers++] = (unsigned)nodes[i]->number;
+	if (more)
+		places->numbers = more;
+	node_list_free(nodes, n);
+	return more ? 0 : -ENOMEM;
+}
+
 static int choose_number(const struct region *region, const struct places *places,
 	const char *wished, int64_t *ret, struct diag *reterr)
 {
@@ -157,6 +174,23 @@ static int choose_number(const struct region *region, const struct places *place
 				wished);
 	*ret = number;
 	return 0;
+}
+
+int enrolment_place(struct region *region, const char *wished, int64_t *ret_number,
+	size_t *ret_n_servers, struct diag *reterr)
+{
+	struct places places = { 0 };
+	int r = store_node_places(
+		region->store, &places.numbers, &places.n_numbers, &places.n_servers);
+	if (r >= 0)
+		r = add_peer_places(region, &places);
+	if (r >= 0 && !(wished && wished[0]))
+		r = add_leaving_places(region, &places);
+	if (r >= 0)
+		r = choose_number(region, &places, wished, ret_number, reterr);
+	*ret_n_servers = places.n_servers;
+	free(places.numbers);
+	return r;
 }
 
 int node_revoke(struct region *region, struct node *node, const char *actor, const char *why)
@@ -203,15 +237,9 @@ static int fill_node(struct region *region, const struct enrolment *enrolment,
 	const struct admission *admission, const char *wished, bool replaces_server,
 	struct node *node, struct diag *reterr)
 {
-	struct places places = { 0 };
 	struct cidr address;
-	int r = store_node_places(
-		region->store, &places.numbers, &places.n_numbers, &places.n_servers);
-	if (r >= 0)
-		r = add_peer_places(region, &places);
-	if (r >= 0)
-		r = choose_number(region, &places, wished, &node->number, reterr);
-	AUTO_FREE unsigned *numbers = places.numbers;
+	size_t n_servers;
+	int r = enrolment_place(region, wished, &node->number, &n_servers, reterr);
 	if (r < 0)
 		return r;
 	if ((r = assign_mesh_address(region->config, node->number, &address)) < 0)
@@ -226,7 +254,7 @@ static int fill_node(struct region *region, const struct enrolment *enrolment,
 	(void)snprintf(node->remote, sizeof(node->remote), "%s", enrolment->remote);
 	node->durable = admission->durable;
 	node->state = admission->by_token && !admission->durable ? NODE_RESERVED : NODE_APPROVED;
-	node->is_server = assign_is_server(region->config, places.n_servers,
+	node->is_server = assign_is_server(region->config, n_servers,
 		admission->may_be_server || (admission->keeps_role && replaces_server));
 	node->approved_sec = node->seen_sec = region_now_sec(region);
 	if (enrolment_code(region, enrolment, node->code) < 0)

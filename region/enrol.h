@@ -16,6 +16,11 @@ struct admission {
 	bool durable;
 	bool by_token; // reserved until durable; a person's approval is for good
 };
+/* The number of a node: of the name @wished, else ("" or NULL) the lowest that is free. A revoked
+ * server that is still in the mesh keeps its own from who did not ask for its name: being given it
+ * ends its time there. *ret_n_servers: how many there are. Errors as of enrolment_admit(). */
+int enrolment_place(struct region *region, const char *wished, int64_t *ret_number,
+	size_t *ret_n_servers, struct diag *reterr);
 /* Make @enrolment's key a node: name, number, role, certificate, place in the mesh; a replaced node
  * is revoked. -EEXIST the wished name or the WireGuard key is taken; -EINVAL it does not fit the
  * naming; -ERANGE no address left. */

@@ -211,17 +211,58 @@ static int stored_end(const char *stored, int64_t *ret_sec)
 	return r;
 }
 
+static bool is_ca(const char *base64, const char *ca_pem)
+{
+	AUTO_FREE uint8_t *bytes = NULL;
+	size_t n = 0, n_pem = strlen(ca_pem);
+	if (!base64 || base64_decode(base64, &bytes, &n) < 0)
+		return false;
+	while (n && bytes[n - 1] == '\n')
+		n--;
+	while (n_pem && ca_pem[n_pem - 1] == '\n')
+		n_pem--;
+	return n == n_pem && memcmp(bytes, ca_pem, n) == 0;
+}
+
+static int check(const struct value *document, const char *ca_pem, int64_t now_sec,
+	struct diag *reterr)
+{
+	int64_t end_sec;
+	if (!is_ca(plain(first(document, "clusters", "cluster"), "certificate-authority-data"),
+		    ca_pem))
+		return diag_set(reterr, -EINVAL, "kubeconfig",
+			"its certificate-authority-data must be caCert");
+	if (!plain(first(document, "users", "user"), "client-key-data") ||
+		certificate_end(document, &end_sec) < 0)
+		return diag_set(reterr, -EINVAL, "kubeconfig",
+			"must have a client's certificate and key");
+	if (end_sec - now_sec > KUBECONFIG_MAX_SEC)
+		return diag_set(reterr, -EINVAL, "kubeconfig",
+			"its client certificate must end within two years");
+	return 0;
+}
+
+int kubeconfig_check(const char *given, const char *ca_pem, int64_t now_sec, struct diag *reterr)
+{
+	CLEANUP(value_freep) struct value *document = NULL;
+	if (yaml_parse(given, strlen(given), MAX_STORED, "kubeconfig", &document, NULL) < 0)
+		return diag_set(reterr, -EINVAL, "kubeconfig", "must be a kubeconfig");
+	int r = check(document, ca_pem, now_sec, reterr);
+	wipe(document);
+	return r;
+}
+
 bool kubeconfig_ends_soon(const char *stored, int64_t now_sec)
 {
 	int64_t end_sec;
-	return stored_end(stored, &end_sec) >= 0 && end_sec - now_sec <= SOON_SEC;
+	return stored_end(stored, &end_sec) < 0 || end_sec - now_sec <= SOON_SEC;
 }
 
-bool kubeconfig_is_older(const char *given, const char *stored)
+bool kubeconfig_is_newer(const char *given, const char *stored)
 {
 	int64_t given_sec, stored_sec;
-	return stored_end(given, &given_sec) >= 0 && stored_end(stored, &stored_sec) >= 0 &&
-	       given_sec < stored_sec;
+	return stored_end(stored, &stored_sec) < 0 ||
+	       (stored_end(given, &given_sec) >= 0 && given_sec > stored_sec);
 }
 
 char *kubeconfig_warning(const char *stored, int64_t now_sec)

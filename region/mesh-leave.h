@@ -15,7 +15,7 @@ bool mesh_leave_waits(const struct job *job, bool over_lan, int64_t now_sec);
 int mesh_leave(struct region *region, const struct node *node);
 // The job @job ends: its node's time, too.
 int mesh_leave_job(struct region *region, const struct job *job);
-// Another node is given the number, and with it the address.
+// Another node is given the number, and with it the address: by name, as others get another one.
 int mesh_leave_place(struct region *region, int64_t number);
 // Whose time is over; called every few seconds.
 int mesh_leave_step(struct region *region);

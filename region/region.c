@@ -323,6 +323,16 @@ int region_secret_get(struct region *region, const char *name, char **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
+int region_secret_is_doubtful(struct region *region, const char *name, bool *ret)
+{
+	char id[160];
+	CLEANUP(secret_freep) struct secret *secret = NULL;
+	secret_id(region, name, id);
+	int r = store_secret_get(region->store, id, &secret);
+	*ret = r >= 0 && secret->rotate;
+	return r == -ENOENT ? 0 : r;
+}
+
 int region_node_certificate(struct region *region, struct node *node, const uint8_t *spki,
 	size_t n_spki, struct diag *reterr)
 {

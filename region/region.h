@@ -64,6 +64,9 @@ int region_secret_get(
 	struct region *region, const char *name, char **ret); // -ENOENT; the caller wipes and frees
 int region_secret_remove(struct region *region, const char *name);
 void secret_text_free(char **text);			      // wipes; for CLEANUP
+// A node that may know it, or gave it, was revoked since it was put (rotation.h). false: there is
+// none.
+int region_secret_is_doubtful(struct region *region, const char *name, bool *ret);
 
 int region_node_certificate(struct region *region, struct node *node, const uint8_t *spki,
 	size_t n_spki, struct diag *reterr);

@@ -337,6 +337,48 @@ static void a_dropped_job_and_another_node_of_its_address_end_its_time(void **st
 	}
 }
 
+static int64_t place_of(const char *wished)
+{
+	int64_t number = 0;
+	size_t n_servers;
+	struct diag diag = { 0 };
+	assert_int_equal(enrolment_place(&region, wished, &number, &n_servers, &diag), 0);
+	assert_int_equal(n_servers, 1);
+	return number;
+}
+
+// Who gave it may be who is gone; a worker can have given none.
+static void a_kubeconfig_is_doubtful_once_a_server_was_revoked(void **state)
+{
+	bool doubtful = true;
+	assert_int_equal(region_secret_is_doubtful(&region, "kubeconfig", &doubtful), 0);
+	assert_false(doubtful); // there is none
+	assert_int_equal(region_secret_put(&region, "kubeconfig", "k"), 0);
+	member_add(1, true, 0, "{}");
+	struct node server = member_add(2, true, 1, "{}"), worker = member_add(3, false, 1, "{}");
+	assert_int_equal(node_revoke(&region, &worker, "test", "gone"), 0);
+	assert_int_equal(region_secret_is_doubtful(&region, "kubeconfig", &doubtful), 0);
+	assert_false(doubtful);
+	assert_int_equal(node_revoke(&region, &server, "test", "gone"), 0);
+	assert_int_equal(region_secret_is_doubtful(&region, "kubeconfig", &doubtful), 0);
+	assert_true(doubtful);
+	assert_int_equal(region_secret_put(&region, "kubeconfig", "k"), 0);
+	assert_int_equal(region_secret_is_doubtful(&region, "kubeconfig", &doubtful), 0);
+	assert_false(doubtful);
+}
+
+// Else any machine that enrols within its ten minutes would cut it off.
+static void only_who_asks_for_its_name_gets_the_place_of_a_server_that_leaves(void **state)
+{
+	server_revoked();
+	CLEANUP(job_freep) struct job *job = the_job();
+	assert_int_equal(place_of(""), 3);
+	assert_int_equal(place_of(NULL), 3);
+	assert_int_equal(place_of("hzfsnr-k8s-2p"), 2);
+	assert_int_equal(job_drop(&region, "test", job->id, NULL), 0);
+	assert_int_equal(place_of(""), 2);
+}
+
 static void a_key_that_another_node_has_by_now_stays(void **state)
 {
 	struct node leaves = server_revoked(), again = node_of(5, true);
@@ -384,6 +426,11 @@ int main(void)
 			ten_minutes_are_enough_to_leave_the_mesh, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_dropped_job_and_another_node_of_its_address_end_its_time, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_kubeconfig_is_doubtful_once_a_server_was_revoked, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			only_who_asks_for_its_name_gets_the_place_of_a_server_that_leaves, set_up,
 			tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_key_that_another_node_has_by_now_stays, set_up, tear_down),

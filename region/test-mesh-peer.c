@@ -270,10 +270,10 @@ static void a_certificate_that_ends_soon_is_said(void **state)
 		AUTO_FREE char *said = kubeconfig_warning(stored, NOW);
 		assert_int_equal(said != NULL, rows[i].words != NULL);
 		assert_int_equal(kubeconfig_ends_soon(stored, NOW), rows[i].words != NULL);
-		assert_int_equal(before && kubeconfig_is_older(stored, before),
+		assert_int_equal(before && kubeconfig_is_newer(before, stored),
 			i > 0); // each ends before the one above
-		assert_false(kubeconfig_is_older(stored, stored));
-		assert_false(before && kubeconfig_is_older(before, stored));
+		assert_false(kubeconfig_is_newer(stored, stored));
+		assert_false(before && kubeconfig_is_newer(stored, before));
 		free(before);
 		before = TAKE_PTR(stored);
 		if (said && !strstr(said, rows[i].words))
@@ -281,9 +281,51 @@ static void a_certificate_that_ends_soon_is_said(void **state)
 	}
 	static const char token[] = "users: [{user: {token: t}}]"; // has no end that is known
 	assert_null(kubeconfig_warning(token, NOW));
-	assert_false(kubeconfig_ends_soon(token, NOW));
-	assert_false(kubeconfig_is_older(token, before) || kubeconfig_is_older(before, token));
+	assert_true(kubeconfig_ends_soon(token, NOW)); // another one is wanted, and taken
+	assert_true(kubeconfig_is_newer(before, token));
+	assert_false(kubeconfig_is_newer(token, before));
 	assert_null(kubeconfig_warning("users: [{user: {client-certificate-data: Q0E=}}]", NOW));
+}
+
+// Half a file, another CA or an end that never comes would stand for ever.
+static void what_is_no_kubeconfig_of_this_cluster_is_refused(void **state)
+{
+	enum { NOW = 1795600800, DAY = 86400 };
+	const struct {
+		int64_t end_sec;
+		const char *ca, *ca_given, *key, *rule;
+	} rows[] = {
+		{ NOW + 365 * DAY, "CA\n", "CA", "    client-key-data: S0VZ\n", NULL },
+		{ NOW - DAY, "CA", "CA\n", "    client-key-data: S0VZ\n", NULL },
+		{ NOW + 733 * DAY, "CA", "CA", "    client-key-data: S0VZ\n", "within two years" },
+		{ NOW + 365 * DAY, "CA", "CB", "    client-key-data: S0VZ\n", "must be caCert" },
+		{ NOW + 365 * DAY, "CA", "CA", "", "certificate and key" },
+	};
+	CLEANUP(key_freep) struct key *key = NULL;
+	assert_int_equal(key_generate(&key), 0);
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		const struct cert_request request = { .usage = CERT_USAGE_CLIENT,
+			.common_name = "system:admin",
+			.not_before_sec = NOW - 300 * DAY,
+			.not_after_sec = rows[i].end_sec };
+		AUTO_FREE char *pem = NULL;
+		struct diag diag = { 0 };
+		assert_int_equal(cert_issue(&request, NULL, key, &pem, NULL), 0);
+		AUTO_FREE char *certificate = base64_encode(pem, strlen(pem));
+		AUTO_FREE char *ca = base64_encode(rows[i].ca, strlen(rows[i].ca));
+		AUTO_FREE char *given = str_format(
+			"clusters:\n- cluster:\n    certificate-authority-data: %s\n"
+			"users:\n- user:\n    client-certificate-data: %s\n%s",
+			ca, certificate, rows[i].key);
+		int r = kubeconfig_check(given, rows[i].ca_given, NOW, &diag);
+		if (r != (rows[i].rule ? -EINVAL : 0) ||
+			(rows[i].rule && !strstr(diag_text(&diag), rows[i].rule)))
+			fail_msg("row %zu: %d %s", i, r, diag_text(&diag));
+		given[strlen(given) / 2] = '\0'; // in the middle of the certificate
+		assert_int_equal(kubeconfig_check(given, rows[i].ca_given, NOW, &diag), -EINVAL);
+	}
+	assert_int_equal(kubeconfig_check("", "CA", NOW, NULL), -EINVAL);
+	assert_int_equal(kubeconfig_check("x: y\n", "CA", NOW, NULL), -EINVAL);
 }
 
 // Is the half of @character, upper or lower, drawn? That is a light module.
@@ -334,6 +376,7 @@ int main(void)
 		cmocka_unit_test(ipv6_has_brackets),
 		cmocka_unit_test(the_context_has_the_name_of_the_cluster),
 		cmocka_unit_test(a_certificate_that_ends_soon_is_said),
+		cmocka_unit_test(what_is_no_kubeconfig_of_this_cluster_is_refused),
 		cmocka_unit_test(the_qr_code_has_every_module),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,6 +33,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 	AUTO_FREE char *code = form_value(text, "code"), *kubeconfig = NULL;
 	AUTO_FREE char *warning = kubeconfig_warning(text, 0);
 	(void)kubeconfig_make(text, "cluster", "https://10.66.0.1:6443", &kubeconfig, &diag);
+	(void)kubeconfig_check(text, "CA", 0, &diag);
+	(void)kubeconfig_is_newer(text, text);
 	(void)oci_path_parse(text, &path);
 	(void)cidr_parse(text, "fuzz", true, &cidr, &diag);
 	if (json_parse((const char *)bytes, n_bytes, 0, &document, &diag) < 0)

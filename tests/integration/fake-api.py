@@ -6,6 +6,8 @@ resource is served only once its definition is there.
 
 FOLDER.addons, when it is there, lists the Addons that K3s made for files laid before, one name a line.
 
+An object with the annotation test.hearth.io/never gets ready only once there is FOLDER.mended.
+
 An object whose path stands in FOLDER.hold is not answered while it stands there.
 
 fake-api.py PORT FOLDER SERVER.crt SERVER.key CA.crt LOG
@@ -46,7 +48,7 @@ def objects():
 
 def live(path, document):
     # an object that never gets ready, however long one waits
-    if document["metadata"].get("annotations", {}).get("test.hearth.io/never"):
+    if document["metadata"].get("annotations", {}).get("test.hearth.io/never") and not os.path.exists(folder + ".mended"):
         seen[path] = time.monotonic()
     kind, age = document["kind"], time.monotonic() - seen[path]
     document["metadata"].setdefault("generation", 1)
