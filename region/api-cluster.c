@@ -39,6 +39,11 @@ static int replace_text(char **text, const char *with)
 
 enum taken { TAKEN_NOTHING, TAKEN_SAME, TAKEN_ANOTHER };
 
+static const char *taken_action(enum taken taken) // for the audit log
+{
+	return taken == TAKEN_SAME ? "kubeconfig confirmed" : "kubeconfig renewed";
+}
+
 /* One that does not outlast the stored one is no news: another server has renewed it. Of another CA
  * (@fresh) it is taken in any case, and after a revocation: who gave the stored one may be who was
  * revoked, and that it lasts long says nothing for it then. */
@@ -61,13 +66,14 @@ static int take_kubeconfig(
 }
 
 static int take_cluster(struct region *region, struct cluster *cluster,
-	const struct cluster_body *body, const char *identity, bool same, bool *ret_news)
+	const struct cluster_body *body, const char *identity, bool same, bool *ret_news,
+	enum taken *ret_taken)
 {
 	AUTO_FREE char *before = TAKE_PTR(cluster->endpoints);
 	bool first_time = !cluster->handed_over, was_ready = cluster->ever_ready;
 	bool other = !str_equal(cluster->identity_hash ? cluster->identity_hash : "", identity);
 	struct json_out out = { 0 };
-	enum taken taken = TAKEN_NOTHING;
+	*ret_taken = TAKEN_NOTHING;
 	if (body->endpoints) {
 		json_out_value(&out, body->endpoints);
 	} else {
@@ -81,10 +87,10 @@ static int take_cluster(struct region *region, struct cluster *cluster,
 		return -ENOMEM;
 	cluster->handed_over = 1;
 	cluster->ever_ready |= body->ever_ready;
-	int r = take_kubeconfig(region, body->kubeconfig, !same, &taken);
+	int r = take_kubeconfig(region, body->kubeconfig, !same, ret_taken);
 	if (r >= 0 && body->server_token)
 		r = region_secret_put(region, "server-token", body->server_token);
-	*ret_news = first_time || other || taken != TAKEN_NOTHING ||
+	*ret_news = first_time || other || *ret_taken != TAKEN_NOTHING ||
 		    was_ready != (cluster->ever_ready != 0) ||
 		    !str_equal(before ? before : "", cluster->endpoints);
 	return r < 0 ? r : store_cluster_put(region->store, cluster);
@@ -153,17 +159,19 @@ int api_cluster(struct region *region, struct request *request)
 			return r;
 		news = taken != TAKEN_NOTHING;
 		if (news)
-			region_audit(region, node->name,
-				taken == TAKEN_SAME ? "kubeconfig confirmed" : "kubeconfig renewed",
-				cluster->name, "CA %.16s", body.ca_hash);
+			region_audit(region, node->name, taken_action(taken), cluster->name,
+				"CA %.16s", body.ca_hash);
 		break;
 	case HAND_OVER_ALL:
-		if ((r = take_cluster(region, cluster, &body, identity, same, &news)) < 0)
+		if ((r = take_cluster(
+			     region, cluster, &body, identity, same, &news, &taken)) < 0)
 			return r;
-		if (first_time || !same)
+		if (first_time || !same || taken != TAKEN_NOTHING)
 			region_audit(region, node->name,
-				first_time ? "cluster" : "cluster replaced", cluster->name,
-				"CA %.16s", body.ca_hash);
+				first_time ? "cluster" :
+				same	   ? taken_action(taken) :
+					     "cluster replaced",
+				cluster->name, "CA %.16s", body.ca_hash);
 		break;
 	}
 	if (news)
