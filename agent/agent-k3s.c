@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "k3s/config.h"
+#include "k3s/token.h"
 #include "k3s/unpack.h"
 #include <errno.h>
 #include <time.h>
@@ -324,9 +325,10 @@ static void try_other_token(struct agent *a)
 {
 	uint64_t now_usec = time_boot_usec();
 	if (!a->assignment->server || !a->secrets.token_next ||
-		(a->k3s_token_tried_usec && now_usec - a->k3s_token_tried_usec <= JOIN_STUCK_SEC * USEC_PER_SEC))
+		(a->k3s_token_tried_usec && now_usec - a->k3s_token_tried_usec <= k3s_token_patience_usec(a->n_token_changes)))
 		return;
 	a->k3s_token_tried_usec = now_usec;
+	a->n_token_changes++;
 	a->k3s_token_next = !a->k3s_token_next;
 	a->k3s_configured = false;
 	log_notice("K3s does not start, and its token is being rotated: it is started with the %s one",
@@ -389,6 +391,8 @@ static void keep_service(struct agent *a)
 		break;
 	case SERVICE_ACTIVE:
 		a->k3s_activating_usec = 0; // only here: one that dies and is started again has not got in
+		a->k3s_token_tried_usec = 0;
+		a->n_token_changes = 0;
 		keep_restarted(a);
 		break;
 	case SERVICE_UNKNOWN:

@@ -109,6 +109,7 @@ struct agent {
 	bool k3s_waits_for_tokens;    // its restart does, of this tick
 	bool k3s_token_next;          // K3s is started with the token that comes next: it may have it already
 	uint64_t k3s_token_tried_usec; // when it was changed last
+	unsigned n_token_changes;      // since K3s was up last
 	bool k3s_tokens_new;          // written, and a joiner that waits has not been told
 	uint64_t k3s_activating_usec; // 0, or since when its unit was not up
 	uint64_t k3s_restarting_usec;   // != 0: asked for then (CLOCK_MONOTONIC), not back yet

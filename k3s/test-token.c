@@ -1,5 +1,6 @@
 // Token forms, and the CA hash by K3s' rule for one certificate and for a bundle.
 // SPDX-License-Identifier: Apache-2.0
+#include "base/time.h"
 #include "k3s/token.h"
 
 #include <errno.h>
@@ -133,6 +134,16 @@ static void what_is_no_certificate_has_no_hash(void **state)
 	}
 }
 
+static void each_token_is_given_more_time_than_the_one_before(void **state)
+{
+	const uint64_t minute = 60 * USEC_PER_SEC;
+
+	assert_int_equal(k3s_token_patience_usec(0), minute);
+	assert_int_equal(k3s_token_patience_usec(1), 2 * minute);
+	assert_int_equal(k3s_token_patience_usec(4), 16 * minute);
+	assert_int_equal(k3s_token_patience_usec(1000), 16 * minute);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -142,6 +153,7 @@ int main(void)
 		cmocka_unit_test(one_certificate_hashes_as_its_file),
 		cmocka_unit_test(a_bundle_hashes_as_the_der_of_its_root),
 		cmocka_unit_test(what_is_no_certificate_has_no_hash),
+		cmocka_unit_test(each_token_is_given_more_time_than_the_one_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

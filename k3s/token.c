@@ -1,6 +1,7 @@
 // Token forms and the CA hash. Where tokens are kept is the agent's business.
 // SPDX-License-Identifier: Apache-2.0
 #include "k3s/token.h"
+#include "base/time.h"
 #include <errno.h>
 
 #define BEGIN "-----BEGIN CERTIFICATE-----"
@@ -133,6 +134,11 @@ static const char *root_find(char *const certs[], int n_certs)
 		at = issuer;
 	}
 	return NULL;
+}
+
+uint64_t k3s_token_patience_usec(unsigned n_changes)
+{
+	return (60 * USEC_PER_SEC) << (n_changes < 4 ? n_changes : 4);
 }
 
 int k3s_ca_hash(const char *pem, size_t n, char ret[static SHA256_HEX + 1], struct diag *reterr)

@@ -19,4 +19,7 @@ int k3s_token_parse(const char *text, struct k3s_token *ret, struct diag *reterr
 // Full form when @ca_hash is given, else the secret alone. Caller wipes and frees. NULL: out of memory.
 char *k3s_token_format(const char *ca_hash, const char *user, const char *secret);
 void k3s_token_done(struct k3s_token *token); // wipes
+/* How long K3s is given to come up with one of two tokens before it is started with the other one, @n_changes after the first:
+ * a minute, and each time twice as long, to a quarter of an hour, so that a slow machine gets there with the right one. */
+uint64_t k3s_token_patience_usec(unsigned n_changes);
 int k3s_ca_hash(const char *pem, size_t n, char ret[static SHA256_HEX + 1], struct diag *reterr);
