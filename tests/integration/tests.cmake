@@ -1,6 +1,7 @@
 add_executable(oci-pull-tool integration/oci-pull-tool.c)
 target_link_libraries(oci-pull-tool PRIVATE lib-k3s lib-image)
 hearth_script_test(integration/oci-pull unit 1200 integration/oci-pull)
+hearth_script_test(integration/bootstrap-trial unit 1200 integration/bootstrap-trial)
 add_executable(jobs-tool integration/jobs-tool.c)
 target_link_libraries(jobs-tool PRIVATE lib-agent)
 hearth_script_test(integration/jobs unit 120 integration/jobs)
