@@ -5,19 +5,11 @@
 #include "base/file.h"
 #include "k3s/command-run.h"
 #include "k3s/config.h"
+#include "k3s/test-systemd.h"
 #include "k3s/unpack.h"
 
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <sys/socket.h>
-#include <cmocka.h>
-
 #define SNAPSHOT "etcd-snapshot-s1-1795600800"
-#define MANAGER_PATH "/org/freedesktop/systemd1"
-#define UNIT "org.freedesktop.systemd1.Unit"
-#define SERVICE "org.freedesktop.systemd1.Service"
+#define COMMAND_UNIT "hearth-k3s.service"
 #define ASSIGNMENT(k3s, more)                                                                                          \
 	"{\"node\":{\"name\":\"s1\"},\"role\":\"server\",\"cluster\":{\"name\":\"c\",\"podCidr\":\"10.64.0.0/16\","                    \
 	"\"serviceCidr\":\"10.65.0.0/16\"},\"k3s\":" k3s more "}"
@@ -26,26 +18,19 @@
 
 // ---- systemd: k3s.service and hearth-k3s.service, which runs its command while it is started
 
-struct unit {
-	const char *name, *path;
-	const char *active, *sub, *load, *result;
-	uint32_t n_restarts;
-	int32_t exit_status;
-};
-
 static struct {
 	char root[64];
 	sd_event *event;
-	sd_bus *systemd, *bus;
-	struct unit k3s, command;
+	struct test_systemd systemd;
+	struct test_unit k3s, command;
 	bool power_fails; // while the command runs: it leaves no answer
 	struct agent agent;
 } world;
 
-static void unit_becomes(struct unit *unit, const char *active)
+static void unit_becomes(struct test_unit *unit, const char *active)
 {
 	unit->active = active;
-	assert_true(sd_bus_emit_properties_changed(world.systemd, unit->path, UNIT, "ActiveState", NULL) >= 0);
+	assert_true(sd_bus_emit_properties_changed(world.systemd.systemd, unit->path, TEST_UNIT, "ActiveState", NULL) >= 0);
 }
 
 static char *below(const char *path)
@@ -67,11 +52,9 @@ static void run_command(void)
 		assert_int_equal(file_write_volatile(answer, said, strlen(said), 0600, NULL), 0);
 }
 
-static int on_method(sd_bus_message *message, void *user, sd_bus_error *ret_error)
+static int on_job(const char *member, const char *unit, const char *mode, sd_bus_error *reterr, void *user)
 {
-	const char *name, *mode, *member = sd_bus_message_get_member(message);
-	assert_true(sd_bus_message_read(message, "ss", &name, &mode) >= 0);
-	if (str_equal(name, world.command.name)) {
+	if (str_equal(unit, COMMAND_UNIT)) {
 		assert_string_equal(member, "StartUnit");
 		assert_string_equal(world.command.active, "inactive"); // one at a time
 		run_command();
@@ -80,60 +63,7 @@ static int on_method(sd_bus_message *message, void *user, sd_bus_error *ret_erro
 	} else {
 		unit_becomes(&world.k3s, "active");
 	}
-	return sd_bus_reply_method_return(message, "o", MANAGER_PATH "/job/1");
-}
-
-static int on_subscribe(sd_bus_message *message, void *user, sd_bus_error *ret_error)
-{
-	return sd_bus_reply_method_return(message, "");
-}
-
-static const sd_bus_vtable manager_vtable[] = {
-	SD_BUS_VTABLE_START(0),
-	SD_BUS_METHOD("Subscribe", "", "", on_subscribe, SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_METHOD("StartUnit", "ss", "o", on_method, SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_METHOD("StopUnit", "ss", "o", on_method, SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_METHOD("RestartUnit", "ss", "o", on_method, SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_VTABLE_END,
-};
-#define PROPERTY(name, type, field)                                                                                    \
-	SD_BUS_PROPERTY(name, type, NULL, offsetof(struct unit, field), SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE)
-static const sd_bus_vtable unit_vtable[] = {
-	SD_BUS_VTABLE_START(0),
-	PROPERTY("ActiveState", "s", active),
-	PROPERTY("SubState", "s", sub),
-	PROPERTY("LoadState", "s", load),
-	SD_BUS_VTABLE_END,
-};
-static const sd_bus_vtable service_vtable[] = {
-	SD_BUS_VTABLE_START(0),
-	PROPERTY("Result", "s", result),
-	PROPERTY("NRestarts", "u", n_restarts),
-	PROPERTY("ExecMainStatus", "i", exit_status),
-	SD_BUS_VTABLE_END,
-};
-
-static void unit_make(struct unit *unit, const char *name, const char *path, const char *active)
-{
-	*unit = (struct unit){ .name = name, .path = path, .active = active, .sub = "", .load = "loaded", .result = "success" };
-	assert_true(sd_bus_add_object_vtable(world.systemd, NULL, path, UNIT, unit_vtable, unit) >= 0);
-	assert_true(sd_bus_add_object_vtable(world.systemd, NULL, path, SERVICE, service_vtable, unit) >= 0);
-}
-
-static void bus_make(void)
-{
-	sd_id128_t id = { .bytes = { 1 } };
-	int fds[2];
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
-	assert_true(sd_bus_new(&world.systemd) >= 0 && sd_bus_new(&world.bus) >= 0);
-	assert_true(sd_bus_set_fd(world.systemd, fds[0], fds[0]) >= 0 && sd_bus_set_fd(world.bus, fds[1], fds[1]) >= 0);
-	assert_true(sd_bus_set_server(world.systemd, 1, id) >= 0 && sd_bus_set_anonymous(world.systemd, 1) >= 0);
-	assert_true(sd_bus_set_anonymous(world.bus, 1) >= 0);
-	assert_true(sd_bus_set_sender(world.systemd, "org.freedesktop.systemd1") >= 0);
-	assert_true(sd_bus_start(world.systemd) >= 0 && sd_bus_start(world.bus) >= 0);
-	assert_true(sd_bus_attach_event(world.systemd, world.event, 0) >= 0 && sd_bus_attach_event(world.bus, world.event, 0) >= 0);
-	assert_true(sd_bus_add_object_vtable(world.systemd, NULL, MANAGER_PATH, "org.freedesktop.systemd1.Manager", manager_vtable,
-			    &world) >= 0);
+	return 0;
 }
 
 // ---- hearthd, as far as it is needed
@@ -150,8 +80,8 @@ static void hearthd_start(const char *assignment)
 	assert_int_equal(agent_bus_new(a, &a->bus), 0);
 	if (assignment_decode(assignment, strlen(assignment), &a->assignment, &diag) < 0)
 		fail_msg("%s", diag_text(&diag));
-	assert_int_equal(service_new(world.bus, K3S_UNIT_SERVER, on_changed, NULL, &a->k3s_service), 0);
-	assert_int_equal(service_new(world.bus, "hearth-k3s.service", on_changed, NULL, &a->command_service), 0);
+	assert_int_equal(service_new(world.systemd.bus, K3S_UNIT_SERVER, on_changed, NULL, &a->k3s_service), 0);
+	assert_int_equal(service_new(world.systemd.bus, COMMAND_UNIT, on_changed, NULL, &a->command_service), 0);
 	for (int i = 0; i < 100; i++)
 		assert_true(sd_event_run(world.event, 1000) >= 0);
 }
@@ -252,17 +182,18 @@ static int set_up(void **state)
 	lay(SNAPSHOTS_FOLDER "/" SNAPSHOT, "snapshot", 0600);
 	lay(K3S_DATA "/server/db/etcd/member/wal/0", "old", 0600);
 	fake_k3s("exit 0");
-	bus_make();
-	unit_make(&world.k3s, K3S_UNIT_SERVER, MANAGER_PATH "/unit/k3s_2eservice", "active");
-	unit_make(&world.command, "hearth-k3s.service", MANAGER_PATH "/unit/hearth_2dk3s_2eservice", "inactive");
+	world.systemd.on_job = on_job;
+	test_systemd_make(&world.systemd, world.event);
+	test_unit_add(&world.systemd, &world.k3s, TEST_MANAGER_PATH "/unit/k3s_2eservice");
+	world.k3s.active = "active";
+	test_unit_add(&world.systemd, &world.command, TEST_MANAGER_PATH "/unit/hearth_2dk3s_2eservice");
 	return 0;
 }
 
 static int tear_down(void **state)
 {
 	hearthd_end();
-	sd_bus_close_unref(world.bus);
-	sd_bus_close_unref(world.systemd);
+	test_systemd_drop(&world.systemd);
 	sd_event_unref(world.event);
 	return unpack_remove(world.root);
 }

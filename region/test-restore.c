@@ -8,6 +8,7 @@
 #include "region/rollout-run.h"
 #include "region/settings.h"
 #include "region/status-parts.h"
+#include "region/test-folder.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -19,7 +20,7 @@
 
 #define N "100000000" // of the first restore of a test: there was one before
 
-static char folder[64];
+static struct test_folder folder;
 static struct region region;
 
 static int set_up(void **state)
@@ -27,21 +28,13 @@ static int set_up(void **state)
 	static const char config[] =
 		"{provider: hetzner, region: fsn, buildingBlock: rtz, envType: prod, domain: "
 		"example.org, urls: ['https://10.0.2.2:7443'], servers: 5}";
-	char path[96];
-	struct diag diag = { 0 };
 	struct cluster cluster = {
 		.name = "hz-fsn-rtz-prod", .first_server = "n-1", .handed_over = 1, .ever_ready = 1
 	};
-	strcpy(folder, "/tmp/hearth-restore.XXXXXX");
-	region = (struct region){ .wake_fd = -1 };
-	if (!mkdtemp(folder) || cluster_config_parse(config, strlen(config), "test", NULL,
-					&region.config, &diag) < 0)
-		return -1;
-	(void)snprintf(path, sizeof(path), "%s/region.db", folder);
 	const struct restore before = {
 		.cluster = "hz-fsn-rtz-prod", .n = atoi(N) - 1, .state = RESTORE_DONE
 	};
-	int r = store_open(path, true, &region.store, &diag);
+	int r = test_region_make(&folder, config, &region);
 	if (r < 0 || (r = store_cluster_put(region.store, &cluster)) < 0)
 		return r;
 	return store_restore_put(region.store, &before);
@@ -49,15 +42,7 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	static const char *const names[] = { "region.db", "region.db-wal", "region.db-shm" };
-	store_close(region.store);
-	cluster_config_free(region.config);
-	for (size_t i = 0; i < N_ELEMENTS(names); i++) {
-		char path[128];
-		(void)snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
-		(void)unlink(path); // not each of them exists
-	}
-	return rmdir(folder);
+	return test_region_remove(&folder, &region);
 }
 
 static void node_put(int number, bool ready, int64_t seen_sec, const char *status)

@@ -8,13 +8,14 @@
 #include "region/rollout-run.h"
 #include "region/rotation.h"
 #include "region/settings.h"
+#include "region/test-folder.h"
 
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
 
-static char folder[64];
+static struct test_folder folder;
 static struct region region;
 
 static int set_up(void **state)
@@ -23,32 +24,16 @@ static int set_up(void **state)
 		"{provider: hetzner, region: fsn, buildingBlock: rtz, envType: prod, domain: "
 		"example.org, registries: {configs: {\'r.example.org\': {secret: login}}}, urls: "
 		"['https://10.0.2.2:7443'], servers: 5}";
-	char path[96];
-	struct diag diag = { 0 };
 	struct cluster cluster = {
 		.name = "hz-fsn-rtz-prod", .first_server = "n-1", .handed_over = 1, .ever_ready = 1
 	};
-	strcpy(folder, "/tmp/hearth-rotation.XXXXXX");
-	region = (struct region){ .wake_fd = -1 };
-	if (!mkdtemp(folder) || cluster_config_parse(config, strlen(config), "test", NULL,
-					&region.config, &diag) < 0)
-		return -1;
-	(void)snprintf(path, sizeof(path), "%s/region.db", folder);
-	int r = store_open(path, true, &region.store, &diag);
+	int r = test_region_make(&folder, config, &region);
 	return r < 0 ? r : store_cluster_put(region.store, &cluster);
 }
 
 static int tear_down(void **state)
 {
-	static const char *const names[] = { "region.db", "region.db-wal", "region.db-shm" };
-	store_close(region.store);
-	cluster_config_free(region.config);
-	for (size_t i = 0; i < N_ELEMENTS(names); i++) {
-		char path[128];
-		(void)snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
-		(void)unlink(path); // not each of them exists
-	}
-	return rmdir(folder);
+	return test_region_remove(&folder, &region);
 }
 
 // Server 1 to 3 and worker 4, all of them well.
