@@ -429,9 +429,9 @@ static void who_never_voted_is_let_go_when_its_restore_is_given_up(void **state)
 	assert_true(value_path(one, "k3s", "first", NULL)->boolean);
 }
 
-static void a_lone_server_has_nothing_to_go_back_to(void **state)
+// Node 2 is the only server, and its restore is asked for.
+static void a_lone_server_restores(void)
 {
-	struct diag diag = { 0 };
 	AUTO_FREE char *settings = settings_newest(region.config, "x");
 	struct member member = {
 		.id = "n-2", .voter = 1, .voter_sec = 1, .settings = settings, .admitted_sec = 1
@@ -439,6 +439,12 @@ static void a_lone_server_has_nothing_to_go_back_to(void **state)
 	node_put(2, true, region_now_sec(&region), "{" LISTED "}");
 	assert_int_equal(store_member_put(region.store, &member), 0);
 	assert_int_equal(start(2, SNAPSHOT, true, ""), 0);
+}
+
+static void a_lone_server_has_nothing_to_go_back_to(void **state)
+{
+	struct diag diag = { 0 };
+	a_lone_server_restores();
 	say(2, false, "{\"k3sRestore\":{\"n\":" N ",\"state\":\"stopped\",\"sentence\":\"\"}}");
 	say(2, false, "{\"k3sRestore\":{\"n\":" N ",\"state\":\"failed\",\"sentence\":\"no\"}}");
 	assert_int_equal(restore_undo(&region, "test", &diag), -EINVAL);
@@ -524,13 +530,7 @@ static void a_server_that_was_revoked_is_not_the_first_any_more(void **state)
 static void a_lone_server_goes_on_when_nothing_was_begun(void **state)
 {
 	struct diag diag = { 0 };
-	AUTO_FREE char *settings = settings_newest(region.config, "x");
-	struct member member = {
-		.id = "n-2", .voter = 1, .voter_sec = 1, .settings = settings, .admitted_sec = 1
-	};
-	node_put(2, true, region_now_sec(&region), "{" LISTED "}");
-	assert_int_equal(store_member_put(region.store, &member), 0);
-	assert_int_equal(start(2, SNAPSHOT, true, ""), 0);
+	a_lone_server_restores();
 	say(2, false, "{\"k3sRestore\":{\"n\":" N ",\"state\":\"failed\",\"sentence\":\"there is none\"}}");
 	assert_int_equal(restore_undo(&region, "test", &diag), 0);
 	assert_true(is_member(2));
