@@ -9,7 +9,5 @@ foreach(what snapshot restore tokens)
 	hearth_script_test(e2e/k3s-${what} e2e 3600 e2e/test-k3s.py ${what})
 	set_tests_properties(e2e/k3s-${what} PROPERTIES LABELS "e2e;k3s")
 endforeach()
-# Three control planes need a machine to themselves and a quarter of an hour: ./hearth test -L on-demand
-set_tests_properties(e2e/cluster PROPERTIES TIMEOUT 3600 LABELS "e2e;on-demand")
 # integration/flux asks the same controller without a machine, in every run.
 set_tests_properties(e2e/flux PROPERTIES LABELS "e2e;on-demand")
