@@ -142,3 +142,10 @@ int manifest_parse(const char *text, size_t n, const char *name, struct manifest
 	*ret = TAKE_PTR(manifest);
 	return 0;
 }
+
+void manifest_forget(struct manifest *manifest, const char *kept_kind)
+{
+	for (size_t i = 0; i < manifest->n; i++)
+		if (!str_equal(manifest->objects[i].kind, kept_kind))
+			manifest->objects[i].document = value_free(manifest->objects[i].document);
+}

@@ -30,6 +30,14 @@ static void yaml_becomes_the_same_tree_as_json(void **state)
 		{ "a: &x 1\nb: &x 2\nc: *x\n", "{\"a\":1,\"b\":2,\"c\":2}" },
 		{ "mac: 52:54:00:00:00:01\nt: 2026-11-22\n", "{\"mac\":\"52:54:00:00:00:01\",\"t\":\"2026-11-22\"}" },
 		{ "{\"a\": [1, {\"b\": null}]}", "{\"a\":[1,{\"b\":null}]}" },
+		{ "a: 'x == '''' || y'\n", "{\"a\":\"x == '' || y\"}" }, // libfyaml 0.8 alone gets these wrong
+		{ "a: 'x ==\n  '''') == (y\n\n  == '''')\n  : z'\n", "{\"a\":\"x == '') == (y\\n== '') : z\"}" },
+		{ "a: [' b ', '\n  c\t\n\n  d\n  ', '''', 'ä''''''']\n", "{\"a\":[\" b \",\" c\\nd \",\"'\",\"ä'''\"]}" },
+		{ "'a''b': 'c'\r\nd: 'e\r\n  f'\r\n", "{\"a'b\":\"c\",\"d\":\"e f\"}" },
+		{ "a: \"x\\\\\\\n  !\\\n\n  y \\\n  \\ z \n  \\tw\\\" \\\n  \"\n", "{\"a\":\"x\\\\!\\ny  z \\tw\\\" \"}" },
+		{ "a: \"\\x41\\u00e9\\U0001F600\\ud83d\\ude00\\/\\e\\_\\L\"\n", "{\"a\":\"Aé😀😀/\\u001b\\u00a0\\u2028\"}" },
+		{ "\xef\xbb\xbf" "a: 'b''c'\n", "{\"a\":\"b'c\"}" },
+		{ "a:\n  b: [\n  1,\n2\n]\n  c: {\n}\nd: \"e\nf\"\n", "{\"a\":{\"b\":[1,2],\"c\":{}},\"d\":\"e f\"}" },
 		{ "ä: €\n", "{\"ä\":\"€\"}" }, { "1: x\ntrue: y\n", "{\"1\":\"x\",\"true\":\"y\"}" },
 	};
 
@@ -56,6 +64,7 @@ static void yaml_says_where_and_why_it_refuses(void **state)
 		{ "a: &x 1\n*x : 2\n", "f.yaml:2:1", "alias" }, { "&x a: 1\n", "f.yaml:1:4", "anchor" },
 		{ "a: *nope\n", "f.yaml:1:4", "alias" }, { "a: &x [*x]\n", "f.yaml:1:8", "alias" },
 		{ "a: \"x\\0y\"\n", "f.yaml:1:4", "U+0000" }, { "a: [1\nb: 2\n", "f.yaml:", "YAML: " },
+		{ "a: \"\\ud800\"\n", "f.yaml:1:5", "escape" }, { "a: \"\\U00110000\"\n", "f.yaml:1:5", "escape" },
 		{ "a:\n\t- b\n", "f.yaml:2:1", "tab" }, { "a: 'x\n", "f.yaml:", "YAML: " },
 		{ "a: b: c\n", "f.yaml:1:5", "YAML: " }, { "a: \xff\n", "f.yaml:1", "UTF-8" },
 		{ "ok: 1\n\nx: \xed\xa0\x80\n", "f.yaml:3", "UTF-8" },

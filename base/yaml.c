@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/utf8.h"
 #include "base/value-build.h"
+#include "base/yaml-quoted.h"
 
 #include <errno.h>
 #include <libfyaml.h>
@@ -25,6 +26,8 @@ struct anchor {
 };
 struct builder {
 	const char *name;
+	const char *input;
+	size_t n_input;
 	struct fy_diag *fy_diag;
 	struct fy_parser *parser;
 	size_t n_frames, n_values, n_anchors;
@@ -234,6 +237,26 @@ static bool wants_key(const struct builder *b)
 		!b->frames[b->n_frames - 1].key;
 }
 
+// NULL: it holds U+0000, or there is no memory; libfyaml has refused wrong escapes.
+static char *scalar_text(const struct builder *b, struct fy_token *token)
+{
+	enum fy_scalar_style style = token ? fy_scalar_token_get_style(token) : FYSS_PLAIN;
+	const struct fy_mark *start, *end;
+	AUTO_FREE char *text = NULL;
+	size_t n = 0;
+
+	if (style != FYSS_SINGLE_QUOTED && style != FYSS_DOUBLE_QUOTED)
+		return token_text(token);
+	start = fy_token_start_mark(token); // behind the first quote, and the last one
+	end = fy_token_end_mark(token);
+	if (!start || !end || start->input_pos > end->input_pos || end->input_pos > b->n_input)
+		return token_text(token);
+	if (yaml_unquote(b->input + start->input_pos, end->input_pos - start->input_pos, style == FYSS_DOUBLE_QUOTED, &text, &n) < 0 ||
+		memchr(text, '\0', n))
+		return NULL;
+	return TAKE_PTR(text);
+}
+
 static int on_scalar(struct builder *b, struct fy_event *event)
 {
 	struct value value = { 0 };
@@ -241,7 +264,7 @@ static int on_scalar(struct builder *b, struct fy_event *event)
 
 	if (event->scalar.tag)
 		return refuse(b, event, "tags (!x) are not supported");
-	AUTO_FREE char *text = token_text(event->scalar.value);
+	AUTO_FREE char *text = scalar_text(b, event->scalar.value);
 	if (!text)
 		return refuse(b, event, "a text must not contain U+0000");
 	if (wants_key(b)) {
@@ -372,8 +395,9 @@ static int refuse_syntax(struct builder *b)
 static int parse_events(struct builder *b, const char *text, size_t n_text)
 {
 	const struct fy_diag_cfg diag_config = { .level = FYET_ERROR, .module_mask = UINT32_MAX };
+	// A closing bracket at the left edge is against the letter of YAML, but Kubernetes' and netplan's parsers take it.
 	struct fy_parse_cfg config = { .flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_JSON_NONE |
-			FYPCF_DEFAULT_VERSION_1_2 };
+			FYPCF_DEFAULT_VERSION_1_2 | FYPCF_SLOPPY_FLOW_INDENTATION };
 
 	config.diag = b->fy_diag = fy_diag_create(&diag_config);
 	if (!b->fy_diag)
@@ -422,6 +446,8 @@ int yaml_parse(const char *text, size_t n_text, size_t max_bytes, const char *na
 	if (!b)
 		return diag_set(reterr, -ENOMEM, name, "no memory");
 	b->name = name;
+	b->input = text;
+	b->n_input = n_text;
 	b->reterr = reterr;
 	r = parse_events(b, text, n_text);
 	if (r == -ENOMEM)

@@ -151,7 +151,10 @@ static int stage_file_load(struct stage *stage, enum stage_id id, const char *fo
 	r = manifest_parse(file->text, file->n, where, &file->manifest, reterr);
 	if (r == 0)
 		r = waits_read(file, reterr);
-	return r < 0 || id != STAGE_SECRETS ? r : secrets_fill(stage, file, where, secrets, reterr);
+	if (r < 0)
+		return r;
+	manifest_forget(file->manifest, "StorageClass"); // classes_check() looks into those
+	return id == STAGE_SECRETS ? secrets_fill(stage, file, where, secrets, reterr) : 0;
 }
 
 /* K3s names its Addon by the file without .yaml, .yml or .json: of two files with one name each would prune what the

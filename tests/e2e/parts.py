@@ -331,7 +331,7 @@ FLUX_NAMESPACE = "flux-system"
 
 
 def flux_programs(cache):
-    """The folder of tests/flux-source/build: kustomize-controller, flux-source and the manifests of their modules."""
+    """The folder of tests/flux-source/build: kustomize-controller, flux-source, their manifests and the Gateway API's."""
     with subprocess.Popen([TOP + "/tests/flux-source/build"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           env=dict(os.environ, HEARTH_CACHE=cache), text=True) as build:
         folder = build.stdout.read().strip()
@@ -391,8 +391,8 @@ def files_below(folder):
 
 
 def flux_bootstrap(cache, layout, folder, base=None, sync=None, tree=None):
-    """A bootstrap folder whose platform is reconciled by the real kustomize-controller; for any site with this layout:
-    site.publish(parts.flux_bootstrap(site.cache, site.layout, site.folder + "/stages")).
+    """A bootstrap folder with the real CRDs of the Gateway API whose platform is reconciled by the real kustomize-controller;
+    for any site with this layout: site.publish(parts.flux_bootstrap(site.cache, site.layout, site.folder + "/stages")).
 
     base: the stages before Flux. sync: what lies in 50-sync instead of tests/e2e/flux/50-sync. tree: {path: text} of the
     artifact "platform"; without one it is tests/e2e/flux/tree, and what base has in 50-sync is its apps/. The container
@@ -410,8 +410,9 @@ def flux_bootstrap(cache, layout, folder, base=None, sync=None, tree=None):
     shutil.copytree(base, folder, ignore=shutil.ignore_patterns("50-sync"))
     shutil.copytree(TOP + "/tests/e2e/flux/30-flux", folder + "/30-flux", dirs_exist_ok=True)
     shutil.copytree(sync or TOP + "/tests/e2e/flux/50-sync", folder + "/50-sync")
-    for name in sorted(os.listdir(programs + "/manifests")):  # GROUP_PLURAL.yaml
-        shutil.copy(programs + "/manifests/" + name, folder + "/30-flux/crd-" + name.split("_")[1])
+    for source, to in (("manifests", "30-flux/crd-"), ("gateway-api", "10-crds/gateway-")):
+        for name in sorted(os.listdir(os.path.join(programs, source))):  # GROUP_PLURAL.yaml
+            shutil.copy(os.path.join(programs, source, name), os.path.join(folder, to + name.split("_")[1]))
 
     def put(path, objects):
         with open(os.path.join(folder, path), "w") as f:
