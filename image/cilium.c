@@ -38,8 +38,8 @@ static const struct {
 	{ "encryption.wireguard.userspaceFallback", 1017, "nothing: the kernel's own WireGuard is needed" },
 	{ "enableCiliumEndpointSlice", 1018, "ciliumEndpointSlice.enabled" },
 	{ "nodePort.enabled", 1019, "kubeProxyReplacement, which brings it" },
-	{ "hostPort.enabled", 1019, "kubeProxyReplacement, which brings it" },
-	{ "externalIPs.enabled", 1019, "kubeProxyReplacement, which brings it" },
+	{ "hostPort.enabled", 1018, "kubeProxyReplacement, which brings it" },
+	{ "externalIPs.enabled", 1018, "kubeProxyReplacement, which brings it" },
 	{ "encryption.strictMode.enabled", 1020, "encryption.strictMode.egress.enabled" },
 	{ "encryption.strictMode.cidr", 1020, "encryption.strictMode.egress.cidr" },
 };
@@ -131,7 +131,7 @@ static int metal_put(const struct cilium_request *request, struct value *values,
 		rc = list_put(values, recipe->devices, "devices");
 	if (rc == 0 && recipe->l2_pool)
 		rc = tree_put(values, VALUE_BOOL, "true", "l2announcements", "enabled", NULL);
-	if (rc == 0 && recipe->l2_pool && request->version >= 0 && request->version < 1019)
+	if (rc == 0 && recipe->l2_pool && request->version >= 0 && request->version < 1018)
 		rc = tree_put(values, VALUE_BOOL, "true", "externalIPs", "enabled", NULL);
 	return rc;
 }

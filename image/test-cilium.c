@@ -70,7 +70,7 @@ static void bare_metal_needs_more(void **state)
 	assert_string_equal(value_text(&tree_find(values, "ipam.operator.clusterPoolIPv4PodCIDRList")->items[0]), "${CLUSTER_POD_CIDR}");
 	assert_int_equal(tree_find(values, "devices")->n, 2);
 	assert_string_equal(at(values, "l2announcements.enabled"), "true");
-	assert_string_equal(at(values, "externalIPs.enabled"), "true"); // part of kubeProxyReplacement since 1.19 only
+	assert_string_equal(at(values, "externalIPs.enabled"), "true"); // part of kubeProxyReplacement since 1.18 only
 	assert_int_equal(values_of("  l2: {pool: [192.0.2.0/28]}\n", 1019, (struct cluster_facts){ .servers = 1, .over_lan = true }, &lan,
 				 &diag), 0);
 	assert_string_equal(at(lan, "MTU"), "(nothing)");
@@ -113,8 +113,8 @@ static void renamed_keys_name_the_new_one(void **state)
 		{ "{encryption: {wireguard: {userspaceFallback: true}}}", "since Cilium 1.17", 1017 },
 		{ "{enableCiliumEndpointSlice: true}", "1.18: write ciliumEndpointSlice.enabled", 1018 },
 		{ "{nodePort: {enabled: true}}", "1.19: write kubeProxyReplacement", 1019 },
-		{ "{hostPort: {enabled: true}}", "1.19: write kubeProxyReplacement", 1019 },
-		{ "{externalIPs: {enabled: true}}", "1.19: write kubeProxyReplacement", 1019 },
+		{ "{hostPort: {enabled: true}}", "1.18: write kubeProxyReplacement", 1018 },
+		{ "{externalIPs: {enabled: true}}", "1.18: write kubeProxyReplacement", 1018 },
 		{ "{encryption: {strictMode: {enabled: true}}}", "1.20: write encryption.strictMode.egress.enabled", 1020 },
 		{ "{encryption: {strictMode: {cidr: 192.0.2.0/24}}}", "1.20: write encryption.strictMode.egress.cidr", 1020 },
 	};

@@ -144,6 +144,9 @@ def test(c, bin_folder, cache, folder):
         check_mended(c, site, cluster)
         check_prune(c, cluster)
         check_source(c, cluster)
+        memory = lines.Line.memory(machine)
+        c.claim("hearthd's Private_Dirty is at most 6 MiB with the CRDs of Flux and the Gateway API laid",
+                memory["private_dirty_kib"] <= 6144, memory)
 
 
 checks.main("flux", test)

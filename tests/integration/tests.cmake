@@ -12,6 +12,7 @@ hearth_script_test(integration/k3s-command unit 120 integration/k3s-command)
 add_executable(flux-tool integration/flux-tool.c)
 target_link_libraries(flux-tool PRIVATE lib-k3s)
 hearth_script_test(integration/flux e2e 1200 integration/flux) # with the double and Flux, which may have to be built
+hearth_script_test(integration/cilium e2e 1200 integration/cilium) # with Helm and Cilium's charts, which may have to be built and fetched
 hearth_script_test(region/api unit 420 integration/region)
 hearth_script_test(integration/netconf unit 60 integration/netconf)
 hearth_script_test(image/seed unit 60 integration/image-seed)
