@@ -258,21 +258,29 @@ static void keep_bootstrap(struct agent *a)
 	const char *keys[COSIGN_MAX_KEYS];
 	struct diag diag = { 0 };
 	struct stage_extras *extras CLEANUP(stage_extras_freep) = NULL;
+	struct bootstrap_sources sources CLEANUP(bootstrap_sources_done) = { 0 };
 	bool has_artifact = as->has_bootstrap;
-	if (a->bootstrap || !as->server || (has_artifact ? !a->content : !as->storage->wanted))
+	if (a->bootstrap || !as->server || (has_artifact ? !as->bootstrap_registry && !a->content : !as->storage->wanted))
 		return;
 	load_trusted(a, &trusted);
 	int n = has_artifact ? allowed_keys(a, &trusted, keys, &diag) : 0;
 	if (n >= 0 && storage_render(as->storage->wanted ? &as->storage->cluster : NULL, &extras, &diag) < 0)
 		n = -EINVAL;
+	const struct oci_source region = { .client = a->content, .url = a->region ? region_client_url(a->region) : "",
+		.repository = as->bootstrap_repository };
+	bootstrap_clients_done(&a->bootstrap_clients);
+	if (n >= 0 && has_artifact &&
+		bootstrap_sources_make(a->event, as, &region, a->secrets.registries, &sources, &a->bootstrap_clients, &diag) < 0)
+		n = -EINVAL;
 	if (n < 0) {
-		str_set(&a->bootstrap_problem, diag_text(&diag));
+		str_set(&a->bootstrap_problem, *diag.message ? diag_text(&diag) : "no memory");
 		return;
 	}
 	struct bootstrap_config config = {
 		.event = a->event,
 		.kube = a->kube,
-		.source = { .client = a->content, .url = region_client_url(a->region), .repository = as->bootstrap_repository },
+		.sources = sources.items,
+		.n_sources = sources.n,
 		.digest = has_artifact ? as->bootstrap_digest : NULL,
 		.tag = has_artifact ? as->bootstrap_tag : NULL,
 		.come_back_sec = as->bootstrap_come_back_sec,
@@ -328,6 +336,7 @@ void agent_cluster_done(struct agent *a)
 	agent_jobs_pause(a);
 	a->flux = flux_watch_free(a->flux);
 	a->bootstrap = bootstrap_free(a->bootstrap);
+	bootstrap_clients_done(&a->bootstrap_clients);
 	a->storage_asking = false;
 	a->kube = kube_free(a->kube);
 	a->kube_stale = a->kube_asking_node = a->kube_asking_nodes = false;

@@ -273,6 +273,8 @@ static int take_secrets(struct agent *a, const char *json, size_t n, struct diag
 	if (same && !a->secrets_unsaved)
 		return 0;
 	if (!same) {
+		if (a->assignment && a->assignment->bootstrap_registry && !str_equal(a->secrets.registries, fresh.registries))
+			a->bootstrap = bootstrap_free(a->bootstrap); // another login, perhaps for it
 		secrets_done(&a->secrets);
 		a->secrets = fresh;
 		fresh = (struct secrets){ 0 };

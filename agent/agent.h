@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "agent/bootstrap-sources.h"
 #include "agent/clock.h"
 #include "agent/hand-over.h"
 #include "agent/image-facts.h"
@@ -150,6 +151,7 @@ struct agent {
 	char *restore_sentence;          // why K3s does not run
 	struct hand_over hand_over;
 	struct bootstrap *bootstrap;
+	struct bootstrap_clients bootstrap_clients; // of that one
 	char *bootstrap_problem;
 	struct flux_watch *flux; // while this server holds the Lease and stage 50-sync is laid
 	char flux_sentence[FLUX_SENTENCE_MAX], flux_warning[FLUX_SENTENCE_MAX]; // of the last gathering

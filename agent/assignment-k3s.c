@@ -165,6 +165,14 @@ static int check_config(const char *host, const struct value *config, struct dia
 	return 0;
 }
 
+int assignment_decode_bootstrap_registry(struct assignment *a, const struct value *bootstrap, struct diag *reterr)
+{
+	int r = read_text(bootstrap, "registry", false, &a->bootstrap_registry, reterr);
+	if (r == 0 && a->bootstrap_registry && !is_registry_host(a->bootstrap_registry))
+		return diag_set(reterr, -EINVAL, "bootstrap.registry", "must be HOST or HOST:PORT, not \"%s\"", a->bootstrap_registry);
+	return r;
+}
+
 int assignment_decode_registries(struct assignment *a, struct diag *reterr)
 {
 	const struct value *registries = NULL;

@@ -9,4 +9,6 @@ int assignment_decode_servers(struct assignment *assignment, const struct value 
 int assignment_decode_restore(struct assignment *a, const struct value *k3s, struct diag *reterr); // also stopK3s; @k3s may be NULL
 int assignment_decode_jobs(struct assignment *assignment, struct diag *reterr);
 int assignment_decode_registries(struct assignment *assignment, struct diag *reterr);
+// `registry` of @bootstrap: a host, or absent.
+int assignment_decode_bootstrap_registry(struct assignment *assignment, const struct value *bootstrap, struct diag *reterr);
 int assignment_decode_proxy(struct assignment *assignment, struct diag *reterr);

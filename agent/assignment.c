@@ -136,6 +136,8 @@ static int decode_bootstrap(const struct value *bootstrap, struct assignment *a,
 	int64_t sec = ASSIGNMENT_COME_BACK_SEC;
 	int r = read_text(bootstrap, "tag", false, &a->bootstrap_tag, reterr);
 
+	if (r == 0)
+		r = assignment_decode_bootstrap_registry(a, bootstrap, reterr);
 	if (r == 0 && come_back && come_back->type != VALUE_NULL)
 		r = value_int(come_back, "bootstrap.comeBackSec", 0, 7 * 24 * 3600, &sec, reterr);
 	if (r < 0)
@@ -247,7 +249,8 @@ struct assignment_changes assignment_compare(const struct assignment *old, const
 		.network = part_changed(old, fresh, "network"),
 		.k3s = part_changed(old, fresh, "k3s") || other_node || part_changed(old, fresh, "cluster") ||
 		       part_changed(old, fresh, "registries") || part_changed(old, fresh, "proxy"),
-		.bootstrap = part_changed(old, fresh, "bootstrap") || other_node, // it holds the node's name, and is a server's
+		.bootstrap = part_changed(old, fresh, "bootstrap") || other_node || // it holds the node's name, and is a server's
+			     (fresh->bootstrap_registry && (part_changed(old, fresh, "registries") || part_changed(old, fresh, "proxy"))),
 		.storage = part_changed(old, fresh, "storage"),
 		.ntp = part_changed(old, fresh, "ntp"),
 		.role = other_node,

@@ -52,6 +52,7 @@ struct assignment {
 	struct assignment_server servers[ASSIGNMENT_MAX_SERVERS]; // all admitted ones, this node too
 	const char *tls_sans[ASSIGNMENT_MAX_SANS + 1]; // NULL-terminated
 	bool has_bootstrap;
+	const char *bootstrap_registry; // HOST[:PORT]; NULL: the region
 	const char *bootstrap_repository, *bootstrap_digest, *bootstrap_tag; // digest or tag
 	unsigned bootstrap_come_back_sec;
 	const struct value *variables;

@@ -157,6 +157,7 @@ static void wrong_assignment_is_refused_by_key(void **state)
 		{ SERVER("\"jobs\":[{\"id\":\"" JOB "\",\"kind\":\"drain\",\"node\":\"a\"},{\"id\":\"" JOB "\",\"kind\":\"drain\","
 			"\"node\":\"b\"}]"), "jobs.id", "once" },
 		{ "{\"node\":{\"name\":\"n\"},\"role\":\"worker\",\"jobs\":[{}]}", "jobs", "server's" },
+		{ SERVER("\"bootstrap\":{\"registry\":\"https://r\",\"repository\":\"a\",\"tag\":\"v1\"}"), "bootstrap.registry", "HOST or HOST:PORT" },
 		{ SERVER("\"registries\":{\"mirrors\":{\"docker.io\":[\"ftp://m\"]}}"), "registries.mirrors", "https://" },
 		{ SERVER("\"registries\":{\"mirrors\":{\"docker.io\":[]}}"), "registries.mirrors", "1-16" },
 		{ SERVER("\"registries\":{\"mirrors\":{\"a/b\":[\"https://m\"]}}"), "registries.mirrors", "\"a/b\"" },

@@ -41,7 +41,8 @@ int http_trust_copy(const struct http_trust_config *config, struct http_trust_co
 		return -EINVAL;
 	*ret = (struct http_trust_copy){ .trust = config->trust };
 	if (copy_text(config->ca_pem, &ret->ca_pem) && copy_text(config->client_cert_pem, &ret->client_cert_pem) &&
-		copy_text(config->client_key_pem, &ret->client_key_pem) && copy_text(config->proxy, &ret->proxy))
+		copy_text(config->client_key_pem, &ret->client_key_pem) && copy_text(config->proxy, &ret->proxy) &&
+		copy_text(config->no_proxy, &ret->no_proxy))
 		return 0;
 	http_trust_done(ret);
 	return -ENOMEM;
@@ -55,6 +56,7 @@ void http_trust_done(struct http_trust_copy *trust)
 	free(trust->client_cert_pem);
 	free(trust->client_key_pem);
 	free(trust->proxy);
+	free(trust->no_proxy);
 	*trust = (struct http_trust_copy){ 0 };
 }
 
@@ -265,7 +267,7 @@ static CURLcode set_trust(struct http_call *call)
 		SET(call, CURLOPT_SSLKEY_BLOB, &key);
 	}
 	SET(call, CURLOPT_PROXY, trust->proxy ? trust->proxy : ""); // "": whatever the environment says
-	SET(call, CURLOPT_NOPROXY, "");
+	SET(call, CURLOPT_NOPROXY, trust->no_proxy ? trust->no_proxy : "");
 	return code;
 }
 

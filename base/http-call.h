@@ -7,7 +7,7 @@
 
 struct http_trust_copy {
 	enum http_trust trust;
-	char *ca_pem, *client_cert_pem, *client_key_pem, *proxy;
+	char *ca_pem, *client_cert_pem, *client_key_pem, *proxy, *no_proxy;
 };
 
 struct http_client {

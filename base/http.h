@@ -21,6 +21,7 @@ struct http_trust_config {
 	const char *client_cert_pem; // may be NULL
 	const char *client_key_pem;  // may be NULL
 	const char *proxy;           // may be NULL: environment is not consulted
+	const char *no_proxy;        // names and ranges with commas between that are reached without it; may be NULL
 };
 
 struct http_client;

@@ -6,6 +6,10 @@
 
 struct bootstrap_pull {
 	struct bootstrap_pull_config config;
+	char *reference;
+	size_t at;             // the source that is asked
+	sd_event_source *next; // another one, from the loop
+	struct diag first;     // why the first of several did not do
 	struct oci_fetch *fetch;
 	struct cosign_check *check;
 	char digest[OCI_DIGEST_TEXT], layer_digest[OCI_DIGEST_TEXT];
@@ -16,6 +20,8 @@ struct bootstrap_pull {
 
 static void pull_free(struct bootstrap_pull *pull)
 {
+	sd_event_source_disable_unref(pull->next);
+	free(pull->reference);
 	free(pull->manifest);
 	free(pull);
 }
@@ -28,12 +34,42 @@ static void pull_end(struct bootstrap_pull *pull, const struct bootstrap_pulled 
 	config.on_pulled(pulled, config.user);
 }
 
-// @refused: by what it is. true: that was all, @pull is gone.
+static const struct oci_source *source_of(const struct bootstrap_pull *pull)
+{
+	return &pull->config.sources[pull->at];
+}
+
+static int on_next(sd_event_source *source, void *user);
+
+// Is there another place to ask? What this one gave is forgotten.
+static bool next_begin(struct bootstrap_pull *pull, const struct diag *diag)
+{
+	if (pull->at + 1 == pull->config.n_sources ||
+		sd_event_add_defer(pull->config.event, &pull->next, on_next, pull) < 0) // else its own failure is told
+		return false;
+	if (pull->at == 0)
+		pull->first = *diag;
+	pull->at++;
+	free(pull->manifest);
+	pull->manifest = NULL;
+	return true;
+}
+
+/* @refused: by what it is. true: there is no going on from here; @pull may be gone. When no place had it the last one's
+ * sentence is told, and the first one's. */
 static bool pull_failed(struct bootstrap_pull *pull, int error, bool refused, const struct diag *diag, unsigned retry_after_sec)
 {
+	struct diag both;
+
 	if (error == 0)
 		return false;
-	pull_end(pull, &(struct bootstrap_pulled){.error = error, .refused = refused, .diag = diag,
+	if (next_begin(pull, diag))
+		return true;
+	both = *diag;
+	if (pull->at > 0)
+		(void)diag_set(&both, error, diag->where, "%.500s (before it %s was asked: %.300s)", diag->message,
+			pull->config.sources[0].url, pull->first.message);
+	pull_end(pull, &(struct bootstrap_pulled){.error = error, .refused = refused, .diag = &both,
 			       .retry_after_sec = refused ? 0 : retry_after_sec});
 	return true;
 }
@@ -57,6 +93,7 @@ static void on_layer(const struct oci_fetched *fetched, void *user)
 	bool cached, kept;
 	int error = fetched->error;
 
+	pull->fetch = NULL;
 	if (pull_failed(pull, error, error == -EBADMSG || error == -EFBIG || error == -ENOENT, fetched->diag,
 		    fetched->retry_after_sec))
 		return;
@@ -96,7 +133,7 @@ static void on_checked(const struct cosign_checked *checked, void *user)
 	pull->config.on_step(BOOTSTRAP_PULL_LAYER, pull->config.user);
 	folder = layer_folder(&pull->config);
 	path = folder ? bootstrap_cache_layer(folder, pull->digest) : NULL;
-	r = path ? oci_fetch_blob_file(pull->config.source, pull->layer_digest, path, pull->layer_bytes, NULL, on_layer, pull,
+	r = path ? oci_fetch_blob_file(source_of(pull), pull->layer_digest, path, pull->layer_bytes, NULL, on_layer, pull,
 			   &pull->fetch)
 		 : -EIO;
 	if (r < 0) {
@@ -138,12 +175,31 @@ static void on_manifest(const struct oci_fetched *fetched, void *user)
 	r = manifest_keep(pull, fetched, &diag);
 	if (r == 0) {
 		config->on_step(BOOTSTRAP_PULL_VERIFYING, config->user);
-		r = cosign_check_start(config->source, pull->digest, config->key_pems, config->n_keys, on_checked, pull,
+		r = cosign_check_start(source_of(pull), pull->digest, config->key_pems, config->n_keys, on_checked, pull,
 			&pull->check);
 		if (r < 0)
 			(void)diag_set(&diag, r, "", "its signature cannot be asked for: %s", strerror(-r));
 	}
 	(void)pull_failed(pull, r, true, &diag, 0);
+}
+
+static int manifest_ask(struct bootstrap_pull *pull)
+{
+	return oci_fetch_manifest(source_of(pull), pull->reference, on_manifest, pull, &pull->fetch);
+}
+
+static int on_next(sd_event_source *source, void *user)
+{
+	struct bootstrap_pull *pull = user;
+	struct diag diag = {0};
+	int r;
+
+	pull->next = sd_event_source_disable_unref(pull->next);
+	r = manifest_ask(pull);
+	if (r < 0)
+		(void)diag_set(&diag, r, "", "%s cannot be asked for %s: %s", source_of(pull)->url, pull->reference, strerror(-r));
+	(void)pull_failed(pull, r, true, &diag, 0);
+	return 0;
 }
 
 int bootstrap_pull_start(const struct bootstrap_pull_config *config, const char *reference, struct bootstrap_pull **ret)
@@ -154,7 +210,8 @@ int bootstrap_pull_start(const struct bootstrap_pull_config *config, const char 
 	if (!pull)
 		return -ENOMEM;
 	pull->config = *config;
-	r = oci_fetch_manifest(config->source, reference, on_manifest, pull, &pull->fetch);
+	pull->reference = strdup(reference);
+	r = pull->reference ? manifest_ask(pull) : -ENOMEM;
 	if (r < 0) {
 		pull_free(pull);
 		return r;

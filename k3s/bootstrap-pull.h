@@ -1,5 +1,6 @@
-// Bringing one artifact here: its manifest, its signature, its one layer, in this order; nothing of it is opened. Kept in
-// the cache when there is one. What is done with it, and when to try again, is bootstrap.c's.
+// Bringing one artifact here: its manifest, its signature, its one layer, in this order and from one place; the next place
+// when that fails. Nothing of it is opened. Kept in the cache when there is one. What is done with it, and when to try again,
+// is bootstrap.c's.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -17,7 +18,9 @@ struct bootstrap_pulled {
 	bool kept; // the cache knows it; without a cache the layer is gone after the callback
 };
 struct bootstrap_pull_config { // all borrowed, to outlive the pull
-	const struct oci_source *source;
+	sd_event *event;
+	const struct oci_source *sources; // asked in this order
+	size_t n_sources;                 // at least 1
 	const char *const *key_pems;
 	size_t n_keys;
 	const char *keys_hash;

@@ -21,8 +21,8 @@ enum { WALK_SEC = 2, WALK_STEADY_SEC = 30, WALK_PAUSES = 3, WALK_MAX_SEC = 30, D
 struct bootstrap {
 	sd_event *event;
 	struct kube *kube;
-	struct oci_source source; // texts owned by the next four
-	char *url, *repository, *username, *password;
+	struct oci_source sources[BOOTSTRAP_MAX_SOURCES]; // texts owned
+	size_t n_sources;
 	char *tag;
 	char wanted[OCI_DIGEST_TEXT]; // "" until the tag was looked up
 	char keys_hash[65], variables_hash[65];
@@ -112,6 +112,12 @@ static int timer_set(sd_event_source *timer, uint64_t usec)
 }
 
 static int stand_in_use(struct bootstrap *bootstrap, struct diag *reterr);
+
+// The registry itself, behind its mirrors.
+static const struct oci_source *registry_of(const struct bootstrap *bootstrap)
+{
+	return &bootstrap->sources[bootstrap->n_sources - 1];
+}
 
 // The artifact that is walked is the one that is wanted.
 static bool is_wanted(const struct bootstrap *bootstrap)
@@ -501,7 +507,7 @@ static void wanted_use(struct bootstrap *bootstrap, const char *layer_path)
 	if (r < 0)
 		return;
 	if (bootstrap->tag)
-		bootstrap_tag_note(bootstrap->cache_folder, bootstrap->repository, bootstrap->tag, bootstrap->wanted);
+		bootstrap_tag_note(bootstrap->cache_folder, registry_of(bootstrap)->repository, bootstrap->tag, bootstrap->wanted);
 	if (seeks_stand_in(bootstrap))
 		(void)timer_set(bootstrap->attempt_timer, 0); // else what is walked stays
 	else if (bootstrap->tag)
@@ -594,7 +600,8 @@ static int pull_start(struct bootstrap *bootstrap, const char *reference, bool (
 	void (*on_end)(const struct bootstrap_pulled *, void *))
 {
 	return bootstrap_pull_start(
-		&(struct bootstrap_pull_config){.source = &bootstrap->source,
+		&(struct bootstrap_pull_config){.event = bootstrap->event, .sources = bootstrap->sources,
+			.n_sources = bootstrap->n_sources,
 			.key_pems = (const char *const *)bootstrap->keys, .n_keys = bootstrap->n_keys,
 			.keys_hash = bootstrap->keys_hash, .cache_folder = bootstrap->cache_folder,
 			.work_folder = bootstrap->work_folder, .on_named = on_name, .on_step = on_pull_step,
@@ -609,7 +616,8 @@ static void wanted_pull(struct bootstrap *bootstrap)
 	int r = pull_start(bootstrap, reference, bootstrap->tag ? on_named : NULL, on_pulled);
 
 	if (r < 0) {
-		(void)diag_set(&diag, r, "", "%s cannot be asked for %s: %s", bootstrap->url, reference, strerror(-r));
+		(void)diag_set(&diag, r, "", "%s cannot be asked for %s: %s", bootstrap->sources[0].url, reference,
+			strerror(-r));
 		attempt_refuse(bootstrap, r, &diag, 0);
 	}
 }
@@ -684,7 +692,7 @@ static void attempt_start(struct bootstrap *bootstrap)
 	if (!bootstrap->tag) {
 		found = wanted_find(bootstrap) == 0;
 	} else if (!*bootstrap->wanted) {
-		bootstrap_tag_noted(bootstrap->cache_folder, bootstrap->repository, bootstrap->tag, bootstrap->wanted);
+		bootstrap_tag_noted(bootstrap->cache_folder, registry_of(bootstrap)->repository, bootstrap->tag, bootstrap->wanted);
 		if (*bootstrap->wanted)
 			(void)wanted_find(bootstrap); // walked from the cache, when it is there; the tag is looked up all the same
 	}
@@ -751,34 +759,52 @@ void bootstrap_retry(struct bootstrap *bootstrap)
 
 // ---- making and freeing
 
+static int source_copy(const struct oci_source *source, struct oci_source *ret)
+{
+	*ret = (struct oci_source){.client = source->client, .url = strdup(source->url), .repository = strdup(source->repository)};
+	if (!ret->url || !ret->repository)
+		return -ENOMEM;
+	if (!source->username)
+		return 0;
+	ret->username = strdup(source->username);
+	ret->password = strdup(source->password ? source->password : "");
+	return ret->username && ret->password ? 0 : -ENOMEM;
+}
+
+static void source_done(struct oci_source *source)
+{
+	if (source->password)
+		explicit_bzero((char *)source->password, strlen(source->password));
+	free((char *)source->password);
+	free((char *)source->username);
+	free((char *)source->url);
+	free((char *)source->repository);
+}
+
 static int texts_copy(struct bootstrap *bootstrap, const struct bootstrap_config *config)
 {
-	const struct oci_source *source = &config->source;
+	int r = 0;
 
-	bootstrap->url = strdup(source->url ? source->url : "");
-	bootstrap->repository = strdup(source->repository ? source->repository : "");
+	while (r == 0 && bootstrap->n_sources < config->n_sources) {
+		r = source_copy(&config->sources[bootstrap->n_sources], &bootstrap->sources[bootstrap->n_sources]);
+		bootstrap->n_sources++;
+	}
+	if (r < 0)
+		return r;
 	bootstrap->self = strdup(config->self);
 	bootstrap->tag = config->digest || !config->tag ? NULL : strdup(config->tag);
 	bootstrap->manifests_folder = strdup(config->manifests_folder ? config->manifests_folder
 								      : "/var/lib/rancher/k3s/server/manifests");
 	bootstrap->cache_folder = strdup(config->cache_folder ? config->cache_folder : "/state/hearth/bootstrap");
 	bootstrap->work_folder = strdup(config->work_folder ? config->work_folder : "/run/hearth/bootstrap");
-	if (!bootstrap->url || !bootstrap->repository || !bootstrap->self || !bootstrap->manifests_folder ||
-		!bootstrap->work_folder || !bootstrap->cache_folder || (!config->digest && config->tag && !bootstrap->tag))
+	if (!bootstrap->self || !bootstrap->manifests_folder || !bootstrap->work_folder || !bootstrap->cache_folder ||
+		(!config->digest && config->tag && !bootstrap->tag))
 		return -ENOMEM;
-	if (source->username) {
-		bootstrap->username = strdup(source->username);
-		bootstrap->password = strdup(source->password ? source->password : "");
-		if (!bootstrap->username || !bootstrap->password)
-			return -ENOMEM;
-	}
 	for (; bootstrap->n_keys < config->n_keys; bootstrap->n_keys++) {
 		bootstrap->keys[bootstrap->n_keys] = strdup(config->key_pems[bootstrap->n_keys]);
 		if (!bootstrap->keys[bootstrap->n_keys])
 			return -ENOMEM;
 	}
-	bootstrap->source = (struct oci_source){.client = source->client, .url = bootstrap->url,
-		.repository = bootstrap->repository, .username = bootstrap->username, .password = bootstrap->password};
 	return 0;
 }
 
@@ -832,9 +858,13 @@ int bootstrap_new(const struct bootstrap_config *config, struct bootstrap **ret,
 	if (config->digest && !oci_digest_valid(config->digest))
 		return diag_set(reterr, -EINVAL, "bootstrap.digest", "must be sha256: and 64 hex digits, not \"%s\"",
 			config->digest);
-	if ((config->digest || config->tag) && !oci_name_valid(config->source.repository))
-		return diag_set(reterr, -EINVAL, "bootstrap.repository", "is no repository name: \"%s\"",
-			config->source.repository);
+	if (config->n_sources > BOOTSTRAP_MAX_SOURCES || (!config->n_sources && (config->digest || config->tag)))
+		return diag_set(reterr, -EINVAL, "bootstrap", "must be asked for at 1 to %d places, not %zu", BOOTSTRAP_MAX_SOURCES,
+			config->n_sources);
+	for (size_t i = 0; (config->digest || config->tag) && i < config->n_sources; i++)
+		if (!oci_name_valid(config->sources[i].repository))
+			return diag_set(reterr, -EINVAL, "bootstrap.repository", "is no repository name: \"%s\"",
+				config->sources[i].repository);
 	r = substitute_check_variables(config->variables, reterr);
 	if (r < 0)
 		return r;
@@ -853,7 +883,7 @@ int bootstrap_new(const struct bootstrap_config *config, struct bootstrap **ret,
 	bootstrap->on_changed = config->on_changed;
 	bootstrap->user = config->user;
 	if (config->digest || config->tag) {
-		sentence_set(bootstrap, "pulling the bootstrap from %.200s", config->source.url);
+		sentence_set(bootstrap, "pulling the bootstrap from %.200s", config->sources[0].url);
 		r = bootstrap_keys_hash(config->key_pems, config->n_keys, bootstrap->keys_hash, reterr);
 	}
 	bootstrap->extras = stage_extras_copy(config->extras);
@@ -890,12 +920,8 @@ struct bootstrap *bootstrap_free(struct bootstrap *bootstrap)
 	value_free(bootstrap->variables);
 	for (size_t i = 0; i < bootstrap->n_keys; i++)
 		free(bootstrap->keys[i]);
-	if (bootstrap->password)
-		explicit_bzero(bootstrap->password, strlen(bootstrap->password));
-	free(bootstrap->password);
-	free(bootstrap->username);
-	free(bootstrap->url);
-	free(bootstrap->repository);
+	for (size_t i = 0; i < bootstrap->n_sources; i++)
+		source_done(&bootstrap->sources[i]);
 	free(bootstrap->tag);
 	free(bootstrap->self);
 	free(bootstrap->manifests_folder);

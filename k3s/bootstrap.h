@@ -34,10 +34,13 @@ struct bootstrap_status {
 	char sentence[1024];        // what it waits for and why; "" when steady
 };
 
+enum { BOOTSTRAP_MAX_SOURCES = 17 };
+
 struct bootstrap_config {
 	sd_event *event;
 	struct kube *kube;             // admin; borrowed, outlives the bootstrap
-	struct oci_source source;      // copied, its client borrowed
+	const struct oci_source *sources; // copied, their clients borrowed: asked in this order, the registry itself last
+	size_t n_sources;              // 1 to BOOTSTRAP_MAX_SOURCES; without an artifact 0
 	const char *digest;            // "sha256:..."; NULL: as @tag says
 	const char *tag;               // without a digest: looked up again every look_sec, the signature is over its digest
 	                               // NULL too: there is no artifact, only @extras

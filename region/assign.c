@@ -438,6 +438,8 @@ static void put_artifacts(
 	json_out_key(out, "bootstrap");
 	if (digest || config->bootstrap_tag) {
 		json_out_object_begin(out);
+		if (config->bootstrap_registry)
+			json_out_member(out, "registry", config->bootstrap_registry);
 		json_out_member(out, "repository",
 			config->bootstrap_repository ? config->bootstrap_repository
 						     : "hearth/bootstrap");

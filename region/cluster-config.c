@@ -4,6 +4,7 @@
 #include "base/crypto.h"
 #include "base/file.h"
 #include "base/oci.h"
+#include "base/url.h"
 #include "base/yaml.h"
 
 #include <ctype.h>
@@ -263,8 +264,14 @@ static int decode_bootstrap_policy(
 	int r;
 	config->bootstrap_come_back_sec = -1;
 	if ((r = decode_optional_text(
-		     bootstrap, "tag", "bootstrap", &config->bootstrap_tag, reterr)) < 0)
+		     bootstrap, "tag", "bootstrap", &config->bootstrap_tag, reterr)) < 0 ||
+		(r = decode_optional_text(bootstrap, "registry", "bootstrap",
+			 &config->bootstrap_registry, reterr)) < 0)
 		return r;
+	if (config->bootstrap_registry &&
+		!url_host_port_valid(config->bootstrap_registry, strlen(config->bootstrap_registry)))
+		return diag_set(reterr, -EINVAL, "bootstrap",
+			"registry must be HOST or HOST:PORT, not \"%s\"", config->bootstrap_registry);
 	if (config->bootstrap_tag && config->bootstrap_digest)
 		return diag_set(reterr, -EINVAL, "bootstrap", "has a digest or a tag, not both");
 	if (config->bootstrap_tag && !oci_tag_valid(config->bootstrap_tag))
@@ -278,8 +285,8 @@ static int decode_bootstrap_policy(
 
 static int decode_artifacts(struct cluster_config *config, struct diag *reterr)
 {
-	static const char *const bootstrap_keys[] = { "repository", "digest", "tag", "comeBackSec",
-		"variables", NULL };
+	static const char *const bootstrap_keys[] = { "registry", "repository", "digest", "tag",
+		"comeBackSec", "variables", NULL };
 	static const char *const payload_keys[] = { "repository", "digest", NULL };
 	const struct value *bootstrap = value_find(config->document, "bootstrap");
 	int r = decode_artifact(bootstrap, "bootstrap", bootstrap_keys,

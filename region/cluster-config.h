@@ -30,6 +30,7 @@ struct cluster_config {
 	struct config_storage storage;
 	struct config_proxy proxy;
 	struct config_registries registries;
+	const char *bootstrap_registry; // HOST[:PORT]; NULL: this region
 	const char *bootstrap_repository, *bootstrap_digest, *bootstrap_tag; // digest or tag, or neither
 	int64_t bootstrap_come_back_sec; // -1: not given
 	const struct value *bootstrap_variables;

@@ -244,6 +244,14 @@ static void a_cni_of_ones_own_brings_its_own_routes(void **state)
 	cluster_config_free(site.config);
 }
 
+static void a_registry_is_named_to_nodes(void **state)
+{
+	struct site site = site_of("bootstrap: {registry: \"r.example.org:5000\", repository: a/b, tag: v1}");
+	CLEANUP(value_freep) struct value *named = build(&site, &site.first, &site.first);
+	assert_text(named, "r.example.org:5000", "bootstrap", "registry");
+	cluster_config_free(site.config);
+}
+
 static void a_tag_counts_until_a_digest_is_set(void **state)
 {
 	struct site site = site_of("bootstrap: {repository: a/b, tag: v1, comeBackSec: 600}");
@@ -255,6 +263,7 @@ static void a_tag_counts_until_a_digest_is_set(void **state)
 		0);
 	assert_int_equal(sec, 600);
 	assert_null(value_path(tagged, "bootstrap", "digest", NULL));
+	assert_null(value_path(tagged, "bootstrap", "registry", NULL));
 	(void)snprintf(site.cluster.bootstrap_digest, sizeof(site.cluster.bootstrap_digest),
 		"sha256:%064d", 7);
 	CLEANUP(value_freep) struct value *set = build(&site, &site.first, &site.first);
@@ -358,6 +367,7 @@ int main(void)
 		cmocka_unit_test(one_nic_is_the_lan_the_others_ask_for_addresses),
 		cmocka_unit_test(pods_of_other_nodes_are_reached_through_the_mesh),
 		cmocka_unit_test(a_cni_of_ones_own_brings_its_own_routes),
+		cmocka_unit_test(a_registry_is_named_to_nodes),
 		cmocka_unit_test(a_tag_counts_until_a_digest_is_set),
 		cmocka_unit_test(the_bootstrap_needs_a_digest),
 		cmocka_unit_test(the_endpoint_is_the_template_first),

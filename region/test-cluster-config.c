@@ -70,6 +70,7 @@ static void what_is_wrong_is_refused(void **state)
 		{ HEAD URLS "bootstrap: {repository: Hearth}\n", "OCI name" },
 		{ HEAD URLS "bootstrap: {repository: a, digest: latest}\n", "sha256:" },
 		{ HEAD URLS "bootstrap: {repository: a, tag: .x}\n", "OCI tag" },
+		{ HEAD URLS "bootstrap: {registry: \"https://r\", repository: a, tag: x}\n", "HOST or HOST:PORT" },
 		{ HEAD URLS "bootstrap: {repository: a, comeBackSec: -1}\n", "comeBackSec" },
 		{ HEAD URLS "bootstrap: {repository: a, tag: v1, digest: \"sha256:" HEX64 "\"}\n", "not both" },
 		{ HEAD URLS "bootstrap: {repository: a, variables: {A: [1]}}\n", "must be a text" },

@@ -14,7 +14,7 @@
 
 static struct {
 	const char *url, *repository, *digest, *ca, *kubeconfig, *manifests, *work, *cache, *until, *self;
-	const char *username, *password, *blob_path, *tag, *unpack;
+	const char *username, *password, *blob_path, *tag, *unpack, *mirror;
 	unsigned timeout_sec, come_back_sec;
 	size_t n_keys;
 	char *keys[COSIGN_MAX_KEYS];
@@ -52,12 +52,16 @@ static int run(sd_event *event, struct kube *kube, const char *ca, const struct 
 	struct bootstrap *bootstrap CLEANUP(bootstrap_freep) = NULL;
 	struct diag diag = {0};
 	int r = http_client_new(event, &(struct http_trust_config){.trust = HTTP_TRUST_CA, .ca_pem = ca}, &client);
+	const struct oci_source sources[] = {
+		{.client = client, .url = options.mirror, .repository = options.repository},
+		{.client = client, .url = options.url, .repository = options.repository, .username = options.username,
+			.password = options.password},
+	};
 
 	if (r == 0)
 		r = bootstrap_new(
 			&(struct bootstrap_config){.event = event, .kube = kube,
-				.source = {.client = client, .url = options.url, .repository = options.repository,
-					.username = options.username, .password = options.password},
+				.sources = options.mirror ? sources : sources + 1, .n_sources = options.mirror ? 2 : 1,
 				.digest = options.digest, .tag = options.tag, .look_sec = 1,
 				.come_back_sec = options.come_back_sec, .variables = variables,
 				.key_pems = (const char *const *)options.keys, .n_keys = options.n_keys,
@@ -223,6 +227,9 @@ static int option_take(int option)
 	int r;
 
 	switch (option) {
+	case 'M':
+		options.mirror = optarg;
+		return 0;
 	case 'u':
 		options.url = optarg;
 		return 0;
@@ -300,9 +307,9 @@ int main(int argc, char *argv[])
 	if (argc == 6 && str_equal(argv[1], "pack"))
 		return command_pack(argv + 2);
 	json_out_object_begin(&options.variables);
-	while ((option = getopt(argc, argv, "u:r:d:c:k:K:m:w:C:v:t:s:U:a:o:T:B:x:")) != -1)
+	while ((option = getopt(argc, argv, "u:M:r:d:c:k:K:m:w:C:v:t:s:U:a:o:T:B:x:")) != -1)
 		if (option_take(option) < 0) {
-			fprintf(stderr, "usage: oci-pull-tool pack FOLDER LAYOUT NAME TAG | -u URL -r REPOSITORY -d DIGEST | -T TAG "
+			fprintf(stderr, "usage: oci-pull-tool pack FOLDER LAYOUT NAME TAG | -u URL [-M MIRROR] -r REPOSITORY -d DIGEST | -T TAG "
 					"-c CA -k KEY -K KUBECONFIG -m MANIFESTS -w WORK [-C CACHE] [-v NAME=VALUE] "
 					"[-B COME-BACK-SEC] [-U SENTENCE] [-t SEC] [-s SELF] [-a USER:PASSWORD] | -u URL -r REPOSITORY -d DIGEST "
 					"-c CA -o PATH [-a USER:PASSWORD] | -u URL -r REPOSITORY -d DIGEST -c CA -k KEY "
