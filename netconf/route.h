@@ -14,6 +14,7 @@ struct route {
 	uint8_t type;  // RTN_*
 	uint8_t scope; // RT_SCOPE_*; IPv4 only, IPv6 always RT_SCOPE_UNIVERSE
 	bool on_link;
+	uint32_t mtu, cwnd, rwnd; // RTAX_MTU, RTAX_INITCWND (congestion-window), RTAX_INITRWND; 0: none
 };
 // The kernel's own key: table, destination, metric. Orders routes so that equal keys are neighbours.
 int route_compare_key(const struct route *a, const struct route *b);
