@@ -36,12 +36,14 @@ struct kernel_address {
 	struct address address;
 	uint8_t protocol, scope;
 	uint32_t flags; // IFA_F_*
+	bool has_peer;  // the other end of a point-to-point address differs: nothing we make
 };
 struct kernel_route {
 	int link_index;     // 0: none, or several
 	struct route route;
 	uint8_t protocol;
 	bool has_other_shape; // several next hops, next hop objects, a type of service: nothing we make
+	bool has_other_metrics; // an advertised MSS, a congestion control ...: left as they are
 };
 struct kernel_rule {
 	struct rule rule;     // has_priority is true
@@ -61,6 +63,9 @@ DEFINE_CLEANUP(kernel)
 enum { KERNEL_LINKS = 1, KERNEL_ADDRESSES = 2, KERNEL_ROUTES = 4, KERNEL_RULES = 8 };
 /* Read what @what names. Drivers come by ethtool; WireGuard devices are left to wireguard_get(). */
 int kernel_read(unsigned what, struct kernel **ret, struct diag *reterr);
+/* The WireGuard devices of all links of that kind. Without the right to read them (-EPERM) they stay absent; the others
+ * are read all the same and the first failure is returned. */
+int kernel_read_wireguard(struct kernel *kernel, struct diag *reterr);
 /* Take one RTM_NEWLINK, RTM_NEWADDR, RTM_NEWROUTE or RTM_NEWRULE into @kernel; others, multicast, cached and local routes are
  * skipped. @message is inside memory of message->nlmsg_len bytes. 0; -EBADMSG; -ENOMEM. */
 int kernel_decode(struct kernel *kernel, const struct nlmsghdr *message);

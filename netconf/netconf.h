@@ -102,6 +102,10 @@ struct netconf_link {
 	char mac[18], permanent_mac[18], driver[32]; // "" when there is none
 	bool up, carrier;
 	bool wired; // a real Ethernet port of this machine, no USB gadget or BMC host interface
+	char master[IFNAMSIZ];    // the bond, bridge or VRF (or what else) that has it as a port; "": none
+	char port_kind[16];       // what kind of port it is there: "bond", "bridge", "vrf"
+	char parent[IFNAMSIZ];    // what it stands on: a VLAN's link; "": nothing of this namespace
+	uint16_t vlan_id;         // kind "vlan"
 	uint32_t mtu, speed_mbit; // speed 0: unknown
 	struct netconf_address *addresses;
 	size_t n_addresses;
@@ -145,7 +149,7 @@ bool netconf_online_sentence(const struct netconf_online *online, uint64_t now_u
 
 // --- changes of the kernel ---
 
-enum { NETCONF_CHANGED_LINK = 1, NETCONF_CHANGED_ADDRESS = 2, NETCONF_CHANGED_ROUTE = 4 };
+enum { NETCONF_CHANGED_LINK = 1, NETCONF_CHANGED_ADDRESS = 2, NETCONF_CHANGED_ROUTE = 4, NETCONF_CHANGED_RULE = 8 };
 struct netconf_monitor;
 /* @on_change runs from the event loop, once per burst (quiet for 50 ms, at most 500 ms late), with a mask of
  * NETCONF_CHANGED_*; everything when the kernel dropped messages. */
