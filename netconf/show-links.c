@@ -155,12 +155,23 @@ static const char *why_not_others(const struct kernel *kernel, const struct kern
 	return NULL;
 }
 
+static bool has_twin_before(const struct kernel *kernel, size_t at)
+{
+	for (size_t i = 0; i < at; i++)
+		if (str_equal(kernel->links[i].name, kernel->links[at].name))
+			return true;
+	return false;
+}
+
 void show_choose_links(const struct kernel *kernel, const char *ret_why[])
 {
 	size_t n = 0;
 	for (size_t i = 0; i < kernel->n_links; i++) {
-		ret_why[i] = n < NETWORK_MAX_DECLARATIONS ? why_not(kernel, &kernel->links[i]) : "more links than a document has";
-		n += ret_why[i] == NULL;
+		ret_why[i] = why_not(kernel, &kernel->links[i]);
+		if (!ret_why[i] && has_twin_before(kernel, i)) // it was renamed while the kernel was read
+			ret_why[i] = "another link has its name";
+		if (!ret_why[i] && ++n > NETWORK_MAX_DECLARATIONS)
+			ret_why[i] = "a document has at most 256 links";
 	}
 	for (bool changed = true; changed;) { // ends: each round leaves at least one more link out
 		changed = false;
