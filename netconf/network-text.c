@@ -259,10 +259,21 @@ static bool has_parameters(const struct declaration *declaration)
 	       declaration->n_bridge_ports;
 }
 
+static void put_option(struct place *at, const char *key, const struct link_option *option, uint32_t value)
+{
+	char buffer[32];
+	const char *text = link_option_format(option, value, buffer);
+	if (option->words) {
+		put_text(at, key, text);
+		return;
+	}
+	put_key(at, key);
+	(void)fprintf(at->out, " %s\n", text); // a number, true or false
+}
+
 static void put_bridge_ports(struct place *at, const struct declaration *declaration)
 {
 	size_t n;
-	char text[32];
 	const struct link_option *table = link_options_of(LINK_OPTION_BRIDGE_PORT, &n);
 	for (size_t i = 0; i < n; i++) {
 		bool has_key = false;
@@ -276,7 +287,7 @@ static void put_bridge_ports(struct place *at, const struct declaration *declara
 				has_key = true;
 			}
 			struct place inner = below(at);
-			put_text(&inner, port->port, link_option_format(&table[i], port->options.value[i], text));
+			put_option(&inner, port->port, &table[i], port->options.value[i]);
 		}
 	}
 }
@@ -284,7 +295,6 @@ static void put_bridge_ports(struct place *at, const struct declaration *declara
 static void put_parameters(struct place *at, const struct declaration *declaration)
 {
 	size_t n;
-	char text[32];
 	const struct link_option *table = link_options_of(
 		declaration->kind == DECLARATION_BOND ? LINK_OPTION_BOND : LINK_OPTION_BRIDGE, &n);
 	if (!has_parameters(declaration))
@@ -294,8 +304,7 @@ static void put_parameters(struct place *at, const struct declaration *declarati
 	struct place inner = below(at);
 	for (size_t i = 0; i < n; i++)
 		if (link_options_have(&declaration->options, i))
-			put_text(&inner, table[i].key,
-				link_option_format(&table[i], declaration->options.value[i], text));
+			put_option(&inner, table[i].key, &table[i], declaration->options.value[i]);
 	if (declaration->n_arp_targets)
 		put_ips(&inner, "arp-ip-targets", declaration->arp_targets, declaration->n_arp_targets);
 	if (declaration->primary)
