@@ -87,10 +87,12 @@ static uint32_t usual_mtu(const struct kernel *kernel, const struct kernel_link 
 	return least ? least : 1500;
 }
 
-static bool same_mac(const struct kernel_link *one, const struct kernel_link *other)
+// The MAC a port brings: in a bond every port shows the bond's, and its own is the permanent one.
+static bool brings_mac(const struct kernel_link *port, const uint8_t mac[static 6])
 {
-	return (other->has_mac && memcmp(one->mac, other->mac, 6) == 0) ||
-	       (other->has_permanent_mac && memcmp(one->mac, other->permanent_mac, 6) == 0);
+	if (str_equal(port->port_kind, "bond") && port->has_permanent_mac)
+		return memcmp(mac, port->permanent_mac, 6) == 0;
+	return port->has_mac && memcmp(mac, port->mac, 6) == 0;
 }
 
 // Has somebody given the link its MAC? A bond and a bridge take one of a port's, a VLAN that of its parent.
@@ -104,11 +106,11 @@ static bool has_given_mac(const struct kernel *kernel, const struct kernel_link 
 		return one->has_permanent_mac && memcmp(one->mac, one->permanent_mac, 6) != 0 &&
 		       !str_equal(one->port_kind, "bond");
 	if (str_equal(one->kind, "vlan"))
-		return parent && !same_mac(one, parent);
+		return parent && parent->has_mac && memcmp(one->mac, parent->mac, 6) != 0;
 	if (!str_equal(one->kind, "bond") && !str_equal(one->kind, "bridge"))
 		return false;
 	for (size_t i = 0; i < kernel->n_links; i++)
-		if (kernel->links[i].master_index == one->index && same_mac(one, &kernel->links[i]))
+		if (kernel->links[i].master_index == one->index && brings_mac(&kernel->links[i], one->mac))
 			return false;
 	return true;
 }

@@ -540,6 +540,12 @@ static void a_mac_that_somebody_gave_is_shown(void **state)
 	memcpy(has_vlan(kernel, 3, "v5", 2, 5)->mac, "\x02\x00\x00\x00\x00\x05", 6);
 	shows_part(kernel, "      macaddress: \"02:00:00:00:00:05\"\n");
 	kernel = kernel_new();
+	port = has_port(kernel, 2, "eth0", 5, "bond");
+	port->has_permanent_mac = true;
+	memcpy(port->permanent_mac, "\x52\x54\x00\xaa\xbb\xcc", 6);
+	memcpy(has_bond(kernel, 5, "bond0")->mac, port->mac, 6); // the bond's, which its port shows, too
+	shows_part(kernel, "      macaddress: \"52:54:00:00:00:02\"\n");
+	kernel = kernel_new();
 	has_link(kernel, 2, "eth0", "");
 	has_vlan(kernel, 3, "v5", 2, 5);
 	shows_not(kernel, "macaddress");
