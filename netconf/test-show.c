@@ -37,6 +37,12 @@ static struct kernel_link *has_link(struct kernel *kernel, int index, const char
 	return one;
 }
 
+static void goes_down(struct kernel_link *one)
+{
+	one->flags = 0;
+	one->carrier = false;
+}
+
 static struct kernel_address *has_address(struct kernel *kernel, int link_index, const char *text)
 {
 	struct kernel_address *one = &kernel->addresses[kernel->n_addresses++];
@@ -489,15 +495,14 @@ static void our_own_links_are_shown_whatever_their_name(void **state)
 static void a_link_that_is_down_stays_down(void **state)
 {
 	struct kernel *kernel = kernel_new();
-	has_link(kernel, 2, "eth0", "")->flags = 0;
-	has_link(kernel, 3, "eth1", "")->flags = 0;
+	goes_down(has_link(kernel, 2, "eth0", ""));
+	goes_down(has_link(kernel, 3, "eth1", ""));
 	has_address(kernel, 3, "10.0.0.2/24");
-	has_link(kernel, 4, "dummy0", "dummy")->flags = 0;
+	goes_down(has_link(kernel, 4, "dummy0", "dummy"));
 	shows(kernel, HEAD "# Left out: eth0: down, and without settings\n" NETWORK
 			   "  ethernets:\n"
 			   "    eth1: # 52:54:00:00:00:03\n"
 			   "      activation-mode: manual\n"
-			   "      link-local: []\n"
 			   "      addresses:\n"
 			   "      - 10.0.0.2/24\n"
 			   "  dummy-devices:\n"
@@ -744,20 +749,22 @@ static void has_random_link(struct kernel *kernel, int index)
 	if (pick(3) == 0)
 		one->mtu = 1280 + pick(8000);
 	if (pick(6) == 0)
-		one->flags = 0;
-	if (pick(4) == 0)
+		goes_down(one);
+	// what Hearth makes is always shown; a VLAN on nothing, a veth and a tunnel are not
+	bool can_be_ours = !str_equal(kind, "vlan") && !str_equal(kind, "veth") && !str_equal(kind, "gre");
+	if (can_be_ours && kind[0] && pick(4) == 0)
 		(void)snprintf(one->alias, sizeof(one->alias), HEARTH_ALIAS);
 	one->vrf_table = 1000 + (uint32_t)index;
-	one->vlan_id = (uint16_t)pick(4096);
+	one->vlan_id = pick(8) ? (uint16_t)(100 + index) : 0;
 	if (str_equal(kind, "vlan"))
-		one->parent_index = (int)pick((uint32_t)index + 1);
+		one->parent_index = (int)pick((uint32_t)index);
 	if (str_equal(kind, "bridge"))
 		set_option(&one->options, LINK_OPTION_BRIDGE, "stp", pick(2));
 	if (pick(2) == 0 && !str_equal(kind, "vrf")) {
 		(void)snprintf(text, sizeof(text), "10.%d.0.%u/24", index, 1 + pick(200));
 		has_address(kernel, index, text)->flags = pick(3) ? IFA_F_PERMANENT : 0;
 		(void)snprintf(text, sizeof(text), "172.16.%d.0/24", index);
-		has_route(kernel, index, text, NULL, pick(2) ? RTPROT_STATIC : HEARTH_PROTOCOL)->route.metric = pick(3);
+		has_route(kernel, index, text, NULL, can_be_ours && pick(2) ? HEARTH_PROTOCOL : RTPROT_STATIC)->route.metric = pick(3);
 	}
 	if (pick(2) == 0)
 		has_link_local(kernel, index);
