@@ -50,7 +50,7 @@ int netconf_plan(struct network *network, const struct netconf_options *options,
 	CLEANUP(config_files_done) struct config_files files = {0};
 	int error = network_load_keys(network, reterr);
 	if (error == 0)
-		error = kernel_read(KERNEL_LINKS | KERNEL_ADDRESSES | KERNEL_ROUTES, &kernel, reterr);
+		error = kernel_read(KERNEL_LINKS | KERNEL_ADDRESSES | KERNEL_ROUTES | KERNEL_RULES, &kernel, reterr);
 	if (error == 0)
 		error = read_devices(network, kernel, reterr);
 	if (error == 0 && !places.without_networkd)
