@@ -20,7 +20,7 @@ struct route {
 int route_compare_key(const struct route *a, const struct route *b);
 // Do two routes with the same key also send packets the same way (the link is the caller's to compare)?
 bool route_equal(const struct route *a, const struct route *b);
-bool route_needs_link(const struct route *route); // blackhole, unreachable and prohibit have none
+bool route_needs_link(const struct route *route); // blackhole, unreachable, prohibit and throw have none
 // "10.1.0.0/16 via 10.77.0.1 metric 100"
 const char *route_format(const struct route *route, char buffer[static ROUTE_TEXT]);
 // RTN_* by netplan's word or back; negative or NULL when there is none.
