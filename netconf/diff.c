@@ -114,11 +114,6 @@ static void put_set(struct diff *diff, const struct change *change, const struct
 			put(diff, KERNEL, change->name, "macaddress: %s", mac_format(have->mac, mac));
 		put(diff, DOCUMENT, change->name, "macaddress: %s", mac_format(change->set.mac, mac));
 	}
-	if (change->set.alias) {
-		if (have && have->alias[0])
-			put(diff, KERNEL, change->name, "alias: %s", have->alias);
-		put(diff, DOCUMENT, change->name, "alias: %s", HEARTH_ALIAS);
-	}
 	if (!change->set.up && !change->set.down)
 		return;
 	if (have)
@@ -153,10 +148,11 @@ static void put_options(struct diff *diff, const struct change *change, const st
 		put(diff, DOCUMENT, change->name, "%s: %s", table[i].key,
 			link_option_format(&table[i], change->options.values.value[i], text));
 	}
-	if (change->options.has_primary && declaration) {
+	if (change->options.has_primary) {
 		if (have)
 			put(diff, KERNEL, change->name, "primary: %s", name_of(diff, have->primary_index));
-		put(diff, DOCUMENT, change->name, "primary: %s", declaration->primary ? declaration->primary : "none");
+		put(diff, DOCUMENT, change->name, "primary: %s",
+			change->options.primary[0] ? change->options.primary : "none");
 	}
 	if (change->options.has_arp_targets && declaration) {
 		if (have)

@@ -67,7 +67,7 @@ int kernel_read(unsigned what, struct kernel **ret, struct diag *reterr);
  * are read all the same and the first failure is returned. */
 int kernel_read_wireguard(struct kernel *kernel, struct diag *reterr);
 /* Take one RTM_NEWLINK, RTM_NEWADDR, RTM_NEWROUTE or RTM_NEWRULE into @kernel; others, multicast, cached and local routes are
- * skipped. @message is inside memory of message->nlmsg_len bytes. 0; -EBADMSG; -ENOMEM. */
+ * skipped (multicast: the kernel's own). @message is inside memory of message->nlmsg_len bytes. 0; -EBADMSG; -ENOMEM. */
 int kernel_decode(struct kernel *kernel, const struct nlmsghdr *message);
 void kernel_sort(struct kernel *kernel);
 

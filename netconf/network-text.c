@@ -5,6 +5,7 @@
 #include "base/utf8.h"
 
 #include <errno.h>
+#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <strings.h>
 
@@ -271,6 +272,12 @@ static void put_option(struct place *at, const char *key, const struct link_opti
 	(void)fprintf(at->out, " %s\n", text); // a number, true or false
 }
 
+// path-cost and port-priority stand with the bridge, the other options of a port with the port.
+static bool stands_with_bridge(const struct link_option *option)
+{
+	return option->attribute == IFLA_BRPORT_COST || option->attribute == IFLA_BRPORT_PRIORITY;
+}
+
 static void put_bridge_ports(struct place *at, const struct declaration *declaration)
 {
 	size_t n;
@@ -279,7 +286,7 @@ static void put_bridge_ports(struct place *at, const struct declaration *declara
 		bool has_key = false;
 		for (size_t j = 0; j < declaration->n_bridge_ports; j++) {
 			const struct bridge_port *port = &declaration->bridge_ports[j];
-			if (!link_options_have(&port->options, i))
+			if (!link_options_have(&port->options, i) || !stands_with_bridge(&table[i]))
 				continue;
 			if (!has_key) {
 				put_key(at, table[i].key);
@@ -290,6 +297,23 @@ static void put_bridge_ports(struct place *at, const struct declaration *declara
 			put_option(&inner, port->port, &table[i], port->options.value[i]);
 		}
 	}
+}
+
+static void put_port_options(struct place *at, const struct network *network, const struct declaration *declaration)
+{
+	size_t n;
+	const struct link_option *table = link_options_of(LINK_OPTION_BRIDGE_PORT, &n);
+	struct link_options options = declaration->port_options;
+	for (size_t i = 0; i < network->n; i++)
+		for (size_t j = 0; j < network->declarations[i].n_bridge_ports; j++) {
+			const struct bridge_port *port = &network->declarations[i].bridge_ports[j];
+			for (size_t k = 0; k < n && str_equal(port->port, declaration->id); k++)
+				if (link_options_have(&port->options, k))
+					link_options_set(&options, k, port->options.value[k]);
+		}
+	for (size_t i = 0; i < n; i++)
+		if (link_options_have(&options, i) && !stands_with_bridge(&table[i]))
+			put_option(at, table[i].key, &table[i], options.value[i]);
 }
 
 static void put_parameters(struct place *at, const struct declaration *declaration)
@@ -454,7 +478,7 @@ static void put_rule(const struct place *at, const struct rule *rule)
 
 // --- the whole ---
 
-static int body_text(const struct declaration *declaration, int depth, char **ret)
+static int body_text(const struct network *network, const struct declaration *declaration, int depth, char **ret)
 {
 	AUTO_FREE char *body = NULL;
 	size_t n_body = 0;
@@ -463,6 +487,7 @@ static int body_text(const struct declaration *declaration, int depth, char **re
 		return -ENOMEM;
 	put_kind(&at, declaration);
 	put_link(&at, declaration);
+	put_port_options(&at, network, declaration);
 	if (declaration->n_routes)
 		put_list(&at, "routes", declaration->n_routes);
 	for (size_t i = 0; i < declaration->n_routes; i++)
@@ -485,10 +510,11 @@ void network_print_comment(FILE *out, const char *text)
 	(void)fputc('\n', out);
 }
 
-static int put_declaration(struct place *at, const struct declaration *declaration, const char *comment)
+static int put_declaration(struct place *at, const struct network *network, const struct declaration *declaration,
+	const char *comment)
 {
 	AUTO_FREE char *body = NULL;
-	int error = body_text(declaration, at->depth + 1, &body);
+	int error = body_text(network, declaration, at->depth + 1, &body);
 	if (error < 0)
 		return error;
 	put_key(at, declaration->id);
@@ -511,7 +537,8 @@ int network_print(FILE *out, const struct network *network, char *const comments
 			if (!has_section)
 				put_list(&section, declaration_section(kind), 1);
 			has_section = true;
-			int error = put_declaration(&inner, &network->declarations[i], comments ? comments[i] : NULL);
+			int error = put_declaration(&inner, network, &network->declarations[i],
+				comments ? comments[i] : NULL);
 			if (error < 0)
 				return error;
 		}

@@ -76,28 +76,16 @@ static void show_options(struct show *show, const struct kernel_link *one, enum 
 	}
 }
 
-// path-cost and port-priority stand in the bridge's parameters; netplan has no place there for a port's other options.
 static void show_bridge_port(struct show *show, const struct kernel_link *port, struct declaration *ret)
 {
-	struct link_options options = {0}, kept = {0};
-	size_t n;
-	const struct link_option *table = link_options_of(LINK_OPTION_BRIDGE_PORT, &n);
+	struct link_options options = {0};
 	show_options(show, port, LINK_OPTION_BRIDGE_PORT, &port->port_options, &options);
-	for (size_t i = 0; i < n; i++) {
-		if (!link_options_have(&options, i))
-			continue;
-		if (table[i].attribute == IFLA_BRPORT_COST || table[i].attribute == IFLA_BRPORT_PRIORITY)
-			link_options_set(&kept, i, options.value[i]);
-		else
-			show_note(show, "%s: %s is left out: a port's parameters have no place for it", port->name,
-				table[i].key);
-	}
-	if (!kept.has)
+	if (!options.has)
 		return;
 	struct bridge_port *added = show_grow(show, (void **)&ret->bridge_ports, ret->n_bridge_ports, sizeof(*added));
 	if (!added)
 		return;
-	*added = (struct bridge_port){.port = show_copy(show, port->name), .options = kept};
+	*added = (struct bridge_port){.port = show_copy(show, port->name), .options = options};
 	ret->n_bridge_ports++;
 }
 

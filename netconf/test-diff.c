@@ -69,7 +69,7 @@ static void a_link_shows_both_sides(void **state)
 	struct kernel kernel = {0};
 	struct change set = change_of(CHANGE_LINK_SET, "eth0", 2, ETH0);
 	set.set.mtu = 9000;
-	set.set.down = set.set.has_mac = set.set.alias = true;
+	set.set.down = set.set.has_mac = true;
 	memcpy(set.set.mac, "\2\0\0\0\0\3", 6);
 	struct change rename = change_of(CHANGE_LINK_RENAME, "eth0", 2, ETH0);
 	(void)snprintf(rename.old_name, sizeof(rename.old_name), "enp1s0");
@@ -86,7 +86,6 @@ static void a_link_shows_both_sides(void **state)
 		     "+  mtu: 9000\n"
 		     "-  macaddress: 02:00:00:00:00:02\n"
 		     "+  macaddress: 02:00:00:00:00:03\n"
-		     "+  alias: hearth\n"
 		     "-  state: up\n"
 		     "+  state: down\n");
 }
@@ -118,6 +117,7 @@ static void options_are_in_the_documents_words(void **state)
 	link_options_set(&change.options.values, mode, 1);
 	link_options_set(&change.options.values, interval, 100);
 	change.options.has_primary = change.options.has_arp_targets = true;
+	(void)snprintf(change.options.primary, sizeof(change.options.primary), "eth1");
 	declarations[BOND0].n_arp_targets = 2;
 	assert_int_equal(ip_parse("10.0.0.1", &declarations[BOND0].arp_targets[0]), 0);
 	assert_int_equal(ip_parse("10.0.0.2", &declarations[BOND0].arp_targets[1]), 0);

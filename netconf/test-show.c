@@ -391,13 +391,16 @@ static void a_bridge_has_its_options_and_those_of_its_ports(void **state)
 	memcpy(bridge->mac, port->mac, 6);
 	set_option(&port->port_options, LINK_OPTION_BRIDGE_PORT, "path-cost", 77);
 	set_option(&port->port_options, LINK_OPTION_BRIDGE_PORT, "port-priority", 32);
+	set_option(&port->port_options, LINK_OPTION_BRIDGE_PORT, "hairpin", 1);
+	set_option(&port->port_options, LINK_OPTION_BRIDGE_PORT, "port-mac-learning", 1);
 	struct kernel_link *guest = has_link(kernel, 9, "vnet0", "tun"); // of a virtual machine
 	guest->master_index = 5;
 	(void)snprintf(guest->port_kind, sizeof(guest->port_kind), "bridge");
 	has_link_local(kernel, 5);
 	shows(kernel, HEAD "# Left out: vnet0 (tun): its kind is not supported\n" NETWORK
 			   "  ethernets:\n"
-			   "    eth0: {} # 52:54:00:00:00:02\n"
+			   "    eth0: # 52:54:00:00:00:02\n"
+			   "      hairpin: true\n"
 			   "  bridges:\n"
 			   "    br0:\n"
 			   "      interfaces:\n"
