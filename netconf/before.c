@@ -11,6 +11,7 @@
 #include "base/yaml.h"
 
 #include <errno.h>
+#include <linux/if_arp.h>
 
 enum { MAX_DOCUMENT = 16 << 20, IPV6_MIN_MTU = 1280, MAX_MTU = 65535 };
 
@@ -20,6 +21,16 @@ static struct declaration *declaration_of(struct network *network, const char *i
 		if (str_equal(network->declarations[i].id, id))
 			return &network->declarations[i];
 	return NULL;
+}
+
+// --- what show leaves out because it is usual ---
+
+static void complete_link(const struct kernel_link *one, struct declaration *declaration)
+{
+	if (declaration->kind != DECLARATION_VRF && one->mtu >= IPV6_MIN_MTU && one->mtu <= MAX_MTU)
+		declaration->mtu = one->mtu;
+	if (!(one->flags & IFF_UP))
+		declaration->activation = ACTIVATION_OFF;
 }
 
 static struct bridge_port *port_of(struct declaration *bridge, const char *port)
@@ -61,13 +72,33 @@ static int complete_port(const struct kernel *kernel, const struct kernel_link *
 	return 0;
 }
 
+// A link that show leaves out, say one that is down and without settings.
+static struct declaration *add(struct network *before, const struct kernel_link *one)
+{
+	struct declaration *grown = realloc(before->declarations, (before->n + 1) * sizeof(*grown));
+	if (!grown)
+		return NULL;
+	before->declarations = grown;
+	struct declaration *added = &grown[before->n];
+	*added = (struct declaration){.kind = DECLARATION_ETHERNET, .id = strdup(one->name)};
+	if (!added->id)
+		return NULL;
+	before->n++;
+	return added;
+}
+
 static int complete_claimed(const struct kernel *kernel, const struct claim *claim, struct network *before)
 {
 	const struct kernel_link *one = claim->link;
-	struct declaration *found = one ? declaration_of(before, one->name) : NULL;
 	char mac[18];
-	if (!found)
+	if (!one || (one->flags & IFF_LOOPBACK))
 		return 0;
+	struct declaration *found = declaration_of(before, one->name);
+	if (!found)
+		found = add(before, one);
+	if (!found)
+		return -ENOMEM;
+	complete_link(one, found);
 	complete_options(&claim->declaration->options, &one->options, &found->options);
 	if (claim->declaration->has_mac && one->has_mac && !one->master_index) {
 		found->has_mac = true;
@@ -89,20 +120,67 @@ static int complete(const struct kernel *kernel, const struct network *tried, st
 {
 	CLEANUP(claims_done) struct claims claims = {0};
 	for (size_t i = 0; i < before->n; i++) {
-		struct declaration *declaration = &before->declarations[i];
-		const struct kernel_link *one = kernel_link_by_name(kernel, declaration->id);
-		if (!one || (one->flags & IFF_LOOPBACK))
-			continue;
-		if (declaration->kind != DECLARATION_VRF && one->mtu >= IPV6_MIN_MTU && one->mtu <= MAX_MTU)
-			declaration->mtu = one->mtu;
-		if (!(one->flags & IFF_UP))
-			declaration->activation = ACTIVATION_OFF;
+		const struct kernel_link *one = kernel_link_by_name(kernel, before->declarations[i].id);
+		if (one && !(one->flags & IFF_LOOPBACK))
+			complete_link(one, &before->declarations[i]);
 	}
 	int error = claims_make(tried, kernel, &claims, reterr);
 	for (size_t i = 0; error == 0 && i < claims.n; i++)
 		error = complete_claimed(kernel, &claims.claims[i], before);
 	return error;
 }
+
+// --- what show leaves out because it is no person's ---
+
+static bool is_known_kind(const char *kind)
+{
+	for (enum declaration_kind known = DECLARATION_DUMMY; known < N_DECLARATION_KINDS; known++)
+		if (str_equal(kind, declaration_link_kind(known)))
+			return true;
+	return false;
+}
+
+static bool has_ours(const struct kernel *kernel, const struct kernel_link *one)
+{
+	size_t n, first = kernel_addresses_of(kernel, one->index, &n);
+	for (size_t i = first; i < first + n; i++)
+		if (kernel->addresses[i].protocol == HEARTH_PROTOCOL)
+			return true;
+	for (size_t i = 0; i < kernel->n_routes; i++)
+		if (kernel->routes[i].link_index == one->index && kernel->routes[i].protocol == HEARTH_PROTOCOL)
+			return true;
+	return false;
+}
+
+static bool is_claimed(const struct claims *claims, const struct kernel_link *one)
+{
+	for (size_t i = 0; i < claims->n; i++)
+		if (claims->claims[i].link == one)
+			return true;
+	return false;
+}
+
+/* A container's bridge or a veth that the tried network names, or that has something of ours, is to be said like any other
+ * link: its name is what a declaration goes by. */
+static int involve(struct kernel *kernel, const struct network *tried, struct diag *reterr)
+{
+	CLEANUP(claims_done) struct claims claims = {0};
+	int error = claims_make(tried, kernel, &claims, reterr);
+	for (size_t i = 0; error == 0 && i < kernel->n_links; i++) {
+		struct kernel_link *one = &kernel->links[i];
+		if (!one->kind[0] || (!is_claimed(&claims, one) && !has_ours(kernel, one)))
+			continue;
+		if (is_known_kind(one->kind)) {
+			(void)snprintf(one->alias, sizeof(one->alias), "%s", HEARTH_ALIAS);
+		} else {
+			one->kind[0] = '\0';
+			one->type = ARPHRD_ETHER;
+		}
+	}
+	return error;
+}
+
+// --- the document ---
 
 static int decode(const char *document, struct network **ret, struct diag *reterr)
 {
@@ -111,14 +189,18 @@ static int decode(const char *document, struct network **ret, struct diag *reter
 	return error < 0 ? error : netconf_decode(value, ret, reterr);
 }
 
-int before_document(const struct kernel *kernel, const struct network *tried, const char *key_folder, char **ret,
+int before_document(struct kernel *kernel, const struct network *tried, const char *key_folder, char **ret,
 	struct network **ret_network, struct diag *reterr)
 {
 	CLEANUP(network_freep) struct network *shown = NULL, *again = NULL;
-	AUTO_FREE char *text = show_text(kernel, key_folder), *complete_text = NULL;
+	AUTO_FREE char *text = NULL, *complete_text = NULL;
+	int error = involve(kernel, tried, reterr);
+	if (error < 0)
+		return error;
+	text = show_text(kernel, key_folder);
 	if (!text)
 		return -ENOMEM;
-	int error = decode(text, &shown, reterr);
+	error = decode(text, &shown, reterr);
 	if (error == 0)
 		error = complete(kernel, tried, shown, reterr);
 	if (error < 0)

@@ -118,6 +118,9 @@ int netconf_links(struct netconf_links **ret, struct diag *reterr);
 struct netconf_links *netconf_links_free(struct netconf_links *links);
 DEFINE_CLEANUP(netconf_links)
 
+/* How long ago the neighbour @address ("10.77.0.1") last answered (ARP, ND). -ENOENT: it never did, or is none. */
+int netconf_neighbour_age(const char *address, uint64_t *ret_age_usec, struct diag *reterr);
+
 enum netconf_reach { // worst first
 	NETCONF_MISSING,    // declared, but no such link
 	NETCONF_DOWN,       // no carrier

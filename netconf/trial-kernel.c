@@ -68,13 +68,13 @@ static int remember(const struct trial *trial, struct network *tried, struct jou
 	if (error == 0)
 		error = kernel_read_wireguard(kernel, reterr);
 	if (error == 0)
+		error = remember_strangers(kernel, tried, ret);
+	if (error == 0)
 		error = before_document(kernel, tried, key_folder, &ret->before, &before, reterr);
 	if (error == 0 && (error = file_make_folders(key_folder, 0700)) < 0)
 		return diag_set(reterr, error, key_folder, "cannot be made: %s", strerror(-error));
 	if (error == 0)
 		error = before_save_keys(before, kernel, reterr);
-	if (error == 0)
-		error = remember_strangers(kernel, tried, ret);
 	return error < 0 ? error : remember_files(trial, ret, reterr);
 }
 
