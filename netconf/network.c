@@ -154,6 +154,34 @@ int netconf_default(struct network **ret)
 	return 0;
 }
 
+static void drop_port(struct declaration *master, size_t i)
+{
+	free(master->ports[i]);
+	memmove(&master->ports[i], &master->ports[i + 1], (master->n_ports - i - 1) * sizeof(*master->ports));
+	if (master->ports_where)
+		memmove(master->ports_where[i], master->ports_where[i + 1],
+			(master->n_ports - i - 1) * sizeof(*master->ports_where));
+	master->n_ports--;
+}
+
+// A master of the layer below keeps those of its ports that the layer above leaves without one.
+static int adopt_ports(struct network *network, struct declaration *master)
+{
+	for (size_t i = 0; i < master->n_ports;) {
+		// const of the search only: the network is ours
+		struct declaration *port = (struct declaration *)network_find(network, master->ports[i]);
+		bool is_ours = port && (!port->master || str_equal(port->master, master->id));
+		if (!is_ours) {
+			drop_port(master, i);
+			continue;
+		}
+		if (!port->master && !(port->master = strdup(master->id)))
+			return -ENOMEM;
+		i++;
+	}
+	return 0;
+}
+
 int netconf_layer(struct network *network, struct network *below_take)
 {
 	struct declaration *grown = network->declarations;
@@ -173,5 +201,8 @@ int netconf_layer(struct network *network, struct network *below_take)
 		below_take->n = 0;
 	}
 	network_free(below_take);
-	return 0;
+	int error = 0;
+	for (size_t i = 0; error == 0 && i < network->n; i++)
+		error = adopt_ports(network, &network->declarations[i]);
+	return error;
 }

@@ -10,7 +10,8 @@
 #include "netconf/route.h"
 #include "netconf/rule.h"
 
-enum { NETWORK_MAX_DECLARATIONS = 256, NETWORK_MAX_ADDRESSES = 4096, NETWORK_MAX_ROUTES = 65536, NETWORK_MAX_SERVERS = 16 };
+enum { NETWORK_MAX_DECLARATIONS = 256, NETWORK_MAX_ADDRESSES = 4096, NETWORK_MAX_ROUTES = 65536, NETWORK_MAX_SERVERS = 16,
+	NETWORK_MAX_RULES = 4096 };
 
 enum declaration_kind {
 	DECLARATION_ETHERNET,
@@ -53,6 +54,7 @@ struct declaration { // one netplan definition
 	struct route *routes; // masked, scope and metric as the kernel will show them
 	char (*routes_where)[24];
 	size_t n_routes;
+	size_t gateway_routes[2]; // position + 1 of the route that gateway4, gateway6 made; 0: none
 	struct ip servers[NETWORK_MAX_SERVERS];
 	size_t n_servers;
 	char **search;
@@ -76,7 +78,7 @@ struct declaration { // one netplan definition
 	uint16_t vlan_id; // VLAN: 1-4094
 	uint32_t vrf_table;
 	struct link_options options;      // of a bond or a bridge
-	struct link_options port_options; // of a port of a bridge; set by network_validate() from `bridge_ports`
+	struct link_options port_options; // of a port of a bridge: its own keys, and after network_validate() `bridge_ports`
 	char *primary;                    // bond: id of the port that is preferred; NULL: none said
 	struct ip arp_targets[BOND_MAX_ARP_TARGETS];
 	size_t n_arp_targets;
