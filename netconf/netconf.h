@@ -42,7 +42,7 @@ int netconf_plan(struct network *network, const struct netconf_options *options,
 	struct diag *reterr);
 size_t plan_n_changes(const struct plan *plan);
 char *plan_text(const struct plan *plan); // one sentence per line; NULL: out of memory; the caller frees
-char *plan_json(const struct plan *plan); // [{"change", "link", "what"}]
+char *plan_json(const struct plan *plan); // [{"change", "link", "what", "dropsTraffic"}]
 struct plan *plan_free(struct plan *plan);
 DEFINE_CLEANUP(plan)
 
@@ -137,11 +137,11 @@ struct netconf_online_link {
 	char address[64], gateway[64]; // first global address with prefix; "" when none
 };
 struct netconf_online {
-	struct netconf_online_link *links; // Ethernet declarations only
+	struct netconf_online_link *links; // ports, and bonds, bridges and VLANs that ask for an address
 	size_t n;
 	bool has_address, has_gateway;
 };
-/* How far every declared Ethernet link is. @previous (may be NULL) carries since_usec over; it is only read. */
+/* How far every declared link is by which others may be reached: see online.c. @previous (may be NULL) carries since_usec over; it is only read. */
 int netconf_online(const struct network *network, const struct netconf_online *previous, uint64_t now_usec,
 	struct netconf_online **ret, struct diag *reterr);
 struct netconf_online *netconf_online_free(struct netconf_online *online);
