@@ -58,8 +58,16 @@ static void complete_options(const struct link_options *tried, const struct link
 			link_options_set(ret, i, actual->value[i]);
 }
 
+// netplan says some of a port's options at the bridge, the others at the port.
+static bool is_said_at_bridge(size_t position)
+{
+	size_t n;
+	const struct link_option *table = link_options_of(LINK_OPTION_BRIDGE_PORT, &n);
+	return position < n && (str_equal(table[position].key, "path-cost") || str_equal(table[position].key, "port-priority"));
+}
+
 static int complete_port(const struct kernel *kernel, const struct kernel_link *one, const struct link_options *tried,
-	struct network *before)
+	struct declaration *declaration, struct network *before)
 {
 	const struct kernel_link *master = kernel_link_by_index(kernel, one->master_index);
 	struct declaration *bridge = master && str_equal(one->port_kind, "bridge") ? declaration_of(before, master->name) : NULL;
@@ -68,7 +76,10 @@ static int complete_port(const struct kernel *kernel, const struct kernel_link *
 	struct bridge_port *port = port_of(bridge, one->name);
 	if (!port)
 		return -ENOMEM;
-	complete_options(tried, &one->port_options, &port->options);
+	for (size_t i = 0; i < LINK_OPTIONS_MAX; i++)
+		if (link_options_have(tried, i) && link_options_have(&one->port_options, i))
+			link_options_set(is_said_at_bridge(i) ? &port->options : &declaration->port_options, i,
+				one->port_options.value[i]);
 	return 0;
 }
 
@@ -113,7 +124,7 @@ static int complete_claimed(const struct kernel *kernel, const struct claim *cla
 		if (!found->match_mac || !found->set_name)
 			return -ENOMEM;
 	}
-	return complete_port(kernel, one, &claim->declaration->port_options, before);
+	return complete_port(kernel, one, &claim->declaration->port_options, found, before);
 }
 
 static int complete(const struct kernel *kernel, const struct network *tried, struct network *before, struct diag *reterr)

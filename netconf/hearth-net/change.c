@@ -67,6 +67,14 @@ static void on_stop(int number)
 	stop_asked = 1;
 }
 
+// From now on it waits until the change is made, and then undoes it.
+static void take_stops(void)
+{
+	struct sigaction stop = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
+	(void)sigaction(SIGINT, &stop, NULL);
+	(void)sigaction(SIGTERM, &stop, NULL); // valid signals: it cannot fail
+}
+
 // A person at our terminal, who may press a key.
 static bool has_person(void)
 {
@@ -92,10 +100,7 @@ static int end_trial(const struct trial *trial, bool confirm, struct diag *reter
 // Until somebody confirms or reverts it here or elsewhere, or the guard does.
 static int wait_for_end(const struct trial *trial, struct guard *guard, struct diag *reterr)
 {
-	struct sigaction stop = {.sa_handler = on_stop};
 	bool person = has_person();
-	(void)sigaction(SIGINT, &stop, NULL);
-	(void)sigaction(SIGTERM, &stop, NULL); // valid signals: it cannot fail
 	for (;;) {
 		bool confirm = key_pressed(person);
 		if (confirm || stop_asked) {
@@ -137,6 +142,7 @@ int run_try(const struct arguments *arguments)
 	int error = load(arguments, &network, &document, &diag);
 	if (error == 0)
 		error = trial_lock(trial, 0, &lock_fd, &diag);
+	take_stops();
 	uint64_t deadline_usec = time_boot_usec() + arguments->timeout_sec * USEC_PER_SEC;
 	if (error == 0 && (error = guard_start(trial, lock_fd, deadline_usec, &guard, &diag)) == 0) {
 		error = trial_begin(trial, lock_fd, document, network, deadline_usec, &n_changes, &diag);

@@ -11,6 +11,7 @@ target_link_libraries(flux-tool PRIVATE lib-k3s)
 hearth_script_test(integration/flux e2e 1200 integration/flux) # with the double and Flux, which may have to be built
 hearth_script_test(region/api unit 420 integration/region)
 hearth_script_test(integration/netconf unit 60 integration/netconf)
+hearth_script_test(integration/netconf-trial unit 180 integration/netconf-trial)
 hearth_script_test(image/seed unit 60 integration/image-seed)
 hearth_script_test(image/payload unit 120 integration/image-payload)
 hearth_script_test(image/release unit 120 integration/image-release)
