@@ -37,10 +37,10 @@ static struct place item(const struct place *at)
 // May @text stand without quotes, and is it a text then, for YAML 1.1 and 1.2?
 static bool is_plain(const char *text)
 {
-	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-";
+	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/+-";
 	static const char *const words[] = {"null", "true", "false", "yes", "no", "on", "off", "y", "n", NULL};
 	size_t n = strlen(text), n_dots = 0;
-	if (n == 0 || strspn(text, safe) != n || strchr("._-", text[0]))
+	if (n == 0 || strspn(text, safe) != n || strchr("._+-", text[0]))
 		return false;
 	for (size_t i = 0; words[i]; i++)
 		if (strcasecmp(text, words[i]) == 0)
@@ -427,7 +427,23 @@ static uint8_t default_scope(const struct route *route)
 	}
 }
 
-static void put_route(const struct place *at, const struct route *route)
+// In a VRF a route that names no table is in the VRF's.
+static bool is_in_vrf(const struct network *network, const struct declaration *declaration)
+{
+	for (size_t i = 0; i < network->n; i++) {
+		const struct declaration *vrf = &network->declarations[i];
+		if (vrf->kind != DECLARATION_VRF)
+			continue;
+		if (vrf == declaration)
+			return true;
+		for (size_t j = 0; j < vrf->n_ports; j++)
+			if (str_equal(vrf->ports[j], declaration->id))
+				return true;
+	}
+	return false;
+}
+
+static void put_route(const struct place *at, const struct route *route, bool in_vrf)
 {
 	char text[ADDRESS_TEXT];
 	bool is_default = route->destination.prefix == 0 && route->gateway.family;
@@ -440,7 +456,7 @@ static void put_route(const struct place *at, const struct route *route)
 		put_text(&element, "from", ip_format(&route->source, text));
 	if (route->metric != (route->destination.ip.family == AF_INET6 ? 1024 : 0))
 		put_number(&element, "metric", route->metric);
-	if (route->table != RT_TABLE_MAIN)
+	if (route->table && (in_vrf || route->table != RT_TABLE_MAIN)) // 0: nothing was said
 		put_number(&element, "table", route->table);
 	if (route->on_link)
 		put_bool(&element, "on-link", true);
@@ -467,7 +483,8 @@ static void put_rule(const struct place *at, const struct rule *rule)
 		put_text(&element, "from", rule->family == AF_INET6 ? "::/0" : "0.0.0.0/0");
 	if (rule->to.ip.family)
 		put_text(&element, "to", address_format(&rule->to, text));
-	put_number(&element, "table", rule->table);
+	if (rule->table)
+		put_number(&element, "table", rule->table);
 	if (rule->has_priority)
 		put_number(&element, "priority", rule->priority);
 	if (rule->mark)
@@ -488,10 +505,11 @@ static int body_text(const struct network *network, const struct declaration *de
 	put_kind(&at, declaration);
 	put_link(&at, declaration);
 	put_port_options(&at, network, declaration);
+	bool in_vrf = declaration->n_routes && is_in_vrf(network, declaration);
 	if (declaration->n_routes)
 		put_list(&at, "routes", declaration->n_routes);
 	for (size_t i = 0; i < declaration->n_routes; i++)
-		put_route(&at, &declaration->routes[i]);
+		put_route(&at, &declaration->routes[i], in_vrf);
 	if (declaration->n_rules)
 		put_list(&at, "routing-policy", declaration->n_rules);
 	for (size_t i = 0; i < declaration->n_rules; i++)

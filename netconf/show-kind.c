@@ -3,6 +3,7 @@
 #include "netconf/show-state.h"
 
 #include <errno.h>
+#include <linux/if_bonding.h>
 #include <linux/if_link.h>
 
 // --- bonds, bridges, VLANs, VRFs ---
@@ -101,11 +102,26 @@ static void show_ports(struct show *show, const struct kernel_link *one, struct 
 	}
 }
 
+// What the bond has from a mode it is no longer in; netplan's documents cannot say it.
+static void drop_unused(struct link_options *options)
+{
+	static const char *const of_arp[] = {"arp-interval", "arp-validate", "arp-all-targets"};
+	int mode = link_option_find(LINK_OPTION_BOND, "mode"), mii = link_option_find(LINK_OPTION_BOND, "mii-monitor-interval");
+	bool has_arp = options->value[mode] < BOND_MODE_8023AD && !(link_options_have(options, (size_t)mii) &&
+									   options->value[mii]);
+	for (size_t i = 0; i < N_ELEMENTS(of_arp) && !has_arp; i++)
+		options->has &= ~(1u << link_option_find(LINK_OPTION_BOND, of_arp[i]));
+	if (options->value[mode] != BOND_MODE_8023AD)
+		options->has &= ~(1u << link_option_find(LINK_OPTION_BOND, "lacp-rate"));
+}
+
 static void show_bond(struct show *show, const struct kernel_link *one, struct declaration *ret)
 {
 	const struct declaration *primary = show_of_index(show, one->primary_index);
 	show_options(show, one, LINK_OPTION_BOND, &one->options, &ret->options);
-	if (primary)
+	drop_unused(&ret->options);
+	uint32_t mode = ret->options.value[link_option_find(LINK_OPTION_BOND, "mode")];
+	if (primary && (mode == BOND_MODE_ACTIVEBACKUP || mode == BOND_MODE_TLB || mode == BOND_MODE_ALB))
 		ret->primary = show_copy(show, primary->id);
 	memcpy(ret->arp_targets, one->arp_targets, sizeof(ret->arp_targets));
 	ret->n_arp_targets = one->n_arp_targets;

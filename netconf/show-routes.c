@@ -110,7 +110,7 @@ void show_rules(struct show *show)
 			continue;
 		if (!show_is_configured(one->protocol)) {
 			n_program++;
-		} else if (one->has_other_shape || one->rule.table == 0 || !home) {
+		} else if (one->has_other_shape || one->rule.table == 0 || one->rule.priority > INT32_MAX || !home) {
 			n_shape++;
 		} else {
 			struct rule *added = show_grow(show, (void **)&home->rules, home->n_rules, sizeof(*added));

@@ -665,6 +665,24 @@ static void everything_a_route_can_say_comes_back(void **state)
 			   "        metric: 5\n");
 }
 
+static void a_route_of_a_vrfs_port_may_be_in_another_table(void **state)
+{
+	struct kernel *kernel = kernel_new();
+	struct kernel_link *vrf = has_link(kernel, 7, "blue", "vrf");
+	vrf->vrf_table = 1001;
+	vrf->mtu = 65575;
+	has_port(kernel, 2, "eth0", 7, "vrf");
+	has_address(kernel, 2, "10.0.0.2/24");
+	has_route(kernel, 2, "10.1.0.0/16", "10.0.0.1", RTPROT_STATIC);
+	has_route(kernel, 2, "10.2.0.0/16", "10.0.0.1", RTPROT_STATIC)->route.table = 1001;
+	shows_part(kernel, "      - to: 10.1.0.0/16\n"
+			   "        via: 10.0.0.1\n"
+			   "        table: 254\n"
+			   "      - to: 10.2.0.0/16\n"
+			   "        via: 10.0.0.1\n"
+			   "        table: 1001\n");
+}
+
 static void rules_stand_beside_the_routes_they_lead_to(void **state)
 {
 	struct kernel *kernel = kernel_new();
@@ -740,6 +758,14 @@ static uint32_t pick(uint32_t n) // 0 to n - 1, the same in every run
 	return (random_state >> 8) % n;
 }
 
+static void stand_on(struct kernel_link *vlan, const struct kernel_link *below)
+{
+	if (below == vlan || str_equal(below->kind, "wireguard") || str_equal(below->kind, "vrf"))
+		return; // these have no VLANs: it stands on a link of another namespace
+	vlan->parent_index = below->index;
+	vlan->mtu = below->mtu;
+}
+
 static void has_random_link(struct kernel *kernel, int index)
 {
 	static const char *const kinds[] = {"", "", "", "bond", "bridge", "vlan", "vrf", "dummy", "wireguard", "veth", "gre"};
@@ -749,7 +775,7 @@ static void has_random_link(struct kernel *kernel, int index)
 	struct kernel_link *one = str_equal(kind, "bond") ? has_bond(kernel, index, name)
 				  : str_equal(kind, "wireguard") ? has_wireguard(kernel, index, name)
 								 : has_link(kernel, index, name, kind);
-	if (pick(3) == 0)
+	if (pick(3) == 0 && !str_equal(kind, "vlan"))
 		one->mtu = 1280 + pick(8000);
 	if (pick(6) == 0)
 		goes_down(one);
@@ -760,14 +786,15 @@ static void has_random_link(struct kernel *kernel, int index)
 	one->vrf_table = 1000 + (uint32_t)index;
 	one->vlan_id = pick(8) ? (uint16_t)(100 + index) : 0;
 	if (str_equal(kind, "vlan"))
-		one->parent_index = (int)pick((uint32_t)index);
+		stand_on(one, &kernel->links[pick((uint32_t)kernel->n_links)]);
 	if (str_equal(kind, "bridge"))
 		set_option(&one->options, LINK_OPTION_BRIDGE, "stp", pick(2));
 	if (pick(2) == 0 && !str_equal(kind, "vrf")) {
 		(void)snprintf(text, sizeof(text), "10.%d.0.%u/24", index, 1 + pick(200));
 		has_address(kernel, index, text)->flags = pick(3) ? IFA_F_PERMANENT : 0;
 		(void)snprintf(text, sizeof(text), "172.16.%d.0/24", index);
-		has_route(kernel, index, text, NULL, can_be_ours && pick(2) ? HEARTH_PROTOCOL : RTPROT_STATIC)->route.metric = pick(3);
+		if (one->flags & IFF_UP) // the kernel takes the routes of a link that goes down
+			has_route(kernel, index, text, NULL, can_be_ours && pick(2) ? HEARTH_PROTOCOL : RTPROT_STATIC)->route.metric = pick(3);
 	}
 	if (pick(2) == 0)
 		has_link_local(kernel, index);
@@ -828,6 +855,7 @@ int main(void)
 		cmocka_unit_test(an_address_of_a_far_end_is_named_and_left_out),
 		cmocka_unit_test(routes_of_others_are_counted),
 		cmocka_unit_test(everything_a_route_can_say_comes_back),
+		cmocka_unit_test(a_route_of_a_vrfs_port_may_be_in_another_table),
 		cmocka_unit_test(rules_stand_beside_the_routes_they_lead_to),
 		cmocka_unit_test(a_thousand_addresses_and_five_thousand_routes_come_back),
 		cmocka_unit_test(whatever_the_kernel_has_its_document_changes_nothing),
