@@ -50,6 +50,8 @@ static void gather_link(const struct agent *a, struct facts *f)
 	f->link_problem = a->first_contact_problem;
 	f->network = a->network_is_assigned && !a->network_applied_usec ? STEP_DONE : a->network_state;
 	f->network_problem = a->network_problem;
+	f->network_try = a->network_try;
+	f->safe_network = a->safe_network;
 	f->confirm_problem = a->confirm_problem;
 }
 

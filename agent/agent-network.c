@@ -1,25 +1,22 @@
-// The network of this node: first contact (the seed's, or DHCP on every wired port), then the assigned one with its
-// probe and the mesh. netconf/ does it; what is wanted when is decided here.
+// The network of this node: first contact (the last good one, the seed's, or DHCP on every wired port), then the assigned
+// one, which has to prove itself. netconf/ does it and undoes it; what is wanted when is decided in network-trial.c.
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/agent.h"
-#include "agent/network-trial.h"
-#include "base/crypto.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/time.h"
-#include <arpa/inet.h>
+#include "base/yaml.h"
 #include <errno.h>
 #include <sys/socket.h>
 
-#define STATE_CONFIRMED "/state/hearth/net/confirmed"
+#define STATE_NETWORK "/state/hearth/net"
+#define WHO "hearthd"
 
 enum {
 	CONFIRM_AGAIN_SEC = 60,
-	PROBE_SEC = 30,         // a network that does not reach the region by then is undone
-	POKE_MAX = 64,          // peers asked for a handshake per tick
-	HANDSHAKE_FRESH_SEC = 180,
-	DISCARD_PORT = 9,
+	PROBE_SEC = 30,         // a network that does not prove itself by then is undone
+	RECOVER_PATIENCE_SEC = 30,
+	GATEWAY_FRESH_SEC = 60, // it answered so lately that it would answer now
 };
 
 static void look_at_links(struct agent *a)
@@ -69,28 +66,7 @@ static void on_netlink(unsigned changed, void *user)
 	agent_kick(a);
 }
 
-int agent_network_start(struct agent *a)
-{
-	int r = netconf_monitor_new(a->event, on_netlink, a, &a->monitor);
-	if (r < 0)
-		return r;
-	a->poke_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	look_at_links(a);
-	return a->poke_fd < 0 ? -errno : 0;
-}
-
-void agent_network_done(struct agent *a)
-{
-	netconf_monitor_free(a->monitor);
-	network_free(a->network);
-	netconf_online_free(a->online);
-	netconf_links_free(a->links);
-	free(a->peer_status);
-	if (a->poke_fd >= 0)
-		(void)close(a->poke_fd); // a datagram socket has nothing left to write
-}
-
-// --- first contact ---
+// --- what is below the assigned network ---
 
 static const struct value *seed_network_of(const struct agent *a)
 {
@@ -117,15 +93,19 @@ static int first_contact(struct agent *a, struct network **ret)
 	return netconf_default(ret);
 }
 
-// --- the assigned network ---
-
-static int assigned(struct agent *a, struct network **ret, struct diag *reterr)
+// @document over first contact, for the links that it says nothing of; "": first contact alone.
+static int decode_stored(const char *document, struct network **ret, void *user, struct diag *reterr)
 {
+	struct agent *a = user;
+	struct value *value CLEANUP(value_freep) = NULL;
 	struct network *network CLEANUP(network_freep) = NULL, *below = NULL;
-	int r = netconf_decode(a->assignment->network, &network, reterr);
-	if (r < 0)
-		return r;
-	r = first_contact(a, &below);
+	if (!*document)
+		return first_contact(a, ret);
+	int r = yaml_parse(document, strlen(document), TRIAL_MAX_DOCUMENT, "stored network", &value, reterr);
+	if (r == 0)
+		r = netconf_decode(value, &network, reterr);
+	if (r == 0)
+		r = first_contact(a, &below);
 	if (r == 0)
 		r = netconf_layer(network, below);
 	if (r == 0)
@@ -133,83 +113,205 @@ static int assigned(struct agent *a, struct network **ret, struct diag *reterr)
 	return r;
 }
 
-static void network_hash(const struct agent *a, char ret_hex[static SHA256_HEX + 1])
+// The assigned network as it is stored; "" when there is none.
+static char *assigned_document(const struct agent *a)
 {
 	struct json_out out = { 0 };
-	uint8_t hash[32];
+	if (!a->assignment || !a->assignment->network)
+		return strdup("");
 	json_out_value(&out, a->assignment->network);
-	char *text AUTO_FREE = json_out_take(&out);
-	sha256(text ? text : "", text ? strlen(text) : 0, hash);
-	hex_encode(hash, sizeof(hash), ret_hex);
+	return json_out_take(&out);
 }
 
 static bool was_confirmed(const struct agent *a)
 {
-	char hex[SHA256_HEX + 1], *text AUTO_FREE = NULL;
-	network_hash(a, hex);
-	return file_load_checked(root_path(a->options.root, STATE_CONFIRMED).text, 256, &text, NULL, NULL) == 0 &&
-	       str_equal(text, hex);
+	char *document AUTO_FREE = assigned_document(a);
+	return document && str_equal(a->confirmed_document, document);
 }
 
-// Without this the next start goes through first contact and a probe again.
-static void save_confirmation(struct agent *a)
+static void load_confirmed(struct agent *a)
 {
-	char hex[SHA256_HEX + 1];
-	struct diag diag = { 0 };
-	network_hash(a, hex);
-	int r = file_make_folders(root_path(a->options.root, "/state/hearth/net").text, 0700);
-	if (r == 0)
-		r = file_save_checked(root_path(a->options.root, STATE_CONFIRMED).text, hex, strlen(hex), 0600, &diag);
-	str_set(&a->confirm_problem, r == 0 ? NULL : diag.message[0] ? diag_text(&diag) : strerror(-r));
-	a->confirm_tried_usec = time_boot_usec();
+	free(a->confirmed_document);
+	a->confirmed_document = trial_confirmed(&a->trial);
 }
 
-static void confirm(struct agent *a)
+static void note_try(struct agent *a, enum network_candidate candidate, const char *text)
 {
-	a->network_applied_usec = a->network_unproven_usec = 0;
-	a->n_network_refusals = 0;
-	save_confirmation(a);
+	timeline_note_try(&a->timeline, network_candidate_name(candidate), text, time_boot_usec());
+	log_notice("network (%s): %s", network_candidate_name(candidate), text);
 }
 
-// Make @network_take the applied one. Blocks for the kernel's acknowledgements only.
-static int apply(struct agent *a, struct network *network_take, struct diag *reterr)
+// --- doing ---
+
+// Whoever changes the network has the lock; hearth-net may have it for a moment. -EWOULDBLOCK: come again.
+static int lock(const struct agent *a, struct diag *reterr)
 {
-	size_t n_changes = 0;
-	int r = netconf_apply(network_take, NULL, &n_changes, reterr);
-	if (r < 0) {
-		network_free(network_take);
-		return r;
-	}
+	int fd = -1;
+	int r = trial_lock(&a->trial, 0, &fd, reterr);
+	return r < 0 ? r : fd;
+}
+
+static void took(struct agent *a, struct network *network_take, size_t n_changes)
+{
 	network_free(a->network);
 	a->network = network_take;
 	if (n_changes)
 		log_info("network: %zu changes applied", n_changes);
 	look_at_links(a);
-	return 0;
 }
 
-static void apply_first_contact(struct agent *a)
+// Make @network_take the applied one. Blocks for the kernel's acknowledgements only.
+static int apply(struct agent *a, struct network *network_take, struct diag *reterr)
+{
+	struct network *network CLEANUP(network_freep) = network_take;
+	size_t n_changes = 0;
+	int lock_fd AUTO_CLOSE = lock(a, reterr);
+	int r = lock_fd < 0 ? lock_fd : netconf_apply(network, NULL, &n_changes, reterr);
+	if (r == 0)
+		took(a, TAKE_PTR(network), n_changes);
+	return r;
+}
+
+static struct network_candidates candidates_of(const struct agent *a)
+{
+	bool has_networkless_assignment = a->assignment && !a->assignment->network; // then what was good once is not wanted
+	return (struct network_candidates){
+		.has_last_good = a->confirmed_document && !has_networkless_assignment && !was_confirmed(a),
+		.has_seed = seed_network_of(a) != NULL,
+		.enrolled = a->assignment != NULL,
+		.safe = a->safe_network,
+		.region_answers = a->region && a->region->contact == REGION_FOUND,
+	};
+}
+
+static int decode_candidate(struct agent *a, enum network_candidate candidate, struct network **ret, struct diag *reterr)
+{
+	if (candidate == NETWORK_LAST_GOOD)
+		return decode_stored(a->confirmed_document, ret, a, reterr);
+	return candidate == NETWORK_SEED ? first_contact(a, ret) : netconf_default(ret);
+}
+
+static void apply_below(struct agent *a)
 {
 	struct network *network = NULL;
 	struct diag diag = { 0 };
-	int r = first_contact(a, &network);
+	const char *reason = "a link came or went";
+	uint64_t now_usec = time_boot_usec();
+	struct network_candidates facts = candidates_of(a);
+	enum network_candidate before = a->network_is_assigned ? NETWORK_ASSIGNED : a->network_candidate;
+	enum network_candidate candidate =
+		network_candidate_next(&facts, before, a->network_candidate_usec, now_usec, &reason);
+	if (candidate == before && a->network && !a->network_dirty)
+		return;
+	int r = decode_candidate(a, candidate, &network, &diag);
 	if (r == 0)
 		r = apply(a, network, &diag);
+	if (r == -EWOULDBLOCK)
+		return;
+	if (candidate != before) {
+		char text[TIMELINE_TRY_MAX];
+		(void)snprintf(text, sizeof(text), "%s%s%s", reason, r < 0 ? "; it cannot be set up: " : "",
+			r == 0 ? "" : diag.message[0] ? diag_text(&diag) : strerror(-r));
+		note_try(a, candidate, text);
+		a->network_candidate = candidate;
+		a->network_candidate_usec = now_usec;
+		str_set(&a->network_try, before == NETWORK_ASSIGNED && !facts.safe ? NULL : text);
+	}
 	if (r < 0)
 		str_set(&a->first_contact_problem, diag.message[0] ? diag_text(&diag) : strerror(-r));
 	a->network_is_assigned = false;
 	a->network_dirty = r < 0;
 }
 
-static void undo(struct agent *a, const char *why)
+// --- the assigned network ---
+
+static void refused(struct agent *a, const char *why)
 {
 	str_set(&a->network_problem, why);
+	note_try(a, NETWORK_ASSIGNED, why);
 	log_warning("the assigned network is undone: %s", why);
 	a->network_state = STEP_FAILED;
 	a->n_network_refusals++;
 	a->network_refused_usec = time_boot_usec();
 	a->network_applied_usec = a->network_waits_usec = 0;
-	apply_first_contact(a);
+	a->network_candidate = NETWORK_ASSIGNED; // what is below begins anew
+	a->network_is_assigned = false;
+	a->network_dirty = true;
+	apply_below(a);
+}
+
+// Back to what was, and only then to what is below. False: it has to come again.
+static bool undo(struct agent *a, const char *why)
+{
+	struct diag diag = { 0 };
+	int lock_fd = lock(a, &diag);
+	if (lock_fd < 0)
+		return false;
+	int r = trial_revert(&a->trial, lock_fd, &diag);
+	(void)close(lock_fd); // only now may others change the network
+	if (r < 0 && r != -ENOENT) {
+		if (!str_equal(a->network_problem, diag_text(&diag)))
+			log_error("the network on trial cannot be undone yet: %s", diag_text(&diag));
+		str_set(&a->network_problem, diag_text(&diag));
+		return false;
+	}
+	a->network_on_trial = false;
+	refused(a, why);
+	return true;
+}
+
+static void store_confirmation(struct agent *a, int (*store)(const struct agent *, int lock_fd, struct diag *))
+{
+	struct diag diag = { 0 };
+	int lock_fd AUTO_CLOSE = lock(a, &diag);
+	int r = lock_fd < 0 ? lock_fd : store(a, lock_fd, &diag);
+	str_set(&a->confirm_problem, r >= 0 ? NULL : diag.message[0] ? diag_text(&diag) : strerror(-r));
+	a->confirm_tried_usec = time_boot_usec();
+	load_confirmed(a);
+	if (r < 0)
+		return; // it comes again: while on trial at the next tick, else within a minute
+	a->network_on_trial = false;
+	a->network_applied_usec = a->network_unproven_usec = 0;
+	a->n_network_refusals = 0;
+}
+
+static int store_tried(const struct agent *a, int lock_fd, struct diag *reterr)
+{
+	return trial_confirm(&a->trial, lock_fd, time_boot_usec(), reterr);
+}
+
+static int store_kept(const struct agent *a, int lock_fd, struct diag *reterr)
+{
+	char *document AUTO_FREE = assigned_document(a);
+	return document ? trial_keep(&a->trial, lock_fd, document, reterr) : -ENOMEM;
+}
+
+static uint64_t deadline_of(const struct agent *a)
+{
+	return (a->options.network_deadline_sec ? a->options.network_deadline_sec : PROBE_SEC) * USEC_PER_SEC;
+}
+
+// On trial: the journal is written before the first change.
+static int begin_trial(struct agent *a, struct network *network_take, const char *document, struct diag *reterr)
+{
+	struct network *network CLEANUP(network_freep) = network_take;
+	size_t n_changes = 0;
+	int lock_fd AUTO_CLOSE = lock(a, reterr);
+	uint64_t now_usec = time_boot_usec();
+	int r = lock_fd < 0 ? lock_fd
+			    : trial_begin(&a->trial, lock_fd, document, network, now_usec + deadline_of(a), &n_changes, reterr);
+	if (r < 0)
+		return r;
+	a->network_on_trial = true;
+	a->network_applied_usec = time_boot_usec();
+	a->network_deadline_usec = now_usec + deadline_of(a);
+	a->network_was_silent = !a->region || a->region->contact != REGION_FOUND;
+	took(a, TAKE_PTR(network), n_changes);
+	if (a->region)
+		region_client_reconnect(a->region); // what was asked before proves nothing
+	note_try(a, NETWORK_ASSIGNED, a->network_was_silent ? "on trial; the region was silent before, so the mesh or the gateway "
+							       "has to answer" : "on trial; the region has to answer through it");
+	return 0;
 }
 
 static void apply_assigned(struct agent *a, bool to_be_probed)
@@ -217,41 +319,83 @@ static void apply_assigned(struct agent *a, bool to_be_probed)
 	struct network *network = NULL;
 	struct diag diag = { 0 };
 	bool again = a->network_is_assigned; // only a link came or went
-	int r = assigned(a, &network, &diag);
+	char *document AUTO_FREE = assigned_document(a);
+	int r = document ? decode_stored(document, &network, a, &diag) : -ENOMEM;
 	if (r == 0)
-		r = apply(a, network, &diag);
+		r = again || !to_be_probed ? apply(a, network, &diag) : begin_trial(a, network, document, &diag);
+	if (r == -EWOULDBLOCK)
+		return;
 	if (r < 0) {
 		const char *why = diag.message[0] ? diag_text(&diag) : strerror(-r);
 		if (again)
 			str_set(&a->network_problem, why); // it held before: try again at the next tick
 		else
-			undo(a, why);
+			refused(a, why);
 		return;
 	}
 	str_set(&a->network_problem, NULL);
+	str_set(&a->network_try, NULL);
 	a->network_state = STEP_RUNNING;
 	a->network_is_assigned = true;
 	a->network_dirty = false;
 	if (again)
 		return;
 	a->mesh_set = false;
-	a->network_applied_usec = to_be_probed ? time_boot_usec() : 0;
-	a->network_unproven_usec = to_be_probed || a->from_seed || was_confirmed(a) ? 0 : time_boot_usec();
+	if (to_be_probed)
+		return;
+	a->network_applied_usec = 0;
+	a->network_unproven_usec = a->from_seed || was_confirmed(a) ? 0 : time_boot_usec();
+	note_try(a, NETWORK_ASSIGNED, a->from_seed ? "it came with the seed" : was_confirmed(a) ? "it was confirmed before"
+		: "taken as it is: the region is silent, and nothing else could prove it");
+	if (a->from_seed)
+		store_confirmation(a, store_kept);
+}
+
+// --- proof ---
+
+// When the gateway @address last answered, 0: never.
+static uint64_t gateway_usec(const char *address, uint64_t now_usec)
+{
+	uint64_t age_usec;
+	if (!*address || netconf_neighbour_age(address, &age_usec, NULL) < 0 || age_usec >= now_usec)
+		return 0;
+	return now_usec - age_usec;
+}
+
+// The gateway of now, while another network is to come: it may have to prove that one.
+static bool look_at_gateway(struct agent *a, uint64_t now_usec)
+{
+	a->network_gateway[0] = '\0';
+	for (size_t i = 0; a->online && i < a->online->n && !a->network_gateway[0]; i++) {
+		const struct netconf_online_link *one = &a->online->links[i];
+		uint64_t answered_usec = gateway_usec(one->gateway, now_usec);
+		if (one->gateway[0])
+			agent_poke(a, one->gateway, one->name);
+		if (answered_usec && now_usec - answered_usec < GATEWAY_FRESH_SEC * USEC_PER_SEC) {
+			(void)snprintf(a->network_gateway, sizeof(a->network_gateway), "%s", one->gateway);
+			(void)snprintf(a->network_gateway_link, sizeof(a->network_gateway_link), "%s", one->name);
+		}
+	}
+	return a->network_gateway[0] != '\0';
 }
 
 static enum network_trial trial_of(struct agent *a)
 {
 	uint64_t now_usec = time_boot_usec();
 	bool assigned = a->assignment && a->assignment->network;
+	if (a->safe_network)
+		return NETWORK_TRIAL_FIRST_CONTACT;
 	if (a->network_is_assigned)
 		return assigned ? NETWORK_TRIAL_KEEP : NETWORK_TRIAL_FIRST_CONTACT;
 	bool region_answers = a->region && a->region->contact == REGION_FOUND;
 	a->network_waits_usec = network_trial_waits_usec(a->network_waits_usec, region_answers, now_usec);
+	bool gateway_answers = assigned && look_at_gateway(a, now_usec);
 	struct network_trial_facts facts = {
 		.assigned = assigned,
 		.from_seed = a->from_seed,
 		.confirmed = assigned && was_confirmed(a),
 		.region_answers = region_answers,
+		.has_other_proof = gateway_answers || (assigned && a->assignment->mesh_link && a->peers_known && a->peers.n),
 		.n_refusals = a->n_network_refusals,
 		.refused_usec = a->network_refused_usec,
 		.waits_usec = a->network_waits_usec,
@@ -267,83 +411,114 @@ static enum network_trial trial_of(struct agent *a)
 
 static void probe(struct agent *a)
 {
-	if (a->confirm_problem && a->network_is_assigned &&
-		time_boot_usec() - a->confirm_tried_usec > CONFIRM_AGAIN_SEC * USEC_PER_SEC)
-		save_confirmation(a);
-	if (a->network_unproven_usec && a->region && a->region->heard_usec > a->network_unproven_usec)
-		confirm(a); // else a restart would leave it for first contact, with a cluster running on it
-	if (!a->network_applied_usec)
-		return;
-	if (a->region->heard_usec > a->network_applied_usec)
-		confirm(a);
-	else if (time_boot_usec() - a->network_applied_usec > PROBE_SEC * USEC_PER_SEC)
-		undo(a, "with it the region does not answer any more");
-}
-
-// --- mesh ---
-
-static void set_mesh(struct agent *a)
-{
-	const char *link = a->assignment->mesh_link;
-	struct diag diag = { 0 };
-	struct netconf_peer *view AUTO_FREE = mesh_peers_view(&a->peers);
-	if ((a->peers.n && !view) || (!a->peers_known && !a->from_seed) || (a->mesh_set && !a->mesh_dirty))
-		return;
-	int r = netconf_set_peers(link, view, a->peers.n, NULL, 0, NETCONF_PEERS_FULL, &diag);
-	if (r < 0) {
-		str_set(&a->mesh_problem, diag.message[0] ? diag_text(&diag) : strerror(-r));
-		a->network_dirty |= r == -ENODEV;
+	uint64_t now_usec = time_boot_usec();
+	const char *reason = NULL;
+	if (!a->network_on_trial) {
+		bool heard = a->network_unproven_usec && a->region && a->region->heard_usec > a->network_unproven_usec;
+		bool again = a->confirm_problem && a->network_is_assigned &&
+			     now_usec - a->confirm_tried_usec > CONFIRM_AGAIN_SEC * USEC_PER_SEC;
+		if (again || (heard && !a->confirm_problem))
+			store_confirmation(a, store_kept); // else a restart would leave it, with a cluster running on it
 		return;
 	}
-	str_set(&a->mesh_problem, NULL);
-	a->mesh_set = true;
-	a->mesh_dirty = false;
-	a->peers_looked_usec = 0;
+	if (a->network_gateway[0])
+		agent_poke(a, a->network_gateway, a->network_gateway_link);
+	struct network_proof proof = {
+		.applied_usec = a->network_applied_usec,
+		.deadline_usec = a->network_deadline_usec,
+		.region_was_silent = a->network_was_silent,
+		.heard_usec = a->region ? a->region->heard_usec : 0,
+		.handshake_usec = agent_mesh_handshake_usec(a, now_usec),
+		.gateway_usec = a->network_was_silent ? gateway_usec(a->network_gateway, now_usec) : 0,
+	};
+	switch (network_trial_judge(&proof, now_usec, &reason)) {
+	case NETWORK_VERDICT_WAIT:
+		break;
+	case NETWORK_VERDICT_STANDS:
+		if (now_usec >= a->network_deadline_usec) {
+			(void)undo(a, "its confirmation could not be stored in time");
+			break;
+		}
+		store_confirmation(a, store_tried);
+		if (!a->network_on_trial)
+			note_try(a, NETWORK_ASSIGNED, reason);
+		break;
+	case NETWORK_VERDICT_UNDO:
+		(void)undo(a, reason); // else at the next tick
+		break;
+	}
 }
 
-static void look_at_peers(struct agent *a, uint64_t now_usec)
+// --- start, people ---
+
+int agent_network_start(struct agent *a)
 {
-	struct netconf_peer_status *status = NULL;
-	size_t n = 0;
-	if (!a->mesh_set || now_usec - a->peers_looked_usec < USEC_PER_SEC / 2)
-		return;
-	a->peers_looked_usec = now_usec;
-	if (netconf_peers_status(a->assignment->mesh_link, &status, &n, NULL) < 0)
-		return;
+	int r = netconf_monitor_new(a->event, on_netlink, a, &a->monitor);
+	if (r < 0)
+		return r;
+	(void)snprintf(a->network_folder, sizeof(a->network_folder), "%s", root_path(a->options.root, STATE_NETWORK).text);
+	a->trial = (struct trial){ .folder = a->network_folder, .who = WHO, .decode = decode_stored, .user = a };
+	a->poke_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	look_at_links(a);
+	return a->poke_fd < 0 ? -errno : 0;
+}
+
+void agent_network_done(struct agent *a)
+{
+	netconf_monitor_free(a->monitor);
+	network_free(a->network);
+	netconf_online_free(a->online);
+	netconf_links_free(a->links);
 	free(a->peer_status);
-	a->peer_status = status;
-	a->n_peer_status = n;
+	free(a->confirmed_document);
+	if (a->poke_fd >= 0)
+		(void)close(a->poke_fd); // a datagram socket has nothing left to write
 }
 
-static bool peer_is_fresh(const struct agent *a, const char *key)
+/* What a hearthd left that was killed, or the power. True: nothing is left of it. */
+static bool recover(struct agent *a)
 {
-	for (size_t i = 0; i < a->n_peer_status; i++)
-		if (str_equal(a->peer_status[i].public_key, key))
-			return a->peer_status[i].handshake_ago_sec >= 0 &&
-			       a->peer_status[i].handshake_ago_sec < HANDSHAKE_FRESH_SEC;
-	return false;
+	struct journal journal CLEANUP(journal_done) = { 0 };
+	struct diag diag = { 0 };
+	uint64_t now_usec = time_boot_usec();
+	if (!a->network_recover_usec)
+		a->network_recover_usec = now_usec;
+	int lock_fd AUTO_CLOSE = lock(a, &diag);
+	if (lock_fd < 0)
+		return false;
+	bool ours = trial_look(&a->trial, now_usec, &journal) == TRIAL_WAITS && str_equal(journal.who, WHO);
+	int r = ours ? trial_revert(&a->trial, lock_fd, &diag) : trial_recover(&a->trial, lock_fd, now_usec, &diag);
+	if (r < 0 && now_usec - a->network_recover_usec < RECOVER_PATIENCE_SEC * USEC_PER_SEC)
+		return false; // D-Bus comes soon
+	if (r < 0)
+		log_error("a network that was never confirmed cannot be undone: %s", diag_text(&diag));
+	else if (r == 1)
+		note_try(a, NETWORK_ASSIGNED, diag.message[0] ? diag_text(&diag) : "hearthd was restarted before it was confirmed: undone");
+	load_confirmed(a);
+	a->network_candidate = NETWORK_ASSIGNED; // nothing yet
+	return true;
 }
 
-// WireGuard shakes hands only when there is something to send: one byte to the discard port.
-static void poke_peers(struct agent *a)
+// A person tries a network by hearth-net: it is theirs until they have confirmed it, or it is undone.
+static bool is_in_other_hands(const struct agent *a)
 {
-	unsigned n_poked = 0;
-	for (size_t i = 0; a->mesh_set && i < a->peers.n && n_poked < POKE_MAX; i++) {
-		const struct mesh_peer *peer = &a->peers.peers[i];
-		struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(DISCARD_PORT) };
-		char address[64];
-		if (!peer->endpoint || !peer->n_allowed_ips || peer_is_fresh(a, peer->public_key))
-			continue;
-		size_t n = strcspn(peer->allowed_ips[0], "/");
-		if (n >= sizeof(address))
-			continue;
-		memcpy(address, peer->allowed_ips[0], n);
-		address[n] = '\0';
-		if (inet_pton(AF_INET, address, &to.sin_addr) != 1)
-			continue;
-		(void)sendto(a->poke_fd, "", 1, 0, (struct sockaddr *)&to, sizeof(to)); // tried again at the next tick
-		n_poked++;
+	struct journal journal CLEANUP(journal_done) = { 0 };
+	return trial_look(&a->trial, time_boot_usec(), &journal) == TRIAL_WAITS && !str_equal(journal.who, WHO);
+}
+
+void agent_safe_network(struct agent *a)
+{
+	a->safe_network = !a->safe_network;
+	a->network_dirty = true;
+	a->n_network_refusals = 0;
+	log_notice("a person at the console %s", a->safe_network ? "wants the safe network: DHCP on every wired port"
+								  : "wants the usual network again");
+	if (!a->safe_network) {
+		a->network_candidate = NETWORK_ASSIGNED;
+		str_set(&a->network_try, NULL);
 	}
+	agent_hurry(a);
+	agent_kick(a);
 }
 
 void agent_network_act(struct agent *a, enum rung rung)
@@ -351,17 +526,19 @@ void agent_network_act(struct agent *a, enum rung rung)
 	if (a->options.without_network || !(a->state_known || a->state_making))
 		return;
 	look_at_links(a);
+	if (!a->network_recovered && !(a->network_recovered = recover(a)))
+		return;
+	if (is_in_other_hands(a))
+		return;
+	if (a->network_on_trial && (a->safe_network || !a->network_applied_usec) &&
+		!undo(a, a->safe_network ? "a person at the console wants the safe network" : "another network was assigned"))
+		return;
 	enum network_trial trial = trial_of(a);
 	bool wants_assigned = trial != NETWORK_TRIAL_FIRST_CONTACT;
 	if (wants_assigned && (a->network_dirty || !a->network_is_assigned))
 		apply_assigned(a, trial == NETWORK_TRIAL_PROBE);
-	else if (!wants_assigned && (a->network_dirty || !a->network))
-		apply_first_contact(a);
+	else if (!wants_assigned)
+		apply_below(a);
 	probe(a);
-	if (a->network_is_assigned && a->assignment->mesh_link) {
-		uint64_t now_usec = time_boot_usec();
-		set_mesh(a);
-		look_at_peers(a, now_usec);
-		poke_peers(a);
-	}
+	agent_mesh_act(a);
 }

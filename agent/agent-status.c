@@ -148,6 +148,8 @@ char *agent_status_json(const struct agent *a, bool for_region)
 	json_out_member(&out, "seedSource", a->seed.trust_name ? a->seed.trust_name : "");
 	json_out_key(&out, "timeline");
 	timeline_to_json(&a->timeline, &out);
+	json_out_key(&out, "networkTries");
+	timeline_tries_to_json(&a->timeline, &out);
 	add_cluster(a, &out);
 	if (a->volumes_json) {
 		json_out_key(&out, "volumes");

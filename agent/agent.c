@@ -110,6 +110,7 @@ static char *essence(const struct agent *a)
 	json_out_int(&out, flux ? (int64_t)flux->n_ready : -1);
 	json_out_string(&out, a->bootstrap ? bootstrap_holder(a->bootstrap) : "");
 	timeline_to_json(&a->timeline, &out);
+	timeline_tries_to_json(&a->timeline, &out);
 	json_out_array_end(&out);
 	return json_out_take(&out);
 }
@@ -206,6 +207,9 @@ static int on_run_changed(sd_event_source *source, const struct inotify_event *e
 	if (event->len && (str_equal(event->name, "state.json") || str_equal(event->name, "volumes.json") ||
 				  str_equal(event->name, "k3s-command-done.json")))
 		agent_kick(a);
+	if (event->len && str_equal(event->name, "safe-network") && !a->options.without_network &&
+		unlink(root_path(a->options.root, RUN_SAFE_NETWORK).text) == 0)
+		agent_safe_network(a);
 	return 0;
 }
 
@@ -214,8 +218,10 @@ static int on_run_changed(sd_event_source *source, const struct inotify_event *e
 static void load_timeline(struct agent *a)
 {
 	struct value *document CLEANUP(value_freep) = NULL;
-	if (json_load(root_path(a->options.root, RUN_STATUS).text, 1 << 20, &document, NULL) == 0)
+	if (json_load(root_path(a->options.root, RUN_STATUS).text, 1 << 20, &document, NULL) == 0) {
 		timeline_from_value(&a->timeline, value_find(document, "timeline"));
+		timeline_tries_from_value(&a->timeline, value_find(document, "networkTries"));
+	}
 }
 
 int agent_new(sd_event *event, const struct agent_options *options, struct agent **ret)
@@ -249,7 +255,7 @@ int agent_new(sd_event *event, const struct agent_options *options, struct agent
 static void free_texts(struct agent *a)
 {
 	char **const texts[] = { &a->state_sentence, &a->identity_problem, &a->clock_problem, &a->assignment_problem,
-		&a->network_problem, &a->first_contact_problem, &a->confirm_problem, &a->mesh_problem, &a->k3s_problem, &a->node_problem,
+		&a->network_problem, &a->first_contact_problem, &a->network_try, &a->confirm_problem, &a->mesh_problem, &a->k3s_problem, &a->node_problem,
 		&a->pod_cidrs_seen, &a->k3s_settings_json, &a->cluster_network_problem, &a->bootstrap_problem, &a->volumes_wanted,
 		&a->volumes_json, &a->volumes_sentence, &a->persistent_volumes, &a->storage_sentence, &a->restore_sentence, &a->status_json, &a->public_json };
 	for (size_t i = 0; i < N_ELEMENTS(texts); i++)

@@ -8,6 +8,7 @@
 #include "agent/hand-over.h"
 #include "agent/image-facts.h"
 #include "agent/machine.h"
+#include "agent/network-trial.h"
 #include "agent/payload.h"
 #include "agent/region-client.h"
 #include "agent/root-path.h"
@@ -22,10 +23,12 @@
 #include "k3s/restore.h"
 #include "k3s/service.h"
 #include "k3s/snapshots.h"
+#include "netconf/trial.h"
 
 struct agent_options {
 	const char *root;    // "" or a folder (tests)
 	bool without_network; // neither read nor change the network; no payload, no K3s (tests)
+	unsigned network_deadline_sec; // an assigned network has so long to prove itself; 0: 30
 };
 
 struct agent_bus;
@@ -76,7 +79,20 @@ struct agent {
 	// network
 	struct netconf_monitor *monitor;
 	struct network *network;     // what is applied now
-	bool network_is_assigned;    // ... from the assignment, else first contact
+	bool network_is_assigned;    // ... from the assignment, else what is below it
+	char network_folder[512];
+	struct trial trial;          // its journal and the confirmed network
+	bool network_recovered;      // what a killed hearthd left is undone
+	uint64_t network_recover_usec; // 0, or since when that is tried
+	bool network_on_trial;       // there is a journal of ours
+	uint64_t network_deadline_usec; // of the trial
+	bool network_was_silent;     // the region, before the trial
+	char network_gateway[64], network_gateway_link[IFNAMSIZ]; // "": none that answers
+	char *confirmed_document;    // NULL: none yet
+	enum network_candidate network_candidate; // what is applied below; NETWORK_ASSIGNED: nothing yet
+	uint64_t network_candidate_usec; // since when
+	char *network_try;           // why it is not the usual one
+	bool safe_network;           // a person at the console wants it
 	bool network_dirty;          // links changed: apply again
 	uint64_t address_mark;       // changes with our addresses on wired ports
 	enum step_state network_state;
@@ -196,6 +212,10 @@ void agent_secrets_again(struct agent *agent, unsigned every_sec); // ask for th
 int agent_network_start(struct agent *agent);  // agent-network.c
 void agent_network_act(struct agent *agent, enum rung rung);
 void agent_network_done(struct agent *agent);
+void agent_safe_network(struct agent *agent); // a person at the console: DHCP on every wired port; once more: as before
+void agent_mesh_act(struct agent *agent); // agent-mesh.c
+uint64_t agent_mesh_handshake_usec(const struct agent *agent, uint64_t now_usec); // the last one of any peer; 0: none
+void agent_poke(const struct agent *agent, const char *address, const char *link); // have the kernel look for a neighbour
 void agent_k3s_act(struct agent *agent, enum rung rung); // agent-k3s.c
 void agent_k3s_done(struct agent *agent);
 void agent_k3s_watch(struct agent *agent, sd_bus *bus); // its unit of this role, when @bus is there

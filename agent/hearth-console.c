@@ -11,15 +11,22 @@
 #include <poll.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 
 static const char help[] = "hearth-console TTY: show what this node waits for on a terminal (started by systemd)\n"
 			   "\n"
 			   "On a serial line: one line per change. On a screen: a dashboard, with the enrolment code in big\n"
-			   "letters and as QR.\n";
+			   "letters and as QR.\n"
+			   "The key s there asks hearthd for the safe network: DHCP on every wired port in place of what does not\n"
+			   "work. Once more goes back.\n";
+
+enum { ALONE_MSEC = 100 };
+#define SAFE_KEY 's'
 
 struct console {
 	int fd;
 	bool serial;
+	bool has_keys; // it can be read, too
 	char *last; // what was shown
 };
 
@@ -90,17 +97,49 @@ static void drain(int fd)
 		continue;
 }
 
+// Keys count as they are pressed, and are not shown.
+static void take_keys(struct console *console)
+{
+	struct termios settings;
+	if (!console->has_keys || tcgetattr(console->fd, &settings) < 0) {
+		console->has_keys = false;
+		return;
+	}
+	settings.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+	settings.c_cc[VMIN] = 1;
+	settings.c_cc[VTIME] = 0;
+	console->has_keys = tcsetattr(console->fd, TCSANOW, &settings) == 0;
+}
+
+// A key that is alone: what a terminal server echoes of our own lines, or noise, comes in heaps.
+static void read_keys(struct console *console)
+{
+	char bytes[256];
+	struct pollfd more = { .fd = console->fd, .events = POLLIN };
+	ssize_t n = read(console->fd, bytes, sizeof(bytes));
+	if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
+		console->has_keys = false; // hung up: the unit's next start opens it again
+	if (n != 1 || bytes[0] != SAFE_KEY || poll(&more, 1, ALONE_MSEC) != 0)
+		return;
+	struct diag diag = { 0 };
+	if (file_write_volatile(RUN_SAFE_NETWORK, "", 0, 0600, &diag) < 0)
+		log_error("the safe network cannot be asked for: %s", diag_text(&diag));
+}
+
 static int run(struct console *console)
 {
 	int watch_fd AUTO_CLOSE = watch_folder();
 	if (watch_fd < 0)
 		return watch_fd;
 	for (;;) {
-		struct pollfd fds[] = { { .fd = watch_fd, .events = POLLIN } };
+		struct pollfd fds[] = { { .fd = watch_fd, .events = POLLIN },
+			{ .fd = console->has_keys ? console->fd : -1, .events = POLLIN } };
 		show(console);
 		if (poll(fds, N_ELEMENTS(fds), -1) < 0 && errno != EINTR)
 			return -errno;
 		drain(watch_fd);
+		if (fds[1].revents)
+			read_keys(console);
 	}
 }
 
@@ -116,11 +155,15 @@ int main(int argc, char *argv[])
 		return 2;
 	}
 	struct console console = { .serial = !is_screen(argv[1]) };
-	console.fd = open(argv[1], O_WRONLY | O_NOCTTY | O_CLOEXEC);
+	console.fd = open(argv[1], O_RDWR | O_NOCTTY | O_CLOEXEC);
+	console.has_keys = console.fd >= 0;
+	if (console.fd < 0) // a printer, say
+		console.fd = open(argv[1], O_WRONLY | O_NOCTTY | O_CLOEXEC);
 	if (console.fd < 0) {
 		log_error("%s cannot be opened: %s", argv[1], strerror(errno));
 		return 1;
 	}
+	take_keys(&console);
 	int r = run(&console);
 	log_error("%s", strerror(-r));
 	return 1;

@@ -116,6 +116,21 @@ static int run_status(const struct call *call)
 	return 0;
 }
 
+static void print_tries(const struct call *call)
+{
+	char *text AUTO_FREE = NULL;
+	struct value *status CLEANUP(value_freep) = NULL;
+	if (get_json(call, "Status", &text, &status) != 0)
+		return; // it said why
+	const struct value *tries = value_find(status, "networkTries");
+	for (size_t i = 0; tries && tries->type == VALUE_ARRAY && i < tries->n; i++) {
+		int64_t at = 0;
+		if (value_int(value_find(&tries->items[i], "atUsec"), "atUsec", 0, INT64_MAX, &at, NULL) == 0)
+			printf("%snetwork %-9s %8.2f s  %s\n", i == 0 ? "\n" : "", text_of(&tries->items[i], "network"),
+				(double)at / 1e6, text_of(&tries->items[i], "text"));
+	}
+}
+
 static int run_timeline(const struct call *call)
 {
 	char *text AUTO_FREE = NULL;
@@ -136,6 +151,7 @@ static int run_timeline(const struct call *call)
 			continue;
 		printf("%-16s %8.2f s %8.2f s\n", text_of(row, "rung"), (double)first / 1e6, (double)last / 1e6);
 	}
+	print_tries(call);
 	return 0;
 }
 

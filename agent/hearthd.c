@@ -13,15 +13,28 @@ static const char help[] =
 	"\n"
 	"  --root DIR     use DIR/run, DIR/state, ... instead of the real ones (for tests; leaves the clock alone)\n"
 	"  --no-network   leave network, payload and K3s alone (for tests)\n"
+	"  --network-deadline SEC   an assigned network has so long to prove itself (5-3600; 30), else it is undone\n"
 	"  --debug        say more\n"
 	"  --help         this text\n"
 	"  --version      the version\n";
+
+static unsigned parse_deadline(const char *text)
+{
+	char *end;
+	errno = 0;
+	unsigned long sec = strtoul(text, &end, 10);
+	if (text[0] >= '0' && text[0] <= '9' && !*end && !errno && sec >= 5 && sec <= 3600)
+		return (unsigned)sec;
+	fprintf(stderr, "hearthd: --network-deadline: must be 5-3600, not \"%s\"\n", text);
+	exit(2);
+}
 
 static int parse_options(int argc, char *argv[], struct agent_options *ret)
 {
 	static const struct option options[] = {
 		{ "root", required_argument, NULL, 'r' },
 		{ "no-network", no_argument, NULL, 'n' },
+		{ "network-deadline", required_argument, NULL, 't' },
 		{ "debug", no_argument, NULL, 'd' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },
@@ -35,6 +48,9 @@ static int parse_options(int argc, char *argv[], struct agent_options *ret)
 			break;
 		case 'n':
 			ret->without_network = true;
+			break;
+		case 't':
+			ret->network_deadline_sec = parse_deadline(optarg);
 			break;
 		case 'd':
 			log_set_level(LOG_DEBUG);

@@ -95,6 +95,10 @@ static bool seed_holds(const struct facts *f, uint64_t now_usec, struct ladder_a
 
 static bool link_holds(const struct facts *f, uint64_t now_usec, struct ladder_action *a)
 {
+	if (f->safe_network)
+		warn(a, "safe network: DHCP on every wired port, because a person at the console pressed s; once more goes back");
+	else if (f->network_try)
+		warn(a, "another network is tried: %s", f->network_try);
 	if (f->n_wired == 0)
 		return waits(a, "no wired network port found; does this image have the driver of this machine's network "
 				"card?");
@@ -231,6 +235,8 @@ static bool network_holds(const struct facts *f, uint64_t now_usec, struct ladde
 	if (f->confirm_problem)
 		warn(a, "the network works, but that cannot be stored: %s; after a restart it is tried anew; is STATE full?",
 			f->confirm_problem);
+	if (f->safe_network)
+		return waits(a, "the safe network is on in place of the assigned one; press s at the console once more to go back");
 	switch (f->network) {
 	case STEP_DONE:
 		return true;

@@ -87,6 +87,8 @@ struct facts {
 	// network
 	enum step_state network;
 	const char *network_problem;
+	const char *network_try; // another network than the usual one is tried: why
+	bool safe_network;       // a person at the console wants DHCP on every wired port
 	const char *confirm_problem; // it holds, but that cannot be stored
 	// mesh
 	bool mesh_wanted, mesh_known, mesh_up;

@@ -42,3 +42,4 @@ static inline struct root_path root_path(const char *root, const char *absolute)
 #define RUN_VOLUMES "/run/hearth/volumes.json"
 #define RUN_K3S_COMMAND "/run/hearth/k3s-command.json" // for hearth-k3s; 0600
 #define RUN_K3S_COMMAND_DONE "/run/hearth/k3s-command-done.json" // its answer
+#define RUN_SAFE_NETWORK "/run/hearth/safe-network" // a person at a console pressed the key: hearthd takes it away

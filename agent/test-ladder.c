@@ -368,11 +368,25 @@ static void assignment_in_the_seed_needs_no_region(void **state)
 static void confirmation_that_is_not_stored_is_a_warning(void **state)
 {
 	struct facts f = steady();
-	f.confirm_problem = "/state/hearth/net/confirmed: No space left on device";
+	f.confirm_problem = "/state/hearth/net/confirmed-network: No space left on device";
 	struct ladder_action action = ladder_step(&f, 0);
 	assert_int_equal(action.rung, RUNG_STEADY);
 	assert_int_equal(action.n_warnings, 1);
 	assert_non_null(strstr(action.warnings[0], "No space left on device"));
+}
+
+static void network_that_is_not_the_usual_one_is_said(void **state)
+{
+	struct facts f = fresh();
+	f.network_try = "the region was not reached with the one before";
+	struct ladder_action action = ladder_step(&f, now);
+	assert_int_equal(action.n_warnings, 1);
+	assert_string_equal(action.warnings[0], "another network is tried: the region was not reached with the one before");
+	f = steady();
+	f.safe_network = true;
+	expect(&f, RUNG_NETWORK, "press s at the console once more to go back");
+	action = ladder_step(&f, now);
+	assert_non_null(strstr(action.warnings[0], "safe network: DHCP on every wired port"));
 }
 
 static void lowest_rung_wins(void **state)
@@ -441,6 +455,30 @@ static void timeline_survives_its_json(void **state)
 	assert_memory_equal(before.last_usec, after.last_usec, sizeof(before.last_usec));
 }
 
+static void tries_are_remembered_once_and_survive_their_json(void **state)
+{
+	struct timeline before = { 0 }, after = { 0 };
+	struct json_out out = { 0 };
+	struct value *array CLEANUP(value_freep) = NULL;
+	char text[32];
+	timeline_note_try(&before, "seed", "it is the first that is there", 1);
+	timeline_note_try(&before, "seed", "it is the first that is there", 2);
+	assert_int_equal(before.n_tries, 1);
+	assert_int_equal(before.tries[0].at_usec, 1);
+	for (int i = 0; i < TIMELINE_MAX_TRIES; i++) {
+		(void)snprintf(text, sizeof(text), "try %d", i);
+		timeline_note_try(&before, "DHCP", text, 10 + (uint64_t)i);
+	}
+	assert_int_equal(before.n_tries, TIMELINE_MAX_TRIES); // the oldest is gone
+	assert_string_equal(before.tries[0].text, "try 0");
+	timeline_tries_to_json(&before, &out);
+	char *json AUTO_FREE = json_out_take(&out);
+	assert_non_null(json);
+	assert_int_equal(json_parse(json, strlen(json), 0, &array, NULL), 0);
+	timeline_tries_from_value(&after, array);
+	assert_memory_equal(&before.tries, &after.tries, sizeof(before.tries));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -461,11 +499,13 @@ int main(void)
 		cmocka_unit_test(steady_needs_all_that_flux_reconciles),
 		cmocka_unit_test(assignment_in_the_seed_needs_no_region),
 		cmocka_unit_test(confirmation_that_is_not_stored_is_a_warning),
+		cmocka_unit_test(network_that_is_not_the_usual_one_is_said),
 		cmocka_unit_test(lowest_rung_wins),
 		cmocka_unit_test(seed_of_another_region_is_shown_and_ignored),
 		cmocka_unit_test(sentences_are_safe_on_a_terminal_and_whole_utf8),
 		cmocka_unit_test(timeline_keeps_first_and_moves_last),
 		cmocka_unit_test(timeline_survives_its_json),
+		cmocka_unit_test(tries_are_remembered_once_and_survive_their_json),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

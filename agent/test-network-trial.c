@@ -66,6 +66,89 @@ static void a_moment_of_silence_is_no_minute(void **state)
 	expect(facts, now_usec + minute, NETWORK_TRIAL_KEEP); // it is away
 }
 
+// Nobody can say whether it works by the region, so something else has to.
+static void silent_region_leaves_it_to_mesh_or_gateway(void **state)
+{
+	struct network_trial_facts facts = { .assigned = true, .waits_usec = start, .has_other_proof = true };
+	expect(facts, start + minute - 1, NETWORK_TRIAL_FIRST_CONTACT);
+	expect(facts, start + minute, NETWORK_TRIAL_PROBE);
+	facts.n_refusals = 1;
+	facts.refused_usec = start + minute;
+	expect(facts, start + 2 * minute - 1, NETWORK_TRIAL_FIRST_CONTACT);
+	facts.n_refusals = 0;
+	facts.confirmed = true; // the region's silence takes no confirmed network away
+	expect(facts, start + minute, NETWORK_TRIAL_KEEP);
+}
+
+static void proof_is_judged(void **state)
+{
+	const uint64_t deadline = start + minute / 2;
+	static const struct {
+		bool silent;
+		uint64_t heard, handshake, gateway, now;
+		enum network_verdict wanted;
+		const char *reason;
+	} rows[] = {
+		{ false, 0, 0, 0, 1, NETWORK_VERDICT_WAIT, NULL },
+		{ false, 2, 0, 0, 3, NETWORK_VERDICT_STANDS, "the region answers through it" },
+		{ false, 0, 2, 2, 3, NETWORK_VERDICT_WAIT, NULL }, // the region answered before: only it counts
+		{ false, 0, 2, 2, 30, NETWORK_VERDICT_UNDO, "with it the region does not answer any more" },
+		{ true, 0, 0, 0, 29, NETWORK_VERDICT_WAIT, NULL },
+		{ true, 0, 0, 0, 30, NETWORK_VERDICT_UNDO, "with it neither the region nor the mesh nor the gateway answers" },
+		{ true, 0, 2, 0, 3, NETWORK_VERDICT_STANDS,
+			"the region is silent as before, and a peer of the mesh answers through it" },
+		{ true, 0, 0, 2, 3, NETWORK_VERDICT_STANDS, "the region is silent as before, and the gateway answers as before" },
+		{ true, 2, 0, 0, 3, NETWORK_VERDICT_STANDS, "the region answers through it" },
+	};
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		const char *reason = NULL;
+		struct network_proof proof = { .applied_usec = start, .deadline_usec = deadline,
+			.region_was_silent = rows[i].silent };
+		proof.heard_usec = rows[i].heard ? start + rows[i].heard * USEC_PER_SEC : start - 1; // what came before is no proof
+		proof.handshake_usec = rows[i].handshake ? start + rows[i].handshake * USEC_PER_SEC : start;
+		proof.gateway_usec = rows[i].gateway ? start + rows[i].gateway * USEC_PER_SEC : start;
+		assert_int_equal(network_trial_judge(&proof, start + rows[i].now * USEC_PER_SEC, &reason), rows[i].wanted);
+		assert_true(rows[i].reason ? str_equal(reason, rows[i].reason) : reason == NULL);
+	}
+}
+
+static void expect_candidate(const struct network_candidates *facts, enum network_candidate now_is, uint64_t after_sec,
+	enum network_candidate wanted)
+{
+	const char *reason = NULL;
+	assert_int_equal(network_candidate_next(facts, now_is, start, start + after_sec * USEC_PER_SEC, &reason), wanted);
+	assert_true(wanted == now_is || reason != NULL);
+}
+
+static void candidates_have_their_turns_before_enrolment(void **state)
+{
+	struct network_candidates facts = { .has_seed = true };
+	expect_candidate(&facts, NETWORK_ASSIGNED, 0, NETWORK_SEED);
+	expect_candidate(&facts, NETWORK_SEED, 119, NETWORK_SEED);
+	expect_candidate(&facts, NETWORK_SEED, 120, NETWORK_DHCP);
+	expect_candidate(&facts, NETWORK_DHCP, 60, NETWORK_SEED);
+	facts.has_last_good = true;
+	expect_candidate(&facts, NETWORK_ASSIGNED, 0, NETWORK_LAST_GOOD);
+	expect_candidate(&facts, NETWORK_LAST_GOOD, 60, NETWORK_SEED);
+	expect_candidate(&facts, NETWORK_DHCP, 60, NETWORK_LAST_GOOD);
+	facts.region_answers = true; // it has what it needs
+	expect_candidate(&facts, NETWORK_SEED, 3600, NETWORK_SEED);
+	facts = (struct network_candidates){ 0 };
+	expect_candidate(&facts, NETWORK_ASSIGNED, 0, NETWORK_DHCP);
+	expect_candidate(&facts, NETWORK_DHCP, 3600, NETWORK_DHCP);
+	expect_candidate(&facts, NETWORK_SEED, 0, NETWORK_DHCP); // another seed without one
+}
+
+static void silent_region_moves_no_enrolled_node(void **state)
+{
+	struct network_candidates facts = { .has_seed = true, .has_last_good = true, .enrolled = true };
+	expect_candidate(&facts, NETWORK_ASSIGNED, 0, NETWORK_LAST_GOOD);
+	expect_candidate(&facts, NETWORK_LAST_GOOD, 86400, NETWORK_LAST_GOOD);
+	facts.safe = true; // a person does
+	expect_candidate(&facts, NETWORK_LAST_GOOD, 0, NETWORK_DHCP);
+	expect_candidate(&facts, NETWORK_DHCP, 86400, NETWORK_DHCP);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -74,6 +157,10 @@ int main(void)
 		cmocka_unit_test(unconfirmed_network_waits_for_the_region_after_a_restart),
 		cmocka_unit_test(undone_network_is_tried_again),
 		cmocka_unit_test(a_moment_of_silence_is_no_minute),
+		cmocka_unit_test(silent_region_leaves_it_to_mesh_or_gateway),
+		cmocka_unit_test(proof_is_judged),
+		cmocka_unit_test(candidates_have_their_turns_before_enrolment),
+		cmocka_unit_test(silent_region_moves_no_enrolled_node),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,3 +51,40 @@ void timeline_from_value(struct timeline *timeline, const struct value *array)
 		}
 	}
 }
+
+void timeline_note_try(struct timeline *timeline, const char *candidate, const char *text, uint64_t now_usec)
+{
+	struct timeline_try *last = timeline->n_tries ? &timeline->tries[timeline->n_tries - 1] : NULL;
+	if (last && str_equal(last->candidate, candidate) && strncmp(last->text, text, sizeof(last->text) - 1) == 0)
+		return;
+	if (timeline->n_tries == TIMELINE_MAX_TRIES)
+		memmove(timeline->tries, timeline->tries + 1, --timeline->n_tries * sizeof(timeline->tries[0]));
+	last = &timeline->tries[timeline->n_tries++];
+	last->at_usec = now_usec;
+	(void)snprintf(last->candidate, sizeof(last->candidate), "%s", candidate); // our own words: they fit
+	(void)snprintf(last->text, sizeof(last->text), "%s", text); // a cut sentence is still one
+}
+
+void timeline_tries_to_json(const struct timeline *timeline, struct json_out *out)
+{
+	json_out_array_begin(out);
+	for (size_t i = 0; i < timeline->n_tries; i++) {
+		json_out_object_begin(out);
+		json_out_member_int(out, "atUsec", (int64_t)timeline->tries[i].at_usec);
+		json_out_member(out, "network", timeline->tries[i].candidate);
+		json_out_member(out, "text", timeline->tries[i].text);
+		json_out_object_end(out);
+	}
+	json_out_array_end(out);
+}
+
+void timeline_tries_from_value(struct timeline *timeline, const struct value *array)
+{
+	for (size_t i = 0; array && array->type == VALUE_ARRAY && i < array->n; i++) {
+		const struct value *one = &array->items[i];
+		const char *candidate = value_text(value_find(one, "network")), *text = value_text(value_find(one, "text"));
+		int64_t at_usec;
+		if (candidate && text && value_int(value_find(one, "atUsec"), "atUsec", 0, INT64_MAX, &at_usec, NULL) == 0)
+			timeline_note_try(timeline, candidate, text, (uint64_t)at_usec);
+	}
+}

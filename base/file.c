@@ -174,7 +174,7 @@ int file_save_checked(const char *path, const void *bytes, size_t n, mode_t mode
 	return replace(path, (struct part[]){ { header, CHECKED_HEADER_BYTES }, { bytes, n } }, 2, mode, true, reterr);
 }
 
-static int set_aside(const char *path, char **ret_name)
+int file_set_aside(const char *path, char **ret_name)
 {
 	for (int i = 1; i <= MAX_SET_ASIDE; i++) {
 		AUTO_FREE char *name = str_format("%s.damaged-%d", path, i);
@@ -215,7 +215,7 @@ int file_load_checked(const char *path, size_t max_bytes, char **ret, size_t *re
 	}
 	crypto_wipe(text, n);
 	AUTO_FREE char *aside = NULL;
-	r = set_aside(path, &aside);
+	r = file_set_aside(path, &aside);
 	if (r < 0)
 		return diag_set(reterr, -EBADMSG, path, "is damaged and cannot be set aside: %s", strerror(-r));
 	return diag_set(reterr, -EBADMSG, path, "is damaged (its checksum does not fit) and was set aside as %s", aside);
@@ -274,6 +274,14 @@ int file_make_folders(const char *path, mode_t mode)
 	if (stat(copy, &st) < 0)
 		return -errno;
 	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+}
+
+int file_replace(const char *from, const char *to, struct diag *reterr)
+{
+	if (rename(from, to) < 0)
+		return fail(reterr, -errno, to, "cannot be replaced");
+	int r = sync_folder_of(to);
+	return r < 0 ? fail(reterr, r, to, "cannot be made durable") : 0;
 }
 
 int file_remove(const char *path)

@@ -18,6 +18,11 @@ int file_write_volatile(const char *path, const void *bytes, size_t n, mode_t mo
  * been set aside. */
 int file_save_checked(const char *path, const void *bytes, size_t n, mode_t mode, struct diag *reterr);
 int file_load_checked(const char *path, size_t max_bytes, char **ret, size_t *ret_n, struct diag *reterr);
+/* Put a file that is not to be trusted out of the way as NAME.damaged-N, durably; it is never deleted. @ret_name: that name,
+ * the caller frees. */
+int file_set_aside(const char *path, char **ret_name);
+// @from becomes @to, in the same folder, durably.
+int file_replace(const char *from, const char *to, struct diag *reterr);
 int file_make_folders(const char *path, mode_t mode); // mkdir -p
 // Remove and fsync the folder; a missing file is success.
 int file_remove(const char *path);

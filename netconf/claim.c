@@ -13,14 +13,16 @@ void claims_done(struct claims *claims)
 	*claims = (struct claims){0};
 }
 
-static bool mac_fits(const char *wanted, const struct kernel_link *one)
+static bool mac_fits(const struct declaration *declaration, const struct kernel_link *one)
 {
 	uint8_t mac[6];
-	if (mac_parse(wanted, mac) < 0)
+	if (mac_parse(declaration->match_mac, mac) < 0)
 		return false;
 	if (one->has_permanent_mac)
 		return memcmp(mac, one->permanent_mac, 6) == 0;
-	return one->has_mac && memcmp(mac, one->mac, 6) == 0;
+	// without one it is known by what it is, or by what the declaration made of it
+	return one->has_mac && (memcmp(mac, one->mac, 6) == 0 ||
+				       (declaration->has_mac && memcmp(declaration->mac, one->mac, 6) == 0));
 }
 
 static bool driver_fits(const struct declaration *declaration, const struct kernel_link *one)
@@ -44,7 +46,7 @@ static bool fits(const struct declaration *declaration, const struct kernel_link
 	bool is_exact = pattern && !strpbrk(pattern, "*?[\\");
 	if (!is_hardware && !is_exact)
 		return false;
-	if (declaration->match_mac && !mac_fits(declaration->match_mac, one))
+	if (declaration->match_mac && !mac_fits(declaration, one))
 		return false;
 	// its new name fits too: a link that was renamed already stays the declaration's
 	return driver_fits(declaration, one) && (!pattern || fnmatch(pattern, one->name, 0) == 0 ||
@@ -69,8 +71,11 @@ static int claim_add(struct claims *claims, const struct declaration *declaratio
 static int claim_virtual(struct claims *claims, const struct declaration *declaration, const struct kernel *kernel,
 	struct diag *reterr)
 {
-	const char *kind = declaration->kind == DECLARATION_DUMMY ? "dummy" : "wireguard";
+	const char *kind = declaration_link_kind(declaration->kind);
 	const struct kernel_link *one = kernel_link_by_name(kernel, declaration->id);
+	if (one && declaration->kind == DECLARATION_VLAN && one->vlan_is_8021ad)
+		return diag_set(reterr, -EEXIST, declaration->where,
+			"%s: must be a VLAN of 802.1Q, but one of 802.1ad has that name", declaration->id);
 	if (one && !str_equal(one->kind, kind))
 		return diag_set(reterr, -EEXIST, declaration->where, "%s: must be a %s link, but a %s link has that name",
 			declaration->id, kind, one->kind[0] ? one->kind : "hardware");
@@ -93,12 +98,56 @@ static int claim_renamed(struct claims *claims, const struct declaration *declar
 				one->name);
 		found = one;
 	}
-	if (!found)
-		return 0;
-	if (kernel_link_by_name(kernel, declaration->set_name))
-		return diag_set(reterr, -EEXIST, declaration->where, "%s: set-name %s is the name of another link",
-			declaration->id, declaration->set_name);
-	return claim_add(claims, declaration, found, declaration->set_name);
+	return found ? claim_add(claims, declaration, found, declaration->set_name) : 0;
+}
+
+// Is @name free once all claimed links have theirs? Its holder may get another name in the same plan.
+static int check_name(const struct claims *claims, const struct claim *claim, const struct kernel *kernel,
+	struct diag *reterr)
+{
+	const struct kernel_link *holder = kernel_link_by_name(kernel, claim->name);
+	if (!link_name_valid(claim->name) || !str_equal(claim->name, claim->declaration->set_name))
+		return diag_set(reterr, -EINVAL, claim->declaration->where,
+			"%s: set-name: must be 1-15 letters, digits and . _ - @, not \"%s\"", claim->declaration->id,
+			claim->declaration->set_name);
+	for (size_t i = 0; i < claims->n; i++) {
+		const struct claim *other = &claims->claims[i];
+		if (other != claim && str_equal(other->name, claim->name))
+			return diag_set(reterr, -EEXIST, claim->declaration->where,
+				"%s: set-name %s is the name of another link: %s has it too", claim->declaration->id,
+				claim->name, other->declaration->id);
+		if (other->link == holder)
+			holder = NULL;
+	}
+	if (holder)
+		return diag_set(reterr, -EEXIST, claim->declaration->where, "%s: set-name %s is the name of another link",
+			claim->declaration->id, claim->name);
+	return 0;
+}
+
+static bool has_claim(const struct claims *claims, const char *id)
+{
+	for (size_t i = 0; i < claims->n; i++)
+		if (str_equal(claims->claims[i].declaration->id, id))
+			return true;
+	return false;
+}
+
+// A VLAN is made when what it stands on is there; VLANs on that VLAN wait, too.
+static void drop_waiting(struct claims *claims)
+{
+	for (bool changed = true; changed;) {
+		changed = false;
+		for (size_t i = claims->n; i-- > 0;) {
+			const struct claim *claim = &claims->claims[i];
+			if (claim->link || claim->declaration->kind != DECLARATION_VLAN ||
+				has_claim(claims, claim->declaration->parent))
+				continue;
+			memmove(&claims->claims[i], &claims->claims[i + 1], (claims->n - i - 1) * sizeof(*claims->claims));
+			claims->n--;
+			changed = true;
+		}
+	}
 }
 
 int claims_make(const struct network *network, const struct kernel *kernel, struct claims *ret, struct diag *reterr)
@@ -125,6 +174,15 @@ int claims_make(const struct network *network, const struct kernel *kernel, stru
 			if (claims.claims[j].link)
 				taken[claims.claims[j].link - kernel->links] = true;
 	}
+	for (size_t i = 0; i < claims.n; i++) {
+		const struct claim *claim = &claims.claims[i];
+		int error = claim->link && !str_equal(claim->name, claim->link->name)
+				    ? check_name(&claims, claim, kernel, reterr)
+				    : 0;
+		if (error < 0)
+			return error;
+	}
+	drop_waiting(&claims);
 	*ret = claims;
 	claims = (struct claims){0};
 	return 0;

@@ -3,8 +3,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "netconf/link-options.h"
 #include "netconf/netlink.h"
 #include "netconf/route.h"
+#include "netconf/rule.h"
 #include "netconf/wireguard.h"
 #include <net/if.h>
 
@@ -18,6 +20,15 @@ struct kernel_link {
 	bool has_mac, has_permanent_mac, carrier, wireless;
 	uint32_t flags, mtu; // flags: IFF_*
 	uint16_t type;       // ARPHRD_*
+	int master_index, parent_index; // IFLA_MASTER, IFLA_LINK in our own namespace; 0: none
+	char port_kind[16];  // IFLA_INFO_SLAVE_KIND: "bond", "bridge", "vrf"; "": no port
+	uint16_t vlan_id;    // kind vlan
+	bool vlan_is_8021ad; // kind vlan of the other protocol: not ours
+	uint32_t vrf_table;  // kind vrf
+	struct link_options options, port_options; // kinds bond and bridge; of a bridge's port
+	int primary_index;   // kind bond; 0: none
+	struct ip arp_targets[BOND_MAX_ARP_TARGETS];
+	size_t n_arp_targets;
 	struct wireguard_device wireguard;
 };
 struct kernel_address {
@@ -25,27 +36,38 @@ struct kernel_address {
 	struct address address;
 	uint8_t protocol, scope;
 	uint32_t flags; // IFA_F_*
+	bool has_peer;  // the other end of a point-to-point address differs: nothing we make
 };
 struct kernel_route {
 	int link_index;     // 0: none, or several
 	struct route route;
 	uint8_t protocol;
 	bool has_other_shape; // several next hops, next hop objects, a type of service: nothing we make
+	bool has_other_metrics; // an advertised MSS, a congestion control ...: left as they are
+};
+struct kernel_rule {
+	struct rule rule;     // has_priority is true
+	uint8_t protocol;
+	bool has_other_shape; // an action, a port, a user, an interface ...: nothing we make
 };
 struct kernel {
 	struct kernel_link *links;         // sorted by index after kernel_sort()
 	struct kernel_address *addresses;  // by link, address
 	struct kernel_route *routes;       // by route_compare_key()
-	size_t n_links, n_addresses, n_routes;
+	struct kernel_rule *rules;         // by rule_compare()
+	size_t n_links, n_addresses, n_routes, n_rules;
 };
 struct kernel *kernel_free(struct kernel *kernel);
 DEFINE_CLEANUP(kernel)
 
-enum { KERNEL_LINKS = 1, KERNEL_ADDRESSES = 2, KERNEL_ROUTES = 4 };
+enum { KERNEL_LINKS = 1, KERNEL_ADDRESSES = 2, KERNEL_ROUTES = 4, KERNEL_RULES = 8 };
 /* Read what @what names. Drivers come by ethtool; WireGuard devices are left to wireguard_get(). */
 int kernel_read(unsigned what, struct kernel **ret, struct diag *reterr);
-/* Take one RTM_NEWLINK, RTM_NEWADDR or RTM_NEWROUTE into @kernel; others, multicast, cached and local routes are
- * skipped. @message is inside memory of message->nlmsg_len bytes. 0; -EBADMSG; -ENOMEM. */
+/* The WireGuard devices of all links of that kind. Without the right to read them (-EPERM) they stay absent; the others
+ * are read all the same and the first failure is returned. */
+int kernel_read_wireguard(struct kernel *kernel, struct diag *reterr);
+/* Take one RTM_NEWLINK, RTM_NEWADDR, RTM_NEWROUTE or RTM_NEWRULE into @kernel; others, multicast, cached and local routes are
+ * skipped (multicast: the kernel's own). @message is inside memory of message->nlmsg_len bytes. 0; -EBADMSG; -ENOMEM. */
 int kernel_decode(struct kernel *kernel, const struct nlmsghdr *message);
 void kernel_sort(struct kernel *kernel);
 

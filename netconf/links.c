@@ -31,6 +31,13 @@ static uint32_t read_speed(const char *name)
 	return speed > 0 ? (uint32_t)speed : 0;
 }
 
+static void name_of(const struct kernel *kernel, int link_index, char ret[static IFNAMSIZ])
+{
+	const struct kernel_link *one = link_index ? kernel_link_by_index(kernel, link_index) : NULL;
+	if (one)
+		memcpy(ret, one->name, IFNAMSIZ);
+}
+
 static int describe(const struct kernel *kernel, const struct kernel_link *one, struct netconf_link *ret)
 {
 	size_t n, first = kernel_addresses_of(kernel, one->index, &n);
@@ -46,6 +53,10 @@ static int describe(const struct kernel *kernel, const struct kernel_link *one, 
 	ret->carrier = one->carrier;
 	ret->wired = kernel_link_is_wired(one);
 	ret->mtu = one->mtu;
+	name_of(kernel, one->master_index, ret->master);
+	memcpy(ret->port_kind, one->port_kind, sizeof(ret->port_kind));
+	name_of(kernel, one->parent_index, ret->parent);
+	ret->vlan_id = one->vlan_id;
 	ret->speed_mbit = ret->wired ? read_speed(one->name) : 0;
 	ret->addresses = calloc(n ? n : 1, sizeof(*ret->addresses));
 	if (!ret->addresses)

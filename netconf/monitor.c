@@ -9,7 +9,7 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
-enum { QUIET_USEC = 50000, LATE_USEC = 500000, EVERYTHING = 7 };
+enum { QUIET_USEC = 50000, LATE_USEC = 500000, EVERYTHING = 15 };
 
 struct netconf_monitor {
 	int fd;
@@ -32,6 +32,9 @@ static unsigned kind_of(const struct nlmsghdr *message)
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
 		return NETCONF_CHANGED_ROUTE;
+	case RTM_NEWRULE:
+	case RTM_DELRULE:
+		return NETCONF_CHANGED_RULE;
 	default:
 		return 0;
 	}
@@ -104,7 +107,8 @@ int netconf_monitor_new(sd_event *event, void (*on_change)(unsigned changed, voi
 	struct netconf_monitor **ret)
 {
 	struct sockaddr_nl local = {.nl_family = AF_NETLINK,
-		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE};
+		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE |
+			     RTMGRP_IPV6_ROUTE | RTMGRP_IPV4_RULE | 1u << (RTNLGRP_IPV6_RULE - 1)};
 	int receive_bytes = 1 << 20;
 	CLEANUP(netconf_monitor_freep) struct netconf_monitor *monitor = calloc(1, sizeof(*monitor));
 	if (!monitor)

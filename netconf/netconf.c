@@ -50,7 +50,7 @@ int netconf_plan(struct network *network, const struct netconf_options *options,
 	CLEANUP(config_files_done) struct config_files files = {0};
 	int error = network_load_keys(network, reterr);
 	if (error == 0)
-		error = kernel_read(KERNEL_LINKS | KERNEL_ADDRESSES | KERNEL_ROUTES, &kernel, reterr);
+		error = kernel_read(KERNEL_LINKS | KERNEL_ADDRESSES | KERNEL_ROUTES | KERNEL_RULES, &kernel, reterr);
 	if (error == 0)
 		error = read_devices(network, kernel, reterr);
 	if (error == 0 && !places.without_networkd)
@@ -71,12 +71,21 @@ int netconf_plan(struct network *network, const struct netconf_options *options,
 	return error;
 }
 
-static int apply_files(const struct plan *plan, const struct places *places, struct diag *reterr)
+static bool is_link_file(const struct change *change)
+{
+	const char *dot = change->type == CHANGE_FILE_WRITE ? strrchr(change->file.name, '.') : NULL;
+	return dot && str_equal(dot, ".link");
+}
+
+// udev reads .link files when a link appears: they come before the links are made. The rest comes behind.
+static int apply_files(const struct plan *plan, const struct places *places, bool link_files, struct diag *reterr)
 {
 	int error = 0;
 	bool owed = false;
 	for (size_t i = 0; error == 0 && i < plan->n; i++) {
 		const struct change *change = &plan->changes[i];
+		if (is_link_file(change) != link_files)
+			continue;
 		if (change->type == CHANGE_FILE_WRITE || change->type == CHANGE_FILE_REMOVE) {
 			if (!owed)
 				error = networkd_owe(places->run_folder, reterr);
@@ -134,8 +143,10 @@ int netconf_apply(struct network *network, const struct netconf_options *options
 	if (error < 0)
 		return error;
 	// every part is done even when one fails: as much as can stand shall stand; the first failure is told
+	int result = places.without_networkd ? 0 : apply_files(plan, &places, true, &diag);
 	error = apply_netlink(plan, reterr);
-	int result = places.without_networkd ? 0 : apply_files(plan, &places, &diag);
+	if (!places.without_networkd && result == 0)
+		result = apply_files(plan, &places, false, &diag);
 	if (!places.without_networkd) {
 		int written = netconf_update_resolv(network, options, result < 0 ? NULL : &diag);
 		result = result < 0 || written > 0 ? result : written;

@@ -42,7 +42,7 @@ int netconf_plan(struct network *network, const struct netconf_options *options,
 	struct diag *reterr);
 size_t plan_n_changes(const struct plan *plan);
 char *plan_text(const struct plan *plan); // one sentence per line; NULL: out of memory; the caller frees
-char *plan_json(const struct plan *plan); // [{"change", "link", "what"}]
+char *plan_json(const struct plan *plan); // [{"change", "link", "what", "dropsTraffic"}]
 struct plan *plan_free(struct plan *plan);
 DEFINE_CLEANUP(plan)
 
@@ -102,6 +102,10 @@ struct netconf_link {
 	char mac[18], permanent_mac[18], driver[32]; // "" when there is none
 	bool up, carrier;
 	bool wired; // a real Ethernet port of this machine, no USB gadget or BMC host interface
+	char master[IFNAMSIZ];    // the bond, bridge or VRF (or what else) that has it as a port; "": none
+	char port_kind[16];       // what kind of port it is there: "bond", "bridge", "vrf"
+	char parent[IFNAMSIZ];    // what it stands on: a VLAN's link; "": nothing of this namespace
+	uint16_t vlan_id;         // kind "vlan"
 	uint32_t mtu, speed_mbit; // speed 0: unknown
 	struct netconf_address *addresses;
 	size_t n_addresses;
@@ -113,6 +117,9 @@ struct netconf_links {
 int netconf_links(struct netconf_links **ret, struct diag *reterr);
 struct netconf_links *netconf_links_free(struct netconf_links *links);
 DEFINE_CLEANUP(netconf_links)
+
+/* How long ago the neighbour @address ("10.77.0.1") last answered (ARP, ND). -ENOENT: it never did, or is none. */
+int netconf_neighbour_age(const char *address, uint64_t *ret_age_usec, struct diag *reterr);
 
 enum netconf_reach { // worst first
 	NETCONF_MISSING,    // declared, but no such link
@@ -130,11 +137,11 @@ struct netconf_online_link {
 	char address[64], gateway[64]; // first global address with prefix; "" when none
 };
 struct netconf_online {
-	struct netconf_online_link *links; // Ethernet declarations only
+	struct netconf_online_link *links; // ports, and bonds, bridges and VLANs that ask for an address
 	size_t n;
 	bool has_address, has_gateway;
 };
-/* How far every declared Ethernet link is. @previous (may be NULL) carries since_usec over; it is only read. */
+/* How far every declared link is by which others may be reached: see online.c. @previous (may be NULL) carries since_usec over; it is only read. */
 int netconf_online(const struct network *network, const struct netconf_online *previous, uint64_t now_usec,
 	struct netconf_online **ret, struct diag *reterr);
 struct netconf_online *netconf_online_free(struct netconf_online *online);
@@ -145,7 +152,7 @@ bool netconf_online_sentence(const struct netconf_online *online, uint64_t now_u
 
 // --- changes of the kernel ---
 
-enum { NETCONF_CHANGED_LINK = 1, NETCONF_CHANGED_ADDRESS = 2, NETCONF_CHANGED_ROUTE = 4 };
+enum { NETCONF_CHANGED_LINK = 1, NETCONF_CHANGED_ADDRESS = 2, NETCONF_CHANGED_ROUTE = 4, NETCONF_CHANGED_RULE = 8 };
 struct netconf_monitor;
 /* @on_change runs from the event loop, once per burst (quiet for 50 ms, at most 500 ms late), with a mask of
  * NETCONF_CHANGED_*; everything when the kernel dropped messages. */

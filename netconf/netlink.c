@@ -1,6 +1,7 @@
 // Netlink sockets: dumps and acknowledged batches.
 // SPDX-License-Identifier: Apache-2.0
 #include "netconf/netlink.h"
+#include "netconf/netlink-error.h"
 
 #include <errno.h>
 #include <linux/genetlink.h>
@@ -10,8 +11,10 @@
 enum {
 	RECEIVE_BYTES = 64 << 10,  // the kernel fills at most 32 KiB of a dump into one message
 	BATCH_BYTES = 32 << 10,    // below the default send buffer of 212,992 bytes
-	BATCH_MESSAGES = 128,      // their acknowledgements fit into the default receive buffer
+	BATCH_MESSAGES = 128,      // if all of them fail, the answers fit into the default receive buffer
 	ANSWER_TIMEOUT_MSEC = 10000,
+	NO_BUFFER_ATTEMPTS = 5,    // a kernel short of memory for one message is asked again this often,
+	NO_BUFFER_PAUSE_MSEC = 20, // after this long
 };
 
 struct netlink {
@@ -21,6 +24,7 @@ struct netlink {
 	size_t n_batch, n_messages;
 	uint32_t first_sequence;
 	size_t tags[BATCH_MESSAGES];
+	uint32_t offsets[BATCH_MESSAGES]; // of the messages in @batch
 };
 
 int netlink_open(int protocol, struct netlink **ret, struct diag *reterr)
@@ -70,13 +74,18 @@ struct nl_msg *netlink_message(uint16_t type, uint16_t flags, const void *header
 	return message;
 }
 
+// All or nothing: a netlink socket takes a datagram as a whole.
 static int send_all(struct netlink *netlink, const void *bytes, size_t n)
 {
 	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
 	ssize_t sent;
-	do
+	for (int attempt = 0;; attempt++) {
 		sent = sendto(netlink->fd, bytes, n, 0, (struct sockaddr *)&kernel, sizeof(kernel));
-	while (sent < 0 && errno == EINTR);
+		if (sent >= 0 || (errno != EINTR && errno != ENOBUFS) || attempt == NO_BUFFER_ATTEMPTS)
+			break;
+		if (errno == ENOBUFS)
+			(void)poll(NULL, 0, NO_BUFFER_PAUSE_MSEC); // nothing was sent; woken early is as good
+	}
 	return sent < 0 ? -errno : (size_t)sent == n ? 0 : -EIO;
 }
 
@@ -88,10 +97,15 @@ static int receive(struct netlink *netlink, size_t *ret_n)
 		struct iovec part = {netlink->receive, RECEIVE_BYTES};
 		struct msghdr envelope = {.msg_name = &sender, .msg_namelen = sizeof(sender), .msg_iov = &part,
 			.msg_iovlen = 1};
-		int n_ready = poll(&ready, 1, ANSWER_TIMEOUT_MSEC);
-		if (n_ready == 0)
-			return -ETIMEDOUT;
-		ssize_t n = n_ready < 0 ? -1 : recvmsg(netlink->fd, &envelope, 0);
+		ssize_t n = recvmsg(netlink->fd, &envelope, MSG_DONTWAIT); // the kernel has mostly answered already
+		if (n < 0 && errno == EAGAIN) {
+			int n_ready = poll(&ready, 1, ANSWER_TIMEOUT_MSEC);
+			if (n_ready == 0)
+				return -ETIMEDOUT;
+			if (n_ready < 0 && errno != EINTR)
+				return -errno;
+			continue;
+		}
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -103,31 +117,6 @@ static int receive(struct netlink *netlink, size_t *ret_n)
 		*ret_n = (size_t)n;
 		return 0;
 	}
-}
-
-// The kernel's words of an NLMSG_ERROR that carries extended acknowledgement attributes; "" when it has none.
-static void error_words(const struct nlmsghdr *message, char *buffer, size_t n_buffer)
-{
-	const struct nlmsgerr *error = nlmsg_data(message);
-	size_t offset = sizeof(*error);
-	buffer[0] = '\0';
-	if (!(message->nlmsg_flags & NLM_F_ACK_TLVS))
-		return;
-	if (!(message->nlmsg_flags & NLM_F_CAPPED) && error->msg.nlmsg_len >= sizeof(error->msg))
-		offset += NLMSG_ALIGN(error->msg.nlmsg_len - sizeof(error->msg));
-	if (offset >= (size_t)nlmsg_datalen(message))
-		return;
-	struct nlattr *words = nla_find((struct nlattr *)((char *)nlmsg_data(message) + offset),
-		nlmsg_datalen(message) - (int)offset, NLMSGERR_ATTR_MSG);
-	if (words)
-		(void)nla_strlcpy(buffer, words, n_buffer);
-}
-
-static int error_code(const struct nlmsghdr *message)
-{
-	if (nlmsg_datalen(message) < (int)sizeof(struct nlmsgerr))
-		return -EBADMSG;
-	return ((const struct nlmsgerr *)nlmsg_data(message))->error;
 }
 
 int netlink_dump(struct netlink *netlink, struct nl_msg *request_take, netlink_message_t on_message, void *user)
@@ -153,7 +142,7 @@ int netlink_dump(struct netlink *netlink, struct nl_msg *request_take, netlink_m
 				return result < 0 ? result : interrupted ? -EAGAIN : 0;
 			}
 			if (message->nlmsg_type == NLMSG_ERROR)
-				return error_code(message);
+				return netlink_error_code(message);
 			error = on_message(message, user);
 			if (error < 0)
 				return error;
@@ -162,38 +151,65 @@ int netlink_dump(struct netlink *netlink, struct nl_msg *request_take, netlink_m
 	return error;
 }
 
-// Receive until every message of the batch is answered.
-static int batch_answers(struct netlink *netlink, netlink_error_t on_error, void *user)
+static struct nlmsghdr *batch_message(const struct netlink *netlink, size_t nth)
+{
+	return (struct nlmsghdr *)(netlink->batch + netlink->offsets[nth]);
+}
+
+// One answer of the batch. @is_repeat: the batch was sent before, and what stood from then is no failure.
+static void batch_answer(struct netlink *netlink, const struct nlmsghdr *answer, size_t nth, bool is_repeat,
+	netlink_error_t on_error, void *user)
 {
 	char words[256];
-	size_t n_answered = 0, n;
-	while (n_answered < netlink->n_messages) {
-		int error = receive(netlink, &n);
+	const struct nlmsghdr *request = batch_message(netlink, nth);
+	int code = netlink_error_code(answer);
+	if (code == 0 || (is_repeat && code == -EEXIST && (request->nlmsg_flags & NLM_F_EXCL)))
+		return;
+	netlink_error_words(answer, request, words, sizeof(words));
+	on_error(netlink->tags[nth], code, words, user);
+}
+
+/* Send the batch and receive until its last message is answered. The kernel does the messages in order while it takes
+ * them, so whatever failed is answered before. */
+static int batch_send(struct netlink *netlink, bool is_repeat, netlink_error_t on_error, void *user)
+{
+	size_t n, last = netlink->n_messages - 1;
+	batch_message(netlink, last)->nlmsg_flags |= NLM_F_ACK;
+	int error = send_all(netlink, netlink->batch, netlink->n_batch);
+	for (bool done = false; error == 0 && !done;) {
+		error = receive(netlink, &n);
 		if (error < 0)
 			return error;
 		struct nlmsghdr *message = (struct nlmsghdr *)netlink->receive;
 		for (int left = (int)n; nlmsg_ok(message, left); message = nlmsg_next(message, &left)) {
 			uint32_t nth = message->nlmsg_seq - netlink->first_sequence;
-			if (message->nlmsg_type != NLMSG_ERROR || nth >= netlink->n_messages)
+			if (message->nlmsg_type != NLMSG_ERROR || nth > last)
 				continue;
-			n_answered++;
-			int code = error_code(message);
-			if (code == 0)
-				continue;
-			error_words(message, words, sizeof(words));
-			on_error(netlink->tags[nth], code, words, user);
+			batch_answer(netlink, message, nth, is_repeat, on_error, user);
+			done |= nth == last;
 		}
 	}
-	return 0;
+	return error;
+}
+
+// Number the batch anew, so that answers of before are told apart from those to come.
+static void batch_renumber(struct netlink *netlink)
+{
+	netlink->first_sequence = netlink->sequence + 1;
+	for (size_t i = 0; i < netlink->n_messages; i++)
+		batch_message(netlink, i)->nlmsg_seq = ++netlink->sequence;
 }
 
 int netlink_batch_end(struct netlink *netlink, netlink_error_t on_error, void *user)
 {
 	if (netlink->n_messages == 0)
 		return 0;
-	int error = send_all(netlink, netlink->batch, netlink->n_batch);
-	if (error == 0)
-		error = batch_answers(netlink, on_error, user);
+	int error = batch_send(netlink, false, on_error, user);
+	// the kernel had no room for an answer: some of the batch is done, which part is not known
+	for (int attempt = 0; error == -ENOBUFS && attempt < NO_BUFFER_ATTEMPTS; attempt++) {
+		batch_renumber(netlink);
+		error = batch_send(netlink, true, on_error, user);
+	}
 	netlink->n_batch = netlink->n_messages = 0;
 	return error;
 }
@@ -214,9 +230,10 @@ int netlink_batch_add(struct netlink *netlink, struct nl_msg *request_take, size
 			return error;
 	}
 	header->nlmsg_seq = ++netlink->sequence;
-	header->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
+	header->nlmsg_flags |= NLM_F_REQUEST; // the last of the batch asks for an acknowledgement, the others tell failures
 	if (netlink->n_messages == 0)
 		netlink->first_sequence = header->nlmsg_seq;
+	netlink->offsets[netlink->n_messages] = (uint32_t)netlink->n_batch;
 	netlink->tags[netlink->n_messages++] = tag;
 	memset(netlink->batch + netlink->n_batch, 0, n);
 	memcpy(netlink->batch + netlink->n_batch, header, header->nlmsg_len);
@@ -279,7 +296,7 @@ int netlink_family(struct netlink *netlink, const char *name, uint16_t *ret, str
 			if (message->nlmsg_seq != netlink->sequence)
 				continue;
 			if (message->nlmsg_type == NLMSG_ERROR) {
-				error = error_code(message);
+				error = netlink_error_code(message);
 				done = true;
 			} else {
 				(void)on_family(message, &id);

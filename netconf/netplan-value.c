@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <strings.h>
 
 void netplan_path_set(char path[static NETPLAN_PATH_TEXT], const char *format, ...)
 {
@@ -43,6 +44,35 @@ const char *netplan_scalar(const struct value *value)
 	return NULL;
 }
 
+int netplan_number(const struct value *value, const char *what, uint32_t min, uint32_t max, uint32_t *ret,
+	struct diag *reterr)
+{
+	const char *text = value->type == VALUE_NULL ? "0" : netplan_scalar(value);
+	uint64_t number = 0;
+	size_t n = text ? strspn(text, "0123456789") : 0;
+	bool is_bad = !text || n == 0 || text[n] || (value->type == VALUE_NULL && value->text && value->text[0]);
+	for (size_t i = 0; !is_bad && i < n && number <= UINT32_MAX; i++)
+		number = number * 10 + (uint64_t)(text[i] - '0');
+	if (is_bad || number < min || number > max)
+		return netplan_refuse(value, reterr, "%s: must be a number %u-%u, not \"%.64s\"", what, min, max,
+			netplan_scalar(value) ? netplan_scalar(value) : "");
+	*ret = (uint32_t)number;
+	return 0;
+}
+
+int netplan_bool(const struct value *value, const char *what, bool *ret, struct diag *reterr)
+{
+	static const char *const words[] = {"false", "true", "off", "on", "no", "yes", "n", "y"};
+	const char *text = netplan_scalar(value);
+	for (size_t i = 0; text && i < N_ELEMENTS(words); i++) {
+		if (strcasecmp(text, words[i]) == 0) {
+			*ret = i % 2 == 1;
+			return 0;
+		}
+	}
+	return netplan_refuse(value, reterr, "%s: must be true or false, not \"%.64s\"", what, text ? text : "");
+}
+
 int netplan_set_text(char **field, const struct value *value, const char *what, struct diag *reterr)
 {
 	const char *text = netplan_scalar(value);
@@ -67,6 +97,14 @@ int netplan_append_text(char ***list, size_t *n, const char *text)
 		return -ENOMEM;
 	(*n)++;
 	return 0;
+}
+
+int netplan_add_text(char ***list, size_t *n, const char *text)
+{
+	for (size_t i = 0; i < *n; i++)
+		if (str_equal((*list)[i], text))
+			return 0;
+	return netplan_append_text(list, n, text);
 }
 
 int netplan_grow(void **array, size_t n, size_t size)

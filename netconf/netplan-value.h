@@ -17,8 +17,15 @@ int netplan_refuse(const struct value *value, struct diag *reterr, const char *f
 int netplan_need_type(const struct value *value, enum value_type type, const char *what, struct diag *reterr);
 // The text of a scalar that is a word, a number or an address; NULL for the rest. Borrowed.
 const char *netplan_scalar(const struct value *value);
+/* Numbers and booleans as netplan takes them: quoted or not, leading zeros; true, on, yes, y and their opposites in any
+ * case. An empty value is 0. */
+int netplan_number(const struct value *value, const char *what, uint32_t min, uint32_t max, uint32_t *ret,
+	struct diag *reterr);
+int netplan_bool(const struct value *value, const char *what, bool *ret, struct diag *reterr);
 // A copy of @value's text in @field; the old one is freed.
 int netplan_set_text(char **field, const struct value *value, const char *what, struct diag *reterr);
 int netplan_append_text(char ***list, size_t *n, const char *text); // copies
+// As netplan_append_text(), but what is in the list already is not added again.
+int netplan_add_text(char ***list, size_t *n, const char *text);
 // Room for one more of @size bytes in an array that grows at powers of two.
 int netplan_grow(void **array, size_t n, size_t size);

@@ -23,32 +23,34 @@ static int key_path(char **field, const struct value *value, const char *what, s
 	return netplan_set_text(field, value, what, reterr);
 }
 
+// key and keys are one to netplan: the path, or a mapping with it.
 int netplan_decode_key(struct declaration *declaration, const struct value *value, const char *what,
 	struct diag *reterr)
 {
-	return key_path(&declaration->key_file, value, what, reterr);
+	static const char *const known[] = {"private", "private-key-flags", "input", "output", NULL};
+	char path[NETPLAN_PATH_TEXT];
+	if (value->type != VALUE_OBJECT)
+		return key_path(&declaration->key_file, value, what, reterr);
+	int error = value_only_keys(value, what, known, reterr);
+	for (size_t i = 0; error == 0 && i < value->n; i++) {
+		netplan_path_set(path, "%s.%s", what, value->keys[i]);
+		if (!str_equal(value->keys[i], "private"))
+			return netplan_refuse(&value->items[i], reterr, "%s: is not supported: wireguard has the key private only",
+				path);
+		error = key_path(&declaration->key_file, &value->items[i], path, reterr);
+	}
+	return error;
 }
 
-int netplan_decode_keys(struct declaration *declaration, const struct value *value, const char *what,
-	struct diag *reterr)
-{
-	static const char *const known[] = {"private", NULL};
-	int error = netplan_need_type(value, VALUE_OBJECT, what, reterr);
-	if (error == 0)
-		error = value_only_keys(value, what, known, reterr);
-	if (error < 0 || value->n == 0)
-		return error;
-	return key_path(&declaration->key_file, &value->items[0], "keys.private", reterr);
-}
-
+// 0 is netplan's for none said, here and in mark
 int netplan_decode_port(struct declaration *declaration, const struct value *value, const char *what,
 	struct diag *reterr)
 {
-	int64_t port;
-	int error = value_int(value, what, 1, 65535, &port, reterr);
+	uint32_t port;
+	int error = netplan_number(value, what, 0, 65535, &port, reterr);
 	if (error == 0) {
 		declaration->port = (uint16_t)port;
-		declaration->has_port = true;
+		declaration->has_port = port != 0;
 	}
 	return error;
 }
@@ -56,12 +58,9 @@ int netplan_decode_port(struct declaration *declaration, const struct value *val
 int netplan_decode_mark(struct declaration *declaration, const struct value *value, const char *what,
 	struct diag *reterr)
 {
-	int64_t mark;
-	int error = value_int(value, what, 1, UINT32_MAX, &mark, reterr);
-	if (error == 0) {
-		declaration->mark = (uint32_t)mark;
-		declaration->has_mark = true;
-	}
+	int error = netplan_number(value, what, 0, UINT32_MAX, &declaration->mark, reterr);
+	if (error == 0)
+		declaration->has_mark = declaration->mark != 0;
 	return error;
 }
 
@@ -92,7 +91,7 @@ static int decode_peer(struct declaration *declaration, const struct value *item
 	static const char *const known[] = {"keys", "endpoint", "allowed-ips", "keepalive", NULL};
 	AUTO_FREE char *shared_file = NULL;
 	char path[NETPLAN_PATH_TEXT];
-	int64_t number;
+	uint32_t number;
 	int error = netplan_need_type(item, VALUE_OBJECT, what, reterr);
 	if (error == 0)
 		error = value_only_keys(item, what, known, reterr);
@@ -108,13 +107,14 @@ static int decode_peer(struct declaration *declaration, const struct value *item
 	error = decode_peer_keys(declaration, peer, keys, what, &shared_file, reterr);
 	if (error < 0)
 		return error;
-	if (endpoint && (!netplan_scalar(endpoint) ||
+	bool has_endpoint = endpoint && !str_equal(netplan_scalar(endpoint), ""); // netplan takes "" as none
+	if (has_endpoint && (!netplan_scalar(endpoint) ||
 				endpoint_parse(netplan_scalar(endpoint), &peer->endpoint, &peer->endpoint_port) < 0))
 		return netplan_refuse(endpoint, reterr,
 			"%s.endpoint: must be ADDRESS:PORT or [IPV6]:PORT (names are not resolved), not \"%s\"", what,
 			netplan_scalar(endpoint) ? netplan_scalar(endpoint) : "");
 	netplan_path_set(path, "%s.keepalive", what);
-	if (keepalive && (error = value_int(keepalive, path, 0, 65535, &number, reterr)) < 0)
+	if (keepalive && (error = netplan_number(keepalive, path, 0, 65535, &number, reterr)) < 0)
 		return error;
 	peer->keepalive_sec = keepalive ? (uint16_t)number : 0;
 	netplan_path_set(path, "%s.allowed-ips", what);

@@ -5,34 +5,64 @@
 
 #include <errno.h>
 
-enum { ON_ETHERNET = 1, ON_DUMMY = 2, ON_WIREGUARD = 4, ON_ALL = 7 };
+enum {
+	ON_ETHERNET = 1u << DECLARATION_ETHERNET,
+	ON_WIREGUARD = 1u << DECLARATION_WIREGUARD,
+	ON_BOND = 1u << DECLARATION_BOND,
+	ON_BRIDGE = 1u << DECLARATION_BRIDGE,
+	ON_VLAN = 1u << DECLARATION_VLAN,
+	ON_VRF = 1u << DECLARATION_VRF,
+	ON_ALL = (1u << N_DECLARATION_KINDS) - 1,
+};
 
 static const struct {
 	const char *key;
 	unsigned on;
-	netplan_decoder_t *decode;
+	netplan_decoder_t *decode; // NULL: known, and netplan-unsupported.c let it pass because it changes nothing
 } keys_of_definition[] = {
-	{"accept-ra", ON_ETHERNET, netplan_decode_accept_ra},
+	{"accept-ra", ON_ALL, netplan_decode_accept_ra},
+	{"activation-mode", ON_ALL, netplan_decode_activation},
 	{"addresses", ON_ALL, netplan_decode_addresses},
-	{"dhcp-identifier", ON_ETHERNET, netplan_decode_identifier},
-	{"dhcp4", ON_ETHERNET, netplan_decode_dhcp4},
-	{"dhcp6", ON_ETHERNET, netplan_decode_dhcp6},
-	{"gateway4", ON_ETHERNET, netplan_decode_gateway},
-	{"gateway6", ON_ETHERNET, netplan_decode_gateway},
+	{"critical", ON_ALL, netplan_decode_critical},
+	{"delay-virtual-functions-rebind", ON_ETHERNET, NULL},
+	{"dhcp-identifier", ON_ALL, netplan_decode_identifier},
+	{"dhcp4", ON_ALL, netplan_decode_dhcp4},
+	{"dhcp4-overrides", ON_ALL, netplan_decode_dhcp4_overrides},
+	{"dhcp6", ON_ALL, netplan_decode_dhcp6},
+	{"dhcp6-overrides", ON_ALL, netplan_decode_dhcp6_overrides},
+	{"emit-lldp", ON_ETHERNET, NULL},
+	{"gateway4", ON_ALL, netplan_decode_gateway},
+	{"gateway6", ON_ALL, netplan_decode_gateway},
+	{"hairpin", ON_ALL, netplan_decode_port_option},
+	{"id", ON_VLAN, netplan_decode_id},
+	{"ignore-carrier", ON_ALL, netplan_decode_ignore_carrier},
+	{"interfaces", ON_BOND | ON_BRIDGE | ON_VRF, netplan_decode_interfaces},
+	{"ipv6-address-generation", ON_ALL, NULL},
+	{"ipv6-mtu", ON_ALL, netplan_decode_mtu6},
+	{"ipv6-privacy", ON_ALL, netplan_decode_privacy},
 	{"key", ON_WIREGUARD, netplan_decode_key},
-	{"keys", ON_WIREGUARD, netplan_decode_keys},
-	{"link-local", ON_ETHERNET, netplan_decode_link_local},
+	{"keys", ON_WIREGUARD, netplan_decode_key},
+	{"link", ON_VLAN, netplan_decode_link},
+	{"link-local", ON_ALL, netplan_decode_link_local},
+	{"macaddress", ON_ALL, netplan_decode_mac},
 	{"mark", ON_WIREGUARD, netplan_decode_mark},
 	{"match", ON_ETHERNET, netplan_decode_match},
 	{"mode", ON_WIREGUARD, netplan_decode_mode},
 	{"mtu", ON_ALL, netplan_decode_mtu},
 	{"nameservers", ON_ALL, netplan_decode_nameservers},
+	{"neigh-suppress", ON_ALL, netplan_decode_port_option},
 	{"optional", ON_ALL, netplan_decode_optional},
+	{"optional-addresses", ON_ALL, netplan_decode_optional_addresses},
+	{"parameters", ON_BOND | ON_BRIDGE, netplan_decode_parameters},
 	{"peers", ON_WIREGUARD, netplan_decode_peers},
 	{"port", ON_WIREGUARD, netplan_decode_port},
-	{"renderer", ON_ETHERNET, netplan_decode_renderer},
+	{"port-mac-learning", ON_ALL, netplan_decode_port_option},
+	{"renderer", ON_ALL, netplan_decode_renderer},
 	{"routes", ON_ALL, netplan_decode_routes},
+	{"routing-policy", ON_ALL, netplan_decode_rules},
 	{"set-name", ON_ETHERNET, netplan_decode_set_name},
+	{"table", ON_VRF, netplan_decode_table},
+	{"wakeonlan", ON_ETHERNET, NULL},
 };
 
 static int decode_definition(struct declaration *declaration, const struct value *value, const char *what,
@@ -47,11 +77,17 @@ static int decode_definition(struct declaration *declaration, const struct value
 			known[n_known++] = keys_of_definition[i].key;
 	known[n_known] = NULL;
 	int error = netplan_need_type(value, VALUE_OBJECT, what, reterr);
+	const struct value *mode = declaration->kind == DECLARATION_WIREGUARD ? value_find(value, "mode") : NULL;
+	netplan_path_set(path, "%s.mode", what);
+	if (error == 0 && mode) // first: the other keys of another tunnel are no mistakes then
+		error = netplan_decode_mode(declaration, mode, path, reterr);
+	if (error == 0)
+		error = netplan_refuse_keys(declaration->kind, value, what, reterr);
 	if (error == 0)
 		error = value_only_keys(value, what, known, reterr);
 	for (size_t i = 0; error == 0 && i < N_ELEMENTS(keys_of_definition); i++) {
 		const struct value *member = value_find(value, keys_of_definition[i].key);
-		if (!member || !(keys_of_definition[i].on & on))
+		if (!member || !(keys_of_definition[i].on & on) || !keys_of_definition[i].decode)
 			continue;
 		netplan_path_set(path, "%s.%s", what, keys_of_definition[i].key);
 		error = keys_of_definition[i].decode(declaration, member, path, reterr);
@@ -113,11 +149,21 @@ static int decode_section(struct network *network, const struct value *section, 
 	return error;
 }
 
+// netplan takes a document without a version, and every text that begins with the number.
+static int check_version(const struct value *version, struct diag *reterr)
+{
+	const char *text = version ? netplan_scalar(version) : "2";
+	if (text && text[0] == '2' && (text[1] < '0' || text[1] > '9'))
+		return 0;
+	return netplan_refuse(version, reterr, "version: must be 2, not \"%.64s\"", text ? text : "");
+}
+
 int network_decode(struct network *network, const struct value *netplan, struct diag *reterr)
 {
 	static const char *const outer[] = {"network", NULL};
-	static const char *const known[] = {
-		"version", "renderer", "ethernets", "dummy-devices", "tunnels", NULL};
+	// those that have links of hardware first: they come first in match, too
+	static const char *const known[] = {"version", "renderer", "ethernets", "dummy-devices", "tunnels", "bonds", "bridges",
+		"vlans", "vrfs", "wifis", "modems", "virtual-ethernets", "nm-devices", "openvswitch", NULL};
 	int error = netplan_need_type(netplan, VALUE_OBJECT, "the document", reterr);
 	if (error < 0)
 		return error;
@@ -130,21 +176,17 @@ int network_decode(struct network *network, const struct value *netplan, struct 
 			return 0;
 		error = netplan_need_type(netplan, VALUE_OBJECT, "network", reterr);
 	}
+	const struct value *renderer = value_find(netplan, "renderer");
 	if (error == 0)
 		error = value_only_keys(netplan, "network", known, reterr);
-	const struct value *renderer = value_find(netplan, "renderer");
-	if (error == 0 && !value_find(netplan, "version"))
-		return netplan_refuse(netplan, reterr, "network: needs version: 2");
-	if (error == 0 && !str_equal(netplan_scalar(value_find(netplan, "version")), "2"))
-		return netplan_refuse(value_find(netplan, "version"), reterr, "version: must be 2");
+	if (error == 0)
+		error = check_version(value_find(netplan, "version"), reterr);
 	if (error == 0 && renderer)
 		error = netplan_decode_renderer(NULL, renderer, "renderer", reterr);
 	if (error == 0)
-		error = decode_section(network, value_find(netplan, "ethernets"), "ethernets", DECLARATION_ETHERNET, reterr);
-	if (error == 0)
-		error = decode_section(network, value_find(netplan, "dummy-devices"), "dummy-devices", DECLARATION_DUMMY,
+		error = netplan_refuse_sections(netplan, reterr);
+	for (enum declaration_kind kind = 0; error == 0 && kind < N_DECLARATION_KINDS; kind++)
+		error = decode_section(network, value_find(netplan, declaration_section(kind)), declaration_section(kind), kind,
 			reterr);
-	if (error == 0)
-		error = decode_section(network, value_find(netplan, "tunnels"), "tunnels", DECLARATION_WIREGUARD, reterr);
 	return error;
 }

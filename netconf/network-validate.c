@@ -1,11 +1,16 @@
 // What holds across the keys of a definition and across definitions.
 // SPDX-License-Identifier: Apache-2.0
-#include "netconf/network.h"
+#include "netconf/network-validate.h"
 
 #include <errno.h>
+#include <linux/rtnetlink.h>
+
+enum { IPV6_MIN_MTU = 1280 };
+
+// --- routes ---
 
 struct located_route {
-	const struct route *route;
+	struct route *route;
 	const struct declaration *declaration;
 	const char *where;
 };
@@ -13,10 +18,60 @@ struct located_route {
 static int compare_located(const void *a, const void *b)
 {
 	const struct located_route *one = a, *other = b;
-	return route_compare_key(one->route, other->route);
+	int order = route_compare_key(one->route, other->route);
+	if (order == 0 && one->declaration != other->declaration)
+		order = one->declaration < other->declaration ? -1 : 1;
+	if (order == 0)
+		order = one->route < other->route ? -1 : one->route > other->route;
+	return order;
 }
 
-static int validate_routes(const struct network *network, struct diag *reterr)
+// The table of what says none, as networkd chooses it: the link's VRF, else what the kind of route belongs to.
+static int complete_tables(const struct network *network, struct declaration *declaration, struct diag *reterr)
+{
+	const struct declaration *master = declaration->master ? network_find(network, declaration->master) : NULL;
+	const struct declaration *vrf = declaration->kind == DECLARATION_VRF ? declaration
+				      : master && master->kind == DECLARATION_VRF ? master : NULL;
+	for (size_t i = 0; i < declaration->n_routes; i++) {
+		struct route *route = &declaration->routes[i];
+		bool is_local = route->type == RTN_LOCAL || route->type == RTN_BROADCAST || route->type == RTN_ANYCAST;
+		if (route->table == 0)
+			route->table = vrf ? vrf->vrf_table : is_local ? RT_TABLE_LOCAL : RT_TABLE_MAIN;
+		if (declaration->kind == DECLARATION_VRF && route->table != declaration->vrf_table)
+			return diag_set(reterr, -EINVAL, declaration->routes_where[i],
+				"vrfs.%s.routes[%zu].table: must be the VRF's own, %u, not %u", declaration->id, i,
+				declaration->vrf_table, route->table);
+	}
+	for (size_t i = 0; i < declaration->n_rules; i++) {
+		struct rule *rule = &declaration->rules[i];
+		if (rule->table == 0)
+			rule->table = declaration->kind == DECLARATION_VRF ? declaration->vrf_table : RT_TABLE_MAIN;
+		if (declaration->kind == DECLARATION_VRF && rule->table != declaration->vrf_table)
+			return diag_set(reterr, -EINVAL, declaration->rules_where[i],
+				"vrfs.%s.routing-policy[%zu].table: must be the VRF's own, %u, not %u", declaration->id, i,
+				declaration->vrf_table, rule->table);
+	}
+	return 0;
+}
+
+// Routes without a family were there twice and go; the order of the document stays.
+static void drop_repeated_routes(struct declaration *declaration)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < declaration->n_routes; i++) {
+		if (!declaration->routes[i].destination.ip.family)
+			continue;
+		for (size_t j = 0; j < 2; j++)
+			if (declaration->gateway_routes[j] == i + 1)
+				declaration->gateway_routes[j] = n + 1;
+		declaration->routes[n] = declaration->routes[i];
+		memmove(declaration->routes_where[n], declaration->routes_where[i], sizeof(declaration->routes_where[n]));
+		n++;
+	}
+	declaration->n_routes = n;
+}
+
+static int validate_routes(struct network *network, struct diag *reterr)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < network->n; i++)
@@ -33,47 +88,114 @@ static int validate_routes(const struct network *network, struct diag *reterr)
 	}
 	if (n)
 		qsort(all, n, sizeof(*all), compare_located);
+	const struct located_route *first = n ? &all[0] : NULL; // of those with the same key
+	bool has_repeated = false;
 	for (size_t i = 1; i < n; i++) {
 		char text[ROUTE_TEXT];
-		if (compare_located(&all[i - 1], &all[i]) == 0)
+		if (route_compare_key(first->route, all[i].route) != 0) {
+			first = &all[i];
+			continue;
+		}
+		if (first->declaration != all[i].declaration || !route_equal(first->route, all[i].route))
 			return diag_set(reterr, -EINVAL, all[i].where,
 				"route %s of %s: destination, table and metric are those of the route at %s (%s); the kernel "
 				"keeps one of them",
-				route_format(all[i].route, text), all[i].declaration->id, all[i - 1].where,
-				all[i - 1].declaration->id);
+				route_format(all[i].route, text), all[i].declaration->id, first->where, first->declaration->id);
+		all[i].route->destination.ip.family = AF_UNSPEC; // said twice: netplan takes it as one, too
+		has_repeated = true;
+	}
+	for (size_t i = 0; has_repeated && i < network->n; i++)
+		drop_repeated_routes(&network->declarations[i]);
+	return 0;
+}
+
+// --- rules ---
+
+static int compare_rule_pointers(const void *a, const void *b)
+{
+	const struct rule *const *one = a, *const *other = b;
+	int order = rule_compare(*one, *other);
+	return order ? order : *one < *other ? -1 : *one > *other;
+}
+
+// The kernel has a rule once, whichever links declare it; one of them stays.
+static int drop_repeated_rules(struct network *network)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < network->n; i++)
+		n += network->declarations[i].n_rules;
+	AUTO_FREE struct rule **all = calloc(n ? n : 1, sizeof(*all));
+	if (!all)
+		return -ENOMEM;
+	n = 0;
+	for (size_t i = 0; i < network->n; i++)
+		for (size_t j = 0; j < network->declarations[i].n_rules; j++)
+			all[n++] = &network->declarations[i].rules[j];
+	if (n)
+		qsort(all, n, sizeof(struct rule *), compare_rule_pointers);
+	const struct rule *first = n ? all[0] : NULL;
+	for (size_t i = 1; i < n; i++) {
+		if (rule_compare(first, all[i]) == 0)
+			all[i]->family = AF_UNSPEC;
+		else
+			first = all[i];
+	}
+	for (size_t i = 0; i < network->n; i++) {
+		struct declaration *declaration = &network->declarations[i];
+		size_t n_kept = 0;
+		for (size_t j = 0; j < declaration->n_rules; j++) {
+			if (declaration->rules[j].family == AF_UNSPEC)
+				continue;
+			declaration->rules[n_kept] = declaration->rules[j];
+			memmove(declaration->rules_where[n_kept], declaration->rules_where[j],
+				sizeof(declaration->rules_where[j]));
+			n_kept++;
+		}
+		declaration->n_rules = n_kept;
 	}
 	return 0;
 }
+
+// --- one definition ---
 
 static int compare_address_pointers(const void *a, const void *b)
 {
 	return address_compare(a, b);
 }
 
-static int validate_declaration(struct declaration *declaration, struct diag *reterr)
+static int validate_addresses(struct declaration *declaration, struct diag *reterr)
 {
 	char text[ADDRESS_TEXT];
+	size_t n = 0;
 	if (declaration->n_addresses)
 		qsort(declaration->addresses, declaration->n_addresses, sizeof(*declaration->addresses),
 			compare_address_pointers);
-	for (size_t i = 1; i < declaration->n_addresses; i++)
-		if (ip_compare(&declaration->addresses[i - 1].ip, &declaration->addresses[i].ip) == 0)
+	for (size_t i = 0; i < declaration->n_addresses; i++) {
+		const struct address *address = &declaration->addresses[i];
+		if (n && address_compare(&declaration->addresses[n - 1], address) == 0)
+			continue; // said twice: netplan takes it as one, too
+		if (n && ip_compare(&declaration->addresses[n - 1].ip, &address->ip) == 0)
 			return diag_set(reterr, -EINVAL, declaration->where, "%s: address %s is there twice", declaration->id,
-				ip_format(&declaration->addresses[i].ip, text));
-	if (!declaration->has_match && !link_name_valid(declaration->id))
-		return diag_set(reterr, -EINVAL, declaration->where,
-			"%s: without match the id is a link's name: 1-15 letters, digits and . _ - @", declaration->id);
-	if (declaration->set_name && !declaration->has_match)
-		return diag_set(reterr, -EINVAL, declaration->where, "%s: set-name needs match", declaration->id);
-	if (declaration->mtu && declaration->mtu < 1280) {
-		for (size_t i = 0; i < declaration->n_addresses; i++)
-			if (declaration->addresses[i].ip.family == AF_INET6)
-				return diag_set(reterr, -EINVAL, declaration->where,
-					"%s: mtu must be at least 1280 with IPv6 addresses, not %u", declaration->id,
-					declaration->mtu);
+				ip_format(&address->ip, text));
+		declaration->addresses[n++] = *address;
 	}
-	if (declaration->kind != DECLARATION_WIREGUARD)
-		return 0;
+	declaration->n_addresses = n;
+	return 0;
+}
+
+static bool has_ipv6(const struct declaration *declaration)
+{
+	bool yes = declaration->dhcp6 || (declaration->has_accept_ra && declaration->accept_ra) ||
+		   (declaration->has_link_local && declaration->link_local6);
+	for (size_t i = 0; i < declaration->n_addresses; i++)
+		yes |= declaration->addresses[i].ip.family == AF_INET6;
+	for (size_t i = 0; i < declaration->n_routes; i++)
+		yes |= declaration->routes[i].destination.ip.family == AF_INET6;
+	return yes;
+}
+
+static int validate_wireguard(struct declaration *declaration, struct diag *reterr)
+{
 	if (!declaration->key_file)
 		return diag_set(reterr, -EINVAL, declaration->where, "tunnels.%s: needs key, the path of its key file",
 			declaration->id);
@@ -83,12 +205,34 @@ static int validate_declaration(struct declaration *declaration, struct diag *re
 	return error;
 }
 
+static int validate_declaration(struct declaration *declaration, struct diag *reterr)
+{
+	int error = validate_addresses(declaration, reterr);
+	if (error < 0)
+		return error;
+	if (!declaration->has_match && !link_name_valid(declaration->id))
+		return diag_set(reterr, -EINVAL, declaration->where,
+			"%s: without match the id is a link's name: 1-15 letters, digits and . _ - @", declaration->id);
+	if (declaration->set_name && !declaration->has_match)
+		return diag_set(reterr, -EINVAL, declaration->where, "%s: set-name needs match", declaration->id);
+	if (declaration->mtu && declaration->mtu < IPV6_MIN_MTU && has_ipv6(declaration))
+		return diag_set(reterr, -EINVAL, declaration->where, "%s: mtu must be at least %d with IPv6, not %u",
+			declaration->id, IPV6_MIN_MTU, declaration->mtu);
+	if (declaration->kind == DECLARATION_BOND)
+		return bond_validate(declaration, reterr);
+	if (declaration->kind == DECLARATION_BRIDGE)
+		return bridge_validate(declaration, reterr);
+	return declaration->kind == DECLARATION_WIREGUARD ? validate_wireguard(declaration, reterr) : 0;
+}
+
 int network_validate(struct network *network, struct diag *reterr)
 {
-	for (size_t i = 0; i < network->n; i++) {
-		int error = validate_declaration(&network->declarations[i], reterr);
-		if (error < 0)
-			return error;
-	}
-	return validate_routes(network, reterr);
+	int error = network_resolve(network, reterr);
+	for (size_t i = 0; error == 0 && i < network->n; i++)
+		error = validate_declaration(&network->declarations[i], reterr);
+	for (size_t i = 0; error == 0 && i < network->n; i++)
+		error = complete_tables(network, &network->declarations[i], reterr);
+	if (error == 0)
+		error = validate_routes(network, reterr);
+	return error < 0 ? error : drop_repeated_rules(network);
 }

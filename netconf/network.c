@@ -6,17 +6,58 @@
 
 #include <errno.h>
 
+static const struct {
+	const char *section, *link_kind;
+} kinds[N_DECLARATION_KINDS] = {
+	[DECLARATION_ETHERNET] = {"ethernets", ""},
+	[DECLARATION_DUMMY] = {"dummy-devices", "dummy"},
+	[DECLARATION_WIREGUARD] = {"tunnels", "wireguard"},
+	[DECLARATION_BOND] = {"bonds", "bond"},
+	[DECLARATION_BRIDGE] = {"bridges", "bridge"},
+	[DECLARATION_VLAN] = {"vlans", "vlan"},
+	[DECLARATION_VRF] = {"vrfs", "vrf"},
+};
+
+const char *declaration_section(enum declaration_kind kind)
+{
+	return kinds[kind].section;
+}
+
+const char *declaration_link_kind(enum declaration_kind kind)
+{
+	return kinds[kind].link_kind;
+}
+
+static void free_texts(char **texts, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(texts[i]);
+	free(texts);
+}
+
+static void overrides_done(struct dhcp_overrides *overrides)
+{
+	free(overrides->hostname);
+	free(overrides->use_domains);
+}
+
 static void declaration_done(struct declaration *declaration)
 {
-	for (size_t i = 0; i < declaration->n_match_drivers; i++)
-		free(declaration->match_drivers[i]);
-	for (size_t i = 0; i < declaration->n_search; i++)
-		free(declaration->search[i]);
-	for (size_t i = 0; i < declaration->n_preshared_files; i++)
-		free(declaration->preshared_files[i]);
-	free(declaration->match_drivers);
-	free(declaration->search);
-	free(declaration->preshared_files);
+	free_texts(declaration->match_drivers, declaration->n_match_drivers);
+	free_texts(declaration->search, declaration->n_search);
+	free_texts(declaration->preshared_files, declaration->n_preshared_files);
+	free_texts(declaration->ports, declaration->n_ports);
+	for (size_t i = 0; i < declaration->n_bridge_ports; i++)
+		free(declaration->bridge_ports[i].port);
+	free(declaration->bridge_ports);
+	free(declaration->ports_where);
+	free(declaration->master);
+	free(declaration->parent);
+	free(declaration->primary);
+	free(declaration->rules);
+	free(declaration->rules_where);
+	overrides_done(&declaration->dhcp4_overrides);
+	overrides_done(&declaration->dhcp6_overrides);
 	free(declaration->preshared_owner);
 	free(declaration->id);
 	free(declaration->match_name);
@@ -113,6 +154,34 @@ int netconf_default(struct network **ret)
 	return 0;
 }
 
+static void drop_port(struct declaration *master, size_t i)
+{
+	free(master->ports[i]);
+	memmove(&master->ports[i], &master->ports[i + 1], (master->n_ports - i - 1) * sizeof(*master->ports));
+	if (master->ports_where)
+		memmove(master->ports_where[i], master->ports_where[i + 1],
+			(master->n_ports - i - 1) * sizeof(*master->ports_where));
+	master->n_ports--;
+}
+
+// A master of the layer below keeps those of its ports that the layer above leaves without one.
+static int adopt_ports(struct network *network, struct declaration *master)
+{
+	for (size_t i = 0; i < master->n_ports;) {
+		// const of the search only: the network is ours
+		struct declaration *port = (struct declaration *)network_find(network, master->ports[i]);
+		bool is_ours = port && (!port->master || str_equal(port->master, master->id));
+		if (!is_ours) {
+			drop_port(master, i);
+			continue;
+		}
+		if (!port->master && !(port->master = strdup(master->id)))
+			return -ENOMEM;
+		i++;
+	}
+	return 0;
+}
+
 int netconf_layer(struct network *network, struct network *below_take)
 {
 	struct declaration *grown = network->declarations;
@@ -132,5 +201,8 @@ int netconf_layer(struct network *network, struct network *below_take)
 		below_take->n = 0;
 	}
 	network_free(below_take);
-	return 0;
+	int error = 0;
+	for (size_t i = 0; error == 0 && i < network->n; i++)
+		error = adopt_ports(network, &network->declarations[i]);
+	return error;
 }

@@ -4,13 +4,41 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "netconf/link-options.h"
 #include "netconf/netconf.h"
 #include "netconf/peer.h"
 #include "netconf/route.h"
+#include "netconf/rule.h"
 
-enum { NETWORK_MAX_DECLARATIONS = 256, NETWORK_MAX_ADDRESSES = 4096, NETWORK_MAX_ROUTES = 65536, NETWORK_MAX_SERVERS = 16 };
+enum { NETWORK_MAX_DECLARATIONS = 256, NETWORK_MAX_ADDRESSES = 4096, NETWORK_MAX_ROUTES = 65536, NETWORK_MAX_SERVERS = 16,
+	NETWORK_MAX_RULES = 4096 };
 
-enum declaration_kind { DECLARATION_ETHERNET, DECLARATION_DUMMY, DECLARATION_WIREGUARD };
+enum declaration_kind {
+	DECLARATION_ETHERNET,
+	DECLARATION_DUMMY,
+	DECLARATION_WIREGUARD,
+	DECLARATION_BOND,
+	DECLARATION_BRIDGE,
+	DECLARATION_VLAN,
+	DECLARATION_VRF,
+	N_DECLARATION_KINDS,
+};
+const char *declaration_section(enum declaration_kind kind);   // "bonds"
+const char *declaration_link_kind(enum declaration_kind kind); // the kernel's IFLA_INFO_KIND: "bond"; "" for hardware
+
+enum activation {
+	ACTIVATION_UP,     // Hearth brings it up and keeps it up
+	ACTIVATION_MANUAL, // its state is a person's: neither up nor down by us
+	ACTIVATION_OFF,    // kept down
+};
+// dhcp4-overrides, dhcp6-overrides: what of a lease is used. networkd does it.
+struct dhcp_overrides {
+	bool no_dns, no_ntp, no_hostname, no_send_hostname, use_mtu, no_routes;
+	char *hostname;     // sent instead of the machine's; NULL: none said
+	char *use_domains;  // "true", "false", "route"; NULL: none said
+	bool has_metric;
+	uint32_t metric;
+};
 
 struct declaration { // one netplan definition
 	enum declaration_kind kind;
@@ -26,12 +54,40 @@ struct declaration { // one netplan definition
 	struct route *routes; // masked, scope and metric as the kernel will show them
 	char (*routes_where)[24];
 	size_t n_routes;
+	size_t gateway_routes[2]; // position + 1 of the route that gateway4, gateway6 made; 0: none
 	struct ip servers[NETWORK_MAX_SERVERS];
 	size_t n_servers;
 	char **search;
 	size_t n_search;
 	bool dhcp4, dhcp6, optional, has_accept_ra, accept_ra, has_link_local, link_local4, link_local6;
-	uint32_t mtu; // 0: as it is
+	bool critical, has_privacy, privacy, ignore_carrier;
+	enum activation activation;
+	struct dhcp_overrides dhcp4_overrides, dhcp6_overrides;
+	uint32_t mtu, mtu6; // 0: as it is; mtu6: ipv6-mtu
+	bool has_mac;       // macaddress: the MAC it shall have
+	uint8_t mac[6];
+	struct rule *rules; // routing-policy; in the order of the document
+	char (*rules_where)[24];
+	size_t n_rules;
+	// What it is part of and what it stands on. Ids of other declarations.
+	char **ports;     // bonds, bridges, vrfs: `interfaces` as written
+	char (*ports_where)[24];
+	size_t n_ports;
+	char *master;     // of a port, set by network_validate(): the bond, bridge or vrf that has it; NULL: none
+	char *parent;     // VLAN: `link`
+	uint16_t vlan_id; // VLAN: 1-4094
+	uint32_t vrf_table;
+	struct link_options options;      // of a bond or a bridge
+	struct link_options port_options; // of a port of a bridge: its own keys, and after network_validate() `bridge_ports`
+	char *primary;                    // bond: id of the port that is preferred; NULL: none said
+	struct ip arp_targets[BOND_MAX_ARP_TARGETS];
+	size_t n_arp_targets;
+	struct bridge_port { // bridge: path-cost, port-priority, hairpin ... by the port's id
+		char *port;
+		struct link_options options;
+		char where[24];
+	} *bridge_ports;
+	size_t n_bridge_ports;
 	// WireGuard
 	char *key_file; // absolute path
 	uint16_t port;  // 0: the kernel chooses

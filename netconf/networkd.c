@@ -53,43 +53,170 @@ static const char *both_or(bool v4, bool v6)
 	return v4 && v6 ? "yes" : v4 ? "ipv4" : v6 ? "ipv6" : "no";
 }
 
-static char *render_network(const struct claim *claim)
+static const struct declaration *find_declaration(const struct claims *claims, const char *id)
 {
-	const struct declaration *declaration = claim->declaration;
+	for (size_t i = 0; id && i < claims->n; i++)
+		if (str_equal(claims->claims[i].declaration->id, id))
+			return claims->claims[i].declaration;
+	return NULL;
+}
+
+// A hostname or one of few words. Decoding refuses others; a line break is never written, whoever let it in.
+static bool is_plain(const char *text)
+{
+	return text && text[0] &&
+	       strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") == strlen(text);
+}
+
+// Whom nobody but us has anything to do with. Dummies, tunnels and VRFs have no one to ask for an address.
+static bool is_ours_alone(const struct claim *claim)
+{
+	switch (claim->declaration->kind) {
+	case DECLARATION_DUMMY:
+	case DECLARATION_WIREGUARD:
+	case DECLARATION_VRF:
+		return true;
+	case DECLARATION_ETHERNET:
+	case DECLARATION_BOND:
+	case DECLARATION_BRIDGE:
+	case DECLARATION_VLAN:
+	case N_DECLARATION_KINDS:
+		break;
+	}
+	return claim->link && (claim->link->flags & IFF_LOOPBACK);
+}
+
+static void put_link(FILE *out, const struct declaration *declaration, bool is_port)
+{
+	(void)fprintf(out, "[Link]\n");
+	if (declaration->mtu && !is_port) // a port's may be its bond's
+		(void)fprintf(out, "MTUBytes=%u\n", declaration->mtu);
+	if (declaration->activation != ACTIVATION_UP) // its state is not networkd's
+		(void)fprintf(out, "ActivationPolicy=manual\n");
+	(void)fprintf(out, "RequiredForOnline=%s\n\n", yes_no(!declaration->optional && !is_port));
+}
+
+static void put_port(FILE *out, const struct declaration *declaration)
+{
+	(void)fprintf(out, "[Network]\nDHCP=no\nLinkLocalAddressing=no\nIPv6AcceptRA=no\nLLDP=%s\nEmitLLDP=no\n"
+			   "KeepMaster=yes\nKeepConfiguration=yes\n",
+		yes_no(declaration->kind == DECLARATION_ETHERNET));
+}
+
+static void put_network(FILE *out, const struct declaration *declaration)
+{
 	bool accept_ra = declaration->has_accept_ra ? declaration->accept_ra : true; // netplan's default
-	char mtu[32] = "";
-	if (declaration->kind != DECLARATION_ETHERNET)
-		return str_format("# %s is Hearth's alone.\n[Match]\nName=%s\n\n[Link]\nUnmanaged=yes\n",
-			claim->name, claim->name);
-	if (declaration->mtu)
-		(void)snprintf(mtu, sizeof(mtu), "MTUBytes=%u\n", declaration->mtu);
-	return str_format("# Hearth's, for %s; static addresses and routes are not here.\n"
-			  "[Match]\nName=%s\n\n"
-			  "[Link]\n%sRequiredForOnline=%s\n\n"
-			  "[Network]\nDHCP=%s\nLinkLocalAddressing=%s\nIPv6AcceptRA=%s\nLLDP=yes\nEmitLLDP=no\n"
-			  "KeepMaster=yes\nKeepConfiguration=static\n\n"
-			  "[DHCPv4]\nClientIdentifier=mac\nRouteMetric=100\nUseMTU=no\nUseHostname=no\nSendRelease=no\n\n"
-			  "[DHCPv6]\nDUIDType=link-layer\nUseHostname=no\nSendRelease=no\n",
-		claim->name, claim->name, mtu, yes_no(!declaration->optional),
+	(void)fprintf(out, "[Network]\nDHCP=%s\nLinkLocalAddressing=%s\nIPv6AcceptRA=%s\nLLDP=%s\nEmitLLDP=no\n"
+			   "KeepMaster=yes\nKeepConfiguration=%s\n",
 		both_or(declaration->dhcp4, declaration->dhcp6),
 		declaration->has_link_local ? both_or(declaration->link_local4, declaration->link_local6) : "ipv6",
-		yes_no(accept_ra));
+		yes_no(accept_ra), yes_no(declaration->kind == DECLARATION_ETHERNET), // others hear none
+		declaration->critical ? "yes" : "static");
+	if (declaration->has_privacy)
+		(void)fprintf(out, "IPv6PrivacyExtensions=%s\n", yes_no(declaration->privacy));
+	if (declaration->mtu6)
+		(void)fprintf(out, "IPv6MTUBytes=%u\n", declaration->mtu6);
+	if (declaration->ignore_carrier)
+		(void)fprintf(out, "ConfigureWithoutCarrier=yes\n");
+}
+
+// What both protocols have of a lease. A name for this machine is never taken from one.
+static void put_lease(FILE *out, const struct dhcp_overrides *overrides)
+{
+	(void)fprintf(out, "UseHostname=no\nSendRelease=no\n");
+	if (overrides->no_dns)
+		(void)fprintf(out, "UseDNS=no\n");
+	if (overrides->no_ntp)
+		(void)fprintf(out, "UseNTP=no\n");
+	if (overrides->no_send_hostname)
+		(void)fprintf(out, "SendHostname=no\n");
+	if (is_plain(overrides->hostname))
+		(void)fprintf(out, "Hostname=%s\n", overrides->hostname);
+	if (is_plain(overrides->use_domains))
+		(void)fprintf(out, "UseDomains=%s\n", overrides->use_domains);
+}
+
+static void put_dhcp(FILE *out, const struct declaration *declaration, uint32_t table)
+{
+	const struct dhcp_overrides *v4 = &declaration->dhcp4_overrides, *v6 = &declaration->dhcp6_overrides;
+	(void)fprintf(out, "\n[DHCPv4]\nClientIdentifier=mac\nRouteMetric=%u\nUseMTU=%s\n",
+		v4->has_metric ? v4->metric : 100, yes_no(v4->use_mtu));
+	put_lease(out, v4);
+	if (v4->no_routes)
+		(void)fprintf(out, "UseRoutes=no\nUseGateway=no\n");
+	if (table) // networkd does not know the VRF: its master is ours
+		(void)fprintf(out, "RouteTable=%u\n", table);
+	(void)fprintf(out, "\n[DHCPv6]\nDUIDType=link-layer\n");
+	put_lease(out, v6);
+	if (!table && !v6->has_metric && !v6->no_routes && !v6->no_dns)
+		return;
+	(void)fprintf(out, "\n[IPv6AcceptRA]\n"); // with DHCPv6 routes come from here
+	if (table)
+		(void)fprintf(out, "RouteTable=%u\n", table);
+	if (v6->has_metric)
+		(void)fprintf(out, "RouteMetric=%u\n", v6->metric);
+	if (v6->no_routes)
+		(void)fprintf(out, "UseGateway=no\nUseRoutePrefix=no\n");
+	if (v6->no_dns)
+		(void)fprintf(out, "UseDNS=no\n");
+}
+
+static char *render_network(const struct claims *claims, const struct claim *claim)
+{
+	const struct declaration *declaration = claim->declaration;
+	const struct declaration *master = find_declaration(claims, declaration->master);
+	bool is_vrf = master && master->kind == DECLARATION_VRF, is_port = master && !is_vrf;
+	char *text = NULL;
+	size_t n_text = 0;
+	if (is_ours_alone(claim))
+		return str_format("# %s is Hearth's alone.\n[Match]\nName=%s\n\n[Link]\nUnmanaged=yes\n", claim->name,
+			claim->name);
+	FILE *out = open_memstream(&text, &n_text);
+	if (!out)
+		return NULL;
+	(void)fprintf(out, "# Hearth's, for %s; static addresses and routes are not here.\n[Match]\nName=%s\n\n",
+		claim->name, claim->name);
+	put_link(out, declaration, is_port);
+	if (is_port) {
+		put_port(out, declaration);
+	} else {
+		put_network(out, declaration);
+		put_dhcp(out, declaration, is_vrf ? master->vrf_table : 0);
+	}
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+// Does the .link file that renames the port have a MAC to know it by, and which?
+static bool lasting_mac(const struct claim *claim, uint8_t ret[static 6])
+{
+	const struct kernel_link *one = claim->link;
+	if (one->has_permanent_mac)
+		memcpy(ret, one->permanent_mac, 6);
+	else if (claim->declaration->match_mac && mac_parse(claim->declaration->match_mac, ret) == 0)
+		return true; // what it has now may be what the declaration gave it
+	else if (one->has_mac)
+		memcpy(ret, one->mac, 6);
+	return one->has_permanent_mac || one->has_mac;
 }
 
 // udev renames by this when the port is plugged in again, or at a restart of udev.
-static char *render_rename(const struct claim *claim)
+static char *render_rename(const struct claim *claim, const uint8_t mac[static 6])
 {
-	const struct kernel_link *one = claim->link;
-	char mac[18];
-	if (!one->has_permanent_mac && !one->has_mac)
-		return NULL;
-	return str_format("[Match]\nPermanentMACAddress=%s\n\n[Link]\nName=%s\n",
-		mac_format(one->has_permanent_mac ? one->permanent_mac : one->mac, mac), claim->name);
+	char text[18], wanted[18] = "";
+	const struct declaration *declaration = claim->declaration;
+	if (declaration->has_mac)
+		(void)mac_format(declaration->mac, wanted);
+	return str_format("[Match]\nPermanentMACAddress=%s\n\n[Link]\nName=%s\n%s%s%s", mac_format(mac, text), claim->name,
+		declaration->has_mac ? "MACAddressPolicy=none\nMACAddress=" : "", wanted, declaration->has_mac ? "\n" : "");
 }
 
 static int render_link_files(const struct claims *claims, struct config_files *files)
 {
 	char name[64];
+	uint8_t mac[6];
 	AUTO_FREE char *list = calloc(claims->n + 1, IFNAMSIZ); // a name without its NUL, and the space before it
 	size_t n_list = 0;
 	if (!list)
@@ -99,9 +226,9 @@ static int render_link_files(const struct claims *claims, struct config_files *f
 		const struct claim *claim = &claims->claims[i];
 		if (claim->declaration->kind != DECLARATION_ETHERNET) {
 			n_list += (size_t)snprintf(list + n_list, IFNAMSIZ + 1, " %s", claim->name);
-		} else if (claim->declaration->set_name && (claim->link->has_mac || claim->link->has_permanent_mac)) {
+		} else if (claim->declaration->set_name && lasting_mac(claim, mac)) {
 			(void)snprintf(name, sizeof(name), NETWORKD_PREFIX "%s.link", claim->name);
-			error = config_files_add(files, name, render_rename(claim));
+			error = config_files_add(files, name, render_rename(claim, mac));
 		}
 	}
 	if (error == 0 && n_list)
@@ -119,7 +246,7 @@ int networkd_render(const struct claims *claims, struct config_files *ret)
 		       "ManageForeignNextHops=no\n"));
 	for (size_t i = 0; error == 0 && i < claims->n; i++) {
 		(void)snprintf(name, sizeof(name), NETWORKD_PREFIX "%s.network", claims->claims[i].name);
-		error = config_files_add(&files, name, render_network(&claims->claims[i]));
+		error = config_files_add(&files, name, render_network(claims, &claims->claims[i]));
 	}
 	if (error == 0)
 		error = render_link_files(claims, &files);

@@ -52,6 +52,61 @@ static uint64_t since(const struct netconf_online *previous, const struct netcon
 	return now_usec;
 }
 
+// --- which links count ---
+
+static bool asks(const struct declaration *declaration)
+{
+	return declaration->dhcp4 || declaration->dhcp6 || declaration->n_addresses ||
+	       (declaration->has_accept_ra && declaration->accept_ra);
+}
+
+static bool stands_below(const struct network *network, const struct declaration *declaration)
+{
+	for (size_t i = 0; i < network->n; i++)
+		if (str_equal(network->declarations[i].parent, declaration->id))
+			return true;
+	return false;
+}
+
+static bool is_port(const struct network *network, const struct declaration *declaration)
+{
+	const struct declaration *master = declaration->master ? network_find(network, declaration->master) : NULL;
+	return master && master->kind != DECLARATION_VRF;
+}
+
+/* The links by which this machine may reach others first: ports, and bonds, bridges and VLANs that ask for an address.
+ * Not a port whose traffic is a bond's or a VLAN's: that one tells the story. */
+static bool counts(const struct network *network, const struct declaration *declaration)
+{
+	switch (declaration->kind) {
+	case DECLARATION_ETHERNET:
+		return asks(declaration) ||
+		       (!is_port(network, declaration) && !stands_below(network, declaration));
+	case DECLARATION_BOND:
+	case DECLARATION_BRIDGE:
+	case DECLARATION_VLAN:
+		return asks(declaration);
+	case DECLARATION_DUMMY:
+	case DECLARATION_WIREGUARD:
+	case DECLARATION_VRF:
+	case N_DECLARATION_KINDS:
+		break;
+	}
+	return false;
+}
+
+// A VLAN waits for what it stands on: that is what a person has to look for.
+static const char *missing_id(const struct network *network, const struct declaration *declaration)
+{
+	for (size_t i = 0; declaration->parent && i < network->n; i++) {
+		const struct declaration *parent = network_find(network, declaration->parent);
+		if (!parent)
+			break;
+		declaration = parent;
+	}
+	return declaration->id;
+}
+
 int online_make(const struct network *network, const struct kernel *kernel, const bool leases[],
 	const struct netconf_online *previous, uint64_t now_usec, struct netconf_online **ret, struct diag *reterr)
 {
@@ -68,11 +123,11 @@ int online_make(const struct network *network, const struct kernel *kernel, cons
 	for (size_t i = 0; i < network->n; i++) {
 		const struct declaration *declaration = &network->declarations[i];
 		size_t n_before = online->n;
-		if (declaration->kind != DECLARATION_ETHERNET)
+		if (!counts(network, declaration))
 			continue;
 		for (size_t j = 0; j < claims.n; j++) {
 			const struct claim *claim = &claims.claims[j];
-			if (claim->declaration != declaration)
+			if (claim->declaration != declaration || !claim->link)
 				continue;
 			struct netconf_online_link *added = &online->links[online->n++];
 			memcpy(added->name, claim->name, sizeof(added->name));
@@ -81,7 +136,7 @@ int online_make(const struct network *network, const struct kernel *kernel, cons
 		}
 		if (online->n == n_before) {
 			struct netconf_online_link *added = &online->links[online->n++];
-			(void)snprintf(added->name, sizeof(added->name), "%.15s", declaration->id);
+			(void)snprintf(added->name, sizeof(added->name), "%.15s", missing_id(network, declaration));
 			added->optional = declaration->optional;
 			added->reach = NETCONF_MISSING;
 		}

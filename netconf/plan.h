@@ -5,16 +5,21 @@
 
 #include "netconf/networkd.h"
 
-enum change_type { // in the order in which they are done
+enum change_type { // in the order in which they are done, but for those of ports: see CHANGE_LINK_MASTER
 	CHANGE_LINK_RENAME,
-	CHANGE_LINK_CREATE,
+	CHANGE_LINK_REPLACE, // one that cannot become what is wanted (a VLAN's id, a VRF's table) goes, and is made anew
+	CHANGE_LINK_CREATE,  // what others stand on first; with all its options, but a bond's primary, and our alias
 	CHANGE_WIREGUARD,
+	CHANGE_LINK_OPTIONS, // of a bond, a bridge or a bridge's port; of a port once it is one
+	CHANGE_LINK_MASTER,  // becomes a port of another link, or, before all options, of none
 	CHANGE_LINK_SET,
 	CHANGE_ADDRESS_REPREFIX, // IPv6 has an address once: remove, so that it can come back with its new prefix
 	CHANGE_ADDRESS_ADD,
 	CHANGE_ROUTE_ADD,
 	CHANGE_ROUTE_REPLACE,
+	CHANGE_RULE_ADD,
 	CHANGE_PEERS,
+	CHANGE_RULE_REMOVE,
 	CHANGE_ROUTE_REMOVE,
 	CHANGE_ADDRESS_REMOVE,
 	CHANGE_LINK_REMOVE,
@@ -31,9 +36,29 @@ struct change {
 		char old_name[IFNAMSIZ];
 		struct wireguard_settings wireguard;
 		struct {
+			char name[IFNAMSIZ]; // "": none
+			int index;           // 0: not there yet, or none
+		} parent;                    // of a link that is made: what a VLAN stands on
+		struct {
 			uint32_t mtu; // 0: as it is
-			bool up, alias;
+			bool up, down, has_mac;
+			uint8_t mac[6];
 		} set;
+		struct {
+			enum link_option_kind kind;
+			struct link_options values; // only what differs
+			bool has_primary, has_arp_targets; // of a bond: the declaration's
+			bool needs_down, needs_no_ports;   // the kernel takes it only so: traffic is lost for a moment
+			char primary[IFNAMSIZ];            // the link that the declaration's primary is
+			int primary_index;                 // 0: not known yet
+		} options;
+		struct {
+			char name[IFNAMSIZ]; // "": of none
+			int index;           // 0: not there yet, or none
+			bool needs_down;     // a bond takes only a port that is down
+			bool is_up;          // it is up now, so what flows through it stops
+		} master;
+		struct rule rule;
 		struct address address;
 		struct route route;
 		struct peer_plan peers;
@@ -50,6 +75,8 @@ struct plan {
 };
 const char *change_word(enum change_type type);                             // "address-add"
 const char *change_format(const struct change *change, char *buffer, size_t n_buffer); // a sentence
+// Does traffic that flows now stop, if only for a moment?
+bool change_drops_traffic(const struct change *change);
 
 struct plan_input {
 	const struct network *network; // keys loaded

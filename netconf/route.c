@@ -13,6 +13,11 @@ static const struct {
 	{RTN_BLACKHOLE, "blackhole"},
 	{RTN_UNREACHABLE, "unreachable"},
 	{RTN_PROHIBIT, "prohibit"},
+	{RTN_THROW, "throw"},
+	{RTN_LOCAL, "local"},
+	{RTN_BROADCAST, "broadcast"},
+	{RTN_ANYCAST, "anycast"},
+	{RTN_MULTICAST, "multicast"},
 };
 
 int route_compare_key(const struct route *a, const struct route *b)
@@ -28,12 +33,14 @@ int route_compare_key(const struct route *a, const struct route *b)
 bool route_equal(const struct route *a, const struct route *b)
 {
 	return a->type == b->type && a->scope == b->scope && a->on_link == b->on_link &&
-	       ip_compare(&a->gateway, &b->gateway) == 0 && ip_compare(&a->source, &b->source) == 0;
+	       ip_compare(&a->gateway, &b->gateway) == 0 && ip_compare(&a->source, &b->source) == 0 &&
+	       a->mtu == b->mtu && a->cwnd == b->cwnd && a->rwnd == b->rwnd;
 }
 
 bool route_needs_link(const struct route *route)
 {
-	return route->type == RTN_UNICAST;
+	return route->type != RTN_BLACKHOLE && route->type != RTN_UNREACHABLE && route->type != RTN_PROHIBIT &&
+	       route->type != RTN_THROW;
 }
 
 int route_type_parse(const char *word)
@@ -55,6 +62,7 @@ const char *route_type_word(uint8_t type)
 const char *route_format(const struct route *route, char buffer[static ROUTE_TEXT])
 {
 	char text[ADDRESS_TEXT], gateway[ADDRESS_TEXT + 8] = "", table[24] = "", metric[24] = "", type[24] = "";
+	char mtu[24] = "";
 	const char *word = route_type_word(route->type);
 	if (route->type != RTN_UNICAST)
 		(void)snprintf(type, sizeof(type), "%s ", word ? word : "special");
@@ -64,7 +72,9 @@ const char *route_format(const struct route *route, char buffer[static ROUTE_TEX
 		(void)snprintf(metric, sizeof(metric), " metric %u", route->metric);
 	if (route->table != RT_TABLE_MAIN)
 		(void)snprintf(table, sizeof(table), " table %u", route->table);
-	(void)snprintf(buffer, ROUTE_TEXT, "%s%s%s%s%s", type, address_format(&route->destination, text), gateway,
-		metric, table);
+	if (route->mtu)
+		(void)snprintf(mtu, sizeof(mtu), " mtu %u", route->mtu);
+	(void)snprintf(buffer, ROUTE_TEXT, "%s%s%s%s%s%s", type, address_format(&route->destination, text), gateway,
+		metric, table, mtu);
 	return buffer;
 }

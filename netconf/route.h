@@ -14,12 +14,13 @@ struct route {
 	uint8_t type;  // RTN_*
 	uint8_t scope; // RT_SCOPE_*; IPv4 only, IPv6 always RT_SCOPE_UNIVERSE
 	bool on_link;
+	uint32_t mtu, cwnd, rwnd; // RTAX_MTU, RTAX_INITCWND (congestion-window), RTAX_INITRWND; 0: none
 };
 // The kernel's own key: table, destination, metric. Orders routes so that equal keys are neighbours.
 int route_compare_key(const struct route *a, const struct route *b);
 // Do two routes with the same key also send packets the same way (the link is the caller's to compare)?
 bool route_equal(const struct route *a, const struct route *b);
-bool route_needs_link(const struct route *route); // blackhole, unreachable and prohibit have none
+bool route_needs_link(const struct route *route); // blackhole, unreachable, prohibit and throw have none
 // "10.1.0.0/16 via 10.77.0.1 metric 100"
 const char *route_format(const struct route *route, char buffer[static ROUTE_TEXT]);
 // RTN_* by netplan's word or back; negative or NULL when there is none.

@@ -50,6 +50,16 @@ static void a_burst_is_one_call(void **state)
 	assert_int_equal(system("ip addr del 10.9.9.9/32 dev lo"), 0);
 	run_for(event, 300 * USEC_PER_MSEC);
 	assert_int_equal(seen.n_calls, 2);
+	seen.changed = 0;
+	assert_int_equal(system("ip rule add from 10.8.0.0/16 table 99 && ip -6 rule add from fd00::/8 table 99"), 0);
+	run_for(event, 300 * USEC_PER_MSEC);
+	assert_int_equal(seen.n_calls, 3);
+	assert_int_equal(seen.changed, NETCONF_CHANGED_RULE);
+	seen.changed = 0;
+	assert_int_equal(system("ip -6 rule del from fd00::/8 table 99"), 0);
+	run_for(event, 300 * USEC_PER_MSEC);
+	assert_int_equal(seen.n_calls, 4);
+	assert_int_equal(seen.changed, NETCONF_CHANGED_RULE);
 	netconf_monitor_free(monitor);
 	sd_event_unref(event);
 }

@@ -1,0 +1,209 @@
+// What changes the network: apply, try, and the ends of a trial.
+// SPDX-License-Identifier: Apache-2.0
+#include "netconf/hearth-net/command.h"
+
+#include "netconf/hearth-net/guard.h"
+#include "netconf/network-text.h"
+
+#include "base/time.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/file.h>
+
+enum { LOOK_MSEC = 100, END_WAIT_SEC = 30 };
+
+static int load(const struct arguments *arguments, struct network **ret, char **ret_document, struct diag *reterr)
+{
+	int error = load_network(arguments, ret, reterr);
+	if (error < 0)
+		return error;
+	*ret_document = network_text(*ret);
+	return *ret_document ? 0 : -ENOMEM;
+}
+
+static void print_changes(const struct arguments *arguments, size_t n_changes)
+{
+	if (arguments->json)
+		printf("{\"changes\": %zu}\n", n_changes);
+	else
+		printf("%zu change%s made\n", n_changes, n_changes == 1 ? "" : "s");
+}
+
+int run_apply(const struct arguments *arguments)
+{
+	const struct trial *trial = &arguments->trial;
+	CLEANUP(network_freep) struct network *network = NULL;
+	AUTO_FREE char *document = NULL;
+	AUTO_CLOSE int lock_fd = -1;
+	struct guard guard;
+	struct diag diag = {0};
+	size_t n_changes = 0;
+	int error = load(arguments, &network, &document, &diag);
+	if (error == 0)
+		error = trial_lock(trial, 0, &lock_fd, &diag);
+	if (error == 0)
+		error = guard_start(trial, lock_fd, 0, &guard, &diag);
+	if (error < 0)
+		return fail(&diag, error);
+	error = trial_begin(trial, lock_fd, document, network, 0, &n_changes, &diag);
+	if (error == 0)
+		error = n_changes ? trial_confirm(trial, lock_fd, time_boot_usec(), &diag)
+				  : trial_keep(trial, lock_fd, document, &diag);
+	(void)guard_end(&guard); // nothing to undo
+	if (error < 0)
+		return fail(&diag, error);
+	print_changes(arguments, n_changes);
+	return EXIT_DONE;
+}
+
+// --- try ---
+
+static volatile sig_atomic_t stop_asked;
+
+static void on_stop(int number)
+{
+	stop_asked = 1;
+}
+
+// From now on it waits until the change is made, and then undoes it.
+static void take_stops(void)
+{
+	struct sigaction stop = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
+	(void)sigaction(SIGINT, &stop, NULL);
+	(void)sigaction(SIGTERM, &stop, NULL); // valid signals: it cannot fail
+}
+
+// A person at our terminal, who may press a key.
+static bool has_person(void)
+{
+	return isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) == getpgrp();
+}
+
+static bool key_pressed(bool person)
+{
+	struct pollfd wait = {.fd = person ? STDIN_FILENO : -1, .events = POLLIN};
+	char bytes[64];
+	return poll(&wait, 1, LOOK_MSEC) > 0 && (wait.revents & POLLIN) && read(STDIN_FILENO, bytes, sizeof(bytes)) > 0;
+}
+
+static int end_trial(const struct trial *trial, bool confirm, struct diag *reterr)
+{
+	AUTO_CLOSE int lock_fd = -1;
+	int error = trial_lock(trial, END_WAIT_SEC * USEC_PER_SEC, &lock_fd, reterr);
+	if (error < 0)
+		return error;
+	return confirm ? trial_confirm(trial, lock_fd, time_boot_usec(), reterr) : trial_revert(trial, lock_fd, reterr);
+}
+
+// Until somebody confirms or reverts it here or elsewhere, or the guard does.
+static int wait_for_end(const struct trial *trial, struct guard *guard, struct diag *reterr)
+{
+	bool person = has_person();
+	for (;;) {
+		bool confirm = key_pressed(person);
+		if (confirm || stop_asked) {
+			int error = end_trial(trial, confirm && !stop_asked, reterr);
+			if (error < 0 && error != -ENOENT && error != -ETIME)
+				return error; // the guard undoes it in time
+			return guard_ended(guard, true);
+		}
+		int status = guard_ended(guard, false);
+		if (status >= 0)
+			return status;
+	}
+}
+
+static int tell_end(const struct arguments *arguments, const char *document, int status)
+{
+	AUTO_FREE char *confirmed = trial_confirmed(&arguments->trial);
+	bool stands = status == GUARD_IDLE && str_equal(confirmed, document);
+	if (arguments->json)
+		printf("{\"result\": \"%s\"}\n", status == GUARD_FAILED ? "not-undone" : stands ? "confirmed" : "undone");
+	else if (stands)
+		puts("confirmed");
+	else if (status != GUARD_FAILED)
+		puts("not confirmed: undone");
+	if (status == GUARD_FAILED)
+		fprintf(stderr, "hearth-net: not confirmed, and not undone; `hearth-net revert` tries again\n");
+	return status == GUARD_FAILED ? EXIT_NOT_UNDONE : stands ? EXIT_DONE : EXIT_UNDONE;
+}
+
+int run_try(const struct arguments *arguments)
+{
+	const struct trial *trial = &arguments->trial;
+	CLEANUP(network_freep) struct network *network = NULL;
+	AUTO_FREE char *document = NULL;
+	int lock_fd = -1;
+	struct guard guard;
+	struct diag diag = {0};
+	size_t n_changes = 0;
+	int error = load(arguments, &network, &document, &diag);
+	if (error == 0)
+		error = trial_lock(trial, 0, &lock_fd, &diag);
+	take_stops();
+	uint64_t deadline_usec = time_boot_usec() + arguments->timeout_sec * USEC_PER_SEC;
+	if (error == 0 && (error = guard_start(trial, lock_fd, deadline_usec, &guard, &diag)) == 0) {
+		error = trial_begin(trial, lock_fd, document, network, deadline_usec, &n_changes, &diag);
+		if (error < 0)
+			(void)guard_end(&guard); // what could be undone is
+	}
+	if (lock_fd >= 0) {
+		(void)flock(lock_fd, LOCK_UN); // the guard has the same lock open
+		(void)close(lock_fd);
+	}
+	if (error < 0)
+		return fail(&diag, error);
+	guard_applied(&guard);
+	print_changes(arguments, n_changes);
+	if (!arguments->json)
+		printf("undone in %llu s unless you %srun `hearth-net confirm`\n", (unsigned long long)arguments->timeout_sec,
+			has_person() ? "press Enter here, or " : "");
+	(void)fflush(stdout);
+	int status = wait_for_end(trial, &guard, &diag);
+	return status < 0 ? fail(&diag, status) : tell_end(arguments, document, status);
+}
+
+// --- the ends of a trial ---
+
+static int tell(const struct arguments *arguments, int error, const struct diag *diag, const char *word)
+{
+	if (error < 0) {
+		(void)fail(diag, error);
+		return error == -ENOENT ? EXIT_NO_TRIAL : error == -ETIME ? EXIT_UNDONE : EXIT_FAILED;
+	}
+	if (arguments->json)
+		printf("{\"result\": \"%s\"}\n", word);
+	else
+		puts(word);
+	return EXIT_DONE;
+}
+
+int run_confirm(const struct arguments *arguments)
+{
+	struct diag diag = {0};
+	return tell(arguments, end_trial(&arguments->trial, true, &diag), &diag, "confirmed");
+}
+
+int run_revert(const struct arguments *arguments)
+{
+	struct diag diag = {0};
+	int result = end_trial(&arguments->trial, false, &diag);
+	if (result == 1 && diag.message[0])
+		fprintf(stderr, "hearth-net: %s\n", diag_text(&diag)); // of a damaged journal
+	return tell(arguments, result, &diag, result == 0 ? "it was confirmed already" : "undone");
+}
+
+int run_recover(const struct arguments *arguments)
+{
+	const struct trial *trial = &arguments->trial;
+	AUTO_CLOSE int lock_fd = -1;
+	struct diag diag = {0};
+	int result = trial_lock(trial, END_WAIT_SEC * USEC_PER_SEC, &lock_fd, &diag);
+	if (result == 0)
+		result = trial_recover(trial, lock_fd, time_boot_usec(), &diag);
+	if (result == 1)
+		fprintf(stderr, "hearth-net: %s\n", diag_text(&diag));
+	return tell(arguments, result, &diag, result == 1 ? "undone" : "nothing to undo");
+}

@@ -1,0 +1,35 @@
+// The subcommands of hearth-net and what they share.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "netconf/plan.h"
+#include "netconf/trial.h"
+
+enum {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_UNDONE = 3,     // try: nobody confirmed it in time, and it was undone
+	EXIT_NOT_UNDONE = 4, // ... and that failed: the journal is still there
+	EXIT_NO_TRIAL = 5,   // confirm, revert: nothing is on trial
+};
+struct arguments {
+	const char *file; // NULL: netplan's folders
+	bool json;
+	uint64_t timeout_sec;
+	struct netconf_options options;
+	struct trial trial;
+};
+
+int run_plan(const struct arguments *arguments);
+int run_diff(const struct arguments *arguments);
+int run_show(const struct arguments *arguments);
+int run_apply(const struct arguments *arguments);
+int run_try(const struct arguments *arguments);
+int run_confirm(const struct arguments *arguments);
+int run_revert(const struct arguments *arguments);
+int run_recover(const struct arguments *arguments);
+
+int fail(const struct diag *diag, int error); // says why; EXIT_FAILED
+// document.c: the document the arguments name, decoded and validated.
+int load_network(const struct arguments *arguments, struct network **ret, struct diag *reterr);

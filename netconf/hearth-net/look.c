@@ -1,0 +1,84 @@
+// What only looks: plan, diff and show.
+// SPDX-License-Identifier: Apache-2.0
+#include "netconf/hearth-net/command.h"
+
+#include "netconf/diff.h"
+#include "netconf/show.h"
+
+#include "base/json.h"
+#include "base/yaml.h"
+
+#include <errno.h>
+
+static int load_plan(const struct arguments *arguments, struct network **ret_network, struct plan **ret_plan,
+	struct diag *reterr)
+{
+	int error = load_network(arguments, ret_network, reterr);
+	return error < 0 ? error : netconf_plan(*ret_network, &arguments->options, ret_plan, reterr);
+}
+
+int run_plan(const struct arguments *arguments)
+{
+	CLEANUP(network_freep) struct network *network = NULL;
+	CLEANUP(plan_freep) struct plan *plan = NULL;
+	struct diag diag = {0};
+	int error = load_plan(arguments, &network, &plan, &diag);
+	if (error < 0)
+		return fail(&diag, error);
+	AUTO_FREE char *text = arguments->json ? plan_json(plan) : plan_text(plan);
+	if (!text)
+		return fail(&diag, -ENOMEM);
+	if (arguments->json)
+		puts(text);
+	else
+		printf("%s%s", text, plan_n_changes(plan) ? "" : "nothing to change\n");
+	return EXIT_DONE;
+}
+
+int run_diff(const struct arguments *arguments)
+{
+	CLEANUP(network_freep) struct network *network = NULL;
+	CLEANUP(plan_freep) struct plan *plan = NULL;
+	struct diag diag = {0};
+	int error = load_plan(arguments, &network, &plan, &diag);
+	if (error < 0)
+		return fail(&diag, error);
+	AUTO_FREE char *text = arguments->json ? diff_json(network, plan->kernel, plan) : diff_text(network, plan->kernel, plan);
+	if (!text)
+		return fail(&diag, -ENOMEM);
+	printf("%s%s", text, arguments->json ? "\n" : "");
+	return EXIT_DONE;
+}
+
+static int print_json(const char *yaml)
+{
+	CLEANUP(value_freep) struct value *value = NULL;
+	struct json_out out = {0};
+	struct diag diag = {0};
+	int error = yaml_parse(yaml, strlen(yaml), TRIAL_MAX_DOCUMENT, "show", &value, &diag);
+	if (error < 0)
+		return fail(&diag, error);
+	json_out_value(&out, value);
+	AUTO_FREE char *text = json_out_take(&out);
+	if (!text)
+		return fail(&diag, -ENOMEM);
+	puts(text);
+	return EXIT_DONE;
+}
+
+int run_show(const struct arguments *arguments)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = NULL;
+	struct diag diag = {0};
+	int error = kernel_read(KERNEL_LINKS | KERNEL_ADDRESSES | KERNEL_ROUTES | KERNEL_RULES, &kernel, &diag);
+	if (error < 0)
+		return fail(&diag, error);
+	(void)kernel_read_wireguard(kernel, NULL); // without root: those links are left out, and the document says so
+	AUTO_FREE char *text = show_text(kernel, NULL);
+	if (!text)
+		return fail(&diag, -ENOMEM);
+	if (arguments->json)
+		return print_json(text);
+	(void)fputs(text, stdout);
+	return EXIT_DONE;
+}

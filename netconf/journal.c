@@ -1,0 +1,253 @@
+// The journal's JSON and its file.
+// SPDX-License-Identifier: Apache-2.0
+#include "netconf/journal.h"
+
+#include "base/crypto.h"
+#include "base/file.h"
+#include "base/json.h"
+
+#include <errno.h>
+
+void journal_done(struct journal *journal)
+{
+	free(journal->before);
+	free(journal->strangers);
+	config_files_done(&journal->files);
+	free(journal->resolv);
+	*journal = (struct journal){0};
+}
+
+char *journal_encode(const struct journal *journal)
+{
+	struct json_out out = {0};
+	json_out_object_begin(&out);
+	json_out_member_int(&out, "version", JOURNAL_VERSION);
+	json_out_member(&out, "who", journal->who);
+	json_out_member(&out, "bootId", journal->boot_id);
+	json_out_member_int(&out, "wallSec", journal->wall_sec);
+	json_out_member_int(&out, "deadlineUsec", (int64_t)journal->deadline_usec);
+	json_out_member(&out, "tried", journal->tried);
+	json_out_member(&out, "before", journal->before);
+	json_out_key(&out, "strangers");
+	json_out_array_begin(&out);
+	for (size_t i = 0; i < journal->n_strangers; i++) {
+		json_out_object_begin(&out);
+		json_out_member(&out, "name", journal->strangers[i].name);
+		json_out_member(&out, "alias", journal->strangers[i].alias);
+		json_out_object_end(&out);
+	}
+	json_out_array_end(&out);
+	if (journal->has_files) {
+		json_out_key(&out, "files");
+		json_out_array_begin(&out);
+		for (size_t i = 0; i < journal->files.n; i++) {
+			json_out_object_begin(&out);
+			json_out_member(&out, "name", journal->files.files[i].name);
+			json_out_member(&out, "content", journal->files.files[i].content);
+			json_out_object_end(&out);
+		}
+		json_out_array_end(&out);
+		json_out_member(&out, "resolv", journal->resolv);
+	}
+	json_out_object_end(&out);
+	return json_out_take(&out);
+}
+
+// --- decoding ---
+
+static int take_text(const struct value *object, const char *key, char *ret, size_t n_ret, struct diag *reterr)
+{
+	const char *text;
+	int error = value_string(value_find(object, key), key, &text, reterr);
+	if (error < 0)
+		return error;
+	if (strlen(text) >= n_ret)
+		return diag_set(reterr, -EINVAL, "", "%s: must be shorter than %zu bytes", key, n_ret);
+	memcpy(ret, text, strlen(text) + 1);
+	return 0;
+}
+
+static int take_copy(const struct value *object, const char *key, char **ret, struct diag *reterr)
+{
+	const char *text;
+	int error = value_string(value_find(object, key), key, &text, reterr);
+	if (error < 0)
+		return error;
+	*ret = strdup(text);
+	return *ret ? 0 : -ENOMEM;
+}
+
+static int list_of(const struct value *object, const char *key, size_t max, const struct value **ret, struct diag *reterr)
+{
+	const struct value *list = value_find(object, key);
+	if (!list || list->type != VALUE_ARRAY)
+		return diag_set(reterr, -EINVAL, "", "%s: must be a list", key);
+	if (list->n > max)
+		return diag_set(reterr, -EINVAL, "", "%s: must have at most %zu entries, not %zu", key, max, list->n);
+	*ret = list;
+	return 0;
+}
+
+static int take_strangers(const struct value *object, struct journal *ret, struct diag *reterr)
+{
+	static const char *const keys[] = {"name", "alias", NULL};
+	const struct value *list;
+	int error = list_of(object, "strangers", JOURNAL_MAX_STRANGERS, &list, reterr);
+	if (error < 0 || list->n == 0)
+		return error;
+	ret->strangers = calloc(list->n, sizeof(*ret->strangers));
+	if (!ret->strangers)
+		return -ENOMEM;
+	for (; error == 0 && ret->n_strangers < list->n; ret->n_strangers++) {
+		const struct value *one = &list->items[ret->n_strangers];
+		struct journal_stranger *stranger = &ret->strangers[ret->n_strangers];
+		error = value_only_keys(one, "strangers", keys, reterr);
+		if (error == 0)
+			error = take_text(one, "name", stranger->name, sizeof(stranger->name), reterr);
+		if (error == 0)
+			error = take_text(one, "alias", stranger->alias, sizeof(stranger->alias), reterr);
+	}
+	return error;
+}
+
+// It becomes part of a path, which is written as root.
+static bool file_name_valid(const char *name)
+{
+	return str_equal(name, "../" NETWORKD_CONF) || (str_starts(name, NETWORKD_PREFIX) && !strchr(name, '/'));
+}
+
+static int take_files(const struct value *object, struct journal *ret, struct diag *reterr)
+{
+	static const char *const keys[] = {"name", "content", NULL};
+	const struct value *list, *resolv = value_find(object, "resolv");
+	ret->has_files = value_find(object, "files") != NULL;
+	if (!ret->has_files)
+		return resolv ? diag_set(reterr, -EINVAL, "", "resolv: stands only beside files") : 0;
+	int error = list_of(object, "files", JOURNAL_MAX_FILES, &list, reterr);
+	for (size_t i = 0; error == 0 && i < list->n; i++) {
+		const char *name;
+		char *content = NULL;
+		error = value_only_keys(&list->items[i], "files", keys, reterr);
+		if (error == 0)
+			error = value_string(value_find(&list->items[i], "name"), "name", &name, reterr);
+		if (error == 0 && !file_name_valid(name))
+			error = diag_set(reterr, -EINVAL, "", "files: \"%s\" is none of ours", name);
+		if (error == 0)
+			error = take_copy(&list->items[i], "content", &content, reterr);
+		if (error == 0)
+			error = config_files_add(&ret->files, name, content);
+	}
+	if (error == 0 && resolv && resolv->type != VALUE_NULL)
+		error = take_copy(object, "resolv", &ret->resolv, reterr);
+	return error;
+}
+
+static bool is_digest(const char *text)
+{
+	return strlen(text) == SHA256_HEX && strspn(text, "0123456789abcdef") == SHA256_HEX;
+}
+
+static int decode(const struct value *object, struct journal *ret, struct diag *reterr)
+{
+	static const char *const keys[] = {"version", "who", "bootId", "wallSec", "deadlineUsec", "tried", "before", "strangers",
+		"files", "resolv", NULL};
+	int64_t version, deadline = 0;
+	int error = value_int(value_find(object, "version"), "version", 1, INT32_MAX, &version, reterr);
+	if (error == 0 && version != JOURNAL_VERSION)
+		error = diag_set(reterr, -EINVAL, "", "version: must be %d, not %lld", JOURNAL_VERSION, (long long)version);
+	if (error == 0)
+		error = value_only_keys(object, "the journal", keys, reterr);
+	if (error == 0)
+		error = take_text(object, "who", ret->who, sizeof(ret->who), reterr);
+	if (error == 0)
+		error = take_text(object, "bootId", ret->boot_id, sizeof(ret->boot_id), reterr);
+	if (error == 0)
+		error = value_int(value_find(object, "wallSec"), "wallSec", INT64_MIN, INT64_MAX, &ret->wall_sec, reterr);
+	if (error == 0)
+		error = value_int(value_find(object, "deadlineUsec"), "deadlineUsec", 0, INT64_MAX, &deadline, reterr);
+	ret->deadline_usec = (uint64_t)deadline;
+	if (error == 0)
+		error = take_text(object, "tried", ret->tried, sizeof(ret->tried), reterr);
+	if (error == 0 && !is_digest(ret->tried))
+		error = diag_set(reterr, -EINVAL, "", "tried: must be a SHA-256 in hex");
+	if (error == 0)
+		error = take_copy(object, "before", &ret->before, reterr);
+	if (error == 0)
+		error = take_strangers(object, ret, reterr);
+	return error < 0 ? error : take_files(object, ret, reterr);
+}
+
+int journal_decode(const char *text, size_t n, struct journal *ret, struct diag *reterr)
+{
+	CLEANUP(value_freep) struct value *object = NULL;
+	*ret = (struct journal){0};
+	int error = json_parse(text, n, JOURNAL_MAX_BYTES, &object, reterr);
+	if (error == 0 && object->type != VALUE_OBJECT)
+		error = diag_set(reterr, -EINVAL, "", "a journal must be an object");
+	if (error == 0)
+		error = decode(object, ret, reterr);
+	if (error < 0)
+		journal_done(ret);
+	return error;
+}
+
+// --- the file ---
+
+struct journal_path {
+	char text[512];
+};
+
+static struct journal_path path_in(const char *folder)
+{
+	struct journal_path path;
+	(void)snprintf(path.text, sizeof(path.text), "%s/" JOURNAL_NAME, folder); // folders are short; a cut one does not exist
+	return path;
+}
+
+int journal_save(const char *folder, const struct journal *journal, struct diag *reterr)
+{
+	AUTO_FREE char *text = journal_encode(journal);
+	if (!text)
+		return -ENOMEM;
+	if (strlen(text) > JOURNAL_MAX_BYTES)
+		return diag_set(reterr, -E2BIG, path_in(folder).text, "this network is too large to be undone: it takes %zu bytes, "
+			"and at most %d are kept", strlen(text), JOURNAL_MAX_BYTES);
+	return file_save_checked(path_in(folder).text, text, strlen(text), 0600, reterr);
+}
+
+int journal_load(const char *folder, struct journal *ret, struct diag *reterr)
+{
+	struct journal_path path = path_in(folder);
+	AUTO_FREE char *text = NULL, *aside = NULL;
+	struct diag diag = {0};
+	size_t n = 0;
+	*ret = (struct journal){0};
+	int error = file_load_checked(path.text, JOURNAL_MAX_BYTES, &text, &n, reterr);
+	if (error < 0)
+		return error;
+	error = journal_decode(text, n, ret, &diag);
+	if (error != -EINVAL)
+		return error;
+	error = file_set_aside(path.text, &aside);
+	if (error < 0)
+		return diag_set(reterr, -EBADMSG, path.text, "is no journal (%s) and cannot be set aside: %s", diag_text(&diag),
+			strerror(-error));
+	return diag_set(reterr, -EBADMSG, path.text, "is no journal (%s) and was set aside as %s", diag_text(&diag), aside);
+}
+
+int journal_peek(const char *folder, struct journal *ret)
+{
+	AUTO_FREE char *text = NULL;
+	size_t n = 0;
+	*ret = (struct journal){0};
+	int error = file_read(path_in(folder).text, JOURNAL_MAX_BYTES + 256, &text, &n, NULL);
+	const char *end = error == 0 ? memchr(text, '\n', n) : NULL; // of the line with the checksum
+	if (error < 0)
+		return error;
+	return end ? journal_decode(end + 1, n - (size_t)(end + 1 - text), ret, NULL) : -EINVAL;
+}
+
+int journal_remove(const char *folder)
+{
+	return file_remove(path_in(folder).text);
+}

@@ -1,0 +1,81 @@
+// The kernel's neighbour table.
+// SPDX-License-Identifier: Apache-2.0
+#include "netconf/neighbour.h"
+
+#include "netconf/netconf.h"
+#include "netconf/netlink.h"
+
+#include <errno.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+
+enum { HUNDREDTH_USEC = 10000, DUMP_TRIES = 10 };
+
+int neighbour_decode(const struct nlmsghdr *message, struct neighbour *ret)
+{
+	struct nlattr *attributes[NDA_MAX + 1];
+	struct nda_cacheinfo times;
+	const struct ndmsg *header = nlmsg_data(message);
+	if (message->nlmsg_type != RTM_NEWNEIGH)
+		return 0;
+	if (!nlmsg_valid_hdr(message, sizeof(*header)) ||
+		nlmsg_parse((struct nlmsghdr *)message, sizeof(*header), attributes, NDA_MAX, NULL) < 0)
+		return -EBADMSG;
+	size_t n_ip = header->ndm_family == AF_INET || header->ndm_family == AF_INET6 ? ip_n_bytes(header->ndm_family) : 0;
+	if (!n_ip || !(header->ndm_state & (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE)))
+		return 0;
+	const struct nlattr *ip = attributes[NDA_DST], *cache = attributes[NDA_CACHEINFO];
+	if (!ip || !cache || (size_t)nla_len(ip) != n_ip || (size_t)nla_len(cache) < sizeof(times))
+		return -EBADMSG;
+	memcpy(&times, nla_data(cache), sizeof(times));
+	*ret = (struct neighbour){.ip.family = header->ndm_family, .age_usec = (uint64_t)times.ndm_confirmed * HUNDREDTH_USEC};
+	memcpy(ret->ip.bytes, nla_data(ip), n_ip);
+	return 1;
+}
+
+struct search {
+	struct ip ip;
+	bool found;
+	uint64_t age_usec; // of the youngest answer: two links may know it
+};
+
+static int on_message(const struct nlmsghdr *message, void *user)
+{
+	struct search *search = user;
+	struct neighbour neighbour;
+	int result = neighbour_decode(message, &neighbour);
+	if (result != 1 || ip_compare(&neighbour.ip, &search->ip) != 0)
+		return result < 0 ? result : 0;
+	if (!search->found || neighbour.age_usec < search->age_usec)
+		search->age_usec = neighbour.age_usec;
+	search->found = true;
+	return 0;
+}
+
+static int dump(struct search *search, struct diag *reterr)
+{
+	CLEANUP(netlink_freep) struct netlink *netlink = NULL;
+	struct ndmsg header = {.ndm_family = (uint8_t)search->ip.family};
+	int error = netlink_open(NETLINK_ROUTE, &netlink, reterr);
+	if (error < 0)
+		return error;
+	struct nl_msg *request = netlink_message(RTM_GETNEIGH, 0, &header, sizeof(header));
+	return request ? netlink_dump(netlink, request, on_message, search) : -ENOMEM;
+}
+
+int netconf_neighbour_age(const char *address, uint64_t *ret_age_usec, struct diag *reterr)
+{
+	struct search search = {0};
+	int error = ip_parse(address, &search.ip);
+	if (error < 0)
+		return diag_set(reterr, error, address, "is no address");
+	error = -EAGAIN;
+	for (int i = 0; i < DUMP_TRIES && (error == -EAGAIN || error == -ENOBUFS); i++)
+		error = dump(&search, reterr);
+	if (error < 0)
+		return error;
+	if (!search.found)
+		return -ENOENT;
+	*ret_age_usec = search.age_usec;
+	return 0;
+}

@@ -1,0 +1,74 @@
+// Addresses that come and go.
+// SPDX-License-Identifier: Apache-2.0
+#include "netconf/plan-parts.h"
+
+#include <errno.h>
+#include <linux/if_addr.h>
+
+static int put_address(struct planning *planning, enum change_type type, const struct plan_link *link,
+	const struct address *address)
+{
+	struct change *change = plan_add_to(planning, type, link);
+	if (!change)
+		return -ENOMEM;
+	change->address = *address;
+	return 0;
+}
+
+static int plan_addresses_of(struct planning *planning, const struct plan_link *link, bool *keep)
+{
+	const struct kernel *kernel = planning->kernel;
+	size_t n = 0, first = link->have ? kernel_addresses_of(kernel, link->have->index, &n) : 0, at = first;
+	bool cycles = link->have && plan_fate(planning, link->have->index) == LINK_CYCLES;
+	int error = 0;
+	// both lists are sorted: one walk
+	for (size_t i = 0; error == 0 && i < link->declaration->n_addresses; i++) {
+		const struct address *wanted = &link->declaration->addresses[i];
+		bool is_v6 = wanted->ip.family == AF_INET6, is_there = false;
+		while (at < first + n && ip_compare(&kernel->addresses[at].address.ip, &wanted->ip) < 0)
+			at++;
+		for (size_t j = at; j < first + n && ip_compare(&kernel->addresses[j].address.ip, &wanted->ip) == 0; j++) {
+			const struct kernel_address *have = &kernel->addresses[j];
+			if (have->address.prefix == wanted->prefix) {
+				// a lease's would expire: make it ours
+				is_there = (have->flags & IFA_F_PERMANENT) && !(is_v6 && cycles);
+				keep[j] = true;
+			} else if (have->protocol == HEARTH_PROTOCOL && is_v6) {
+				keep[j] = true;
+				if (!cycles && error == 0)
+					error = put_address(planning, CHANGE_ADDRESS_REPREFIX, link, &have->address);
+			}
+		}
+		if (error == 0 && !is_there)
+			error = put_address(planning, CHANGE_ADDRESS_ADD, link, wanted);
+	}
+	return error;
+}
+
+int plan_addresses(struct planning *planning)
+{
+	const struct kernel *kernel = planning->kernel;
+	AUTO_FREE bool *keep = calloc(kernel->n_addresses + 1, sizeof(*keep));
+	if (!keep)
+		return -ENOMEM;
+	for (size_t i = 0; i < planning->claims.n; i++) {
+		int error = plan_addresses_of(planning, &planning->links[i], keep);
+		if (error < 0)
+			return error;
+	}
+	// last first: when the first address of a subnet goes the kernel promotes all others, one by one
+	for (size_t i = kernel->n_addresses; i-- > 0;) {
+		const struct kernel_address *have = &kernel->addresses[i];
+		const struct kernel_link *one = kernel_link_by_index(kernel, have->link_index);
+		if (keep[i] || have->protocol != HEARTH_PROTOCOL || !one)
+			continue;
+		enum link_fate fate = plan_fate(planning, one->index);
+		if (fate == LINK_GOES || (fate == LINK_CYCLES && have->address.ip.family == AF_INET6))
+			continue; // goes by itself
+		struct change *change = plan_add(planning->plan, CHANGE_ADDRESS_REMOVE, one->name, one->index, NULL);
+		if (!change)
+			return -ENOMEM;
+		change->address = have->address;
+	}
+	return 0;
+}

@@ -1,0 +1,55 @@
+// What the parts of planning share: each claimed link on its way from what it is to what it shall be. Pure. Only for
+// plan*.c and apply-netlink.c.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "netconf/plan.h"
+
+enum link_fate { // of a link of the kernel, while the plan is done
+	LINK_STAYS,
+	LINK_CYCLES, // is down for a moment: its routes and IPv6 addresses go
+	LINK_GOES,   // with all it has
+};
+struct plan_link { // one claim
+	const struct claim *claim;
+	const struct declaration *declaration; // the claim's
+	const struct kernel_link *have;        // NULL: this plan makes it
+	const struct kernel_link *replaced;    // goes first
+	const struct plan_link *master, *parent; // NULL: none
+	size_t depth;    // above that of its master and its parent
+	bool is_up;      // after masters and options are as they shall be
+	bool is_lost_mac; // a bond that had no port for a moment
+	bool takes_mtu;  // a port that the plan puts into a bond: it has the bond's MTU then
+};
+struct planning {
+	const struct plan_input *input;
+	const struct kernel *kernel;
+	struct plan *plan;
+	struct claims claims;
+	struct plan_link *links; // by claim
+	struct plan_link **order; // by depth
+	enum link_fate *fates;   // by link of the kernel
+	struct diag *reterr;
+};
+/* A zeroed change at the end; borrowed, moves when the plan grows. NULL: out of memory. */
+struct change *plan_add(struct plan *plan, enum change_type type, const char *name, int link_index,
+	const struct declaration *declaration);
+static inline struct change *plan_add_to(struct planning *planning, enum change_type type, const struct plan_link *link)
+{
+	return plan_add(planning->plan, type, link->claim->name, link->have ? link->have->index : 0, link->declaration);
+}
+enum link_fate plan_fate(const struct planning *planning, int link_index);
+void plan_cycle(struct planning *planning, const struct plan_link *link); // and the VLANs that stand on it
+bool plan_is_up_at_end(const struct plan_link *link);
+// Has the link Hearth's alias, so that it is Hearth's to remove?
+bool plan_is_ours(const struct kernel_link *link);
+/* The options that the kernel takes: a bond's mode leaves some without meaning. @have: NULL for one that is made. */
+void plan_wanted_options(const struct declaration *declaration, const struct kernel_link *have, struct link_options *ret);
+
+// In this order. Each: 0; -ENOMEM; or as plan_make().
+int plan_links(struct planning *planning);    // renamed, replaced, made, removed; WireGuard
+int plan_ports(struct planning *planning);    // options and masters
+int plan_settings(struct planning *planning); // MTU, MAC, up and down
+int plan_addresses(struct planning *planning);
+int plan_routes(struct planning *planning);
+int plan_rules(struct planning *planning);

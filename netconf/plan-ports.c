@@ -1,0 +1,282 @@
+// What bonds, bridges and ports of bridges are set to, and which link is a port of which.
+// SPDX-License-Identifier: Apache-2.0
+#include "netconf/plan-parts.h"
+
+#include <errno.h>
+#include <linux/if_bonding.h>
+#include <linux/if_link.h>
+
+void plan_cycle(struct planning *planning, const struct plan_link *link)
+{
+	if (!link->have || planning->fates[link->have - planning->kernel->links] != LINK_STAYS)
+		return;
+	planning->fates[link->have - planning->kernel->links] = LINK_CYCLES;
+	for (size_t i = 0; i < planning->claims.n; i++)
+		if (planning->links[i].parent == link)
+			plan_cycle(planning, &planning->links[i]);
+}
+
+// --- options ---
+
+static uint32_t option_of(const struct link_options *options, uint16_t attribute, uint32_t otherwise)
+{
+	size_t n;
+	const struct link_option *table = link_options_of(LINK_OPTION_BOND, &n);
+	for (size_t i = 0; i < n; i++)
+		if (table[i].attribute == attribute && link_options_have(options, i))
+			return options->value[i];
+	return otherwise;
+}
+
+static uint32_t mode_of(const struct declaration *declaration, const struct kernel_link *have)
+{
+	uint32_t now = have ? option_of(&have->options, IFLA_BOND_MODE, BOND_MODE_ROUNDROBIN) : BOND_MODE_ROUNDROBIN;
+	return option_of(&declaration->options, IFLA_BOND_MODE, now);
+}
+
+static bool has_primary(uint32_t mode)
+{
+	return mode == BOND_MODE_ACTIVEBACKUP || mode == BOND_MODE_TLB || mode == BOND_MODE_ALB;
+}
+
+// As networkd, which netplan leaves this to: what a mode does not know is not said to the kernel, it would refuse it.
+static bool has_meaning(uint16_t attribute, uint32_t mode)
+{
+	switch (attribute) {
+	case IFLA_BOND_AD_LACP_RATE:
+	case IFLA_BOND_AD_SELECT:
+		return mode == BOND_MODE_8023AD;
+	case IFLA_BOND_XMIT_HASH_POLICY:
+		return mode == BOND_MODE_8023AD || mode == BOND_MODE_XOR || mode == BOND_MODE_TLB;
+	case IFLA_BOND_PACKETS_PER_SLAVE:
+		return mode == BOND_MODE_ROUNDROBIN;
+	case IFLA_BOND_PRIMARY_RESELECT:
+		return has_primary(mode);
+	default:
+		return true;
+	}
+}
+
+void plan_wanted_options(const struct declaration *declaration, const struct kernel_link *have, struct link_options *ret)
+{
+	size_t n;
+	const struct link_option *table = link_options_of(LINK_OPTION_BOND, &n);
+	*ret = declaration->options;
+	if (declaration->kind != DECLARATION_BOND)
+		return;
+	uint32_t mode = mode_of(declaration, have);
+	for (size_t i = 0; i < n; i++)
+		if (!has_meaning(table[i].attribute, mode))
+			ret->has &= ~(UINT32_C(1) << i);
+}
+
+static bool has_target(const struct ip *targets, size_t n, const struct ip *target)
+{
+	for (size_t i = 0; i < n; i++)
+		if (ip_compare(&targets[i], target) == 0)
+			return true;
+	return false;
+}
+
+static bool targets_differ(const struct declaration *declaration, const struct kernel_link *have)
+{
+	if (declaration->n_arp_targets == 0)
+		return false; // none said: as it is
+	for (size_t i = 0; i < declaration->n_arp_targets; i++)
+		if (!has_target(have->arp_targets, have->n_arp_targets, &declaration->arp_targets[i]))
+			return true;
+	return declaration->n_arp_targets != have->n_arp_targets;
+}
+
+static const struct plan_link *primary_of(const struct planning *planning, const struct plan_link *bond)
+{
+	for (size_t i = 0; bond->declaration->primary && i < planning->claims.n; i++)
+		if (str_equal(planning->links[i].declaration->id, bond->declaration->primary))
+			return has_primary(mode_of(bond->declaration, bond->have)) ? &planning->links[i] : NULL;
+	return NULL; // none, or one that is awaited
+}
+
+static bool has_ports(const struct planning *planning, const struct kernel_link *master)
+{
+	for (size_t i = 0; i < planning->kernel->n_links; i++)
+		if (planning->kernel->links[i].master_index == master->index)
+			return true;
+	return false;
+}
+
+static void find_needs(struct planning *planning, struct plan_link *link, struct change *change, uint32_t differ)
+{
+	size_t n;
+	const struct link_option *table = link_options_of(change->options.kind, &n);
+	for (size_t i = 0; i < n; i++) {
+		if (!(differ & (UINT32_C(1) << i)))
+			continue;
+		change->options.needs_down |= table[i].only_when_down && link->is_up;
+		change->options.needs_no_ports |= table[i].only_without_ports && has_ports(planning, link->have);
+	}
+	link->is_lost_mac = change->options.needs_no_ports;
+	if (change->options.needs_down)
+		plan_cycle(planning, link);
+}
+
+static void copy_options(struct link_options *to, const struct link_options *from, uint32_t bits)
+{
+	for (size_t i = 0; i < LINK_OPTIONS_MAX; i++)
+		if (bits & (UINT32_C(1) << i))
+			link_options_set(to, i, from->value[i]);
+}
+
+static int plan_bond_or_bridge(struct planning *planning, struct plan_link *link)
+{
+	struct link_options wanted;
+	bool is_bond = link->declaration->kind == DECLARATION_BOND;
+	const struct plan_link *primary = is_bond ? primary_of(planning, link) : NULL;
+	if (!is_bond && link->declaration->kind != DECLARATION_BRIDGE)
+		return 0;
+	plan_wanted_options(link->declaration, link->have, &wanted);
+	uint32_t differ = link->have ? link_options_differ(&wanted, &link->have->options) : 0;
+	bool set_primary = primary && !(link->have && primary->have && link->have->primary_index == primary->have->index);
+	bool set_targets = is_bond && link->have && targets_differ(link->declaration, link->have);
+	if (!differ && !set_primary && !set_targets)
+		return 0;
+	struct change *change = plan_add_to(planning, CHANGE_LINK_OPTIONS, link);
+	if (!change)
+		return -ENOMEM;
+	change->options.kind = is_bond ? LINK_OPTION_BOND : LINK_OPTION_BRIDGE;
+	change->options.has_primary = set_primary;
+	change->options.has_arp_targets = set_targets;
+	copy_options(&change->options.values, &wanted, differ);
+	if (set_primary)
+		memcpy(change->options.primary, primary->claim->name, IFNAMSIZ);
+	if (differ)
+		find_needs(planning, link, change, differ);
+	return 0;
+}
+
+static int plan_port_options(struct planning *planning, const struct plan_link *link, bool joins)
+{
+	const struct link_options *wanted = &link->declaration->port_options;
+	if (!link->master || link->master->declaration->kind != DECLARATION_BRIDGE)
+		return 0;
+	uint32_t differ = joins || !link->have ? wanted->has : link_options_differ(wanted, &link->have->port_options);
+	if (!differ)
+		return 0;
+	struct change *change = plan_add_to(planning, CHANGE_LINK_OPTIONS, link);
+	if (!change)
+		return -ENOMEM;
+	change->options.kind = LINK_OPTION_BRIDGE_PORT;
+	copy_options(&change->options.values, wanted, differ);
+	return 0;
+}
+
+// --- masters ---
+
+static struct plan_link *claim_of(const struct planning *planning, const struct kernel_link *one)
+{
+	for (size_t i = 0; one && i < planning->claims.n; i++)
+		if (planning->links[i].have == one)
+			return &planning->links[i];
+	return NULL;
+}
+
+static int put_master(struct planning *planning, const struct kernel_link *port, const struct plan_link *link,
+	const struct plan_link *master, bool is_up)
+{
+	struct change *change = plan_add(planning->plan, CHANGE_LINK_MASTER, link ? link->claim->name : port->name,
+		port ? port->index : 0, link ? link->declaration : NULL);
+	if (!change)
+		return -ENOMEM;
+	change->master.is_up = port && (port->flags & IFF_UP);
+	if (!master)
+		return 0;
+	memcpy(change->master.name, master->claim->name, IFNAMSIZ);
+	change->master.index = master->have ? master->have->index : 0;
+	change->master.needs_down = is_up && master->declaration->kind == DECLARATION_BOND;
+	return 0;
+}
+
+// Is @port to leave the link that has it? @link is the claim on the port, NULL when it has none.
+static bool leaves(const struct planning *planning, const struct kernel_link *port, const struct plan_link *link)
+{
+	const struct kernel_link *master = kernel_link_by_index(planning->kernel, port->master_index);
+	if (!master || plan_fate(planning, master->index) == LINK_GOES) // then the kernel lets it go
+		return master && link && !link->master && !claim_of(planning, master);
+	if (link && link->master)
+		return false; // goes from one to the other in one step
+	if (link)
+		return plan_is_ours(master) || claim_of(planning, master) != NULL;
+	// what nobody declares stays in the bridges of others, and what virtual machines put into ours stays there
+	return plan_is_ours(master) && (port->kind[0] == '\0' || plan_is_ours(port)) &&
+	       plan_fate(planning, port->index) != LINK_GOES;
+}
+
+// A bond whose mode changes lets all its ports go, and has them back afterwards.
+static const struct plan_link *must_return(const struct planning *planning, const struct kernel_link *port)
+{
+	const struct plan_link *master = claim_of(planning, kernel_link_by_index(planning->kernel, port->master_index));
+	return master && master->is_lost_mac ? master : NULL;
+}
+
+static int plan_releases(struct planning *planning)
+{
+	for (size_t i = 0; i < planning->kernel->n_links; i++) {
+		const struct kernel_link *port = &planning->kernel->links[i];
+		struct plan_link *link = port->master_index ? claim_of(planning, port) : NULL;
+		const struct plan_link *back = port->master_index ? must_return(planning, port) : NULL;
+		if (!port->master_index || planning->fates[i] == LINK_GOES || !(back || leaves(planning, port, link)))
+			continue;
+		int error = put_master(planning, port, link, NULL, false);
+		if (error == 0 && back && !link && !leaves(planning, port, NULL))
+			error = put_master(planning, port, NULL, back, false);
+		if (error < 0)
+			return error;
+		struct plan_link *bond = claim_of(planning, kernel_link_by_index(planning->kernel, port->master_index));
+		if (bond && str_equal(port->port_kind, "bond"))
+			bond->is_lost_mac = true;
+		if (link && !str_equal(port->port_kind, "bridge"))
+			plan_cycle(planning, link);
+		if (link && str_equal(port->port_kind, "bond"))
+			link->is_up = false; // the kernel takes it down
+	}
+	return 0;
+}
+
+static bool is_port_of(const struct plan_link *link, const struct plan_link *master)
+{
+	return link->have && master->have && link->have->master_index == master->have->index;
+}
+
+static int plan_joins(struct planning *planning)
+{
+	for (size_t i = planning->claims.n; i-- > 0;) { // the ports of a bond before the bond itself
+		struct plan_link *link = planning->order[i];
+		const struct plan_link *master = link->master;
+		bool joins = master && (!is_port_of(link, master) || must_return(planning, link->have));
+		int error = joins ? put_master(planning, link->have, link, master, link->is_up) : 0;
+		if (error == 0)
+			error = plan_port_options(planning, link, joins);
+		if (error < 0)
+			return error;
+		if (!joins)
+			continue;
+		bool leaves_bond = link->have && str_equal(link->have->port_kind, "bond");
+		if (leaves_bond)
+			link->is_up = false;
+		if (leaves_bond || master->declaration->kind != DECLARATION_BRIDGE ||
+			(link->have && str_equal(link->have->port_kind, "vrf")))
+			plan_cycle(planning, link);
+		if (master->declaration->kind == DECLARATION_BOND)
+			link->is_up = link->takes_mtu = true; // the bond brings it up
+	}
+	return 0;
+}
+
+int plan_ports(struct planning *planning)
+{
+	int error = 0;
+	for (size_t i = 0; error == 0 && i < planning->claims.n; i++)
+		error = plan_bond_or_bridge(planning, planning->order[i]);
+	if (error == 0)
+		error = plan_releases(planning);
+	return error < 0 ? error : plan_joins(planning);
+}

@@ -1,0 +1,169 @@
+// Routes that come, change and go.
+// SPDX-License-Identifier: Apache-2.0
+#include "netconf/plan-parts.h"
+
+#include <errno.h>
+
+struct wanted_route {
+	const struct route *route;
+	const struct plan_link *link;
+	const char *where;
+};
+
+static int compare_wanted(const void *a, const void *b)
+{
+	const struct wanted_route *one = a, *other = b;
+	return route_compare_key(one->route, other->route);
+}
+
+/* A route of a VRF by way of a gateway leaves through a port of the VRF. The kernel finds out which, in the VRF's table;
+ * and IPv6 does not take the VRF's link for it. */
+static bool says_link(const struct wanted_route *wanted)
+{
+	return route_needs_link(wanted->route) &&
+	       !(wanted->link->declaration->kind == DECLARATION_VRF && wanted->route->gateway.family);
+}
+
+// Do the kernel's routes through the link of @have still stand when this plan is done?
+static bool stays(const struct planning *planning, const struct kernel_route *have)
+{
+	return !have->link_index || plan_fate(planning, have->link_index) == LINK_STAYS;
+}
+
+static bool same_route(const struct planning *planning, const struct wanted_route *wanted,
+	const struct kernel_route *have)
+{
+	if (have->has_other_shape || !stays(planning, have) || !route_equal(wanted->route, &have->route))
+		return false;
+	if (!says_link(wanted))
+		return true;
+	return wanted->link->have && wanted->link->have->index == have->link_index;
+}
+
+static int put_route(struct planning *planning, enum change_type type, const struct wanted_route *wanted)
+{
+	const struct plan_link *link = wanted->link;
+	bool has_link = says_link(wanted);
+	struct change *change = plan_add(planning->plan, type, has_link ? link->claim->name : "",
+		has_link && link->have ? link->have->index : 0, link->declaration);
+	if (!change)
+		return -ENOMEM;
+	change->route = *wanted->route;
+	return 0;
+}
+
+// What the kernel has under the key of one wanted route: routes [first, end).
+static int plan_one_route(struct planning *planning, const struct wanted_route *wanted, size_t first, size_t end,
+	bool *keep)
+{
+	const struct kernel_route *routes = planning->kernel->routes;
+	char text[ROUTE_TEXT];
+	size_t ours = end, others = end;
+	for (size_t i = first; i < end; i++) {
+		if (same_route(planning, wanted, &routes[i])) {
+			keep[i] = true;
+			return 0;
+		}
+		if (routes[i].protocol == HEARTH_PROTOCOL && ours == end)
+			ours = i;
+		if (routes[i].protocol != HEARTH_PROTOCOL && !routes[i].has_other_shape && stays(planning, &routes[i]) &&
+			others == end)
+			others = i;
+	}
+	if (ours < end) {
+		keep[ours] = true;
+		return put_route(planning, CHANGE_ROUTE_REPLACE, wanted);
+	}
+	if (others < end)
+		return diag_set(planning->reterr, -EEXIST, wanted->where,
+			"route %s: there is another one with this metric that is not Hearth's (protocol %u); choose another "
+			"metric",
+			route_format(wanted->route, text), routes[others].protocol);
+	return put_route(planning, CHANGE_ROUTE_ADD, wanted);
+}
+
+static bool wants_routes(const struct plan_link *link)
+{
+	return plan_is_up_at_end(link); // the kernel takes none for a link that is down
+}
+
+static int collect_routes(const struct planning *planning, struct wanted_route **ret, size_t *ret_n)
+{
+	char text[ROUTE_TEXT];
+	size_t n = 0;
+	for (size_t i = 0; i < planning->claims.n; i++)
+		n += planning->links[i].declaration->n_routes;
+	AUTO_FREE struct wanted_route *wanted = calloc(n + 1, sizeof(*wanted));
+	if (!wanted)
+		return -ENOMEM;
+	n = 0;
+	for (size_t i = 0; i < planning->claims.n; i++) {
+		const struct plan_link *link = &planning->links[i];
+		for (size_t j = 0; wants_routes(link) && j < link->declaration->n_routes; j++)
+			wanted[n++] = (struct wanted_route){&link->declaration->routes[j], link,
+				link->declaration->routes_where[j]};
+	}
+	if (n)
+		qsort(wanted, n, sizeof(*wanted), compare_wanted);
+	for (size_t i = 1; i < n; i++)
+		if (compare_wanted(&wanted[i - 1], &wanted[i]) == 0) // one definition that fits two links, or two layers
+			return diag_set(planning->reterr, -EINVAL, wanted[i].where, "route %s: is wanted on %s and on %s",
+				route_format(wanted[i].route, text), wanted[i - 1].link->claim->name,
+				wanted[i].link->claim->name);
+	*ret = TAKE_PTR(wanted);
+	*ret_n = n;
+	return 0;
+}
+
+static bool route_is_first(const struct route *route)
+{
+	return !route->gateway.family; // gateways are reached through these
+}
+
+static int plan_wanted(struct planning *planning, const struct wanted_route *wanted, size_t n, bool *keep)
+{
+	const struct kernel *kernel = planning->kernel;
+	for (int pass = 0; pass < 2; pass++) {
+		size_t first = 0;
+		for (size_t i = 0; i < n; i++) { // both lists are sorted: one walk
+			while (first < kernel->n_routes &&
+				route_compare_key(&kernel->routes[first].route, wanted[i].route) < 0)
+				first++;
+			size_t end = first;
+			while (end < kernel->n_routes &&
+				route_compare_key(&kernel->routes[end].route, wanted[i].route) == 0)
+				end++;
+			if (route_is_first(wanted[i].route) != (pass == 0))
+				continue;
+			int error = plan_one_route(planning, &wanted[i], first, end, keep);
+			if (error < 0)
+				return error;
+		}
+	}
+	return 0;
+}
+
+int plan_routes(struct planning *planning)
+{
+	const struct kernel *kernel = planning->kernel;
+	AUTO_FREE struct wanted_route *wanted = NULL;
+	AUTO_FREE bool *keep = calloc(kernel->n_routes + 1, sizeof(*keep));
+	size_t n = 0;
+	if (!keep)
+		return -ENOMEM;
+	int error = collect_routes(planning, &wanted, &n);
+	if (error == 0)
+		error = plan_wanted(planning, wanted, n, keep);
+	for (size_t i = 0; error == 0 && i < kernel->n_routes; i++) {
+		const struct kernel_route *have = &kernel->routes[i];
+		const struct kernel_link *one = kernel_link_by_index(kernel, have->link_index);
+		if (keep[i] || have->protocol != HEARTH_PROTOCOL || !stays(planning, have))
+			continue;
+		struct change *change =
+			plan_add(planning->plan, CHANGE_ROUTE_REMOVE, one ? one->name : "", have->link_index, NULL);
+		if (!change)
+			return -ENOMEM;
+		change->route = have->route;
+	}
+	return error;
+}

@@ -1,0 +1,116 @@
+// MTU, MAC, up and down of links, in the order in which the kernel takes them.
+// SPDX-License-Identifier: Apache-2.0
+#include "netconf/plan-parts.h"
+
+#include <errno.h>
+
+bool plan_is_up_at_end(const struct plan_link *link)
+{
+	switch (link->declaration->activation) {
+	case ACTIVATION_UP:
+		return !link->parent || plan_is_up_at_end(link->parent); // a VLAN cannot be up on one that is down
+	case ACTIVATION_MANUAL:
+		return link->is_up;
+	case ACTIVATION_OFF:
+		break;
+	}
+	return false;
+}
+
+static bool is_bond_port(const struct plan_link *link)
+{
+	return link->master && link->master->declaration->kind == DECLARATION_BOND;
+}
+
+static uint32_t mtu_before(const struct plan_link *link)
+{
+	return link->have ? link->have->mtu : 0;
+}
+
+// What the link has when all is done; 0: what the kernel gives a new one.
+static uint32_t mtu_at_end(const struct plan_link *link)
+{
+	if (link->declaration->mtu)
+		return link->declaration->mtu;
+	if (link->have)
+		return link->have->mtu;
+	return link->parent ? mtu_at_end(link->parent) : 0;
+}
+
+// The bond gives its MTU to its ports, whatever they had.
+static bool gets_bond_mtu(const struct plan_link *link)
+{
+	uint32_t mtu = is_bond_port(link) ? link->master->declaration->mtu : 0;
+	return is_bond_port(link) && (link->takes_mtu || (mtu && mtu != mtu_before(link->master)));
+}
+
+// 0: nothing to do
+static uint32_t wanted_mtu(const struct plan_link *link)
+{
+	if (link->declaration->mtu) {
+		uint32_t now = gets_bond_mtu(link) ? mtu_at_end(link->master) : mtu_before(link);
+		return now != link->declaration->mtu ? link->declaration->mtu : 0;
+	}
+	// a VLAN is made with the MTU that its parent has then, and does not grow with it
+	if (link->have || !link->parent)
+		return 0;
+	return mtu_at_end(link->parent) != mtu_before(link->parent) ? mtu_at_end(link->parent) : 0;
+}
+
+static bool shrinks(const struct plan_link *link, uint32_t mtu)
+{
+	return mtu && mtu < mtu_before(link) && !is_bond_port(link);
+}
+
+static bool needs_mac(const struct plan_link *link)
+{
+	const struct declaration *declaration = link->declaration;
+	if (!declaration->has_mac || is_bond_port(link)) // those have the bond's
+		return false;
+	return !link->have || link->is_lost_mac || !link->have->has_mac || memcmp(link->have->mac, declaration->mac, 6) != 0;
+}
+
+// VLANs before what they stand on.
+static int plan_shrinks(struct planning *planning)
+{
+	for (size_t i = planning->claims.n; i-- > 0;) {
+		const struct plan_link *link = planning->order[i];
+		uint32_t mtu = wanted_mtu(link);
+		if (!shrinks(link, mtu))
+			continue;
+		struct change *change = plan_add_to(planning, CHANGE_LINK_SET, link);
+		if (!change)
+			return -ENOMEM;
+		change->set.mtu = mtu;
+	}
+	return 0;
+}
+
+static int plan_set(struct planning *planning, const struct plan_link *link)
+{
+	uint32_t mtu = wanted_mtu(link);
+	bool set_mtu = mtu && !shrinks(link, mtu), set_mac = needs_mac(link), will_be_up = plan_is_up_at_end(link);
+	bool up = will_be_up && !link->is_up, down = link->declaration->activation == ACTIVATION_OFF && link->is_up;
+	if (down)
+		plan_cycle(planning, link);
+	if (!set_mtu && !set_mac && !up && !down)
+		return 0;
+	struct change *change = plan_add_to(planning, CHANGE_LINK_SET, link);
+	if (!change)
+		return -ENOMEM;
+	change->set.mtu = set_mtu ? mtu : 0;
+	change->set.up = up;
+	change->set.down = down;
+	change->set.has_mac = set_mac;
+	if (set_mac)
+		memcpy(change->set.mac, link->declaration->mac, sizeof(change->set.mac));
+	return 0;
+}
+
+int plan_settings(struct planning *planning)
+{
+	int error = plan_shrinks(planning);
+	for (size_t i = 0; error == 0 && i < planning->claims.n; i++)
+		error = plan_set(planning, planning->order[i]);
+	return error;
+}

@@ -1,0 +1,402 @@
+// Trials on a network that is a file: whatever moment the power goes or the program is killed, what stands in the end is
+// the last confirmed network or the new one.
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/time.h"
+#include "netconf/trial.h"
+
+#include <errno.h>
+#include <sys/wait.h>
+
+#define OLD "network: {version: 2, dummy-devices: {old: {}}}\n"
+#define NEW "network: {version: 2, dummy-devices: {new: {}}}\n"
+enum { KILLED = 9, HOUR_SEC = 3600 };
+
+struct machine { // the double: the network is the id of its one link, in a file that a power cut empties
+	char folder[64];
+	struct netconf_options options;
+	struct trial trial;
+	unsigned n_steps, kill_at; // the process ends before step @kill_at; 0: never
+	bool fail_apply, fail_restore;
+};
+
+// --- the double ---
+
+static const char *kernel_path(const struct machine *machine)
+{
+	static char path[128];
+	(void)snprintf(path, sizeof(path), "%s/kernel", machine->folder);
+	return path;
+}
+
+static void step(const struct trial *trial)
+{
+	struct machine *machine = trial->user;
+	if (++machine->n_steps == machine->kill_at)
+		_exit(KILLED);
+}
+
+static void set_kernel(const struct machine *machine, const char *text)
+{
+	assert_int_equal(file_write_volatile(kernel_path(machine), text, strlen(text), 0600, NULL), 0);
+}
+
+static void expect_kernel(const struct machine *machine, const char *wanted)
+{
+	AUTO_FREE char *text = NULL;
+	assert_int_equal(file_read(kernel_path(machine), 1 << 10, &text, NULL, NULL), 0);
+	assert_string_equal(text, wanted);
+}
+
+static int remember(const struct trial *trial, struct network *tried, struct journal *ret, struct diag *reterr)
+{
+	step(trial);
+	ret->before = NULL;
+	return file_read(kernel_path(trial->user), 1 << 10, &ret->before, NULL, reterr);
+}
+
+static int apply(const struct trial *trial, struct network *network, size_t *ret_n_changes, struct diag *reterr)
+{
+	struct machine *machine = trial->user;
+	step(trial);
+	set_kernel(machine, "between");
+	if (machine->fail_apply && str_equal(network->declarations[0].id, "new"))
+		return diag_set(reterr, -EBUSY, "new", "the kernel says no");
+	step(trial);
+	set_kernel(machine, network->n ? network->declarations[0].id : "");
+	step(trial);
+	if (ret_n_changes)
+		*ret_n_changes = 1;
+	return 0;
+}
+
+static int stands(const struct trial *trial, struct network *network, struct diag *reterr)
+{
+	AUTO_FREE char *text = NULL;
+	int error = file_read(kernel_path(trial->user), 1 << 10, &text, NULL, reterr);
+	return error < 0 ? error : str_equal(text, network->declarations[0].id);
+}
+
+static int restore(const struct trial *trial, const struct journal *journal, struct diag *reterr)
+{
+	struct machine *machine = trial->user;
+	if (machine->fail_restore)
+		return diag_set(reterr, -EIO, "", "the kernel says no again");
+	step(trial);
+	set_kernel(machine, "between");
+	step(trial);
+	set_kernel(machine, journal->before);
+	step(trial);
+	return 0;
+}
+
+static const struct trial_steps steps = {remember, apply, stands, restore};
+
+// --- the machine ---
+
+static struct network *decode(const char *document)
+{
+	struct network *network = NULL;
+	assert_int_equal(trial_decode(&(struct trial){0}, document, &network, NULL), 0);
+	return network;
+}
+
+static int lock(const struct machine *machine)
+{
+	int fd = -1;
+	assert_int_equal(trial_lock(&machine->trial, 0, &fd, NULL), 0);
+	return fd;
+}
+
+static int begin(const struct machine *machine, const char *document, uint64_t timeout_sec, struct diag *reterr)
+{
+	CLEANUP(network_freep) struct network *network = decode(document);
+	AUTO_CLOSE int lock_fd = lock(machine);
+	size_t n = 0;
+	uint64_t deadline_usec = timeout_sec ? time_boot_usec() + timeout_sec * USEC_PER_SEC : 0;
+	return trial_begin(&machine->trial, lock_fd, document, network, deadline_usec, &n, reterr);
+}
+
+static int confirm(const struct machine *machine, uint64_t later_sec, struct diag *reterr)
+{
+	AUTO_CLOSE int lock_fd = lock(machine);
+	return trial_confirm(&machine->trial, lock_fd, time_boot_usec() + later_sec * USEC_PER_SEC, reterr);
+}
+
+static int recover(const struct machine *machine, uint64_t later_sec, struct diag *reterr)
+{
+	AUTO_CLOSE int lock_fd = lock(machine);
+	return trial_recover(&machine->trial, lock_fd, time_boot_usec() + later_sec * USEC_PER_SEC, reterr);
+}
+
+static int revert(const struct machine *machine, struct diag *reterr)
+{
+	AUTO_CLOSE int lock_fd = lock(machine);
+	return trial_revert(&machine->trial, lock_fd, reterr);
+}
+
+static enum trial_standing look(const struct machine *machine)
+{
+	return trial_look(&machine->trial, time_boot_usec(), NULL);
+}
+
+// A machine with OLD confirmed and applied.
+static int machine_new(void **state)
+{
+	struct machine *machine = calloc(1, sizeof(*machine));
+	*state = machine;
+	(void)snprintf(machine->folder, sizeof(machine->folder), "/tmp/hearth-trial-XXXXXX");
+	if (!machine || !mkdtemp(machine->folder))
+		return -1;
+	machine->options.run_folder = machine->folder;
+	machine->trial = (struct trial){.folder = machine->folder, .who = "test", .boot_id = "first", .options = &machine->options,
+		.steps = &steps, .user = machine};
+	set_kernel(machine, "");
+	if (begin(machine, OLD, 0, NULL) < 0 || confirm(machine, 0, NULL) < 0)
+		return -1;
+	machine->n_steps = 0;
+	return 0;
+}
+
+static int machine_free(void **state)
+{
+	struct machine *machine = *state;
+	AUTO_FREE char *command = str_format("rm -rf '%s'", machine->folder);
+	int error = system(command);
+	free(machine);
+	return error;
+}
+
+static void cut_power(struct machine *machine)
+{
+	machine->trial.boot_id = "second";
+	set_kernel(machine, "");
+}
+
+static void expect_confirmed(const struct machine *machine, const char *wanted)
+{
+	AUTO_FREE char *confirmed = trial_confirmed(&machine->trial);
+	assert_string_equal(confirmed, wanted);
+}
+
+// --- cases ---
+
+static void confirmed_network_stands(void **state)
+{
+	struct machine *machine = *state;
+	assert_int_equal(begin(machine, NEW, 30, NULL), 0);
+	assert_int_equal(look(machine), TRIAL_WAITS);
+	expect_confirmed(machine, OLD);
+	assert_int_equal(confirm(machine, 0, NULL), 0);
+	assert_int_equal(look(machine), TRIAL_NONE);
+	assert_int_equal(recover(machine, HOUR_SEC, NULL), 0);
+	expect_kernel(machine, "new");
+	expect_confirmed(machine, NEW);
+}
+
+static void unconfirmed_network_is_undone_in_time(void **state)
+{
+	struct machine *machine = *state;
+	struct diag diag = {0};
+	assert_int_equal(begin(machine, NEW, 30, NULL), 0);
+	assert_int_equal(recover(machine, 29, NULL), 0);
+	expect_kernel(machine, "new"); // somebody waits for it
+	assert_int_equal(confirm(machine, 31, &diag), -ETIME);
+	assert_int_equal(recover(machine, 31, &diag), 1);
+	assert_non_null(strstr(diag.message, "that test tried at "));
+	expect_kernel(machine, "old");
+	expect_confirmed(machine, OLD);
+	assert_int_equal(look(machine), TRIAL_NONE);
+}
+
+static void revert_undoes_at_once(void **state)
+{
+	struct machine *machine = *state;
+	struct diag diag = {0};
+	assert_int_equal(begin(machine, NEW, 30, NULL), 0);
+	assert_int_equal(revert(machine, NULL), 1);
+	expect_kernel(machine, "old");
+	assert_int_equal(revert(machine, &diag), -ENOENT);
+	assert_string_equal(diag.message, "no network is on trial");
+	assert_int_equal(confirm(machine, 0, NULL), -ENOENT);
+}
+
+static void one_trial_at_a_time(void **state)
+{
+	struct machine *machine = *state;
+	struct diag diag = {0};
+	assert_int_equal(begin(machine, NEW, 30, NULL), 0);
+	assert_int_equal(begin(machine, OLD, 30, &diag), -EBUSY);
+	assert_string_equal(diag.message, "another network is on trial: confirm or revert it first");
+	assert_int_equal(begin(machine, OLD, 0, NULL), -EBUSY);
+	expect_kernel(machine, "new");
+	AUTO_CLOSE int lock_fd = lock(machine);
+	int second = -1;
+	assert_int_equal(trial_lock(&machine->trial, 0, &second, NULL), -EWOULDBLOCK);
+}
+
+static void network_that_fails_is_undone(void **state)
+{
+	struct machine *machine = *state;
+	struct diag diag = {0};
+	machine->fail_apply = true;
+	assert_int_equal(begin(machine, NEW, 30, &diag), -EBUSY);
+	assert_string_equal(diag_text(&diag), "new: the kernel says no");
+	expect_kernel(machine, "old");
+	assert_int_equal(look(machine), TRIAL_NONE);
+}
+
+static void undoing_that_fails_is_said_and_done_later(void **state)
+{
+	struct machine *machine = *state;
+	struct diag diag = {0};
+	machine->fail_apply = machine->fail_restore = true;
+	assert_int_equal(begin(machine, NEW, 30, &diag), -EBUSY);
+	assert_string_equal(diag_text(&diag), "new: the kernel says no; undoing it failed, too: the kernel says no again");
+	assert_int_equal(look(machine), TRIAL_WAITS);
+	machine->fail_restore = false;
+	assert_int_equal(revert(machine, NULL), 1);
+	expect_kernel(machine, "old");
+}
+
+static void power_cut_leads_to_the_confirmed_network(void **state)
+{
+	struct machine *machine = *state;
+	assert_int_equal(begin(machine, NEW, 30, NULL), 0);
+	cut_power(machine);
+	assert_int_equal(look(machine), TRIAL_STALE);
+	assert_int_equal(recover(machine, 0, NULL), 1);
+	expect_kernel(machine, "old");
+}
+
+static void damaged_journal_leads_to_the_confirmed_network(void **state)
+{
+	struct machine *machine = *state;
+	AUTO_FREE char *path = str_format("%s/" JOURNAL_NAME, machine->folder);
+	AUTO_FREE char *aside = str_format("%s/" JOURNAL_NAME ".damaged-1", machine->folder);
+	struct diag diag = {0};
+	assert_int_equal(begin(machine, NEW, 30, NULL), 0);
+	assert_int_equal(file_write_volatile(path, "rubbish", 7, 0600, NULL), 0);
+	assert_int_equal(look(machine), TRIAL_DAMAGED);
+	assert_int_equal(recover(machine, 0, &diag), 1);
+	assert_non_null(strstr(diag.message, aside));
+	assert_true(file_exists(aside));
+	expect_kernel(machine, "old");
+	expect_confirmed(machine, OLD);
+}
+
+static void nothing_to_change_needs_no_journal(void **state)
+{
+	struct machine *machine = *state;
+	assert_int_equal(begin(machine, OLD, 0, NULL), 0);
+	assert_int_equal(machine->n_steps, 0);
+	assert_int_equal(look(machine), TRIAL_NONE);
+}
+
+// Runs the whole of a trial (or of an order) in a process that is killed before its @kill_at-th step.
+static bool killed(struct machine *machine, unsigned kill_at, uint64_t timeout_sec, bool confirms)
+{
+	int status;
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		machine->n_steps = 0;
+		machine->kill_at = kill_at;
+		if (begin(machine, NEW, timeout_sec, NULL) < 0)
+			_exit(1);
+		_exit((confirms ? confirm(machine, 0, NULL) : revert(machine, NULL)) < 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == KILLED));
+	return WEXITSTATUS(status) == KILLED;
+}
+
+static void expect_old_or_new_after_kills(struct machine *machine, uint64_t timeout_sec, bool confirms, bool power)
+{
+	unsigned n_kills = 0;
+	for (unsigned at = 1;; at++) {
+		set_kernel(machine, "old");
+		assert_int_equal(begin(machine, OLD, 0, NULL), 0);
+		AUTO_CLOSE int lock_fd = lock(machine);
+		assert_int_equal(trial_keep(&machine->trial, lock_fd, OLD, NULL), 0);
+		(void)close(TAKE_FD(lock_fd));
+		if (!killed(machine, at, timeout_sec, confirms))
+			break;
+		n_kills++;
+		machine->trial.boot_id = power ? "second" : "first";
+		if (power)
+			set_kernel(machine, "");
+		int recovered = recover(machine, HOUR_SEC, NULL);
+		assert_true(recovered >= 0);
+		// without a journal nothing was begun, and a start applies what is confirmed
+		expect_kernel(machine, power && recovered == 0 ? "" : "old");
+		expect_confirmed(machine, OLD);
+		assert_int_equal(look(machine), TRIAL_NONE);
+		machine->trial.boot_id = "first";
+	}
+	assert_in_range(n_kills, 4, 20);
+	expect_kernel(machine, confirms ? "new" : "old");
+	expect_confirmed(machine, confirms ? NEW : OLD);
+}
+
+static void kill_at_any_step_of_an_order(void **state)
+{
+	expect_old_or_new_after_kills(*state, 0, true, false);
+}
+
+static void kill_at_any_step_of_a_trial(void **state)
+{
+	expect_old_or_new_after_kills(*state, 30, true, false);
+}
+
+static void kill_at_any_step_of_undoing(void **state)
+{
+	expect_old_or_new_after_kills(*state, 30, false, false);
+}
+
+static void power_cut_at_any_step(void **state)
+{
+	expect_old_or_new_after_kills(*state, 30, false, true);
+}
+
+// The new document took the place of the confirmed one, and then it was killed.
+static void kill_between_the_rename_and_the_journal(void **state)
+{
+	struct machine *machine = *state;
+	AUTO_FREE char *tried = str_format("%s/" TRIAL_TRIED, machine->folder);
+	AUTO_FREE char *confirmed = str_format("%s/" TRIAL_CONFIRMED, machine->folder);
+	assert_int_equal(begin(machine, NEW, 30, NULL), 0);
+	assert_int_equal(file_replace(tried, confirmed, NULL), 0);
+	assert_int_equal(recover(machine, HOUR_SEC, NULL), 0);
+	expect_kernel(machine, "new");
+	expect_confirmed(machine, NEW);
+	assert_int_equal(look(machine), TRIAL_NONE);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, machine_new, machine_free)
+	const struct CMUnitTest tests[] = {
+		CASE(confirmed_network_stands),
+		CASE(unconfirmed_network_is_undone_in_time),
+		CASE(revert_undoes_at_once),
+		CASE(one_trial_at_a_time),
+		CASE(network_that_fails_is_undone),
+		CASE(undoing_that_fails_is_said_and_done_later),
+		CASE(power_cut_leads_to_the_confirmed_network),
+		CASE(damaged_journal_leads_to_the_confirmed_network),
+		CASE(nothing_to_change_needs_no_journal),
+		CASE(kill_at_any_step_of_an_order),
+		CASE(kill_at_any_step_of_a_trial),
+		CASE(kill_at_any_step_of_undoing),
+		CASE(power_cut_at_any_step),
+		CASE(kill_between_the_rename_and_the_journal),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,187 @@
+// A trial's steps on the real machine: the kernel, networkd's files, resolv.conf.
+// SPDX-License-Identifier: Apache-2.0
+#include "netconf/trial.h"
+
+#include "netconf/before.h"
+
+#include "base/file.h"
+#include "base/yaml.h"
+
+#include <errno.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+
+enum { MAX_RESOLV = 64 << 10 };
+
+static struct netconf_options options_of(const struct trial *trial)
+{
+	struct netconf_options options = trial->options ? *trial->options : (struct netconf_options){0};
+	if (!options.networkd_folder)
+		options.networkd_folder = "/run/systemd/network";
+	if (!options.resolv_conf)
+		options.resolv_conf = "/run/hearth/resolv.conf";
+	if (!options.run_folder)
+		options.run_folder = "/run/hearth";
+	return options;
+}
+
+// --- what was ---
+
+// The plan marks links that it changes as ours; those that were not are to lose that mark again.
+static int remember_strangers(const struct kernel *kernel, const struct network *tried, struct journal *ret)
+{
+	ret->strangers = calloc(tried->n + 1, sizeof(*ret->strangers));
+	if (!ret->strangers)
+		return -ENOMEM;
+	for (size_t i = 0; i < tried->n; i++) {
+		const struct kernel_link *one = kernel_link_by_name(kernel, tried->declarations[i].id);
+		if (!one || !one->kind[0] || str_equal(one->alias, HEARTH_ALIAS))
+			continue;
+		struct journal_stranger *stranger = &ret->strangers[ret->n_strangers++];
+		memcpy(stranger->name, one->name, sizeof(stranger->name));
+		memcpy(stranger->alias, one->alias, sizeof(stranger->alias));
+	}
+	return 0;
+}
+
+static int remember_files(const struct trial *trial, struct journal *ret, struct diag *reterr)
+{
+	struct netconf_options options = options_of(trial);
+	if (options.without_networkd)
+		return 0;
+	int error = networkd_read(options.networkd_folder, &ret->files, reterr);
+	if (error < 0)
+		return error;
+	ret->has_files = true;
+	error = file_read(options.resolv_conf, MAX_RESOLV, &ret->resolv, NULL, reterr);
+	return error == -ENOENT ? 0 : error;
+}
+
+static int remember(const struct trial *trial, struct network *tried, struct journal *ret, struct diag *reterr)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = NULL;
+	CLEANUP(network_freep) struct network *before = NULL;
+	AUTO_FREE char *key_folder = str_format("%s/" TRIAL_KEYS, trial_folder(trial));
+	if (!key_folder)
+		return -ENOMEM;
+	int error = kernel_read(KERNEL_LINKS | KERNEL_ADDRESSES | KERNEL_ROUTES | KERNEL_RULES, &kernel, reterr);
+	if (error == 0)
+		error = kernel_read_wireguard(kernel, reterr);
+	if (error == 0)
+		error = remember_strangers(kernel, tried, ret);
+	if (error == 0)
+		error = before_document(kernel, tried, key_folder, &ret->before, &before, reterr);
+	if (error == 0 && (error = file_make_folders(key_folder, 0700)) < 0)
+		return diag_set(reterr, error, key_folder, "cannot be made: %s", strerror(-error));
+	if (error == 0)
+		error = before_save_keys(before, kernel, reterr);
+	return error < 0 ? error : remember_files(trial, ret, reterr);
+}
+
+// --- trying ---
+
+static int apply(const struct trial *trial, struct network *network, size_t *ret_n_changes, struct diag *reterr)
+{
+	return netconf_apply(network, trial->options, ret_n_changes, reterr);
+}
+
+static int stands(const struct trial *trial, struct network *network, struct diag *reterr)
+{
+	CLEANUP(plan_freep) struct plan *plan = NULL;
+	int error = netconf_plan(network, trial->options, &plan, reterr);
+	return error < 0 ? error : plan_n_changes(plan) == 0;
+}
+
+// --- the way back ---
+
+static int restore_alias(struct netlink *netlink, const struct kernel_link *one, const char *alias, struct diag *reterr)
+{
+	struct ifinfomsg header = {.ifi_family = AF_UNSPEC, .ifi_index = one->index};
+	CLEANUP(nl_msgp) struct nl_msg *message = netlink_message(RTM_NEWLINK, 0, &header, sizeof(header));
+	if (!message || nla_put_string(message, IFLA_IFALIAS, alias) < 0)
+		return -ENOMEM;
+	return netlink_call(netlink, TAKE_PTR(message), reterr);
+}
+
+static int restore_aliases(const struct journal *journal, struct diag *reterr)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = NULL;
+	CLEANUP(netlink_freep) struct netlink *netlink = NULL;
+	int error = journal->n_strangers ? kernel_read(KERNEL_LINKS, &kernel, reterr) : 0;
+	for (size_t i = 0; error == 0 && i < journal->n_strangers; i++) {
+		const struct journal_stranger *stranger = &journal->strangers[i];
+		const struct kernel_link *one = kernel_link_by_name(kernel, stranger->name);
+		if (!one || !str_equal(one->alias, HEARTH_ALIAS))
+			continue;
+		if (!netlink)
+			error = netlink_open(NETLINK_ROUTE, &netlink, reterr);
+		if (error == 0)
+			error = restore_alias(netlink, one, stranger->alias, reterr);
+	}
+	return error;
+}
+
+static int restore_kernel(const struct trial *trial, const struct journal *journal, struct diag *reterr)
+{
+	CLEANUP(value_freep) struct value *value = NULL;
+	CLEANUP(network_freep) struct network *network = NULL;
+	struct netconf_options options = options_of(trial);
+	options.without_networkd = true; // its files are put back as they were
+	int error = yaml_parse(journal->before, strlen(journal->before), JOURNAL_MAX_BYTES, "journal", &value, reterr);
+	if (error == 0)
+		error = netconf_decode(value, &network, reterr);
+	if (error == 0)
+		error = netconf_apply(network, &options, NULL, reterr);
+	return error < 0 ? error : restore_aliases(journal, reterr);
+}
+
+static int restore_resolv(const struct journal *journal, const char *path, struct diag *reterr)
+{
+	if (journal->resolv)
+		return file_write_volatile(path, journal->resolv, strlen(journal->resolv), 0644, reterr);
+	int error = file_remove(path);
+	return error < 0 ? diag_set(reterr, error, path, "cannot be removed: %s", strerror(-error)) : 0;
+}
+
+// One of our files becomes @content (NULL: it goes); networkd owes a look at them before the first.
+static int restore_file(const struct netconf_options *options, const char *name, const char *content, bool *owed,
+	struct diag *reterr)
+{
+	int error = *owed ? 0 : networkd_owe(options->run_folder, reterr);
+	*owed = true;
+	return error < 0 ? error : networkd_write(options->networkd_folder, name, content, reterr);
+}
+
+static int restore_files(const struct trial *trial, const struct journal *journal, struct diag *reterr)
+{
+	CLEANUP(config_files_done) struct config_files now = {0};
+	struct netconf_options options = options_of(trial);
+	bool owed = false, restart = false;
+	int error = networkd_read(options.networkd_folder, &now, reterr);
+	for (size_t i = 0; error == 0 && i < now.n; i++) {
+		if (config_files_find(&journal->files, now.files[i].name))
+			continue;
+		restart |= str_equal(now.files[i].name, "../" NETWORKD_CONF);
+		error = restore_file(&options, now.files[i].name, NULL, &owed, reterr);
+	}
+	for (size_t i = 0; error == 0 && i < journal->files.n; i++) {
+		const struct config_file *before = &journal->files.files[i], *there = config_files_find(&now, before->name);
+		if (there && str_equal(there->content, before->content))
+			continue;
+		restart |= str_equal(before->name, "../" NETWORKD_CONF);
+		error = restore_file(&options, before->name, before->content, &owed, reterr);
+	}
+	if (error == 0 && networkd_owes(options.run_folder))
+		error = networkd_tell(options.run_folder, restart, reterr);
+	if (error == -ENOTCONN) // no D-Bus: the next apply tells it
+		error = 0;
+	return error < 0 ? error : restore_resolv(journal, options.resolv_conf, reterr);
+}
+
+static int restore(const struct trial *trial, const struct journal *journal, struct diag *reterr)
+{
+	int error = restore_kernel(trial, journal, reterr);
+	return error < 0 || !journal->has_files ? error : restore_files(trial, journal, reterr);
+}
+
+const struct trial_steps trial_kernel = {.remember = remember, .apply = apply, .stands = stands, .restore = restore};

@@ -1,0 +1,319 @@
+// The order of writing, doing and forgetting. What touches the machine is in trial-kernel.c.
+// SPDX-License-Identifier: Apache-2.0
+#include "netconf/trial.h"
+
+#include "base/crypto.h"
+#include "base/file.h"
+#include "base/time.h"
+#include "base/yaml.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+enum { LOCK_POLL_USEC = 20000 };
+#define STATE_PARENT "/state/hearth" // there on a Hearth node only
+
+struct trial_path {
+	char text[512];
+};
+
+static struct trial_path path_of(const struct trial *trial, const char *name)
+{
+	struct trial_path path;
+	(void)snprintf(path.text, sizeof(path.text), "%s/%s", trial_folder(trial), name); // a cut one does not exist
+	return path;
+}
+
+static const struct trial_steps *steps_of(const struct trial *trial)
+{
+	return trial->steps ? trial->steps : &trial_kernel;
+}
+
+const char *trial_default_folder(void)
+{
+	return file_exists(STATE_PARENT) ? STATE_PARENT "/net" : "/var/lib/hearth/net";
+}
+
+const char *trial_folder(const struct trial *trial)
+{
+	return trial->folder ? trial->folder : trial_default_folder();
+}
+
+int trial_decode(const struct trial *trial, const char *document, struct network **ret, struct diag *reterr)
+{
+	CLEANUP(value_freep) struct value *value = NULL;
+	if (trial->decode)
+		return trial->decode(document, ret, trial->user, reterr);
+	int error = yaml_parse(document, strlen(document), TRIAL_MAX_DOCUMENT, "stored network", &value, reterr);
+	return error < 0 ? error : netconf_decode(value, ret, reterr);
+}
+
+static void digest(const char *document, char ret_hex[static SHA256_HEX + 1])
+{
+	uint8_t hash[SHA256_BYTES];
+	sha256(document, strlen(document), hash);
+	hex_encode(hash, sizeof(hash), ret_hex);
+}
+
+static int boot_id(const struct trial *trial, char ret[static 37], struct diag *reterr)
+{
+	AUTO_FREE char *text = NULL;
+	if (trial->boot_id) {
+		(void)snprintf(ret, 37, "%s", trial->boot_id);
+		return 0;
+	}
+	int error = file_read("/proc/sys/kernel/random/boot_id", 64, &text, NULL, reterr);
+	if (error == 0)
+		(void)snprintf(ret, 37, "%.*s", (int)strcspn(text, "\n"), text);
+	return error;
+}
+
+int trial_lock(const struct trial *trial, uint64_t wait_usec, int *ret_lock_fd, struct diag *reterr)
+{
+	const char *folder = trial->options && trial->options->run_folder ? trial->options->run_folder : "/run/hearth";
+	AUTO_FREE char *path = str_format("%s/net.lock", folder);
+	if (!path)
+		return -ENOMEM;
+	(void)mkdir(folder, 0755); // mostly there; open() tells what is wrong
+	AUTO_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return diag_set(reterr, -errno, path, "cannot be opened: %s", strerror(errno));
+	for (uint64_t end_usec = time_boot_usec() + wait_usec; flock(fd, LOCK_EX | LOCK_NB) < 0;) {
+		if (errno == EINTR)
+			continue;
+		if (errno != EWOULDBLOCK)
+			return diag_set(reterr, -errno, path, "cannot be locked: %s", strerror(errno));
+		if (time_boot_usec() >= end_usec)
+			return diag_set(reterr, -EWOULDBLOCK, path, "another hearth-net, or hearthd, is at work");
+		(void)usleep(LOCK_POLL_USEC); // too short or too long: the time is looked at again
+	}
+	*ret_lock_fd = TAKE_FD(fd);
+	return 0;
+}
+
+// --- documents ---
+
+static char *load_document(const struct trial *trial, const char *name, struct diag *reterr)
+{
+	char *text = NULL;
+	return file_load_checked(path_of(trial, name).text, TRIAL_MAX_DOCUMENT, &text, NULL, reterr) == 0 ? text : NULL;
+}
+
+char *trial_confirmed(const struct trial *trial)
+{
+	return load_document(trial, TRIAL_CONFIRMED, NULL);
+}
+
+static int save_document(const struct trial *trial, const char *name, const char *document, struct diag *reterr)
+{
+	int error = file_make_folders(trial_folder(trial), 0700);
+	if (error < 0)
+		return diag_set(reterr, error, trial_folder(trial), "cannot be made: %s", strerror(-error));
+	return file_save_checked(path_of(trial, name).text, document, strlen(document), 0600, reterr);
+}
+
+int trial_keep(const struct trial *trial, int lock_fd, const char *document, struct diag *reterr)
+{
+	AUTO_FREE char *confirmed = trial_confirmed(trial);
+	return str_equal(confirmed, document) ? 0 : save_document(trial, TRIAL_CONFIRMED, document, reterr);
+}
+
+// Copies of keys: they may go once no journal needs them.
+static void forget_keys(const struct trial *trial)
+{
+	DIR *dir = opendir(path_of(trial, TRIAL_KEYS).text);
+	for (struct dirent *entry; dir && (entry = readdir(dir));)
+		if (entry->d_name[0] != '.')
+			(void)unlinkat(dirfd(dir), entry->d_name, 0); // else the next trial overwrites or removes it
+	if (dir)
+		(void)closedir(dir); // it was only read
+}
+
+// The journal goes: what there is stands.
+static int forget(const struct trial *trial, struct diag *reterr)
+{
+	int error = journal_remove(trial_folder(trial));
+	if (error < 0)
+		return diag_set(reterr, error, path_of(trial, JOURNAL_NAME).text, "cannot be removed: %s", strerror(-error));
+	forget_keys(trial);
+	(void)unlink(path_of(trial, TRIAL_TRIED).text); // without a journal it says nothing, and the next one replaces it
+	return 0;
+}
+
+// --- standing ---
+
+static enum trial_standing standing_of(const struct trial *trial, const struct journal *journal, uint64_t now_usec)
+{
+	char now_boot_id[37];
+	bool is_this_boot = boot_id(trial, now_boot_id, NULL) == 0 && str_equal(now_boot_id, journal->boot_id);
+	return is_this_boot && now_usec < journal->deadline_usec ? TRIAL_WAITS : TRIAL_STALE;
+}
+
+enum trial_standing trial_look(const struct trial *trial, uint64_t now_usec, struct journal *ret_journal)
+{
+	CLEANUP(journal_done) struct journal journal = {0};
+	int error = journal_peek(trial_folder(trial), &journal);
+	if (error == -ENOENT)
+		return TRIAL_NONE;
+	if (error < 0)
+		return TRIAL_DAMAGED;
+	enum trial_standing standing = standing_of(trial, &journal, now_usec);
+	if (ret_journal) {
+		*ret_journal = journal;
+		journal = (struct journal){0};
+	}
+	return standing;
+}
+
+// Was it confirmed, and the program ended before it could remove the journal?
+static bool is_confirmed(const struct trial *trial, const struct journal *journal)
+{
+	char hex[SHA256_HEX + 1];
+	AUTO_FREE char *confirmed = trial_confirmed(trial);
+	if (!confirmed || file_exists(path_of(trial, TRIAL_TRIED).text))
+		return false;
+	digest(confirmed, hex);
+	return str_equal(hex, journal->tried);
+}
+
+// --- undoing ---
+
+static int apply_confirmed(const struct trial *trial, struct diag *reterr)
+{
+	AUTO_FREE char *confirmed = trial_confirmed(trial);
+	CLEANUP(network_freep) struct network *network = NULL;
+	if (!confirmed && !trial->decode)
+		return 0; // there never was one: what a start without Hearth has is right
+	int error = trial_decode(trial, confirmed ? confirmed : "", &network, reterr);
+	return error < 0 ? error : steps_of(trial)->apply(trial, network, NULL, reterr);
+}
+
+static int undo(const struct trial *trial, const struct journal *journal, struct diag *reterr)
+{
+	char now_boot_id[37];
+	int error = boot_id(trial, now_boot_id, reterr);
+	if (error == 0 && str_equal(now_boot_id, journal->boot_id))
+		error = steps_of(trial)->restore(trial, journal, reterr);
+	// the confirmed network knows links that were not there, and is all there is after a power cut
+	if (error == 0)
+		error = apply_confirmed(trial, reterr);
+	return error < 0 ? error : forget(trial, reterr);
+}
+
+int trial_revert(const struct trial *trial, int lock_fd, struct diag *reterr)
+{
+	CLEANUP(journal_done) struct journal journal = {0};
+	int error = journal_load(trial_folder(trial), &journal, reterr);
+	if (error == -ENOENT)
+		return diag_set(reterr, -ENOENT, "", "no network is on trial");
+	if (error == -EBADMSG) {
+		struct diag damaged = reterr ? *reterr : (struct diag){0};
+		error = apply_confirmed(trial, reterr);
+		if (error == 0)
+			error = forget(trial, reterr);
+		if (error == 0 && reterr)
+			*reterr = damaged;
+		return error < 0 ? error : 1;
+	}
+	if (error < 0)
+		return error;
+	if (is_confirmed(trial, &journal))
+		return forget(trial, reterr);
+	error = undo(trial, &journal, reterr);
+	return error < 0 ? error : 1;
+}
+
+int trial_recover(const struct trial *trial, int lock_fd, uint64_t now_usec, struct diag *reterr)
+{
+	CLEANUP(journal_done) struct journal journal = {0};
+	char when[32];
+	enum trial_standing standing = trial_look(trial, now_usec, &journal);
+	if (standing == TRIAL_NONE || standing == TRIAL_WAITS)
+		return 0;
+	struct diag diag = {0};
+	int result = trial_revert(trial, lock_fd, &diag);
+	if (result == 1 && !diag.message[0])
+		(void)diag_set(&diag, 0, "", "the network that %s tried at %s was never confirmed and is undone", journal.who,
+			time_format_utc(journal.wall_sec, when));
+	if (reterr && diag.message[0])
+		*reterr = diag;
+	return result;
+}
+
+// --- trying ---
+
+static int write_down(const struct trial *trial, const char *document, struct network *network, uint64_t deadline_usec,
+	struct diag *reterr)
+{
+	CLEANUP(journal_done) struct journal journal = {.wall_sec = time_wall_msec() / 1000, .deadline_usec = deadline_usec};
+	(void)snprintf(journal.who, sizeof(journal.who), "%s", trial->who);
+	digest(document, journal.tried);
+	int error = boot_id(trial, journal.boot_id, reterr);
+	if (error == 0)
+		error = save_document(trial, TRIAL_TRIED, document, reterr);
+	if (error == 0)
+		error = steps_of(trial)->remember(trial, network, &journal, reterr);
+	return error < 0 ? error : journal_save(trial_folder(trial), &journal, reterr);
+}
+
+int trial_begin(const struct trial *trial, int lock_fd, const char *document, struct network *network,
+	uint64_t deadline_usec, size_t *ret_n_changes, struct diag *reterr)
+{
+	struct diag diag = {0};
+	if (trial_look(trial, time_boot_usec(), NULL) == TRIAL_WAITS)
+		return diag_set(reterr, -EBUSY, "", "another network is on trial: confirm or revert it first");
+	int error = trial_recover(trial, lock_fd, time_boot_usec(), reterr);
+	if (error < 0)
+		return error;
+	error = steps_of(trial)->stands(trial, network, reterr);
+	if (error < 0)
+		return error;
+	if (error == 1 && deadline_usec == 0) { // nothing to undo
+		*ret_n_changes = 0;
+		return 0;
+	}
+	error = write_down(trial, document, network, deadline_usec, reterr);
+	if (error < 0)
+		return error;
+	error = steps_of(trial)->apply(trial, network, ret_n_changes, reterr);
+	if (error == 0)
+		return 0;
+	if (deadline_usec == 0) { // a person's order: as much as can stand shall stand
+		if (forget(trial, &diag) < 0 && reterr && !reterr->message[0])
+			*reterr = diag;
+		return error;
+	}
+	int undone = trial_revert(trial, lock_fd, &diag);
+	if (undone < 0 && reterr) {
+		struct diag first = *reterr;
+		(void)diag_set(reterr, error, "", "%s; undoing it failed, too: %s", first.message, diag_text(&diag));
+		diag_prefix(reterr, first.where);
+	}
+	return error;
+}
+
+int trial_confirm(const struct trial *trial, int lock_fd, uint64_t now_usec, struct diag *reterr)
+{
+	CLEANUP(journal_done) struct journal journal = {0};
+	char hex[SHA256_HEX + 1];
+	int error = journal_load(trial_folder(trial), &journal, reterr);
+	if (error == -ENOENT)
+		return diag_set(reterr, -ENOENT, "", "no network is on trial");
+	if (error < 0)
+		return error;
+	if (is_confirmed(trial, &journal))
+		return forget(trial, reterr);
+	if (journal.deadline_usec && standing_of(trial, &journal, now_usec) == TRIAL_STALE)
+		return diag_set(reterr, -ETIME, "", "too late: the time of this trial is over, and it is undone");
+	AUTO_FREE char *document = load_document(trial, TRIAL_TRIED, reterr);
+	if (!document)
+		return -EBADMSG;
+	digest(document, hex);
+	if (!str_equal(hex, journal.tried))
+		return diag_set(reterr, -EBADMSG, path_of(trial, TRIAL_TRIED).text, "is not the document that was tried");
+	error = file_replace(path_of(trial, TRIAL_TRIED).text, path_of(trial, TRIAL_CONFIRMED).text, reterr);
+	return error < 0 ? error : forget(trial, reterr);
+}

@@ -1,0 +1,81 @@
+// Confirm or roll back: a network is applied on trial, and stands only once somebody confirms it. Before the first change
+// the state that was is written down (journal.h); whoever finds a journal that nobody waits for undoes the change. So
+// after a kill or a power cut at any moment the machine has the last confirmed network or the new one.
+//
+// In the folder: `journal` while something is on trial, `tried` the document on trial, `confirmed` the last one that was
+// confirmed, `keys/` copies of the WireGuard keys the journal's document needs. Whether a network proves itself is the
+// caller's to decide, and so is keeping the deadline: nothing here waits.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "netconf/journal.h"
+#include "netconf/network.h"
+
+#define TRIAL_CONFIRMED "confirmed-network"
+#define TRIAL_TRIED "tried-network"
+#define TRIAL_KEYS "keys"
+enum { TRIAL_MAX_DOCUMENT = 16 << 20 };
+
+struct trial;
+/* What touches the machine. trial_kernel is the real one; tests have their own. */
+struct trial_steps {
+	/* Fill in @ret what was: before, strangers, files, resolv. May write key copies into the folder. */
+	int (*remember)(const struct trial *trial, struct network *tried, struct journal *ret, struct diag *reterr);
+	int (*apply)(const struct trial *trial, struct network *network, size_t *ret_n_changes, struct diag *reterr);
+	/* 1: @network is what is there already. */
+	int (*stands)(const struct trial *trial, struct network *network, struct diag *reterr);
+	// Make the state of @journal so again; it may be half there.
+	int (*restore)(const struct trial *trial, const struct journal *journal, struct diag *reterr);
+};
+extern const struct trial_steps trial_kernel;
+
+struct trial { // all borrowed
+	const char *folder;  // NULL: trial_default_folder()
+	const char *who;     // "hearth-net"
+	const char *boot_id; // NULL: the kernel's
+	const struct netconf_options *options; // NULL: all defaults
+	const struct trial_steps *steps;       // NULL: trial_kernel
+	/* A stored document becomes a network. NULL: netconf_decode() of it. An agent that lays documents over what it knows
+	 * of first contact does that here; "" is then first contact alone. */
+	int (*decode)(const char *document, struct network **ret, void *user, struct diag *reterr);
+	void *user;
+};
+// On STATE of a Hearth node, else in /var/lib/hearth.
+const char *trial_default_folder(void);
+const char *trial_folder(const struct trial *trial);
+int trial_decode(const struct trial *trial, const char *document, struct network **ret, struct diag *reterr);
+
+/* One at a time: whoever changes the network or the journal holds the lock. Every function below takes @lock_fd as the
+ * proof. -EWOULDBLOCK: somebody has it (after @wait_usec). The kernel opens the lock when the holder dies. */
+int trial_lock(const struct trial *trial, uint64_t wait_usec, int *ret_lock_fd, struct diag *reterr);
+
+enum trial_standing {
+	TRIAL_NONE,    // nothing on trial
+	TRIAL_WAITS,   // somebody still waits for its confirmation
+	TRIAL_STALE,   // it is over: to be undone
+	TRIAL_DAMAGED, // the journal cannot be read
+};
+/* What is on trial, without a change to anything; @ret_journal (may be NULL) is filled with WAITS and STALE. Whether the
+ * program of a journal without a deadline still lives tells the lock: who holds it here is not that program. */
+enum trial_standing trial_look(const struct trial *trial, uint64_t now_usec, struct journal *ret_journal);
+
+/* Put @document (of which @network was made) on trial until @deadline_usec (CLOCK_BOOTTIME; 0: for as long as this
+ * program lives). What is stale is undone first. When it returns 0 the change is made and journalled, or nothing had to
+ * change (*ret_n_changes 0; confirm all the same).
+ * -EBUSY: another one is on trial. Any other failure: undone, unless reterr says that this failed as well; without a
+ * deadline it is a person's order, and as much as can stand stands, the last confirmed network remaining it. */
+int trial_begin(const struct trial *trial, int lock_fd, const char *document, struct network *network,
+	uint64_t deadline_usec, size_t *ret_n_changes, struct diag *reterr);
+/* What is on trial is the confirmed network from now on. -ENOENT: nothing is on trial; -ETIME: too late, it is undone
+ * (soon). */
+int trial_confirm(const struct trial *trial, int lock_fd, uint64_t now_usec, struct diag *reterr);
+/* @document is the confirmed one, without a trial: it is what stands. Written only when it differs. */
+int trial_keep(const struct trial *trial, int lock_fd, const char *document, struct diag *reterr);
+/* Undo now. 1: undone; 0: it was confirmed already, only the journal was left. -ENOENT: nothing is on trial. After another
+ * failure the journal stays: call again. */
+int trial_revert(const struct trial *trial, int lock_fd, struct diag *reterr);
+/* At a start: undo what is stale. After a power cut, when the kernel has nothing any more, or with a damaged journal (which
+ * is set aside), that is to apply the last confirmed network. 1: undone, reterr says what and why; 0: nothing to do. */
+int trial_recover(const struct trial *trial, int lock_fd, uint64_t now_usec, struct diag *reterr);
+// The last confirmed document; NULL: there is none. The caller frees.
+char *trial_confirmed(const struct trial *trial);
