@@ -65,8 +65,10 @@ static int refuse(const struct declaration *declaration, struct diag *reterr, co
 static int validate_delay(struct declaration *declaration, const char *key, uint32_t miimon, struct diag *reterr)
 {
 	uint32_t delay = value_of(declaration, key);
-	if (delay == 0) {
-		leave_out(declaration, LINK_OPTION_BOND, key); // what it has anyway
+	if (!link_options_have(&declaration->options, position(LINK_OPTION_BOND, key)))
+		return 0;
+	if (miimon == 0 && delay == 0) {
+		leave_out(declaration, LINK_OPTION_BOND, key); // what it has anyway, and the kernel refuses to hear it
 		return 0;
 	}
 	if (miimon == 0)

@@ -17,6 +17,7 @@ struct line {
 };
 struct diff {
 	const struct kernel *kernel;
+	const struct plan *plan;
 	struct line *lines;
 	char (*groups)[IFNAMSIZ];
 	size_t n_lines, n_groups;
@@ -161,10 +162,23 @@ static void put_options(struct diff *diff, const struct change *change, const st
 	}
 }
 
+// Does a later change make it a port again? A bond's mode changes without ports: they leave and come back.
+static bool comes_back(const struct diff *diff, const struct change *change)
+{
+	const struct plan *plan = diff->plan;
+	for (const struct change *later = change + 1; later < plan->changes + plan->n; later++)
+		if (later->type == CHANGE_LINK_MASTER && str_equal(later->name, change->name))
+			return true;
+	return false;
+}
+
 static void put_master(struct diff *diff, const struct change *change, const struct kernel_link *have)
 {
-	if (have && have->master_index)
-		put(diff, KERNEL, change->name, "port of: %s", name_of(diff, have->master_index));
+	const char *old = have && have->master_index ? name_of(diff, have->master_index) : "";
+	if (str_equal(old, change->master.name) || (!change->master.name[0] && comes_back(diff, change)))
+		return;
+	if (old[0])
+		put(diff, KERNEL, change->name, "port of: %s", old);
 	if (change->master.name[0])
 		put(diff, DOCUMENT, change->name, "port of: %s", change->master.name);
 }
@@ -371,10 +385,10 @@ static int compare_lines(const void *a, const void *b)
 	return one->position < other->position ? -1 : 1;
 }
 
-static bool diff_make(struct diff *diff, const struct network *network, const struct plan *plan)
+static bool diff_make(struct diff *diff, const struct network *network)
 {
-	for (size_t i = 0; i < plan->n && !diff->failed; i++)
-		put_change(diff, &plan->changes[i]);
+	for (size_t i = 0; i < diff->plan->n && !diff->failed; i++)
+		put_change(diff, &diff->plan->changes[i]);
 	put_missing(diff, network);
 	if (diff->n_lines)
 		qsort(diff->lines, diff->n_lines, sizeof(*diff->lines), compare_lines);
@@ -383,10 +397,10 @@ static bool diff_make(struct diff *diff, const struct network *network, const st
 
 char *diff_text(const struct network *network, const struct kernel *kernel, const struct plan *plan)
 {
-	CLEANUP(diff_done) struct diff diff = {.kernel = kernel};
+	CLEANUP(diff_done) struct diff diff = {.kernel = kernel, .plan = plan};
 	AUTO_FREE char *text = NULL;
 	size_t n_text = 0;
-	FILE *out = diff_make(&diff, network, plan) ? open_memstream(&text, &n_text) : NULL;
+	FILE *out = diff_make(&diff, network) ? open_memstream(&text, &n_text) : NULL;
 	if (!out)
 		return NULL;
 	if (diff.n_lines)
@@ -402,9 +416,9 @@ char *diff_text(const struct network *network, const struct kernel *kernel, cons
 
 char *diff_json(const struct network *network, const struct kernel *kernel, const struct plan *plan)
 {
-	CLEANUP(diff_done) struct diff diff = {.kernel = kernel};
+	CLEANUP(diff_done) struct diff diff = {.kernel = kernel, .plan = plan};
 	struct json_out out = {0};
-	if (!diff_make(&diff, network, plan))
+	if (!diff_make(&diff, network))
 		return NULL;
 	json_out_array_begin(&out);
 	for (size_t i = 0; i < diff.n_lines; i++) {

@@ -250,8 +250,8 @@ static int decode_route(struct kernel *kernel, const struct nlmsghdr *message)
 	struct route *inner = &route.route;
 	inner->table = header->rtm_table;
 	(void)get_u32(fields[RTA_TABLE], &inner->table); // absent: the 8 bits of the header
-	bool is_group = header->rtm_type == RTN_MULTICAST || header->rtm_type == RTN_ANYCAST;
-	if (inner->table == RT_TABLE_LOCAL || (is_group && header->rtm_protocol == RTPROT_KERNEL))
+	bool is_local = inner->table == RT_TABLE_LOCAL || header->rtm_type == RTN_MULTICAST || header->rtm_type == RTN_ANYCAST;
+	if (is_local && header->rtm_protocol == RTPROT_KERNEL) // comes and goes with addresses
 		return 0;
 	inner->type = header->rtm_type;
 	inner->scope = family == AF_INET ? header->rtm_scope : RT_SCOPE_UNIVERSE;

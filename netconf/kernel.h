@@ -66,8 +66,9 @@ int kernel_read(unsigned what, struct kernel **ret, struct diag *reterr);
 /* The WireGuard devices of all links of that kind. Without the right to read them (-EPERM) they stay absent; the others
  * are read all the same and the first failure is returned. */
 int kernel_read_wireguard(struct kernel *kernel, struct diag *reterr);
-/* Take one RTM_NEWLINK, RTM_NEWADDR, RTM_NEWROUTE or RTM_NEWRULE into @kernel; others, multicast, cached and local routes are
- * skipped (multicast: the kernel's own). @message is inside memory of message->nlmsg_len bytes. 0; -EBADMSG; -ENOMEM. */
+/* Take one RTM_NEWLINK, RTM_NEWADDR, RTM_NEWROUTE or RTM_NEWRULE into @kernel. Skipped: other messages, cached routes, and
+ * the local and multicast routes that the kernel makes itself. @message is inside memory of message->nlmsg_len bytes.
+ * 0; -EBADMSG; -ENOMEM. */
 int kernel_decode(struct kernel *kernel, const struct nlmsghdr *message);
 void kernel_sort(struct kernel *kernel);
 

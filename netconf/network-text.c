@@ -427,23 +427,14 @@ static uint8_t default_scope(const struct route *route)
 	}
 }
 
-// In a VRF a route that names no table is in the VRF's.
-static bool is_in_vrf(const struct network *network, const struct declaration *declaration)
+// Is the table worth a line? 0: nothing was said. In a VRF it always is: there it is not the one people think of.
+static bool says_table(const struct network *network, const struct declaration *declaration, const struct route *route)
 {
-	for (size_t i = 0; i < network->n; i++) {
-		const struct declaration *vrf = &network->declarations[i];
-		if (vrf->kind != DECLARATION_VRF)
-			continue;
-		if (vrf == declaration)
-			return true;
-		for (size_t j = 0; j < vrf->n_ports; j++)
-			if (str_equal(vrf->ports[j], declaration->id))
-				return true;
-	}
-	return false;
+	uint32_t usual = network_default_table(network, declaration, route->type);
+	return route->table && (route->table != usual || (usual != RT_TABLE_MAIN && usual != RT_TABLE_LOCAL));
 }
 
-static void put_route(const struct place *at, const struct route *route, bool in_vrf)
+static void put_route(const struct place *at, const struct route *route, bool has_table)
 {
 	char text[ADDRESS_TEXT];
 	bool is_default = route->destination.prefix == 0 && route->gateway.family;
@@ -456,7 +447,7 @@ static void put_route(const struct place *at, const struct route *route, bool in
 		put_text(&element, "from", ip_format(&route->source, text));
 	if (route->metric != (route->destination.ip.family == AF_INET6 ? 1024 : 0))
 		put_number(&element, "metric", route->metric);
-	if (route->table && (in_vrf || route->table != RT_TABLE_MAIN)) // 0: nothing was said
+	if (has_table)
 		put_number(&element, "table", route->table);
 	if (route->on_link)
 		put_bool(&element, "on-link", true);
@@ -505,11 +496,10 @@ static int body_text(const struct network *network, const struct declaration *de
 	put_kind(&at, declaration);
 	put_link(&at, declaration);
 	put_port_options(&at, network, declaration);
-	bool in_vrf = declaration->n_routes && is_in_vrf(network, declaration);
 	if (declaration->n_routes)
 		put_list(&at, "routes", declaration->n_routes);
 	for (size_t i = 0; i < declaration->n_routes; i++)
-		put_route(&at, &declaration->routes[i], in_vrf);
+		put_route(&at, &declaration->routes[i], says_table(network, declaration, &declaration->routes[i]));
 	if (declaration->n_rules)
 		put_list(&at, "routing-policy", declaration->n_rules);
 	for (size_t i = 0; i < declaration->n_rules; i++)

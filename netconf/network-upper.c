@@ -3,6 +3,7 @@
 #include "netconf/network-validate.h"
 
 #include <errno.h>
+#include <linux/rtnetlink.h>
 
 // --- ports ---
 
@@ -58,6 +59,18 @@ static bool has_port(const struct declaration *master, const char *id)
 		if (str_equal(master->ports[i], id))
 			return true;
 	return false;
+}
+
+uint32_t network_default_table(const struct network *network, const struct declaration *declaration,
+	uint8_t route_type)
+{
+	for (size_t i = 0; i < network->n; i++) {
+		const struct declaration *vrf = &network->declarations[i];
+		if (vrf->kind == DECLARATION_VRF && (vrf == declaration || has_port(vrf, declaration->id)))
+			return vrf->vrf_table;
+	}
+	bool is_local = route_type == RTN_LOCAL || route_type == RTN_BROADCAST || route_type == RTN_ANYCAST;
+	return is_local ? RT_TABLE_LOCAL : RT_TABLE_MAIN;
 }
 
 // path-cost and port-priority of the bridge join what the port says of itself.

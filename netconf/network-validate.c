@@ -26,17 +26,16 @@ static int compare_located(const void *a, const void *b)
 	return order;
 }
 
-// The table of what says none, as networkd chooses it: the link's VRF, else what the kind of route belongs to.
+// What says no table gets one.
 static int complete_tables(const struct network *network, struct declaration *declaration, struct diag *reterr)
 {
-	const struct declaration *master = declaration->master ? network_find(network, declaration->master) : NULL;
-	const struct declaration *vrf = declaration->kind == DECLARATION_VRF ? declaration
-				      : master && master->kind == DECLARATION_VRF ? master : NULL;
+	uint32_t main_table = network_default_table(network, declaration, RTN_UNICAST);
+	uint32_t local_table = network_default_table(network, declaration, RTN_LOCAL);
 	for (size_t i = 0; i < declaration->n_routes; i++) {
 		struct route *route = &declaration->routes[i];
 		bool is_local = route->type == RTN_LOCAL || route->type == RTN_BROADCAST || route->type == RTN_ANYCAST;
 		if (route->table == 0)
-			route->table = vrf ? vrf->vrf_table : is_local ? RT_TABLE_LOCAL : RT_TABLE_MAIN;
+			route->table = is_local ? local_table : main_table;
 		if (declaration->kind == DECLARATION_VRF && route->table != declaration->vrf_table)
 			return diag_set(reterr, -EINVAL, declaration->routes_where[i],
 				"vrfs.%s.routes[%zu].table: must be the VRF's own, %u, not %u", declaration->id, i,

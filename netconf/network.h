@@ -107,6 +107,10 @@ const struct declaration *network_find(const struct network *network, const char
 /* Decode one more document into @network (zeroed at first). After a failure only network_free() is allowed. */
 int network_decode(struct network *network, const struct value *netplan, struct diag *reterr);
 int network_validate(struct network *network, struct diag *reterr); // across definitions; sorts peers
+/* The table of a route that says none, as networkd chooses it: that of the VRF the link is in (or is), else what the type
+ * belongs to. Goes by the VRFs' `interfaces`, so it needs no network_validate(). @route_type: RTN_*. */
+uint32_t network_default_table(const struct network *network, const struct declaration *declaration,
+	uint8_t route_type);
 int network_load_keys(struct network *network, struct diag *reterr); // the key files it names
 // May @name be the name of a network link, and is it plain enough for file names and configuration lines?
 bool link_name_valid(const char *name);

@@ -75,12 +75,13 @@ void show_routes(struct show *show)
 
 // --- rules ---
 
+// Does it send packets of that table somewhere, or is it the VRF of the table?
 static bool declares_table(const struct declaration *declaration, uint32_t table)
 {
 	if (declaration->kind == DECLARATION_VRF)
 		return declaration->vrf_table == table;
 	for (size_t i = 0; i < declaration->n_routes; i++)
-		if (declaration->routes[i].table == table)
+		if (declaration->routes[i].table == table && route_needs_link(&declaration->routes[i]))
 			return true;
 	return false;
 }

@@ -90,6 +90,15 @@ static void a_link_shows_both_sides(void **state)
 		     "+  state: down\n");
 }
 
+static void a_port_that_leaves_and_comes_back_is_no_difference(void **state)
+{
+	struct kernel kernel = {0};
+	struct change changes[] = {change_of(CHANGE_LINK_MASTER, "eth0", 2, ETH0), change_of(CHANGE_LINK_MASTER, "eth0", 2, ETH0)};
+	(void)snprintf(changes[1].master.name, sizeof(changes[1].master.name), "bond0");
+	diff_of(&kernel, changes, 2, "");
+	diff_of(&kernel, changes, 1, HEAD " eth0:\n-  port of: bond0\n");
+}
+
 static void a_link_that_is_made_anew_shows_what_it_was(void **state)
 {
 	struct kernel kernel = {0};
@@ -233,6 +242,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_does_not_differ_is_empty),
 		cmocka_unit_test(a_link_shows_both_sides),
+		cmocka_unit_test(a_port_that_leaves_and_comes_back_is_no_difference),
 		cmocka_unit_test(a_link_that_is_made_anew_shows_what_it_was),
 		cmocka_unit_test(options_are_in_the_documents_words),
 		cmocka_unit_test(addresses_and_routes_stand_with_their_link),

@@ -345,6 +345,23 @@ static void a_metric_that_is_nobodys_is_marked(void **state)
 	assert_true(kernel->routes[1].has_other_metrics);
 }
 
+static void local_routes_are_read_unless_the_kernel_made_them(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = kernel_of(route_message());
+	for (int i = 0; i < 4; i++) {
+		struct nl_msg *message = route_message();
+		struct rtmsg *header = nlmsg_data(nlmsg_hdr(message));
+		header->rtm_protocol = i & 1 ? RTPROT_KERNEL : HEARTH_PROTOCOL;
+		header->rtm_type = i & 2 ? RTN_MULTICAST : RTN_LOCAL;
+		header->rtm_table = i & 2 ? RT_TABLE_MAIN : RT_TABLE_LOCAL;
+		take(kernel, message);
+	}
+	assert_int_equal(kernel->n_routes, 3);
+	assert_int_equal(kernel->routes[1].route.type, RTN_LOCAL);
+	assert_int_equal(kernel->routes[2].route.type, RTN_MULTICAST);
+	assert_int_equal(kernel->routes[2].protocol, HEARTH_PROTOCOL);
+}
+
 static void an_address_with_a_far_end_is_marked(void **state)
 {
 	CLEANUP(kernel_freep) struct kernel *kernel = kernel_of(address_message("10.0.0.1", "10.0.0.1"));
@@ -590,6 +607,7 @@ int main(void)
 		cmocka_unit_test(options_of_another_width_are_not_read),
 		cmocka_unit_test(a_route_has_its_metrics),
 		cmocka_unit_test(a_metric_that_is_nobodys_is_marked),
+		cmocka_unit_test(local_routes_are_read_unless_the_kernel_made_them),
 		cmocka_unit_test(an_address_with_a_far_end_is_marked),
 		cmocka_unit_test(a_rule_is_read_whole),
 		cmocka_unit_test(a_rule_for_all_has_neither_source_nor_destination),

@@ -9,6 +9,8 @@
 #include "base/yaml.h"
 #include "netconf/network-text.h"
 
+#include <dirent.h>
+
 static struct network *decodes(const char *yaml)
 {
 	CLEANUP(value_freep) struct value *document = NULL;
@@ -241,6 +243,30 @@ static void the_default_network_says_what_its_match_means(void **state)
 	assert_true(again->declarations[0].dhcp4);
 }
 
+// All that tests/netplan/ has to show that a document is taken.
+static void every_configuration_comes_back(void **state)
+{
+	DIR *folder = opendir(TEST_SOURCE_DIR "/tests/netplan");
+	size_t n = 0;
+	assert_non_null(folder);
+	for (struct dirent *entry; (entry = readdir(folder));) {
+		CLEANUP(value_freep) struct value *document = NULL;
+		CLEANUP(network_freep) struct network *network = NULL;
+		struct diag diag = {0};
+		if (!str_equal(strrchr(entry->d_name, '.'), ".yaml"))
+			continue;
+		AUTO_FREE char *path = str_format("%s/tests/netplan/%s", TEST_SOURCE_DIR, entry->d_name);
+		if (yaml_load(path, 0, &document, &diag) < 0 || netconf_decode(document, &network, &diag) < 0)
+			fail_msg("%s: %s", entry->d_name, diag_text(&diag));
+		AUTO_FREE char *once = network_text(network);
+		AUTO_FREE char *twice = text_of(once);
+		assert_string_equal(once, twice);
+		n++;
+	}
+	closedir(folder);
+	assert_true(n >= 60);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,6 +277,7 @@ int main(void)
 		cmocka_unit_test(what_is_made_of_others_is_written_whole),
 		cmocka_unit_test(texts_are_quoted_so_that_they_stay_texts),
 		cmocka_unit_test(what_is_no_text_becomes_the_sign_for_that),
+		cmocka_unit_test(every_configuration_comes_back),
 		cmocka_unit_test(the_default_network_says_what_its_match_means),
 	};
 	return cmocka_run_group_tests_name("network-text", tests, NULL, NULL);

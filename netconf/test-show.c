@@ -644,6 +644,10 @@ static void everything_a_route_can_say_comes_back(void **state)
 	assert_int_equal(ip_parse("10.0.0.2", &route->route.source), 0);
 	route = has_route(kernel, 2, "fd00::/8", NULL, RTPROT_STATIC);
 	route->route.metric = 5;
+	route = has_route(kernel, 2, "10.4.0.0/16", NULL, RTPROT_STATIC);
+	route->route.type = RTN_LOCAL;
+	route->route.scope = RT_SCOPE_HOST;
+	route->route.table = RT_TABLE_LOCAL;
 	has_route(kernel, 2, "10.2.0.0/16", NULL, RTPROT_STATIC);
 	route = has_route(kernel, 0, "10.3.0.0/16", NULL, HEARTH_PROTOCOL);
 	route->route.type = RTN_BLACKHOLE;
@@ -662,7 +666,9 @@ static void everything_a_route_can_say_comes_back(void **state)
 			   "      - to: 10.3.0.0/16\n"
 			   "        type: blackhole\n"
 			   "      - to: \"fd00::/8\"\n"
-			   "        metric: 5\n");
+			   "        metric: 5\n"
+			   "      - to: 10.4.0.0/16\n"
+			   "        type: local\n");
 }
 
 static void a_route_of_a_vrfs_port_may_be_in_another_table(void **state)
