@@ -227,8 +227,8 @@ static int decode_route(struct declaration *declaration, const struct value *ite
 	if ((route.gateway.family && route.gateway.family != route.destination.ip.family) ||
 		(route.source.family && route.source.family != route.destination.ip.family))
 		return netplan_refuse(item, reterr, "%s: to, via and from must be of one address family", what);
-	if (!route_needs_link(&route) && route.gateway.family)
-		return netplan_refuse(item, reterr, "%s: a %s route has no via", what, route_type_word(route.type));
+	if (!route_needs_link(&route)) // netplan takes a via here, the kernel knows none
+		route.gateway = (struct ip){0};
 	route_complete(&route, scope != NULL);
 	return add_route(declaration, &route, item);
 }

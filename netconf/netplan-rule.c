@@ -56,8 +56,9 @@ static int decode_rule(const struct value *item, const char *what, struct rule *
 		return error;
 	if (!ret->family)
 		return netplan_refuse(item, reterr, "%s: needs from or to", what);
-	if (tos & ~(ret->family == AF_INET ? 0x1eu : 0xffu)) // the kernel's own rule
-		return netplan_refuse(service, reterr, "%s: the kernel takes only the bits of 30 in IPv4, not %u", path, tos);
+	if (tos & 3) // inet_validate_dscp()
+		return netplan_refuse(service, reterr, "%s: must be a multiple of 4 (the kernel takes no ECN bits), not %u", path,
+			tos);
 	ret->tos = (uint8_t)tos;
 	ret->has_priority = value_find(item, "priority") != NULL;
 	return 0;

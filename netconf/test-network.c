@@ -54,8 +54,6 @@ static void documents_are_refused_by_name_and_place(void **state)
 			"of one address family"},
 		{"version: 2\nethernets:\n  eth0: {routes: [{to: 10.0.0.0/8, via: gw}]}\n", "3:41", "not \"gw\""},
 		{"version: 2\nethernets:\n  eth0: {routes: [{to: 10.0.0.0/8, type: thrown}]}\n", "3:42", "not \"thrown\""},
-		{"version: 2\nethernets:\n  eth0: {routes: [{to: 10.0.0.0/8, type: blackhole, via: 10.0.0.1}]}\n", "3:19",
-			"a blackhole route has no via"},
 		{"version: 2\nethernets:\n  a: {routes: [{to: 10.0.0.0/8}]}\n  b: {routes: [{to: 10.0.0.0/8}]}\n", "4:16",
 			"are those of the route at 3:16 (a)"},
 		{"version: 2\nethernets:\n  lan: {set-name: lan0}\n", "3:8", "set-name needs match"},

@@ -97,21 +97,41 @@ static int end_trial(const struct trial *trial, bool confirm, struct diag *reter
 	return confirm ? trial_confirm(trial, lock_fd, time_boot_usec(), reterr) : trial_revert(trial, lock_fd, reterr);
 }
 
-// Until somebody confirms or reverts it here or elsewhere, or the guard does.
-static int wait_for_end(const struct trial *trial, struct guard *guard, struct diag *reterr)
+static bool is_over(const struct trial *trial, uint64_t deadline_usec)
+{
+	CLEANUP(journal_done) struct journal journal = {0};
+	enum trial_standing standing = trial_look(trial, time_boot_usec(), &journal);
+	return standing == TRIAL_NONE || journal.deadline_usec != deadline_usec;
+}
+
+static int revert_as_guard(const struct trial *trial, struct diag *reterr)
+{
+	int result = end_trial(trial, false, reterr);
+	return result == 1 ? GUARD_UNDONE : result == 0 || result == -ENOENT ? GUARD_IDLE : GUARD_FAILED;
+}
+
+// Until somebody confirms or reverts it here or elsewhere, or the guard does; without one that is our own work.
+static int wait_for_end(const struct trial *trial, struct guard *guard, uint64_t deadline_usec, struct diag *reterr)
 {
 	bool person = has_person();
-	for (;;) {
+	for (int status = -1;;) {
 		bool confirm = key_pressed(person);
 		if (confirm || stop_asked) {
 			int error = end_trial(trial, confirm && !stop_asked, reterr);
 			if (error < 0 && error != -ENOENT && error != -ETIME)
 				return error; // the guard undoes it in time
-			return guard_ended(guard, true);
+			if (status < 0)
+				status = guard_ended(guard, true);
+			return status == GUARD_KILLED ? GUARD_IDLE : status;
 		}
-		int status = guard_ended(guard, false);
-		if (status >= 0)
+		if (status < 0)
+			status = guard_ended(guard, false);
+		if (status >= 0 && status != GUARD_KILLED)
 			return status;
+		if (status == GUARD_KILLED && is_over(trial, deadline_usec))
+			return GUARD_IDLE;
+		if (status == GUARD_KILLED && time_boot_usec() >= deadline_usec)
+			return revert_as_guard(trial, reterr);
 	}
 }
 
@@ -161,7 +181,7 @@ int run_try(const struct arguments *arguments)
 		printf("undone in %llu s unless you %srun `hearth-net confirm`\n", (unsigned long long)arguments->timeout_sec,
 			has_person() ? "press Enter here, or " : "");
 	(void)fflush(stdout);
-	int status = wait_for_end(trial, &guard, &diag);
+	int status = wait_for_end(trial, &guard, deadline_usec, &diag);
 	return status < 0 ? fail(&diag, status) : tell_end(arguments, document, status);
 }
 

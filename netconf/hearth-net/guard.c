@@ -138,7 +138,7 @@ int guard_ended(struct guard *guard, bool wait)
 	while (pid < 0 && errno == EINTR);
 	if (pid == 0)
 		return -1;
-	return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : GUARD_FAILED;
+	return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : GUARD_KILLED;
 }
 
 int guard_end(struct guard *guard)

@@ -16,10 +16,11 @@ enum { // exit status of the guard
 	GUARD_IDLE = 0, // nothing was to be done: confirmed, or undone by somebody else
 	GUARD_UNDONE,
 	GUARD_FAILED,
+	GUARD_KILLED, // not by itself: it has undone nothing
 };
 /* @lock_fd is held by both from now on, until one of them unlocks it. @deadline_usec 0: undo only when the caller dies. */
 int guard_start(const struct trial *trial, int lock_fd, uint64_t deadline_usec, struct guard *ret, struct diag *reterr);
 void guard_applied(struct guard *guard); // the change is made: from now on only the deadline counts
-int guard_end(struct guard *guard);      // nothing is left to guard; its exit status
+int guard_end(struct guard *guard); // nothing is left to guard; its exit status
 // Has it ended? Its exit status, or -1.
 int guard_ended(struct guard *guard, bool wait);

@@ -1,12 +1,28 @@
 // fuzzes: netconf
-// A netplan document from anywhere: decoded, validated, matched against a small kernel, planned and rendered.
+// A netplan document from anywhere: decoded, validated, written back (which must mean the same), matched against a small
+// kernel, planned and rendered.
 // SPDX-License-Identifier: Apache-2.0
 #include "base/yaml.h"
+#include "netconf/network-text.h"
 #include "netconf/plan.h"
 
 #include <linux/if_arp.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
+
+static void write_back(const struct network *network)
+{
+	CLEANUP(value_freep) struct value *document = NULL;
+	CLEANUP(network_freep) struct network *again = NULL;
+	AUTO_FREE char *text = network_text(network), *text_again = NULL;
+	if (!text)
+		abort();
+	if (yaml_parse(text, strlen(text), 8 << 20, "again", &document, NULL) == 0 &&
+		netconf_decode(document, &again, NULL) == 0)
+		text_again = network_text(again);
+	if (!str_equal(text, text_again))
+		abort(); // what was taken is not what was written
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 {
@@ -27,6 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 			abort(); // refused without a reason
 		return 0;
 	}
+	write_back(network);
 	struct plan_input input = {.network = network, .kernel = &kernel, .has_files = true, .files = &none};
 	if (plan_make(&input, &plan, &diag) == 0) {
 		free(plan_text(plan));

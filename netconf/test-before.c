@@ -1,0 +1,162 @@
+// The document that a change is undone by says what show leaves out because it is usual.
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/yaml.h"
+#include "netconf/before.h"
+
+#include <linux/if_arp.h>
+#include <sys/stat.h>
+
+#define KEYS "/tmp/hearth-before-keys"
+
+static struct network *wants(const char *yaml)
+{
+	CLEANUP(value_freep) struct value *document = NULL;
+	struct network *network = NULL;
+	struct diag diag = {0};
+	if (yaml_parse(yaml, strlen(yaml), 0, "n.yaml", &document, &diag) < 0 ||
+		netconf_decode(document, &network, &diag) < 0)
+		fail_msg("%s", diag_text(&diag));
+	return network;
+}
+
+static struct kernel_link *add_link(struct kernel *kernel, const char *name, const char *kind, uint32_t flags)
+{
+	struct kernel_link *one = &kernel->links[kernel->n_links++];
+	*one = (struct kernel_link){.index = (int)kernel->n_links + 1, .type = ARPHRD_ETHER, .mtu = 1500, .flags = flags,
+		.carrier = true, .has_mac = true, .mac = {0x52, 0x54, 0, 0, 0, (uint8_t)kernel->n_links}};
+	(void)snprintf(one->name, sizeof(one->name), "%s", name);
+	(void)snprintf(one->kind, sizeof(one->kind), "%s", kind);
+	if (!kind[0]) {
+		one->has_permanent_mac = true;
+		memcpy(one->permanent_mac, one->mac, sizeof(one->mac));
+	}
+	return one;
+}
+
+static struct kernel *empty(void)
+{
+	struct kernel *kernel = calloc(1, sizeof(*kernel));
+	kernel->links = calloc(8, sizeof(*kernel->links));
+	kernel->addresses = calloc(8, sizeof(*kernel->addresses));
+	return kernel;
+}
+
+static void add_address(struct kernel *kernel, int link_index, const char *text, uint8_t protocol)
+{
+	struct kernel_address *added = &kernel->addresses[kernel->n_addresses++];
+	*added = (struct kernel_address){.link_index = link_index, .protocol = protocol, .flags = 0x80}; // permanent
+	assert_int_equal(address_parse(text, true, &added->address), 0);
+}
+
+static struct network *before_of(struct kernel *kernel, const char *tried_yaml)
+{
+	CLEANUP(network_freep) struct network *tried = wants(tried_yaml);
+	AUTO_FREE char *document = NULL;
+	struct network *before = NULL;
+	struct diag diag = {0};
+	kernel_sort(kernel);
+	if (before_document(kernel, tried, KEYS, &document, &before, &diag) < 0)
+		fail_msg("%s", diag_text(&diag));
+	network_free(before);
+	return wants(document); // what the journal has is the text
+}
+
+static void usual_mtu_and_state_are_said(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = empty();
+	add_link(kernel, "eth0", "", IFF_UP);
+	add_link(kernel, "eth1", "", 0); // down and bare: show does not know it
+	CLEANUP(network_freep) struct network *before =
+		before_of(kernel, "ethernets: {eth0: {mtu: 9000}, eth1: {mtu: 9000, addresses: [10.0.0.1/24]}}");
+	const struct declaration *first = network_find(before, "eth0"), *second = network_find(before, "eth1");
+	assert_non_null(first);
+	assert_int_equal(first->mtu, 1500);
+	assert_int_equal(first->activation, ACTIVATION_UP);
+	assert_non_null(second);
+	assert_int_equal(second->mtu, 1500);
+	assert_int_equal(second->activation, ACTIVATION_OFF);
+	assert_int_equal(second->n_addresses, 0);
+}
+
+static void link_of_a_container_counts_once_it_is_named(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = empty();
+	int named = add_link(kernel, "veth0", "veth", IFF_UP)->index;
+	int ours = add_link(kernel, "veth1", "veth", IFF_UP)->index;
+	int other = add_link(kernel, "veth2", "veth", IFF_UP)->index;
+	add_address(kernel, named, "10.0.0.1/24", 0);
+	add_address(kernel, ours, "10.1.0.1/24", HEARTH_PROTOCOL);
+	add_address(kernel, other, "10.2.0.1/24", 0);
+	CLEANUP(network_freep) struct network *before = before_of(kernel, "ethernets: {veth0: {addresses: [10.9.0.1/24]}}");
+	assert_int_equal(network_find(before, "veth0")->n_addresses, 1);
+	assert_int_equal(network_find(before, "veth1")->n_addresses, 1); // else it would be removed as not wanted
+	assert_null(network_find(before, "veth2"));
+}
+
+static void renamed_link_is_found_by_its_mac(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = empty();
+	add_link(kernel, "eth0", "", IFF_UP);
+	add_link(kernel, "eth1", "", IFF_UP);
+	CLEANUP(network_freep) struct network *before =
+		before_of(kernel, "ethernets: {up: {match: {macaddress: \"52:54:00:00:00:01\"}, set-name: wan0}}");
+	const struct declaration *renamed = network_find(before, "eth0");
+	assert_string_equal(renamed->match_mac, "52:54:00:00:00:01");
+	assert_string_equal(renamed->set_name, "eth0");
+	assert_null(network_find(before, "eth1")->set_name);
+}
+
+static void mac_is_said_when_the_tried_one_says_it(void **state)
+{
+	static const uint8_t mac[6] = {0x52, 0x54, 0, 0, 0, 1};
+	CLEANUP(kernel_freep) struct kernel *kernel = empty();
+	add_link(kernel, "eth0", "", IFF_UP);
+	CLEANUP(network_freep) struct network *before = before_of(kernel, "ethernets: {eth0: {macaddress: \"02:00:00:00:00:99\"}}");
+	assert_true(network_find(before, "eth0")->has_mac);
+	assert_memory_equal(network_find(before, "eth0")->mac, mac, sizeof(mac));
+}
+
+static void keys_are_copied_for_nobody_else(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = empty();
+	struct kernel_link *one = add_link(kernel, "wg0", "wireguard", IFF_UP);
+	one->has_mac = false;
+	one->type = ARPHRD_NONE;
+	one->mtu = 1420;
+	one->wireguard.present = true;
+	memset(one->wireguard.private_key, 0x48, sizeof(one->wireguard.private_key));
+	kernel_sort(kernel);
+	CLEANUP(network_freep) struct network *tried = wants("ethernets: {}"), *before = NULL;
+	AUTO_FREE char *document = NULL, *text = NULL;
+	struct stat st;
+	assert_int_equal(before_document(kernel, tried, KEYS, &document, &before, NULL), 0);
+	assert_null(strstr(document, "SEhISEhI")); // the key itself
+	assert_int_equal(file_make_folders(KEYS, 0700), 0);
+	assert_int_equal(before_save_keys(before, kernel, NULL), 0);
+	assert_int_equal(file_read(KEYS "/wg0.key", 100, &text, NULL, NULL), 0);
+	assert_string_equal(text, "SEhISEhISEhISEhISEhISEhISEhISEhISEhISEhISEg=");
+	assert_int_equal(stat(KEYS "/wg0.key", &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(network_load_keys(before, NULL), 0);
+	assert_int_equal(unlink(KEYS "/wg0.key"), 0);
+	assert_int_equal(rmdir(KEYS), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(usual_mtu_and_state_are_said),
+		cmocka_unit_test(link_of_a_container_counts_once_it_is_named),
+		cmocka_unit_test(renamed_link_is_found_by_its_mac),
+		cmocka_unit_test(mac_is_said_when_the_tried_one_says_it),
+		cmocka_unit_test(keys_are_copied_for_nobody_else),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
