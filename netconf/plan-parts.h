@@ -18,7 +18,8 @@ struct plan_link { // one claim
 	const struct plan_link *master, *parent; // NULL: none
 	size_t depth;    // above that of its master and its parent
 	bool is_up;      // after masters and options are as they shall be
-	bool is_lost_mac; // a bond that had no port for a moment
+	bool lets_ports_go; // a bond whose mode changes: they come back
+	bool is_lost_mac; // a bond that may have had no port for a moment
 	bool takes_mtu;  // a port that the plan puts into a bond: it has the bond's MTU then
 };
 struct planning {

@@ -114,7 +114,7 @@ static void find_needs(struct planning *planning, struct plan_link *link, struct
 		change->options.needs_down |= table[i].only_when_down && link->is_up;
 		change->options.needs_no_ports |= table[i].only_without_ports && has_ports(planning, link->have);
 	}
-	link->is_lost_mac = change->options.needs_no_ports;
+	link->lets_ports_go = link->is_lost_mac = change->options.needs_no_ports;
 	if (change->options.needs_down)
 		plan_cycle(planning, link);
 }
@@ -214,7 +214,7 @@ static bool leaves(const struct planning *planning, const struct kernel_link *po
 static const struct plan_link *must_return(const struct planning *planning, const struct kernel_link *port)
 {
 	const struct plan_link *master = claim_of(planning, kernel_link_by_index(planning->kernel, port->master_index));
-	return master && master->is_lost_mac ? master : NULL;
+	return master && master->lets_ports_go ? master : NULL;
 }
 
 static int plan_releases(struct planning *planning)
@@ -246,27 +246,38 @@ static bool is_port_of(const struct plan_link *link, const struct plan_link *mas
 	return link->have && master->have && link->have->master_index == master->have->index;
 }
 
+static int plan_join(struct planning *planning, struct plan_link *link)
+{
+	const struct plan_link *master = link->master;
+	bool joins = master && (!is_port_of(link, master) || must_return(planning, link->have));
+	int error = joins ? put_master(planning, link->have, link, master, link->is_up) : 0;
+	if (error == 0)
+		error = plan_port_options(planning, link, joins);
+	if (error < 0 || !joins)
+		return error;
+	bool leaves_bond = link->have && str_equal(link->have->port_kind, "bond");
+	if (leaves_bond)
+		link->is_up = false;
+	if (leaves_bond || master->declaration->kind != DECLARATION_BRIDGE ||
+		(link->have && str_equal(link->have->port_kind, "vrf")))
+		plan_cycle(planning, link);
+	if (master->declaration->kind == DECLARATION_BOND)
+		link->is_up = link->takes_mtu = true; // the bond brings it up
+	return 0;
+}
+
+// The ports of a bond before the bond itself; those of the same depth as declared.
 static int plan_joins(struct planning *planning)
 {
-	for (size_t i = planning->claims.n; i-- > 0;) { // the ports of a bond before the bond itself
-		struct plan_link *link = planning->order[i];
-		const struct plan_link *master = link->master;
-		bool joins = master && (!is_port_of(link, master) || must_return(planning, link->have));
-		int error = joins ? put_master(planning, link->have, link, master, link->is_up) : 0;
-		if (error == 0)
-			error = plan_port_options(planning, link, joins);
-		if (error < 0)
-			return error;
-		if (!joins)
-			continue;
-		bool leaves_bond = link->have && str_equal(link->have->port_kind, "bond");
-		if (leaves_bond)
-			link->is_up = false;
-		if (leaves_bond || master->declaration->kind != DECLARATION_BRIDGE ||
-			(link->have && str_equal(link->have->port_kind, "vrf")))
-			plan_cycle(planning, link);
-		if (master->declaration->kind == DECLARATION_BOND)
-			link->is_up = link->takes_mtu = true; // the bond brings it up
+	struct plan_link **order = planning->order;
+	for (size_t end = planning->claims.n, begin; end; end = begin) {
+		for (begin = end - 1; begin && order[begin - 1]->depth == order[end - 1]->depth;)
+			begin--;
+		for (size_t i = begin; i < end; i++) {
+			int error = plan_join(planning, order[i]);
+			if (error < 0)
+				return error;
+		}
 	}
 	return 0;
 }

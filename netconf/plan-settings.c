@@ -22,9 +22,12 @@ static bool is_bond_port(const struct plan_link *link)
 	return link->master && link->master->declaration->kind == DECLARATION_BOND;
 }
 
+// A new VLAN has that of what it stands on; 0: what the kernel gives a new link.
 static uint32_t mtu_before(const struct plan_link *link)
 {
-	return link->have ? link->have->mtu : 0;
+	if (link->have)
+		return link->have->mtu;
+	return link->parent ? mtu_before(link->parent) : 0;
 }
 
 // What the link has when all is done; 0: what the kernel gives a new one.
@@ -59,7 +62,7 @@ static uint32_t wanted_mtu(const struct plan_link *link)
 
 static bool shrinks(const struct plan_link *link, uint32_t mtu)
 {
-	return mtu && mtu < mtu_before(link) && !is_bond_port(link);
+	return mtu && link->have && mtu < link->have->mtu && !is_bond_port(link);
 }
 
 static bool needs_mac(const struct plan_link *link)

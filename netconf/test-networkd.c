@@ -98,6 +98,40 @@ static void our_virtual_links_are_taken_from_networkd_and_udev(void **state)
 		"[Match]\nOriginalName=hearth-api hearth0\n\n[Link]\nNamePolicy=keep\nMACAddressPolicy=none\n");
 }
 
+static void dhcp_on_a_vlan_on_a_bond_in_a_vrf_fills_the_vrfs_table(void **state)
+{
+	CLEANUP(config_files_done) struct config_files files = {0};
+	render("version: 2\nethernets: {eth0: {}}\nbonds: {bond0: {interfaces: [eth0]}}\n"
+	       "vlans: {v7: {id: 7, link: bond0, dhcp4: true, critical: true}}\nvrfs: {blue: {table: 100, interfaces: [v7]}}\n",
+		&files);
+	const char *vlan = content(&files, "10-hearth-v7.network"), *port = content(&files, "10-hearth-eth0.network");
+	assert_non_null(strstr(vlan, "\nDHCP=ipv4\n"));
+	assert_non_null(strstr(vlan, "\nKeepMaster=yes\nKeepConfiguration=yes\n"));
+	assert_non_null(strstr(vlan, "\n[IPv6AcceptRA]\nRouteTable=100\n"));
+	assert_non_null(strstr(strstr(vlan, "[DHCPv4]"), "\nRouteTable=100\n\n[DHCPv6]"));
+	assert_non_null(strstr(port, "[Network]\nDHCP=no\nLinkLocalAddressing=no\nIPv6AcceptRA=no\nLLDP=yes\nEmitLLDP=no\n"
+				     "KeepMaster=yes\n"));
+	assert_null(strstr(port, "[DHCPv4]"));
+	assert_non_null(strstr(content(&files, "10-hearth-blue.network"), "Unmanaged=yes"));
+	assert_non_null(strstr(content(&files, "10-hearth-virtual.link"), "OriginalName=bond0 v7 blue\n"));
+}
+
+static void a_hostname_with_a_line_break_makes_no_line(void **state)
+{
+	CLEANUP(network_freep) struct network *network = wants("version: 2\nethernets: {eth0: {dhcp4: true}}\n");
+	CLEANUP(kernel_freep) struct kernel *kernel = two_ports();
+	CLEANUP(claims_done) struct claims claims = {0};
+	CLEANUP(config_files_done) struct config_files files = {0}, good = {0};
+	struct diag diag = {0};
+	network->declarations[0].dhcp4_overrides.hostname = strdup("a\n[Match]");
+	assert_int_equal(claims_make(network, kernel, &claims, &diag), 0);
+	assert_int_equal(networkd_render(&claims, &files), 0);
+	assert_null(strstr(content(&files, "10-hearth-eth0.network"), "Hostname=a"));
+	str_set(&network->declarations[0].dhcp4_overrides.hostname, "a.example");
+	assert_int_equal(networkd_render(&claims, &good), 0);
+	assert_non_null(strstr(content(&good, "10-hearth-eth0.network"), "\nHostname=a.example\n"));
+}
+
 static void many_virtual_links_are_all_in_the_list(void **state)
 {
 	CLEANUP(config_files_done) struct config_files files = {0};
@@ -235,6 +269,8 @@ int main(void)
 		cmocka_unit_test(a_dhcp_port_gets_all_that_keeps_networkd_off_the_rest),
 		cmocka_unit_test(a_static_port_still_hears_lldp_but_asks_for_nothing),
 		cmocka_unit_test(our_virtual_links_are_taken_from_networkd_and_udev),
+		cmocka_unit_test(dhcp_on_a_vlan_on_a_bond_in_a_vrf_fills_the_vrfs_table),
+		cmocka_unit_test(a_hostname_with_a_line_break_makes_no_line),
 		cmocka_unit_test(many_virtual_links_are_all_in_the_list),
 		cmocka_unit_test(a_renamed_port_has_a_link_file_by_its_permanent_mac),
 		cmocka_unit_test(files_come_back_as_they_were_written),

@@ -172,7 +172,8 @@ static void what_is_ours_and_not_wanted_goes_last(void **state)
 	has_route(kernel, 2, "10.8.0.0/16", "10.9.9.1", 0, HEARTH_PROTOCOL);
 	plan_is(STATIC, kernel,
 		"eth0: add address 10.0.0.2/24\neth0: add route 0.0.0.0/0 via 10.0.0.1\n"
-		"eth0: remove route 10.8.0.0/16 via 10.9.9.1\neth0: remove address 10.9.9.9/24\nold0: remove the link\n");
+		"eth0: remove route 10.8.0.0/16 via 10.9.9.1 (stops traffic)\n"
+		"eth0: remove address 10.9.9.9/24 (stops traffic)\nold0: remove the link (stops traffic)\n");
 }
 
 static void a_new_gateway_replaces_the_route_in_one_step(void **state)
@@ -198,7 +199,7 @@ static void a_wider_ipv4_prefix_is_added_before_the_old_one_goes(void **state)
 	has_link(kernel, 2, "eth0", "");
 	has_address(kernel, 2, "10.0.0.2/16", HEARTH_PROTOCOL);
 	has_route(kernel, 2, "0.0.0.0/0", "10.0.0.1", 0, HEARTH_PROTOCOL);
-	plan_is(STATIC, kernel, "eth0: add address 10.0.0.2/24\neth0: remove address 10.0.0.2/16\n");
+	plan_is(STATIC, kernel, "eth0: add address 10.0.0.2/24\neth0: remove address 10.0.0.2/16 (stops traffic)\n");
 }
 
 static void a_wider_ipv6_prefix_needs_the_old_one_gone_first(void **state)
@@ -207,14 +208,14 @@ static void a_wider_ipv6_prefix_needs_the_old_one_gone_first(void **state)
 	has_link(kernel, 2, "eth0", "");
 	has_address(kernel, 2, "fd00::2/64", HEARTH_PROTOCOL);
 	plan_is("version: 2\nethernets:\n  eth0: {addresses: ['fd00::2/48']}\n", kernel,
-		"eth0: take off address fd00::2/64, its prefix changes\neth0: add address fd00::2/48\n");
+		"eth0: take off address fd00::2/64, its prefix changes (stops traffic)\neth0: add address fd00::2/48\n");
 }
 
 static void the_mesh_link_is_made_keyed_and_then_brought_up(void **state)
 {
 	plan_is(MESH, kernel_new(),
 		"hearth0: make a WireGuard link\nhearth0: set WireGuard key of /k port 51820\n"
-		"hearth0: set mtu 1420 up alias hearth\nhearth0: add address 10.66.0.11/16\n");
+		"hearth0: set mtu 1420 up\nhearth0: add address 10.66.0.11/16\n");
 }
 
 static void an_unchanged_private_key_is_never_sent_again(void **state)
@@ -226,7 +227,7 @@ static void an_unchanged_private_key_is_never_sent_again(void **state)
 	memset(mesh->wireguard.private_key, 7, PEER_KEY_BYTES);
 	mesh->wireguard.port = 4000;
 	has_address(kernel, 9, "10.66.0.11/16", HEARTH_PROTOCOL);
-	plan_is(MESH, kernel, "hearth0: set WireGuard port 51820\n");
+	plan_is(MESH, kernel, "hearth0: set WireGuard port 51820 (stops traffic)\n");
 }
 
 static void a_mesh_without_declared_peers_keeps_those_it_has(void **state)
