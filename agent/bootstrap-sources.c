@@ -1,7 +1,6 @@
 // The places a bootstrap is pulled from.
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/bootstrap-sources.h"
-#include "base/crypto.h"
 #include "base/json.h"
 #include <errno.h>
 
@@ -75,19 +74,10 @@ int bootstrap_places(const struct assignment *assignment, const struct value *lo
 	return r < 0 ? r : (int)n;
 }
 
-static void logins_free(struct value *logins)
-{
-	for (size_t i = 0; logins && i < logins->n; i++)
-		for (size_t j = 0; j < logins->items[i].n; j++)
-			if (logins->items[i].items[j].text)
-				crypto_wipe(logins->items[i].items[j].text, strlen(logins->items[i].items[j].text));
-	value_free(logins);
-}
-
 void bootstrap_sources_done(struct bootstrap_sources *sources)
 {
 	bootstrap_places_done(sources->places, sources->n);
-	logins_free(sources->logins);
+	value_free_secret(sources->logins);
 	*sources = (struct bootstrap_sources){0};
 }
 

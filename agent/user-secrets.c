@@ -11,10 +11,7 @@
 
 struct value *user_secrets_free(struct value *secrets)
 {
-	for (size_t i = 0; secrets && i < secrets->n; i++)
-		if (secrets->items[i].text)
-			crypto_wipe(secrets->items[i].text, strlen(secrets->items[i].text));
-	return value_free(secrets);
+	return value_free_secret(secrets);
 }
 
 static void text_wipe_free(char **text)

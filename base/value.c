@@ -30,6 +30,21 @@ struct value *value_free(struct value *value)
 	return NULL;
 }
 
+static void wipe_texts(struct value *value)
+{
+	if (value->text)
+		explicit_bzero(value->text, strlen(value->text));
+	for (size_t i = 0; i < value->n; i++)
+		wipe_texts(&value->items[i]);
+}
+
+struct value *value_free_secret(struct value *value)
+{
+	if (value)
+		wipe_texts(value);
+	return value_free(value);
+}
+
 const struct value *value_find(const struct value *object, const char *key)
 {
 	if (!object || object->type != VALUE_OBJECT)

@@ -21,6 +21,7 @@ struct value {
 
 struct value *value_free(struct value *value); // NULL is fine; returns NULL
 DEFINE_CLEANUP(value)
+struct value *value_free_secret(struct value *value); // the same, and every text in it is wiped
 
 // Borrowed; NULL when @object is NULL, no object, or has no such key.
 const struct value *value_find(const struct value *object, const char *key);

@@ -70,31 +70,12 @@ static int add_route(struct declaration *declaration, const struct route *route,
 	return 0;
 }
 
-// As netplan does, but for blackholes and the like, which the kernel shows as global.
-static uint8_t default_scope(const struct route *route)
-{
-	switch (route->type) {
-	case RTN_LOCAL:
-		return RT_SCOPE_HOST;
-	case RTN_UNICAST:
-		return route->gateway.family ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
-	case RTN_BROADCAST:
-	case RTN_ANYCAST:
-	case RTN_MULTICAST:
-		return RT_SCOPE_LINK;
-	default:
-		return RT_SCOPE_UNIVERSE;
-	}
-}
-
 // What the kernel fills in when it is not said. The table stays 0 until network_validate() knows the VRF.
 static void route_complete(struct route *route, bool has_scope)
 {
 	bool is_v4 = route->destination.ip.family == AF_INET;
-	if (!is_v4)
-		route->scope = RT_SCOPE_UNIVERSE;
-	else if (!has_scope)
-		route->scope = default_scope(route);
+	if (!is_v4 || !has_scope)
+		route->scope = route_default_scope(route);
 	if (!is_v4 && route->metric == 0)
 		route->metric = 1024;
 	if (!route->gateway.family)

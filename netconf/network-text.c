@@ -408,25 +408,6 @@ static void put_kind(struct place *at, const struct declaration *declaration)
 
 // --- routes and rules ---
 
-static uint8_t default_scope(const struct route *route)
-{
-	if (route->destination.ip.family != AF_INET)
-		return RT_SCOPE_UNIVERSE;
-	switch (route->type) {
-	case RTN_LOCAL:
-	case RTN_NAT:
-		return RT_SCOPE_HOST;
-	case RTN_UNICAST:
-		return route->gateway.family ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
-	case RTN_BROADCAST:
-	case RTN_ANYCAST:
-	case RTN_MULTICAST:
-		return RT_SCOPE_LINK;
-	default:
-		return RT_SCOPE_UNIVERSE;
-	}
-}
-
 // Is the table worth a line? 0: nothing was said. In a VRF it always is: there it is not the one people think of.
 static bool says_table(const struct network *network, const struct declaration *declaration, const struct route *route)
 {
@@ -453,7 +434,7 @@ static void put_route(const struct place *at, const struct route *route, bool ha
 		put_bool(&element, "on-link", true);
 	if (route->type != RTN_UNICAST && type)
 		put_text(&element, "type", type);
-	if (route->scope != default_scope(route))
+	if (route->scope != route_default_scope(route))
 		put_text(&element, "scope",
 			route->scope == RT_SCOPE_LINK ? "link" : route->scope == RT_SCOPE_HOST ? "host" : "global");
 	if (route->mtu)

@@ -37,6 +37,24 @@ bool route_equal(const struct route *a, const struct route *b)
 	       a->mtu == b->mtu && a->cwnd == b->cwnd && a->rwnd == b->rwnd;
 }
 
+uint8_t route_default_scope(const struct route *route)
+{
+	if (route->destination.ip.family != AF_INET)
+		return RT_SCOPE_UNIVERSE;
+	switch (route->type) {
+	case RTN_LOCAL:
+		return RT_SCOPE_HOST;
+	case RTN_UNICAST:
+		return route->gateway.family ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+	case RTN_BROADCAST:
+	case RTN_ANYCAST:
+	case RTN_MULTICAST:
+		return RT_SCOPE_LINK;
+	default:
+		return RT_SCOPE_UNIVERSE;
+	}
+}
+
 bool route_needs_link(const struct route *route)
 {
 	return route->type != RTN_BLACKHOLE && route->type != RTN_UNREACHABLE && route->type != RTN_PROHIBIT &&

@@ -20,6 +20,8 @@ struct route {
 int route_compare_key(const struct route *a, const struct route *b);
 // Do two routes with the same key also send packets the same way (the link is the caller's to compare)?
 bool route_equal(const struct route *a, const struct route *b);
+// RT_SCOPE_* when none is said: as netplan has it, but for blackholes and the like, which the kernel shows as global.
+uint8_t route_default_scope(const struct route *route);
 bool route_needs_link(const struct route *route); // blackhole, unreachable, prohibit and throw have none
 // "10.1.0.0/16 via 10.77.0.1 metric 100"
 const char *route_format(const struct route *route, char buffer[static ROUTE_TEXT]);

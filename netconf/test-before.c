@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "netconf/test-wants.h"
+
 #include "base/file.h"
 #include "base/yaml.h"
 #include "netconf/before.h"
@@ -14,17 +16,6 @@
 #include <sys/stat.h>
 
 #define KEYS "/tmp/hearth-before-keys"
-
-static struct network *wants(const char *yaml)
-{
-	CLEANUP(value_freep) struct value *document = NULL;
-	struct network *network = NULL;
-	struct diag diag = {0};
-	if (yaml_parse(yaml, strlen(yaml), 0, "n.yaml", &document, &diag) < 0 ||
-		netconf_decode(document, &network, &diag) < 0)
-		fail_msg("%s", diag_text(&diag));
-	return network;
-}
 
 static struct kernel_link *add_link(struct kernel *kernel, const char *name, const char *kind, uint32_t flags)
 {

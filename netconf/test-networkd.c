@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "netconf/test-wants.h"
+
 #include "base/file.h"
 #include "base/time.h"
 #include "base/yaml.h"
@@ -16,17 +18,6 @@
 #include <linux/if_addr.h>
 #include <linux/if_arp.h>
 #include <linux/rtnetlink.h>
-
-static struct network *wants(const char *yaml)
-{
-	CLEANUP(value_freep) struct value *document = NULL;
-	struct network *network = NULL;
-	struct diag diag = {0};
-	if (yaml_parse(yaml, strlen(yaml), 0, "n.yaml", &document, &diag) < 0 ||
-		netconf_decode(document, &network, &diag) < 0)
-		fail_msg("%s", diag_text(&diag));
-	return network;
-}
 
 static struct kernel *two_ports(void)
 {

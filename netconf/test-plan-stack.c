@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "netconf/test-wants.h"
+
 #include "base/yaml.h"
 #include "netconf/plan.h"
 
@@ -347,17 +349,6 @@ static void is_done(struct kernel *kernel, const struct change *change)
 }
 
 // --- plans on it ---
-
-static struct network *wants(const char *yaml)
-{
-	CLEANUP(value_freep) struct value *document = NULL;
-	struct network *network = NULL;
-	struct diag diag = {0};
-	if (yaml_parse(yaml, strlen(yaml), 0, "n.yaml", &document, &diag) < 0 ||
-		netconf_decode(document, &network, &diag) < 0)
-		fail_msg("%s", diag_text(&diag));
-	return network;
-}
 
 static int make(const struct network *network, struct kernel *kernel, struct plan **ret, struct diag *reterr)
 {

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "netconf/test-wants.h"
+
 #include "base/yaml.h"
 #include "netconf/plan.h"
 
@@ -54,17 +56,6 @@ static struct kernel_route *has_route(struct kernel *kernel, int link_index, con
 	if (via)
 		assert_int_equal(ip_parse(via, &one->route.gateway), 0);
 	return one;
-}
-
-static struct network *wants(const char *yaml)
-{
-	CLEANUP(value_freep) struct value *document = NULL;
-	struct network *network = NULL;
-	struct diag diag = {0};
-	if (yaml_parse(yaml, strlen(yaml), 0, "n.yaml", &document, &diag) < 0 ||
-		netconf_decode(document, &network, &diag) < 0)
-		fail_msg("%s", diag_text(&diag));
-	return network;
 }
 
 static int try_plan(const char *yaml, struct kernel *kernel, const struct config_files *files, char **ret_text,
