@@ -79,7 +79,12 @@ static void gather_region(const struct agent *a, struct facts *f)
 		f->assignment_problem = c->ops[REGION_OP_ASSIGNMENT].problem;
 }
 
-static void gather_mesh(const struct agent *a, struct facts *f, char *buffer, size_t n_buffer)
+static bool peer_is_fresh(const struct mesh_peer *peer)
+{
+	return peer->in_kernel && peer->handshake_ago_sec >= 0 && peer->handshake_ago_sec < MESH_FRESH_SEC;
+}
+
+static void gather_mesh(struct agent *a, struct facts *f, char *buffer, size_t n_buffer)
 {
 	if (!a->assignment || !a->assignment->mesh_link)
 		return;
@@ -87,6 +92,7 @@ static void gather_mesh(const struct agent *a, struct facts *f, char *buffer, si
 	f->mesh_known = a->peers_known || a->from_seed;
 	f->mesh_up = a->mesh_set || a->options.without_network;
 	f->mesh_problem = a->mesh_problem;
+	f->mesh_refused = a->mesh_refused;
 	f->n_peers = (unsigned)a->peers.n;
 	const struct mesh_peer *server = NULL;
 	const char *url = a->assignment->k3s_server;
@@ -95,13 +101,11 @@ static void gather_mesh(const struct agent *a, struct facts *f, char *buffer, si
 		(void)snprintf(buffer, n_buffer, "%.*s", (int)(n < 63 ? n : 63), url + 8); // an address
 		server = mesh_peer_with_address(&a->peers, buffer);
 	}
-	for (size_t i = 0; i < a->n_peer_status; i++) {
-		const struct netconf_peer_status *peer = &a->peer_status[i];
-		bool fresh = peer->handshake_ago_sec >= 0 && peer->handshake_ago_sec < 180;
-		f->n_fresh_peers += fresh;
-		if (server && fresh && str_equal(peer->public_key, server->public_key))
-			f->mesh_server_fresh = true;
-	}
+	for (size_t i = 0; i < a->peers.n; i++)
+		f->n_fresh_peers += peer_is_fresh(&a->peers.peers[i]);
+	f->mesh_server_fresh = server && peer_is_fresh(server);
+	mesh_health_sentence(&a->peers, time_boot_usec(), a->mesh_sentence, sizeof(a->mesh_sentence));
+	f->mesh_silent = a->mesh_sentence[0] ? a->mesh_sentence : NULL;
 	if (server && !a->options.without_network) {
 		f->mesh_server = server->endpoint ? server->endpoint : server->name;
 		// Once joined, K3s itself finds its servers again: the one it joined may be gone for good.

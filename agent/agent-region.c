@@ -222,14 +222,12 @@ static int on_mesh(const char *json, size_t n, struct diag *reterr, void *user)
 {
 	struct agent *a = user;
 	int r = mesh_peers_update(&a->peers, json, n, reterr);
+	str_set(&a->mesh_refused, r < 0 ? diag_text(reterr) : NULL);
 	if (r < 0)
 		return r;
 	a->peers_known = true;
-	a->mesh_dirty = true;
 	a->nodes_news_usec = time_boot_usec();
-	r = mesh_peers_save(a->options.root, &a->peers, reterr);
-	if (r < 0)
-		log_warning("the mesh cannot be saved: %s", strerror(-r)); // it still holds in this boot
+	agent_mesh_news(a);
 	return 0;
 }
 
@@ -297,7 +295,7 @@ static int on_secrets(const char *json, size_t n, struct diag *reterr, void *use
 static char *facts_json(void *user)
 {
 	struct agent *a = user;
-	return machine_facts_json(&a->machine, &a->image, a->links);
+	return machine_facts_json(&a->machine, &a->image, a->links, a->mesh_candidates);
 }
 
 static void on_change(void *user)

@@ -5,19 +5,7 @@
 #include "base/json.h"
 #include "base/time.h"
 
-static void add_mesh(const struct agent *a, struct json_out *out)
-{
-	json_out_key(out, "mesh");
-	json_out_array_begin(out);
-	for (size_t i = 0; i < a->n_peer_status; i++) {
-		json_out_object_begin(out);
-		json_out_member(out, "publicKey", a->peer_status[i].public_key);
-		json_out_member(out, "endpoint", a->peer_status[i].endpoint);
-		json_out_member_int(out, "handshakeAgoSec", a->peer_status[i].handshake_ago_sec);
-		json_out_object_end(out);
-	}
-	json_out_array_end(out);
-}
+enum { MESH_TOLD = 256 }; // peers that the region is told of: 5,000 nodes need not tell it of 5,000 each
 
 static void add_memory(struct json_out *out)
 {
@@ -131,7 +119,7 @@ static void add_platform(const struct agent *a, struct json_out *out)
 char *agent_status_json(const struct agent *a, bool for_region)
 {
 	struct json_out out = { 0 };
-	char *facts AUTO_FREE = machine_facts_json(&a->machine, &a->image, a->links);
+	char *facts AUTO_FREE = machine_facts_json(&a->machine, &a->image, a->links, a->mesh_candidates);
 	json_out_object_begin(&out);
 	json_out_member(&out, "bootId", a->region ? a->region->boot_id : "");
 	json_out_member(&out, "name", node_name(a));
@@ -158,7 +146,8 @@ char *agent_status_json(const struct agent *a, bool for_region)
 	add_platform(a, &out);
 	json_out_key(&out, "facts");
 	json_out_raw(&out, facts ? facts : "{}");
-	add_mesh(a, &out);
+	json_out_key(&out, "mesh");
+	mesh_health_to_json(&a->peers, for_region ? MESH_TOLD : MESH_MAX_PEERS, time_boot_usec(), &out);
 	if (for_region)
 		add_memory(&out);
 	json_out_object_end(&out);

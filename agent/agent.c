@@ -105,6 +105,8 @@ static char *essence(const struct agent *a)
 	json_out_bool(&out, agent_node_is_ready(a));
 	agent_status_cluster(a, &out);
 	json_out_string(&out, a->volumes_json);
+	json_out_int(&out, (int64_t)a->mesh_mark);
+	json_out_string(&out, a->mesh_candidates);
 	const struct flux *flux = a->flux ? flux_watch_picture(a->flux) : NULL;
 	json_out_int(&out, flux ? (int64_t)flux->n : -1);
 	json_out_int(&out, flux ? (int64_t)flux->n_ready : -1);
@@ -163,7 +165,7 @@ static void act(struct agent *a)
 
 static void arm(struct agent *a)
 {
-	uint64_t delay = a->action.rung == RUNG_STEADY ? TICK_STEADY_SEC * USEC_PER_SEC : TICK_WAITING_MSEC * USEC_PER_MSEC;
+	uint64_t delay = a->action.rung == RUNG_STEADY && !a->mesh_restless ? TICK_STEADY_SEC * USEC_PER_SEC : TICK_WAITING_MSEC * USEC_PER_MSEC;
 	if (sd_event_source_set_time_relative(a->timer, delay) < 0 ||
 		sd_event_source_set_enabled(a->timer, SD_EVENT_ONESHOT) < 0)
 		log_warning("the timer of the tick cannot be armed");
@@ -255,7 +257,7 @@ int agent_new(sd_event *event, const struct agent_options *options, struct agent
 static void free_texts(struct agent *a)
 {
 	char **const texts[] = { &a->state_sentence, &a->identity_problem, &a->clock_problem, &a->assignment_problem,
-		&a->network_problem, &a->first_contact_problem, &a->network_try, &a->confirm_problem, &a->mesh_problem, &a->k3s_problem, &a->node_problem,
+		&a->network_problem, &a->first_contact_problem, &a->network_try, &a->confirm_problem, &a->mesh_problem, &a->mesh_refused, &a->k3s_problem, &a->node_problem,
 		&a->pod_cidrs_seen, &a->k3s_settings_json, &a->cluster_network_problem, &a->bootstrap_problem, &a->volumes_wanted,
 		&a->volumes_json, &a->volumes_sentence, &a->persistent_volumes, &a->storage_sentence, &a->restore_sentence, &a->status_json, &a->public_json };
 	for (size_t i = 0; i < N_ELEMENTS(texts); i++)
@@ -279,7 +281,7 @@ struct agent *agent_free(struct agent *a)
 	identity_free(a->identity);
 	agent_bus_free(a->bus);
 	assignment_free(a->assignment);
-	mesh_peers_done(&a->peers);
+	agent_mesh_done(a);
 	secrets_done(&a->secrets);
 	user_secrets_free(a->user_secrets);
 	region_record_done(&a->region_record);

@@ -8,6 +8,7 @@
 #include "agent/hand-over.h"
 #include "agent/image-facts.h"
 #include "agent/machine.h"
+#include "agent/mesh-health.h"
 #include "agent/network-trial.h"
 #include "agent/payload.h"
 #include "agent/region-client.h"
@@ -106,12 +107,22 @@ struct agent {
 	uint64_t network_unproven_usec; // != 0: taken without the region, which was not heard since
 	struct netconf_online *online;
 	struct netconf_links *links;
-	bool mesh_dirty, mesh_set;
-	char *mesh_problem;
+	bool mesh_set;    // the kernel has what we set, but for what changed since
+	bool mesh_dirty;  // something did
+	bool mesh_unsure; // what the kernel has must be read first
+	bool mesh_restless; // a peer became quiet just now
+	bool mesh_unsaved;
+	uint64_t mesh_saved_usec, mesh_told_usec;
+	uint64_t mesh_mark;    // of what was told of the peers
+	char *mesh_candidates; // JSON: where peers may reach us
+	char *mesh_problem, *mesh_refused; // refused: an answer of the region
+	char mesh_sentence[512]; // of peers that do not answer, of the last gathering
 	struct netconf_peer_status *peer_status;
 	size_t n_peer_status;
 	uint64_t peers_looked_usec;
 	int poke_fd;
+	bool poke_all;    // whether they answer or not: we are somewhere else
+	size_t poke_next; // the peer at which the next tick goes on
 
 	// payload and K3s
 	struct payload *payload, *payload_next; // next: takes its place once it is verified
@@ -214,6 +225,8 @@ void agent_network_act(struct agent *agent, enum rung rung);
 void agent_network_done(struct agent *agent);
 void agent_safe_network(struct agent *agent); // a person at the console: DHCP on every wired port; once more: as before
 void agent_mesh_act(struct agent *agent); // agent-mesh.c
+void agent_mesh_news(struct agent *agent); // the region said something new of the peers
+void agent_mesh_done(struct agent *agent);
 uint64_t agent_mesh_handshake_usec(const struct agent *agent, uint64_t now_usec); // the last one of any peer; 0: none
 void agent_poke(const struct agent *agent, const char *address, const char *link); // have the kernel look for a neighbour
 void agent_k3s_act(struct agent *agent, enum rung rung); // agent-k3s.c

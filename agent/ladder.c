@@ -264,7 +264,14 @@ static bool mesh_holds(const struct facts *f, uint64_t now_usec, struct ladder_a
 	if (f->mesh_needs_server && !f->mesh_server_fresh)
 		return waits(a, "handshake sent to %s, no answer: is that server up, and is UDP 51820 to it filtered? ask the "
 				"network team", or_text(f->mesh_server, "the server"));
-	if (f->n_peers && !f->n_fresh_peers)
+	if (f->mesh_problem)
+		warn(a, "the peers of the mesh cannot be set: %s; the region's admin can tell", f->mesh_problem);
+	if (f->mesh_refused)
+		warn(a, "what the region says of the mesh is refused, its peers stay as they were: %s; the region's admin can tell",
+			f->mesh_refused);
+	if (f->mesh_silent)
+		warn(a, "%s", f->mesh_silent);
+	else if (f->n_peers && !f->n_fresh_peers)
 		warn(a, "no peer of the mesh has answered yet (%u asked); is UDP 51820 filtered?", f->n_peers);
 	return true;
 }

@@ -96,6 +96,8 @@ struct facts {
 	bool mesh_needs_server;     // a joiner needs a handshake with the server it joins
 	bool mesh_server_fresh;
 	const char *mesh_problem, *mesh_server; // its endpoint or address
+	const char *mesh_refused; // why the region's news of the peers are not taken
+	const char *mesh_silent; // the sentence about peers that do not answer
 	// payload and K3s
 	bool k3s_wanted;              // the assignment has a k3s part
 	const char *k3s_waiting_for;  // it has none yet: what the region waits for

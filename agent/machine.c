@@ -102,7 +102,7 @@ static void add_disks(struct json_out *out)
 }
 
 char *machine_facts_json(const struct machine *machine, const struct image_facts *image,
-	const struct netconf_links *links)
+	const struct netconf_links *links, const char *mesh_candidates)
 {
 	struct json_out out = { 0 };
 	json_out_object_begin(&out);
@@ -116,6 +116,10 @@ char *machine_facts_json(const struct machine *machine, const struct image_facts
 	json_out_member_int(&out, "cpus", machine->n_cpus);
 	json_out_key(&out, "nics");
 	add_nics(&out, links);
+	if (mesh_candidates) {
+		json_out_key(&out, "meshCandidates");
+		json_out_raw(&out, mesh_candidates);
+	}
 	json_out_key(&out, "disks");
 	add_disks(&out);
 	json_out_key(&out, "lldp");

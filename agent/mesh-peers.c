@@ -2,6 +2,7 @@
 #include "agent/mesh-peers.h"
 #include "base/crypto.h"
 #include "base/json.h"
+#include "netconf/address.h"
 #include <errno.h>
 
 static void peer_done(struct mesh_peer *peer)
@@ -12,7 +13,17 @@ static void peer_done(struct mesh_peer *peer)
 	for (size_t i = 0; i < peer->n_allowed_ips; i++)
 		free(peer->allowed_ips[i]);
 	free(peer->allowed_ips);
+	free(peer->roamed);
 	*peer = (struct mesh_peer){ 0 };
+}
+
+static void removed_done(struct mesh_peers *peers)
+{
+	for (size_t i = 0; i < peers->n_removed; i++)
+		free(peers->removed[i]);
+	free(peers->removed);
+	peers->removed = NULL;
+	peers->n_removed = 0;
 }
 
 void mesh_peers_done(struct mesh_peers *peers)
@@ -20,6 +31,7 @@ void mesh_peers_done(struct mesh_peers *peers)
 	for (size_t i = 0; i < peers->n; i++)
 		peer_done(&peers->peers[i]);
 	free(peers->peers);
+	removed_done(peers);
 	*peers = (struct mesh_peers){ 0 };
 }
 
@@ -69,6 +81,7 @@ static int decode_peer(const struct value *object, struct mesh_peer *peer, struc
 			return -ENOMEM;
 	}
 	peer->keepalive_sec = (uint16_t)sec;
+	peer->handshake_ago_sec = -1;
 	peer->public_key = strdup(key);
 	peer->name = strdup(name ? name : "");
 	if (!peer->public_key || !peer->name)
@@ -76,61 +89,223 @@ static int decode_peer(const struct value *object, struct mesh_peer *peer, struc
 	return decode_allowed(value_find(object, "allowedIps"), peer, reterr);
 }
 
-static size_t peer_find(const struct mesh_peers *peers, const char *key)
+static int compare_peers(const void *a, const void *b)
 {
-	size_t i = 0;
-	while (i < peers->n && !str_equal(peers->peers[i].public_key, key))
-		i++;
-	return i;
+	return strcmp(((const struct mesh_peer *)a)->public_key, ((const struct mesh_peer *)b)->public_key);
 }
 
-// The @fresh peers (consumed) over those of @peers that are not in @removed.
-static int merge(struct mesh_peers *peers, struct mesh_peers *fresh, const struct value *removed, struct diag *reterr)
+const struct mesh_peer *mesh_peers_find(const struct mesh_peers *peers, const char *public_key)
 {
-	struct mesh_peer *grown = reallocarray(peers->peers, peers->n + fresh->n + 1, sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	peers->peers = grown;
-	for (size_t i = 0; removed && i < removed->n; i++) {
-		const char *key = value_text(&removed->items[i]);
-		size_t at = key ? peer_find(peers, key) : peers->n;
-		if (at == peers->n)
-			continue;
-		peer_done(&peers->peers[at]);
-		peers->peers[at] = peers->peers[--peers->n];
+	const struct mesh_peer key = { .public_key = (char *)(uintptr_t)public_key };
+	return peers->n ? bsearch(&key, peers->peers, peers->n, sizeof(key), compare_peers) : NULL;
+}
+
+static bool same_ranges(const struct mesh_peer *a, const struct mesh_peer *b)
+{
+	bool same = a->n_allowed_ips == b->n_allowed_ips;
+	for (size_t i = 0; same && i < a->n_allowed_ips; i++)
+		same = str_equal(a->allowed_ips[i], b->allowed_ips[i]);
+	return same;
+}
+
+// --- ranges that overlap ---
+
+struct range {
+	struct address address;
+	const struct mesh_peer *peer;
+	const char *text;
+};
+
+static int compare_ranges(const void *a, const void *b)
+{
+	const struct range *one = a, *other = b;
+	int order = ip_compare(&one->address.ip, &other->address.ip);
+	return order ? order : (int)one->address.prefix - (int)other->address.prefix;
+}
+
+// Sorted by their first address, the wider first: whoever overlaps lies within the last one that lies in no other.
+static int check_ranges(struct range *ranges, size_t n, struct diag *reterr)
+{
+	const struct range *outer = NULL;
+	if (n)
+		qsort(ranges, n, sizeof(*ranges), compare_ranges);
+	for (size_t i = 0; i < n; i++) {
+		const struct range *range = &ranges[i];
+		struct address within = range->address;
+		if (outer && outer->address.ip.family == within.ip.family) {
+			within.prefix = outer->address.prefix;
+			address_mask(&within);
+		}
+		if (!outer || ip_compare(&within.ip, &outer->address.ip) != 0) {
+			outer = range;
+		} else if (range->peer != outer->peer) {
+			return diag_set(reterr, -EINVAL, "peers", "allowedIps of two peers must not overlap: %s of %s and %s of %s",
+				range->text, range->peer->name, outer->text, outer->peer->name);
+		}
 	}
-	for (size_t i = 0; i < fresh->n; i++) {
-		size_t at = peer_find(peers, fresh->peers[i].public_key);
-		if (at < peers->n)
-			peer_done(&peers->peers[at]);
-		else
-			peers->n++;
-		peers->peers[at] = fresh->peers[i];
-	}
-	free(fresh->peers);
-	*fresh = (struct mesh_peers){ 0 };
 	return 0;
 }
 
-int mesh_peers_update(struct mesh_peers *peers, const char *json, size_t n, struct diag *reterr)
+static int check_overlaps(const struct mesh_peer *peers, size_t n_peers, struct diag *reterr)
 {
-	struct value *document CLEANUP(value_freep) = NULL;
+	size_t n = 0, n_all = 0;
+	for (size_t i = 0; i < n_peers; i++)
+		n_all += peers[i].n_allowed_ips;
+	struct range *ranges AUTO_FREE = calloc(n_all + 1, sizeof(*ranges));
+	if (!ranges)
+		return -ENOMEM;
+	for (size_t i = 0; i < n_peers; i++)
+		for (size_t j = 0; j < peers[i].n_allowed_ips; j++) {
+			struct range *range = &ranges[n++];
+			*range = (struct range){ .peer = &peers[i], .text = peers[i].allowed_ips[j] };
+			if (address_parse(range->text, false, &range->address) < 0)
+				return diag_set(reterr, -EINVAL, "allowedIps", "of %s must be ADDRESS/PREFIX, not \"%s\"", peers[i].name,
+					range->text);
+			address_mask(&range->address);
+		}
+	return check_ranges(ranges, n, reterr);
+}
+
+// --- from what there is to what the region says ---
+
+// What has to change for @now to become @next, which takes over what is known of it.
+static unsigned peer_take_over(struct mesh_peer *now, struct mesh_peer *next)
+{
+	unsigned change = now->change;
+	next->renew = now->renew;
+	if (!str_equal(now->endpoint, next->endpoint) && next->endpoint)
+		change |= NETCONF_PEER_ENDPOINT;
+	else if (now->endpoint && !next->endpoint && now->quiet_usec)
+		next->renew = true;
+	if (now->keepalive_sec != next->keepalive_sec)
+		change |= NETCONF_PEER_KEEPALIVE;
+	if (!same_ranges(now, next))
+		change |= NETCONF_PEER_ALLOWED;
+	next->in_kernel = now->in_kernel;
+	next->roamed = TAKE_PTR(now->roamed);
+	next->handshake_ago_sec = now->handshake_ago_sec;
+	next->rx_bytes = now->rx_bytes;
+	next->tx_bytes = now->tx_bytes;
+	next->unanswered_usec = now->unanswered_usec;
+	next->quiet_usec = now->quiet_usec;
+	return next->renew || (change & NETCONF_PEER_NEW) ? NETCONF_PEER_NEW : change;
+}
+
+struct step { // of the merge: what becomes of one key
+	struct mesh_peer *now, *next; // either may be NULL
+};
+
+static bool is_removed(const struct mesh_peer *peer, const char *const *removed, size_t n_removed)
+{
+	for (size_t i = 0; i < n_removed; i++)
+		if (str_equal(peer->public_key, removed[i]))
+			return true;
+	return false;
+}
+
+static struct step step_take(struct mesh_peers *now, size_t *i, struct mesh_peers *next, size_t *j)
+{
+	struct step step = { 0 };
+	int order = *i == now->n ? 1 : *j == next->n ? -1 : compare_peers(&now->peers[*i], &next->peers[*j]);
+	if (order <= 0)
+		step.now = &now->peers[(*i)++];
+	if (order >= 0)
+		step.next = &next->peers[(*j)++];
+	return step;
+}
+
+/* The peers as they are to be: those of @fresh, and in a delta those of @peers that are in neither list. Borrowed, nothing is
+ * changed yet: whether it can be is checked on this. */
+static int preview(struct mesh_peers *peers, struct mesh_peers *fresh, bool full, const char *const *removed, size_t n_removed,
+	struct diag *reterr)
+{
+	struct mesh_peer *all AUTO_FREE = calloc(peers->n + fresh->n + 1, sizeof(*all));
+	size_t n = 0;
+	bool ranges_changed = false;
+	if (!all)
+		return -ENOMEM;
+	for (size_t i = 0, j = 0; i < peers->n || j < fresh->n;) {
+		struct step step = step_take(peers, &i, fresh, &j);
+		if (step.next)
+			all[n++] = *step.next;
+		else if (!full && !is_removed(step.now, removed, n_removed))
+			all[n++] = *step.now;
+		ranges_changed |= step.next && (!step.now || !same_ranges(step.now, step.next));
+	}
+	if (n > MESH_MAX_PEERS)
+		return diag_set(reterr, -EINVAL, "peers", "a mesh has at most %d peers, not %zu: it is one cluster", MESH_MAX_PEERS, n);
+	return ranges_changed ? check_overlaps(all, n, reterr) : 0;
+}
+
+// Both sorted. Nothing fails here: @all has room, and @gone for every peer that there is.
+static void merge(struct mesh_peers *peers, struct mesh_peers *fresh, bool full, const char *const *removed, size_t n_removed,
+	struct mesh_peer *all_take, char **gone_take)
+{
+	size_t n = 0, n_gone = 0;
+	for (size_t i = 0; i < peers->n_removed; i++) // it has them still, unless they are back
+		if (mesh_peers_find(fresh, peers->removed[i]))
+			free(peers->removed[i]);
+		else
+			gone_take[n_gone++] = peers->removed[i];
+	for (size_t i = 0, j = 0; i < peers->n || j < fresh->n;) {
+		struct step step = step_take(peers, &i, fresh, &j);
+		if (step.next) {
+			step.next->change = step.now ? peer_take_over(step.now, step.next) : NETCONF_PEER_NEW;
+			all_take[n++] = *step.next;
+		} else if (!full && !is_removed(step.now, removed, n_removed)) {
+			all_take[n++] = *step.now;
+			continue;
+		} else {
+			gone_take[n_gone++] = TAKE_PTR(step.now->public_key);
+		}
+		if (step.now)
+			peer_done(step.now);
+	}
+	free(peers->peers);
+	free(peers->removed);
+	free(fresh->peers);
+	*fresh = (struct mesh_peers){ 0 };
+	peers->peers = all_take;
+	peers->n = n;
+	peers->removed = gone_take;
+	peers->n_removed = n_gone;
+}
+
+static int check_twice(const struct mesh_peers *sorted, struct diag *reterr)
+{
+	for (size_t i = 1; i < sorted->n; i++)
+		if (str_equal(sorted->peers[i - 1].public_key, sorted->peers[i].public_key))
+			return diag_set(reterr, -EINVAL, "peers", "a public key must be there once, not of %s and %s",
+				sorted->peers[i - 1].name, sorted->peers[i].name);
+	return 0;
+}
+
+static int decode_removed(const struct value *list, const char ***ret, struct diag *reterr)
+{
+	if (list && (list->type != VALUE_ARRAY || list->n > 2 * MESH_MAX_PEERS))
+		return diag_set(reterr, -EINVAL, "removed", "must be a list of at most %d keys", 2 * MESH_MAX_PEERS);
+	*ret = calloc(list ? list->n + 1 : 1, sizeof(**ret));
+	if (!*ret)
+		return -ENOMEM;
+	for (size_t i = 0; list && i < list->n; i++) {
+		int r = value_string(&list->items[i], "removed", &(*ret)[i], reterr);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int take_peers(struct mesh_peers *peers, const struct value *document, bool full, struct diag *reterr)
+{
 	struct mesh_peers fresh CLEANUP(mesh_peers_done) = { 0 };
-	const char *generation = NULL;
-	bool full = false;
-	int r = json_parse(json, n, MESH_MAX_BYTES, &document, reterr);
-	if (r < 0 || (r = value_string(value_find(document, "generation"), "generation", &generation, reterr)) < 0 ||
-		(r = value_bool(value_find(document, "full"), "full", &full, reterr)) < 0)
-		return r;
-	const struct value *list = value_find(document, "peers"), *removed = value_find(document, "removed");
+	const struct value *list = value_find(document, "peers"), *removed_list = value_find(document, "removed");
+	const char **removed AUTO_FREE = NULL;
+	int r;
 	if (!list || list->type != VALUE_ARRAY || list->n > MESH_MAX_PEERS)
 		return diag_set(reterr, -EINVAL, "peers", "must be a list of at most %d peers", MESH_MAX_PEERS);
-	if (removed && removed->type != VALUE_ARRAY)
-		return diag_set(reterr, -EINVAL, "removed", "must be a list");
-	if (strlen(generation) >= sizeof(peers->generation))
-		return diag_set(reterr, -EINVAL, "generation", "is too long");
-	if (!full && peers->n + list->n > MESH_MAX_PEERS)
-		return diag_set(reterr, -EINVAL, "peers", "more than %d in one mesh", MESH_MAX_PEERS);
+	if ((r = decode_removed(removed_list, &removed, reterr)) < 0)
+		return r;
+	size_t n_removed = removed_list && !full ? removed_list->n : 0;
 	fresh.peers = calloc(list->n + 1, sizeof(*fresh.peers));
 	if (!fresh.peers)
 		return -ENOMEM;
@@ -139,15 +314,81 @@ int mesh_peers_update(struct mesh_peers *peers, const char *json, size_t n, stru
 		if ((r = decode_peer(&list->items[i], &fresh.peers[i], reterr)) < 0)
 			return r;
 	}
-	if (full) {
-		mesh_peers_done(peers);
-		*peers = fresh;
-		fresh = (struct mesh_peers){ 0 };
-	} else if ((r = merge(peers, &fresh, removed, reterr)) < 0) {
+	qsort(fresh.peers, fresh.n, sizeof(*fresh.peers), compare_peers);
+	if ((r = check_twice(&fresh, reterr)) < 0 || (r = preview(peers, &fresh, full, removed, n_removed, reterr)) < 0)
 		return r;
+	struct mesh_peer *all = calloc(peers->n + fresh.n + 1, sizeof(*all));
+	char **gone = calloc(peers->n_removed + peers->n + 1, sizeof(*gone));
+	if (!all || !gone) {
+		free(all);
+		free(gone);
+		return -ENOMEM;
 	}
+	merge(peers, &fresh, full, removed, n_removed, all, gone);
+	return 0;
+}
+
+int mesh_peers_update(struct mesh_peers *peers, const char *json, size_t n, struct diag *reterr)
+{
+	struct value *document CLEANUP(value_freep) = NULL;
+	const char *generation = NULL;
+	bool full = false;
+	int r = json_parse(json, n, MESH_MAX_BYTES, &document, reterr);
+	if (r < 0 || (r = value_string(value_find(document, "generation"), "generation", &generation, reterr)) < 0 ||
+		(r = value_bool(value_find(document, "full"), "full", &full, reterr)) < 0)
+		return r;
+	if (strlen(generation) >= sizeof(peers->generation))
+		return diag_set(reterr, -EINVAL, "generation", "is too long");
+	if ((r = take_peers(peers, document, full, reterr)) < 0)
+		return r;
 	memcpy(peers->generation, generation, strlen(generation) + 1);
 	return 0;
+}
+
+static struct netconf_peer peer_view(const struct mesh_peer *peer)
+{
+	return (struct netconf_peer){
+		.public_key = peer->public_key,
+		.endpoint = peer->endpoint,
+		.allowed_ips = (const char *const *)peer->allowed_ips,
+		.n_allowed_ips = peer->n_allowed_ips,
+		.keepalive_sec = peer->keepalive_sec,
+	};
+}
+
+int mesh_peers_changes(const struct mesh_peers *peers, struct netconf_peer_change **ret, size_t *ret_n)
+{
+	size_t n = peers->n_removed;
+	for (size_t i = 0; i < peers->n; i++)
+		n += (peers->peers[i].change != 0) + (size_t)peers->peers[i].renew;
+	*ret = NULL;
+	*ret_n = n;
+	if (n == 0)
+		return 0;
+	struct netconf_peer_change *changes = calloc(n, sizeof(*changes));
+	if (!changes)
+		return -ENOMEM;
+	n = 0;
+	for (size_t i = 0; i < peers->n; i++) {
+		const struct mesh_peer *peer = &peers->peers[i];
+		if (peer->renew)
+			changes[n++] = (struct netconf_peer_change){ { .public_key = peer->public_key }, NETCONF_PEER_REMOVE };
+		if (peer->change)
+			changes[n++] = (struct netconf_peer_change){ peer_view(peer), peer->change };
+	}
+	for (size_t i = 0; i < peers->n_removed; i++)
+		changes[n++] = (struct netconf_peer_change){ { .public_key = peers->removed[i] }, NETCONF_PEER_REMOVE };
+	*ret = changes;
+	return 0;
+}
+
+void mesh_peers_set(struct mesh_peers *peers)
+{
+	removed_done(peers);
+	for (size_t i = 0; i < peers->n; i++) {
+		peers->peers[i].change = 0;
+		peers->peers[i].renew = false;
+	}
 }
 
 char *mesh_peers_to_json(const struct mesh_peers *peers)
@@ -183,13 +424,7 @@ struct netconf_peer *mesh_peers_view(const struct mesh_peers *peers)
 		return NULL;
 	struct netconf_peer *view = calloc(peers->n, sizeof(*view));
 	for (size_t i = 0; view && i < peers->n; i++)
-		view[i] = (struct netconf_peer){
-			.public_key = peers->peers[i].public_key,
-			.endpoint = peers->peers[i].endpoint,
-			.allowed_ips = (const char *const *)peers->peers[i].allowed_ips,
-			.n_allowed_ips = peers->peers[i].n_allowed_ips,
-			.keepalive_sec = peers->peers[i].keepalive_sec,
-		};
+		view[i] = peer_view(&peers->peers[i]);
 	return view;
 }
 

@@ -1,5 +1,7 @@
-// The peers of this node's mesh as the region gives them: a full list, then deltas (GET /v1/mesh). Pure; setting them
-// in the kernel is netconf's business.
+// The peers of this node's mesh as the region gives them: a full list, then deltas (GET /v1/mesh). What changed is kept per
+// peer until it was set in the kernel, so that nothing has to be read from there first. Pure; setting is netconf's business,
+// and what the peers answer mesh-health.h's. With N peers: an answer costs one pass over them (and, when ranges changed, a
+// sort of these), a peer about 350 bytes.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
@@ -13,15 +15,33 @@ struct mesh_peer {
 	char **allowed_ips;
 	size_t n_allowed_ips;
 	uint16_t keepalive_sec;
+	unsigned change; // enum netconf_peer_what: what the kernel does not have yet
+	bool renew;      // it loses its endpoint, which only a new peer has not
+	// what it does, by the kernel (mesh-health.h)
+	bool in_kernel;
+	char *roamed; // where it is, when that is not @endpoint; else NULL
+	int64_t handshake_ago_sec; // -1: never
+	uint64_t rx_bytes, tx_bytes;
+	uint64_t unanswered_usec; // since when we send and hear nothing; 0: not
+	uint64_t quiet_usec;      // since when it does not answer; 0: it does
+	uint64_t asked_usec;      // when it was last asked for a handshake
 };
 struct mesh_peers {
 	char generation[64]; // "" before the first answer
 	size_t n;
-	struct mesh_peer *peers;
+	struct mesh_peer *peers; // by public key
+	char **removed;          // keys that the kernel has still
+	size_t n_removed;
 };
 void mesh_peers_done(struct mesh_peers *peers);
-/* Apply one answer: all or nothing. -EINVAL with a diag; @peers is then as before. */
+/* Apply one answer: all or nothing. -EINVAL with a diag; @peers is then as before. Two peers with ranges that overlap are
+ * refused by their names. */
 int mesh_peers_update(struct mesh_peers *peers, const char *json, size_t n, struct diag *reterr);
+const struct mesh_peer *mesh_peers_find(const struct mesh_peers *peers, const char *public_key); // NULL: none
+/* What the kernel does not have yet, borrowed; NULL with *ret_n 0 when it has all. Removals come last: a range that moves to
+ * another peer is nobody's at no moment. The caller frees the array. -ENOMEM. */
+int mesh_peers_changes(const struct mesh_peers *peers, struct netconf_peer_change **ret, size_t *ret_n);
+void mesh_peers_set(struct mesh_peers *peers); // it has all of it now
 // The whole list in the form of a full answer, for STATE; the caller frees.
 char *mesh_peers_to_json(const struct mesh_peers *peers);
 // Borrowed views for netconf_set_peers(); the caller frees the array. NULL: out of memory (or no peers).

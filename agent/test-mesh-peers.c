@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/mesh-peers.h"
+#include "base/crypto.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -57,12 +58,138 @@ static void stored_list_is_the_same_again(void **state)
 	assert_string_equal(view[0].allowed_ips[0], "10.66.0.12/32");
 }
 
+static void only_what_changed_is_to_be_set(void **state)
+{
+	struct mesh_peers peers CLEANUP(mesh_peers_done) = { 0 };
+	struct netconf_peer_change *changes = NULL;
+	size_t n;
+	assert_int_equal(update(&peers, "{\"generation\":\"e.1\",\"full\":true,\"peers\":[" PEER(KEY_B, "10.66.0.13/32") "," PEER(
+					 KEY_A, "10.66.0.12/32") "]}"), 0);
+	assert_int_equal(mesh_peers_changes(&peers, &changes, &n), 0);
+	assert_int_equal(n, 2);
+	assert_string_equal(changes[0].peer.public_key, KEY_A);
+	assert_int_equal(changes[0].what, NETCONF_PEER_NEW);
+	free(changes);
+	mesh_peers_set(&peers);
+	assert_int_equal(mesh_peers_changes(&peers, &changes, &n), 0);
+	assert_int_equal(n, 0);
+	// the same once more, as a whole: nothing; then one endpoint, one keepalive, one more range
+	assert_int_equal(update(&peers, "{\"generation\":\"e.2\",\"full\":true,\"peers\":[" PEER(KEY_A, "10.66.0.12/32") "," PEER(
+					 KEY_B, "10.66.0.13/32") "]}"), 0);
+	assert_int_equal(mesh_peers_changes(&peers, &changes, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(update(&peers, "{\"generation\":\"e.3\",\"full\":false,\"peers\":[{\"name\":\"n\",\"publicKey\":\"" KEY_A
+					"\",\"endpoint\":\"10.77.0.99:51820\",\"allowedIps\":[\"10.66.0.12/32\"],\"keepaliveSec\":25}]}"), 0);
+	assert_int_equal(mesh_peers_changes(&peers, &changes, &n), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(changes[0].what, NETCONF_PEER_ENDPOINT);
+	assert_string_equal(changes[0].peer.endpoint, "10.77.0.99:51820");
+	free(changes);
+	assert_int_equal(update(&peers, "{\"generation\":\"e.4\",\"full\":false,\"peers\":[{\"name\":\"n\",\"publicKey\":\"" KEY_A
+					"\",\"endpoint\":\"10.77.0.99:51820\",\"allowedIps\":[\"10.66.0.12/32\",\"10.64.1.0/24\"],"
+					"\"keepaliveSec\":0}],\"removed\":[\"" KEY_B "\"]}"), 0);
+	assert_int_equal(mesh_peers_changes(&peers, &changes, &n), 0);
+	assert_int_equal(n, 2); // what was not set yet is to be set still, and removals come last
+	assert_int_equal(changes[0].what, NETCONF_PEER_ENDPOINT | NETCONF_PEER_KEEPALIVE | NETCONF_PEER_ALLOWED);
+	assert_int_equal(changes[1].what, NETCONF_PEER_REMOVE);
+	assert_string_equal(changes[1].peer.public_key, KEY_B);
+	free(changes);
+	// it is back before the kernel was told: no removal, and all of it
+	assert_int_equal(update(&peers, "{\"generation\":\"e.5\",\"full\":false,\"peers\":[" PEER(KEY_B, "10.66.0.13/32") "]}"), 0);
+	assert_int_equal(mesh_peers_changes(&peers, &changes, &n), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(changes[1].what, NETCONF_PEER_NEW);
+	free(changes);
+}
+
+static void a_withdrawn_endpoint_makes_a_silent_peer_new(void **state)
+{
+	static const char none[] = "{\"generation\":\"e.2\",\"full\":false,\"peers\":[{\"name\":\"n\",\"publicKey\":\"" KEY_A
+				   "\",\"endpoint\":null,\"allowedIps\":[\"10.66.0.12/32\"],\"keepaliveSec\":25}]}";
+	struct mesh_peers peers CLEANUP(mesh_peers_done) = { 0 };
+	struct netconf_peer_change *changes = NULL;
+	size_t n;
+	assert_int_equal(update(&peers, "{\"generation\":\"e.1\",\"full\":true,\"peers\":[" PEER(KEY_A, "10.66.0.12/32") "]}"), 0);
+	mesh_peers_set(&peers);
+	assert_int_equal(update(&peers, none), 0); // it answers: the kernel knows better
+	assert_int_equal(mesh_peers_changes(&peers, &changes, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(update(&peers, "{\"generation\":\"e.1\",\"full\":true,\"peers\":[" PEER(KEY_A, "10.66.0.12/32") "]}"), 0);
+	mesh_peers_set(&peers);
+	peers.peers[0].quiet_usec = 1;
+	assert_int_equal(update(&peers, none), 0);
+	assert_int_equal(mesh_peers_changes(&peers, &changes, &n), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(changes[0].what, NETCONF_PEER_REMOVE);
+	assert_int_equal(changes[1].what, NETCONF_PEER_NEW);
+	assert_null(changes[1].peer.endpoint);
+	free(changes);
+}
+
+static void expect_refusal(struct mesh_peers *peers, const char *json, const char *words)
+{
+	struct diag diag = { 0 };
+	size_t n = peers->n;
+	assert_int_equal(mesh_peers_update(peers, json, strlen(json), &diag), -EINVAL);
+	if (!strstr(diag_text(&diag), words))
+		fail_msg("\"%s\" does not say \"%s\"", diag_text(&diag), words);
+	assert_int_equal(peers->n, n);
+}
+
+#define NAMED(name, key, range) "{\"name\":\"" name "\",\"publicKey\":\"" key "\",\"endpoint\":null,\"allowedIps\":[" range "]}"
+
+static void ranges_of_two_peers_that_overlap_are_refused_by_name(void **state)
+{
+	struct mesh_peers peers CLEANUP(mesh_peers_done) = { 0 };
+	expect_refusal(&peers, "{\"generation\":\"e.1\",\"full\":true,\"peers\":[" NAMED("one", KEY_A, "\"10.64.0.0/16\"") "," NAMED("two", KEY_B,
+		"\"10.66.0.1/32\",\"10.64.3.0/24\"") "]}", "must not overlap: 10.64.3.0/24 of two and 10.64.0.0/16 of one");
+	expect_refusal(&peers, "{\"generation\":\"e.1\",\"full\":true,\"peers\":[" NAMED("one", KEY_A, "\"2001:db8::/32\"") "," NAMED("two", KEY_B,
+		"\"2001:db8:1::7/128\"") "]}", "2001:db8:1::7/128 of two");
+	assert_int_equal(update(&peers, "{\"generation\":\"e.1\",\"full\":true,\"peers\":[" NAMED("one", KEY_A, "\"10.64.0.0/16\",\"10.64.1.0/24\"")
+		"," NAMED("two", KEY_B, "\"10.65.0.0/24\",\"::/0\"") "]}"), 0); // of one peer they may, and the next one begins where it ends
+	expect_refusal(&peers, "{\"generation\":\"e.2\",\"full\":false,\"peers\":[" NAMED("two", KEY_B, "\"10.64.255.255/32\"") "]}",
+		"10.64.255.255/32 of two and 10.64.0.0/16 of one"); // a delta, against what is there
+	assert_int_equal(update(&peers, "{\"generation\":\"e.2\",\"full\":false,\"peers\":[" NAMED("two", KEY_B, "\"10.64.255.255/32\"")
+		"],\"removed\":[\"" KEY_A "\"]}"), 0); // the other one leaves in the same breath
+	expect_refusal(&peers, "{\"generation\":\"e.3\",\"full\":true,\"peers\":[" NAMED("one", KEY_A, "\"nonsense\"") "]}", "nonsense");
+	expect_refusal(&peers, "{\"generation\":\"e.3\",\"full\":true,\"peers\":[" NAMED("one", KEY_A, "") "," NAMED("two", KEY_A, "") "]}",
+		"must be there once, not of");
+}
+
+static void a_segment_has_5000_peers(void **state)
+{
+	struct mesh_peers peers CLEANUP(mesh_peers_done) = { 0 };
+	char *json = malloc(1 << 20);
+	size_t n = 0;
+	assert_non_null(json);
+	for (int full = 1; full >= 0; full--) {
+		n = (size_t)sprintf(json, "{\"generation\":\"e.1\",\"full\":%s,\"peers\":[", full ? "true" : "false");
+		for (int i = 0; i < (full ? MESH_MAX_PEERS : 1); i++) {
+			uint8_t key[32] = { (uint8_t)full, (uint8_t)(i >> 8), (uint8_t)i };
+			char *text AUTO_FREE = base64_encode(key, sizeof(key));
+			n += (size_t)sprintf(json + n, "%s{\"name\":\"n%d\",\"publicKey\":\"%s\",\"allowedIps\":[\"10.%d.%d.%d/32\"]}", i ? "," : "",
+				i, text, full ? 66 : 67, i >> 8, i & 255);
+		}
+		(void)strcpy(json + n, "]}");
+		struct diag diag = { 0 };
+		assert_int_equal(mesh_peers_update(&peers, json, strlen(json), &diag), full ? 0 : -EINVAL);
+		if (!full)
+			assert_non_null(strstr(diag_text(&diag), "a mesh has at most 5000 peers, not 5001"));
+		assert_int_equal(peers.n, MESH_MAX_PEERS);
+	}
+	free(json);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(full_answer_then_deltas),
 		cmocka_unit_test(refused_answer_changes_nothing),
 		cmocka_unit_test(stored_list_is_the_same_again),
+		cmocka_unit_test(only_what_changed_is_to_be_set),
+		cmocka_unit_test(a_withdrawn_endpoint_makes_a_silent_peer_new),
+		cmocka_unit_test(ranges_of_two_peers_that_overlap_are_refused_by_name),
+		cmocka_unit_test(a_segment_has_5000_peers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

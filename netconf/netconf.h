@@ -79,6 +79,23 @@ enum netconf_peers_mode {
 int netconf_set_peers(const char *link, const struct netconf_peer *peers, size_t n_peers,
 	const char *const *removed, size_t n_removed, enum netconf_peers_mode mode, struct diag *reterr);
 
+enum netconf_peer_what { // of one peer
+	NETCONF_PEER_NEW = 1, // all of it; one that is there is brought up to it
+	NETCONF_PEER_REMOVE = 2,
+	NETCONF_PEER_ENDPOINT = 4,
+	NETCONF_PEER_KEEPALIVE = 8,
+	NETCONF_PEER_ALLOWED = 16, // exactly these ranges
+};
+struct netconf_peer_change {
+	struct netconf_peer peer;
+	unsigned what; // enum netconf_peer_what; NEW and REMOVE stand alone
+};
+/* The same for who knows what the link has because it set it: the changes are sent as they are, in order, nothing is read
+ * first; one endpoint among 5,000 peers is one small message. A peer that somebody removed meanwhile is not brought back by
+ * a change that is not NEW: netconf_peers_status() shows that it is missing.
+ * 0; -ENODEV, -EINVAL, -EPERM as above. After a failure some may be done. */
+int netconf_change_peers(const char *link, const struct netconf_peer_change *changes, size_t n, struct diag *reterr);
+
 struct netconf_peer_status {
 	char public_key[NETCONF_KEY_TEXT]; // base64
 	char endpoint[64];                 // "" when none

@@ -74,6 +74,42 @@ int netconf_set_peers(const char *link_name, const struct netconf_peer *peers, s
 	return error < 0 ? error : (int)plan.n;
 }
 
+static unsigned peer_what(const struct netconf_peer_change *change)
+{
+	const struct netconf_peer *peer = &change->peer;
+	unsigned what = 0;
+	if (change->what & NETCONF_PEER_REMOVE)
+		return PEER_REMOVE;
+	if (change->what & NETCONF_PEER_NEW)
+		return PEER_NEW | PEER_KEEPALIVE | PEER_ALLOWED_REPLACE | (peer->endpoint ? PEER_ENDPOINT : 0u) |
+		       (peer->preshared_key_file ? PEER_PRESHARED : 0u);
+	if ((change->what & NETCONF_PEER_ENDPOINT) && peer->endpoint)
+		what |= PEER_ENDPOINT;
+	if (change->what & NETCONF_PEER_KEEPALIVE)
+		what |= PEER_KEEPALIVE;
+	if (change->what & NETCONF_PEER_ALLOWED)
+		what |= PEER_ALLOWED_REPLACE;
+	return what;
+}
+
+int netconf_change_peers(const char *link_name, const struct netconf_peer_change *changes, size_t n, struct diag *reterr)
+{
+	CLEANUP(peer_table_done) struct peer_table table = {0};
+	CLEANUP(peer_plan_done) struct peer_plan plan = {.changes = calloc(n ? n : 1, sizeof(*plan.changes))};
+	int index = 0, error = plan.changes ? 0 : -ENOMEM;
+	for (size_t i = 0; error == 0 && i < n; i++)
+		error = decode_one(&changes[i].peer, i, &table, reterr);
+	for (size_t i = 0; error == 0 && i < n; i++) {
+		struct peer_change *change = &plan.changes[plan.n++];
+		memcpy(change->public_key, table.peers[i].public_key, PEER_KEY_BYTES);
+		change->what = peer_what(&changes[i]);
+		change->wanted = &table.peers[i];
+	}
+	if (error == 0)
+		error = link_index_of(link_name, &index, reterr);
+	return error == 0 && plan.n ? wireguard_set(index, NULL, &plan, reterr) : error;
+}
+
 int netconf_peers_status(const char *link_name, struct netconf_peer_status **ret, size_t *ret_n, struct diag *reterr)
 {
 	CLEANUP(wireguard_device_done) struct wireguard_device device = {0};

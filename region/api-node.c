@@ -9,8 +9,7 @@
 #include "region/hand-over.h"
 #include "region/kubeconfig.h"
 #include "region/membership.h"
-#include "region/mesh-leave.h"
-#include "region/mesh-peer.h"
+#include "region/mesh-reach.h"
 #include "region/pod-cidr.h"
 #include "region/registry-secret.h"
 #include "region/restore-run.h"
@@ -268,135 +267,6 @@ int api_assignment(struct region *region, struct request *request)
 	return r;
 }
 
-// ---- mesh
-
-// The generation in "EPOCH.GEN" of this epoch, or -1 when everything has to be told: it is unknown,
-// or removals since then are forgotten.
-static int64_t since_generation(const struct region *region, const char *since, int64_t newest)
-{
-	size_t n = strlen(region->epoch);
-	char *end;
-	if (!since || strncmp(since, region->epoch, n) != 0 || since[n] != '.' ||
-		since[n + 1] < '0' || since[n + 1] > '9')
-		return -1;
-	long long generation = strtoll(since + n + 1, &end, 10);
-	return *end || generation > newest || generation < store_removal_forgotten(region->store)
-		       ? -1
-		       : generation;
-}
-
-static unsigned own_keepalive(const struct region *region, const struct node *node)
-{
-	CLEANUP(value_freep) struct value *facts = NULL;
-	char endpoint[80];
-	if (node->facts)
-		(void)json_parse(node->facts, strlen(node->facts), 0, &facts,
-			NULL); // stored facts were checked; none is fine
-	assign_endpoint(region->config, node, facts, endpoint);
-	return endpoint[0] ? 0 : 25;
-}
-
-// Peers outside reach servers alone (docs/security.md), so nobody else has them.
-static int put_outside_peers(
-	struct region *region, int64_t since, struct json_out *out, size_t *n_put)
-{
-	struct mesh_peer **peers;
-	size_t n;
-	int r = store_mesh_peer_list(region->store, since, &peers, &n);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < n && r >= 0; i++)
-		r = mesh_peer_put(region->config, peers[i], out);
-	mesh_peer_list_free(peers, n);
-	*n_put += n;
-	return r;
-}
-
-// Servers whose etcd still has one that left as a member; in a delta it is just not removed yet.
-static int put_leaving_peers(
-	struct region *region, unsigned keepalive_sec, struct json_out *out, size_t *n_put)
-{
-	struct node **nodes;
-	size_t n;
-	int r = mesh_leaving_list(region, &nodes, &n);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < n && r >= 0; i++)
-		r = assign_mesh_peer(region->config, nodes[i], keepalive_sec, out);
-	node_list_free(nodes, n);
-	*n_put += n;
-	return r;
-}
-
-static int put_peers(struct region *region, const struct request *request, int64_t since,
-	struct json_out *out, size_t *ret_n)
-{
-	struct node **nodes;
-	size_t n;
-	int r = store_node_list_mesh(region->store, since, &nodes, &n);
-	if (r < 0)
-		return r;
-	unsigned keepalive_sec = own_keepalive(region, request->node);
-	json_out_key(out, "peers");
-	json_out_array_begin(out);
-	*ret_n = 0;
-	for (size_t i = 0; i < n && r >= 0; i++) {
-		if (str_equal(nodes[i]->id, request->node->id))
-			continue;
-		r = assign_mesh_peer(region->config, nodes[i], keepalive_sec, out);
-		++*ret_n;
-	}
-	if (r >= 0 && request->node->is_server && since < 0)
-		r = put_leaving_peers(region, keepalive_sec, out, ret_n);
-	if (r >= 0 && request->node->is_server)
-		r = put_outside_peers(region, since, out, ret_n);
-	json_out_array_end(out);
-	node_list_free(nodes, n);
-	return r;
-}
-
-static int put_removed(struct region *region, int64_t since, struct json_out *out, size_t *ret_n)
-{
-	struct mesh_removal **removals = NULL;
-	size_t n = 0;
-	int r = since < 0 ? 0 : store_removal_list(region->store, since, &removals, &n);
-	if (r < 0)
-		return r;
-	json_out_key(out, "removed");
-	json_out_array_begin(out);
-	for (size_t i = 0; i < n; i++)
-		json_out_string(out, removals[i]->public_key);
-	json_out_array_end(out);
-	mesh_removal_list_free(removals, n);
-	*ret_n = n;
-	return 0;
-}
-
-int api_mesh(struct region *region, struct request *request)
-{
-	struct json_out out = { 0 };
-	char generation[48];
-	size_t n_peers = 0, n_removed = 0;
-	if (!api_node_heard(region, request))
-		return 0;
-	int64_t newest = store_meta_int(region->store, "generation", 0);
-	int64_t since = since_generation(region, request_query(request, "since"), newest);
-	(void)snprintf(generation, sizeof(generation), "%s.%lld", region->epoch, (long long)newest);
-	json_out_object_begin(&out);
-	json_out_member(&out, "generation", generation);
-	json_out_member_bool(&out, "full", since < 0);
-	int r = put_peers(region, request, since, &out, &n_peers);
-	if (r >= 0)
-		r = put_removed(region, since, &out, &n_removed);
-	json_out_object_end(&out);
-	if (r >= 0 && (since < 0 || n_peers || n_removed))
-		return request_answer_json(request, 200, &out);
-	json_out_done(&out);
-	if (r < 0 || request_wait(request, "cluster", MAX_WAIT_SEC))
-		return r;
-	return request_answer_empty(request, 304);
-}
-
 // ---- secrets
 
 static int put_k3s_token(struct region *region, const struct node *node,
@@ -547,29 +417,24 @@ static int take_facts(struct region *region, struct node *node, const struct val
 {
 	CLEANUP(value_freep) struct value *before = NULL;
 	struct json_out out = { 0 };
-	char old_endpoint[80], new_endpoint[80];
 	json_out_value(&out, facts);
 	char *text = json_out_take(&out);
 	if (!text)
 		return -ENOMEM;
 	if (str_equal(text, node->facts)) {
 		free(text);
-		return 0;
+		return mesh_reach_settle(region, node, facts);
 	}
 	if (node->facts)
 		(void)json_parse(node->facts, strlen(node->facts), 0, &before,
 			NULL); // none before: as if empty
-	assign_endpoint(region->config, node, before, old_endpoint);
-	assign_endpoint(region->config, node, facts, new_endpoint);
 	bool same_nics = before && value_find(before, "nics") && value_find(facts, "nics") &&
 			 value_equal(value_find(before, "nics"), value_find(facts, "nics"));
 	free(node->facts);
 	node->facts = text;
-	if (!str_equal(old_endpoint, new_endpoint))
-		return region_mesh_changed(region, node);
 	if (!same_nics)
 		region_wake(region, "cluster");
-	return 0;
+	return mesh_reach_settle(region, node, facts);
 }
 
 static int note_ready(struct region *region, struct node *node, bool ready)
@@ -629,7 +494,8 @@ int api_status(struct region *region, struct request *request)
 			body.pod_cidr);
 	if (!node->status || (body.facts && (r = take_facts(region, node, body.facts)) < 0) ||
 		(r = note_ready(region, node, body.ready)) < 0 ||
-		(r = store_node_put(region->store, node)) < 0)
+		(r = store_node_put(region->store, node)) < 0 ||
+		(r = mesh_reach_report(region, node, value_find(document, "mesh"))) < 0)
 		return r < 0 ? r : -ENOMEM;
 	if ((r = membership_report(region, node, was_ready, &body.report)) < 0 ||
 		(r = settle_pod_cidrs(region, request, node->is_server && seen_changed)) < 0)

@@ -57,56 +57,6 @@ int assign_lan_mac(
 	return -ENOENT;
 }
 
-// A global IPv4 or IPv6 address of @nic that is no user-mode uplink (10.0.2.0/24) and no link-local
-// one.
-static bool nic_address(const struct value *nic, char ret[static 80])
-{
-	const struct value *addresses = value_find(nic, "addresses");
-	for (size_t i = 0; addresses && i < addresses->n; i++) {
-		const char *text = value_text(&addresses->items[i]);
-		char address[64];
-		uint8_t v4[4], v6[16];
-		size_t n = text ? strcspn(text, "/") : 0;
-		if (n == 0 || n >= sizeof(address))
-			continue;
-		memcpy(address, text, n);
-		address[n] = '\0';
-		if (inet_pton(AF_INET, address, v4) == 1) {
-			if ((v4[0] == 10 && v4[1] == 0 && v4[2] == 2) || v4[0] == 127 ||
-				(v4[0] == 169 && v4[1] == 254))
-				continue;
-			(void)snprintf(ret, 80, "%s:%d", address, MESH_PORT);
-			return true;
-		}
-		if (inet_pton(AF_INET6, address, v6) == 1 && (v6[0] & 0xe0) == 0x20) {
-			(void)snprintf(ret, 80, "[%s]:%d", address, MESH_PORT);
-			return true;
-		}
-	}
-	return false;
-}
-
-void assign_endpoint(const struct cluster_config *config, const struct node *node,
-	const struct value *facts, char ret[static 80])
-{
-	char mac[18], address[CIDR_TEXT];
-	struct cidr lan;
-	ret[0] = '\0';
-	if (config->has_lan) {
-		if (assign_lan_mac(config, facts, mac) < 0 ||
-			assign_lan_address(config, node->number, &lan) < 0)
-			return;
-		cidr_format_address(&lan, address);
-		(void)snprintf(
-			ret, 80, lan.family == AF_INET6 ? "[%s]:%d" : "%s:%d", address, MESH_PORT);
-		return;
-	}
-	const struct value *nics = value_find(facts, "nics");
-	for (size_t i = 0; nics && i < nics->n; i++)
-		if (nic_address(&nics->items[i], ret))
-			return;
-}
-
 static void put_addresses(struct json_out *out, const struct cidr *cidr, unsigned length)
 {
 	char text[CIDR_TEXT];
@@ -529,23 +479,18 @@ int assignment_build(const struct assignment_input *input, char **ret, struct di
 	return *ret ? 0 : -ENOMEM;
 }
 
-int assign_mesh_peer(const struct cluster_config *config, const struct node *node,
-	unsigned keepalive_sec, struct json_out *out)
+int assign_mesh_peer(const struct cluster_config *config, const struct mesh_node *node,
+	const char *endpoint, unsigned keepalive_sec, struct json_out *out)
 {
-	CLEANUP(value_freep) struct value *facts = NULL;
-	char endpoint[80], text[CIDR_TEXT];
+	char text[CIDR_TEXT];
 	struct cidr mesh;
 	int r = assign_mesh_address(config, node->number, &mesh);
 	if (r < 0)
 		return r;
-	if (node->facts)
-		(void)json_parse(node->facts, strlen(node->facts), 0, &facts,
-			NULL); // stored facts were checked; none is fine
-	assign_endpoint(config, node, facts, endpoint);
 	json_out_object_begin(out);
 	json_out_member(out, "name", node->name);
 	json_out_member(out, "publicKey", node->wg_public);
-	json_out_member(out, "endpoint", endpoint[0] ? endpoint : NULL);
+	json_out_member(out, "endpoint", endpoint);
 	json_out_key(out, "allowedIps");
 	json_out_array_begin(out);
 	cidr_format(&mesh, text);

@@ -19,11 +19,6 @@ int assign_api_address(const struct cluster_config *config, struct cidr *ret);
 // MAC of the NIC that the LAN template matches, lower case; -ENOENT: the node has none.
 int assign_lan_mac(
 	const struct cluster_config *config, const struct value *facts, char ret[static 18]);
-/* Where peers reach the node: its LAN address, or without a LAN template its first global address
- * that is no user-mode uplink. "" when there is none (it keeps alive towards the others). */
-void assign_endpoint(const struct cluster_config *config, const struct node *node,
-	const struct value *facts, char ret[static 80]);
-
 struct assignment_input {
 	const struct cluster_config *config;
 	const struct cluster *cluster;
@@ -46,10 +41,10 @@ struct assignment_input {
 };
 // The document as JSON text; the caller frees. -ERANGE when a range is full, -ENOMEM.
 int assignment_build(const struct assignment_input *input, char **ret, struct diag *reterr);
-/* One peer of GET /v1/mesh as a JSON object. @keepalive_sec: what the asking node sends (25 when
- * nobody can reach it by an endpoint, else 0). */
-int assign_mesh_peer(const struct cluster_config *config, const struct node *node,
-	unsigned keepalive_sec, struct json_out *out);
+/* One peer of GET /v1/mesh as a JSON object, as the asking node is told: @endpoint may be NULL,
+ * @keepalive_sec is what it sends to the peer. */
+int assign_mesh_peer(const struct cluster_config *config, const struct mesh_node *node,
+	const char *endpoint, unsigned keepalive_sec, struct json_out *out);
 /* The role of the next node: a server while @n_servers is below cluster.yaml's `servers` and the
  * node may be one. */
 bool assign_is_server(const struct cluster_config *config, size_t n_servers, bool may_be_server);

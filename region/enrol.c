@@ -6,6 +6,7 @@
 #include "region/enrol-token.h"
 #include "region/membership.h"
 #include "region/mesh-leave.h"
+#include "region/mesh-reach.h"
 #include "region/rotation.h"
 #include "region/token.h"
 
@@ -266,6 +267,7 @@ int enrolment_admit(struct region *region, struct enrolment *enrolment,
 	const struct admission *admission, struct diag *reterr)
 {
 	CLEANUP(node_freep) struct node *node = calloc(1, sizeof(*node));
+	CLEANUP(value_freep) struct value *facts = NULL;
 	AUTO_FREE uint8_t *spki = NULL;
 	char replaced_name[NAME_TEXT] = "";
 	size_t n_spki;
@@ -280,12 +282,16 @@ int enrolment_admit(struct region *region, struct enrolment *enrolment,
 		r = enrolment_check_wg_key(region, enrolment, "", reterr);
 	const char *wished = admission->node_name && admission->node_name[0] ? admission->node_name
 									     : replaced_name;
+	if (r >= 0)
+		r = fill_node(
+			region, enrolment, admission, wished, replaces_server, node, reterr);
+	if (r >= 0)
+		(void)json_parse(node->facts, strlen(node->facts), 0, &facts,
+			NULL); // they were checked
 	if (r < 0 ||
-		(r = fill_node(region, enrolment, admission, wished, replaces_server, node,
-			 reterr)) < 0 ||
 		(r = region_node_certificate(region, node, spki, n_spki, reterr)) < 0 ||
 		(r = mesh_leave_place(region, node->number)) < 0 ||
-		(r = region_mesh_changed(region, node)) < 0 ||
+		(r = mesh_reach_settle(region, node, facts)) < 0 ||
 		(r = store_node_put(region->store, node)) < 0 ||
 		(r = take_first_server(region, node)) < 0)
 		return r;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "region/mesh-peer.h"
 
+#include "region/mesh-place.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 
@@ -70,14 +72,9 @@ static void put_server(FILE *f, const struct cluster_config *config, const struc
 static void server_endpoint(
 	const struct cluster_config *config, const struct node *server, char ret[static 80])
 {
-	CLEANUP(value_freep) struct value *facts = NULL;
 	ret[0] = '\0';
-	if (server->state == NODE_REVOKED || server->quarantined || !server->is_server)
-		return;
-	if (server->facts)
-		(void)json_parse(server->facts, strlen(server->facts), 0, &facts,
-			NULL); // stored facts were checked; none is fine
-	assign_endpoint(config, server, facts, ret);
+	if (server->state != NODE_REVOKED && !server->quarantined && server->is_server)
+		mesh_place_for_outside(config, server, ret);
 }
 
 int mesh_peer_file(const struct cluster_config *config, const char *name, int64_t host,

@@ -6,6 +6,8 @@
 #include "base/time.h"
 #include "base/utf8.h"
 #include "region/clock.h"
+#include "region/mesh-offer.h"
+#include "region/mesh-reach.h"
 #include "region/rollout-run.h"
 
 #include <errno.h>
@@ -143,7 +145,8 @@ int region_load(struct region *region, const char *dir, struct diag *reterr)
 {
 	AUTO_FREE char *db = str_format("%s/region.db", dir), *epoch = NULL;
 	*region = (struct region){ .dir = dir, .wake_fd = -1, .started_usec = time_boot_usec() };
-	if (!db || pthread_mutex_init(&region->lock, NULL) != 0)
+	region->offers = calloc(1, sizeof(*region->offers));
+	if (!db || !region->offers || pthread_mutex_init(&region->lock, NULL) != 0)
 		return -ENOMEM;
 	int r = store_open(db, false, &region->store, reterr);
 	if (r < 0 || (r = load_config(region, reterr)) < 0 || (r = load_keys(region, reterr)) < 0 ||
@@ -174,6 +177,10 @@ int region_load(struct region *region, const char *dir, struct diag *reterr)
 void region_unload(struct region *region)
 {
 	region->store = store_close(region->store);
+	if (region->offers)
+		mesh_offers_done(region->offers);
+	free(region->offers);
+	region->offers = NULL;
 	region->config = cluster_config_free(region->config);
 	region->ca_key = key_free(region->ca_key);
 	region->server_key = key_free(region->server_key);
@@ -250,7 +257,10 @@ void region_tick(struct region *region)
 		return;
 	}
 	region->last_time_sec = region_now_sec(region);
-	int r = membership_step(region);
+	int r = mesh_reach_step(region);
+	if (r < 0)
+		log_error("endpoints of the mesh could not be withdrawn: %s", strerror(-r));
+	r = membership_step(region);
 	if (r < 0)
 		log_error("jobs and rollout could not go on: %s", strerror(-r));
 	r = store_meta_set_int(region->store, "lastTimeSec", region->last_time_sec);

@@ -11,6 +11,7 @@
 #include <pthread.h>
 
 struct http_server;
+struct mesh_offers;
 struct session_table;
 
 struct region {
@@ -28,6 +29,7 @@ struct region {
 	uint8_t seal_key[32];
 	char epoch[17];
 	char *pull_user, *pull_password;
+	struct mesh_offers *offers; // of endpoints that nodes see of each other; never NULL once loaded
 	int64_t last_time_sec; // last sane wall time, also in the store
 	uint64_t started_usec;
 	int64_t loaded_sec, away_sec; // when it started; for how long it had been away then

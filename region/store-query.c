@@ -42,12 +42,21 @@ int store_node_list(struct store *store, struct node ***ret, size_t *ret_n)
 		(void ***)ret, ret_n);
 }
 
-int store_node_list_mesh(struct store *store, int64_t since, struct node ***ret, size_t *ret_n)
+int store_mesh_node_list(struct store *store, int64_t since, struct mesh_node ***ret, size_t *ret_n)
 {
-	return record_list(store, &node_record,
+	return record_list(store, &mesh_node_record,
 		" WHERE mesh_generation > ? AND state <> 2 ORDER BY number", NULL, since,
 		(void ***)ret, ret_n);
 }
+
+DEFINE_GET(store_mesh_node_by_id, mesh_node, mesh_node_record, " WHERE id = ? AND state <> 2")
+DEFINE_GET(store_mesh_node_by_key, mesh_node, mesh_node_record,
+	" WHERE wg_public = ? AND state <> 2 ORDER BY number")
+DEFINE_FREE(mesh_node, mesh_node_record)
+DEFINE_LIST_FREE(mesh_node, mesh_node_record)
+DEFINE_PUT(store_mesh_reach_put, mesh_reach, mesh_reach_record)
+DEFINE_GET(store_mesh_reach_get, mesh_reach, mesh_reach_record, " WHERE id = ?")
+DEFINE_FREE(mesh_reach, mesh_reach_record)
 
 int store_node_list_uuid(struct store *store, const char *uuid, struct node ***ret, size_t *ret_n)
 {

@@ -132,6 +132,25 @@ static const struct column audit_columns[] = {
 	TEXT_COLUMN(audit, subject),
 	STRING_COLUMN(audit, detail),
 };
+static const struct column mesh_reach_columns[] = {
+	TEXT_COLUMN(mesh_reach, id),
+	STRING_COLUMN(mesh_reach, place),
+	INT_COLUMN(mesh_reach, view_generation),
+	INT_COLUMN(mesh_reach, changed_sec),
+};
+static const struct column mesh_node_columns[] = { // of MESH_NODES
+	TEXT_COLUMN(mesh_node, id),
+	TEXT_COLUMN(mesh_node, name),
+	INT_COLUMN(mesh_node, number),
+	TEXT_COLUMN(mesh_node, wg_public),
+	TEXT_COLUMN(mesh_node, pod_cidr),
+	INT_COLUMN(mesh_node, mesh_generation),
+	INT_COLUMN(mesh_node, state),
+	STRING_COLUMN(mesh_node, place),
+};
+#define MESH_NODES                                                                                 \
+	"(SELECT n.id, n.name, n.number, n.wg_public, n.pod_cidr, n.mesh_generation, n.state, "    \
+	"r.place FROM nodes n LEFT JOIN mesh_reaches r ON r.id = n.id)"
 static const struct column mesh_peer_columns[] = {
 	TEXT_COLUMN(mesh_peer, name),
 	TEXT_COLUMN(mesh_peer, public_key),
@@ -209,6 +228,8 @@ const struct record removal_record = RECORD(mesh_removal, "mesh_removals", remov
 	"CREATE INDEX mesh_removals_generation ON mesh_removals(generation);");
 const struct record audit_record = RECORD(audit, "audit", audit_columns, "");
 const struct record mesh_peer_record = RECORD(mesh_peer, "mesh_peers", mesh_peer_columns, "");
+const struct record mesh_reach_record = RECORD(mesh_reach, "mesh_reaches", mesh_reach_columns, "");
+const struct record mesh_node_record = RECORD(mesh_node, MESH_NODES, mesh_node_columns, "");
 const struct record member_record = RECORD(member, "members", member_columns, "");
 const struct record job_record = RECORD(job, "jobs", job_columns, "");
 const struct record rollout_record = RECORD(rollout, "rollouts", rollout_columns, "");
@@ -249,8 +270,8 @@ int schema_create(struct store *store)
 
 int schema_index(struct store *store)
 {
-	static const struct record *const later[] = { &mesh_peer_record, &member_record,
-		&job_record, &rollout_record, &restore_record };
+	static const struct record *const later[] = { &mesh_peer_record, &mesh_reach_record,
+		&member_record, &job_record, &rollout_record, &restore_record };
 	for (size_t i = 0; i < N_ELEMENTS(later); i++) {
 		int r = create_table(store, "CREATE TABLE IF NOT EXISTS ", later[i]);
 		if (r < 0)

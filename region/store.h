@@ -166,6 +166,25 @@ struct mesh_peer {
 	char actor[96];
 };
 
+/* What the mesh is told of a node (mesh-place.h), apart from its record. Not there: it was made by an
+ * earlier release, or by other rules. */
+struct mesh_reach {
+	char id[ID_TEXT]; // of the node
+	char *place;	  // mesh_place_format()
+	int64_t view_generation; // since when the node itself sees its peers by that place
+	int64_t changed_sec;
+};
+
+// What GET /v1/mesh says of a node, read without all else that is kept of it: 5,000 statuses are
+// gigabytes.
+struct mesh_node {
+	char id[ID_TEXT], name[STORE_NAME_TEXT];
+	int64_t number;
+	char wg_public[WG_TEXT], pod_cidr[CIDR_STORE_TEXT];
+	int64_t mesh_generation, state;
+	char *place; // NULL: none on record
+};
+
 struct audit {
 	int64_t id, time_sec;
 	char actor[96], action[48], subject[128];
@@ -204,8 +223,19 @@ int store_node_by_key(struct store *store, const char *key, struct node **ret);
 int store_node_by_name(
 	struct store *store, const char *name, struct node **ret);	     // not revoked ones
 int store_node_list(struct store *store, struct node ***ret, size_t *ret_n); // by number
-int store_node_list_mesh(struct store *store, int64_t since, struct node ***ret,
-	size_t *ret_n); // generation > since
+// Nodes that are not revoked with a mesh generation > @since, by number.
+int store_mesh_node_list(
+	struct store *store, int64_t since, struct mesh_node ***ret, size_t *ret_n);
+int store_mesh_node_by_id(struct store *store, const char *id, struct mesh_node **ret); // not revoked
+int store_mesh_node_by_key(
+	struct store *store, const char *wg_public, struct mesh_node **ret); // not revoked ones
+struct mesh_node *mesh_node_free(struct mesh_node *node);
+DEFINE_CLEANUP(mesh_node)
+void mesh_node_list_free(struct mesh_node **nodes, size_t n);
+int store_mesh_reach_put(struct store *store, const struct mesh_reach *reach);
+int store_mesh_reach_get(struct store *store, const char *id, struct mesh_reach **ret);
+struct mesh_reach *mesh_reach_free(struct mesh_reach *reach);
+DEFINE_CLEANUP(mesh_reach)
 // Nodes that are not revoked, found by an index: what is asked at every enrolment.
 int store_node_list_uuid(struct store *store, const char *uuid, struct node ***ret,
 	size_t *ret_n); // in either case

@@ -287,38 +287,15 @@ static void the_bootstrap_needs_a_digest(void **state)
 	cluster_config_free(site.config);
 }
 
-static void check_endpoint(const char *more, const char *facts_text, const char *expected)
-{
-	struct site site = site_of(more);
-	CLEANUP(value_freep) struct value *document = NULL;
-	char endpoint[80];
-	assert_int_equal(json_parse(facts_text, strlen(facts_text), 0, &document, NULL), 0);
-	assert_int_equal(site.second.number, 2);
-	assign_endpoint(site.config, &site.second, document, endpoint);
-	assert_string_equal(endpoint, expected);
-	cluster_config_free(site.config);
-}
-
-static void the_endpoint_is_the_template_first(void **state)
-{
-	check_endpoint(LAN, facts, "10.77.0.12:51820");
-	check_endpoint(LAN,
-		"{\"nics\":[{\"mac\":\"52:54:00:00:00:01\",\"addresses\":[\"192.0.2.7/24\"]}]}",
-		"");
-	check_endpoint("servers: 1", facts, "192.0.2.7:51820");
-	check_endpoint("servers: 1",
-		"{\"nics\":[{\"mac\":\"52:54:00:00:00:01\",\"addresses\":[\"10.0.2.15/"
-		"24\",\"fe80::1/64\",\"2001:db8::7/64\"]}]}",
-		"[2001:db8::7]:51820");
-	check_endpoint("servers: 1", "{}", "");
-}
-
 static void a_peer_is_its_address_and_its_pods(void **state)
 {
 	struct site site = site_of(LAN);
 	struct json_out out = { 0 };
-	(void)snprintf(site.second.pod_cidr, sizeof(site.second.pod_cidr), "10.64.1.0/24");
-	assert_int_equal(assign_mesh_peer(site.config, &site.second, 25, &out), 0);
+	const struct mesh_node peer = { .name = "hzfsnr-k8s-2p",
+		.number = 2,
+		.wg_public = "B=",
+		.pod_cidr = "10.64.1.0/24" };
+	assert_int_equal(assign_mesh_peer(site.config, &peer, "10.77.0.12:51820", 25, &out), 0);
 	AUTO_FREE char *text = json_out_take(&out);
 	assert_string_equal(text,
 		"{\"name\":\"hzfsnr-k8s-2p\",\"publicKey\":\"B=\",\"endpoint\":\"10.77.0.12:"
@@ -370,7 +347,6 @@ int main(void)
 		cmocka_unit_test(a_registry_is_named_to_nodes),
 		cmocka_unit_test(a_tag_counts_until_a_digest_is_set),
 		cmocka_unit_test(the_bootstrap_needs_a_digest),
-		cmocka_unit_test(the_endpoint_is_the_template_first),
 		cmocka_unit_test(a_peer_is_its_address_and_its_pods),
 		cmocka_unit_test(a_full_range_is_said),
 		cmocka_unit_test(the_first_nodes_become_servers),

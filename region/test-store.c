@@ -198,6 +198,7 @@ static void lists_are_in_order(void **state)
 {
 	struct store *store = opened(true);
 	struct node **nodes;
+	struct mesh_node **mesh_nodes;
 	struct enrolment **entries;
 	size_t n;
 	int64_t count;
@@ -219,9 +220,9 @@ static void lists_are_in_order(void **state)
 	assert_int_equal(n, 20);
 	assert_int_equal(nodes[0]->number, 1);
 	node_list_free(nodes, n);
-	assert_int_equal(store_node_list_mesh(store, 15, &nodes, &n), 0);
+	assert_int_equal(store_mesh_node_list(store, 15, &mesh_nodes, &n), 0);
 	assert_int_equal(n, 4);
-	node_list_free(nodes, n);
+	mesh_node_list_free(mesh_nodes, n);
 	assert_int_equal(store_node_count(store), 19);
 	assert_int_equal(store_enrolment_list(store, &entries, &n), 0);
 	assert_string_equal(entries[0]->id, "e-19");

@@ -1,0 +1,36 @@
+// Who of the mesh answers, by what the kernel counts per peer: which endpoint is put right, whom to ask for a handshake, what
+// the region is told and a person reads. A peer answers while its last handshake is young and what is sent to it is not left
+// without an answer: WireGuard itself answers data within 10 s. Pure: no clock, no kernel. With N peers a look is one sort and
+// one pass.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "agent/mesh-peers.h"
+#include "base/json.h"
+
+enum {
+	MESH_FRESH_SEC = 180,     // REJECT_AFTER_TIME: an older handshake is no session
+	MESH_UNANSWERED_SEC = 15, // KEEPALIVE_TIMEOUT and REKEY_TIMEOUT
+	MESH_SILENT_SEC = 5,      // a handshake is tried anew after so long
+	MESH_ASK_SEC = 5,
+};
+
+struct mesh_view { // of one look
+	size_t n_answer, n_silent;
+	bool restless; // somebody became quiet less than a minute ago: look again soon
+	bool lost;     // the kernel lacks a peer that it was given: everything has to be set anew
+	uint64_t mark; // changes with who is silent and where peers are: worth telling
+};
+/* Take what the kernel says (@status is sorted in place) into @peers. An endpoint of the region's that the kernel has not, of a
+ * peer that does not answer, becomes a change of that peer. */
+void mesh_health_look(struct mesh_peers *peers, struct netconf_peer_status *status, size_t n, uint64_t now_usec,
+	struct mesh_view *ret);
+// It was asked, has had MESH_SILENT_SEC to answer, and has not.
+bool mesh_peer_is_silent(const struct mesh_peer *peer, uint64_t now_usec);
+/* The next peer from @from on that is to be asked for a handshake now: it has an endpoint, here or in the kernel, and does not
+ * answer, or (@all) whether it does or not. It counts as asked. peers->n: none. */
+size_t mesh_health_next(struct mesh_peers *peers, size_t from, bool all, uint64_t now_usec);
+/* The sentence about those with an endpoint that are silent, at most three by name; "" when there is none. */
+void mesh_health_sentence(const struct mesh_peers *peers, uint64_t now_usec, char *ret, size_t n_ret);
+/* `mesh` of the status: an array, at most @max peers, first those that are silent or elsewhere than the region says. */
+void mesh_health_to_json(const struct mesh_peers *peers, size_t max, uint64_t now_usec, struct json_out *out);

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "region/mesh-offer.h"
+
+#include "base/time.h"
+
+#include <errno.h>
+
+struct mesh_offer_node {
+	char id[ID_TEXT];
+	char seen[64]; // its endpoint as others see it; "": not seen
+	uint64_t seen_usec;
+	struct mesh_offer *offers; // what it is told of others
+	size_t n, n_alloc;
+};
+
+void mesh_offers_done(struct mesh_offers *offers)
+{
+	for (size_t i = 0; i < offers->n; i++)
+		free(offers->nodes[i].offers);
+	free(offers->nodes);
+	*offers = (struct mesh_offers){ 0 };
+}
+
+// Where @id is, or where it would be.
+static size_t place_of(const struct mesh_offers *offers, const char *id, bool *ret_there)
+{
+	size_t low = 0, high = offers->n;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcmp(offers->nodes[middle].id, id);
+		if (order == 0) {
+			*ret_there = true;
+			return middle;
+		}
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*ret_there = false;
+	return low;
+}
+
+static struct mesh_offer_node *node_find(const struct mesh_offers *offers, const char *id)
+{
+	bool there;
+	size_t at = place_of(offers, id, &there);
+	return there ? &offers->nodes[at] : NULL;
+}
+
+static int node_get(struct mesh_offers *offers, const char *id, struct mesh_offer_node **ret)
+{
+	bool there;
+	size_t at = place_of(offers, id, &there);
+	if (!there) {
+		if (offers->n == MESH_OFFER_NODES)
+			return -ENOSPC;
+		if (offers->n == offers->n_alloc) {
+			size_t n = offers->n_alloc ? offers->n_alloc * 2 : 16;
+			struct mesh_offer_node *more =
+				reallocarray(offers->nodes, n, sizeof(*more));
+			if (!more)
+				return -ENOMEM;
+			offers->nodes = more;
+			offers->n_alloc = n;
+		}
+		memmove(&offers->nodes[at + 1], &offers->nodes[at],
+			(offers->n - at) * sizeof(*offers->nodes));
+		offers->nodes[at] = (struct mesh_offer_node){ 0 };
+		(void)snprintf(offers->nodes[at].id, ID_TEXT, "%s", id);
+		offers->n++;
+	}
+	*ret = &offers->nodes[at];
+	return 0;
+}
+
+static struct mesh_offer *offer_find(const struct mesh_offer_node *node, const char *peer)
+{
+	for (size_t i = 0; node && i < node->n; i++)
+		if (str_equal(node->offers[i].peer, peer))
+			return &node->offers[i];
+	return NULL;
+}
+
+static int offer_add(struct mesh_offers *offers, struct mesh_offer_node *node, const char *peer,
+	struct mesh_offer **ret)
+{
+	if (node->n == MESH_OFFER_EACH || offers->n_offers == MESH_OFFERS_MAX)
+		return -ENOSPC;
+	if (node->n == node->n_alloc) {
+		size_t n = node->n_alloc ? node->n_alloc * 2 : 4;
+		struct mesh_offer *more = reallocarray(node->offers, n, sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		node->offers = more;
+		node->n_alloc = n;
+	}
+	*ret = &node->offers[node->n++];
+	**ret = (struct mesh_offer){ .state = MESH_OFFER_WITHDRAWN };
+	(void)snprintf((*ret)->peer, ID_TEXT, "%s", peer);
+	offers->n_offers++;
+	return 0;
+}
+
+int mesh_offers_see(
+	struct mesh_offers *offers, const char *id, const char *endpoint, uint64_t now_usec)
+{
+	struct mesh_offer_node *node;
+	int r = node_get(offers, id, &node);
+	if (r < 0)
+		return r;
+	(void)snprintf(node->seen, sizeof(node->seen), "%s", endpoint);
+	node->seen_usec = now_usec;
+	return 0;
+}
+
+static bool is_to_be_tried(
+	const struct mesh_offer *offer, const struct mesh_offer_node *peer, uint64_t now_usec)
+{
+	if (!str_equal(offer->endpoint, peer->seen))
+		return true;
+	return offer->state == MESH_OFFER_WITHDRAWN &&
+	       now_usec - offer->since_usec >= MESH_OFFER_AGAIN_SEC * USEC_PER_SEC;
+}
+
+int mesh_offers_fail(struct mesh_offers *offers, const char *id, const char *peer_id,
+	int64_t generation, uint64_t now_usec)
+{
+	struct mesh_offer_node *node = node_find(offers, id), *peer = node_find(offers, peer_id);
+	struct mesh_offer *offer = offer_find(node, peer_id);
+	bool seen = peer && peer->seen[0] &&
+		    now_usec - peer->seen_usec < MESH_SEEN_SEC * USEC_PER_SEC;
+	if (offer && offer->state == MESH_OFFER_HELD) { // no longer
+		offer->state = MESH_OFFER_TRYING;
+		offer->since_usec = now_usec;
+	}
+	if (!seen)
+		return 0;
+	if (!offer) {
+		int r = node_get(offers, id, &node);
+		if (r < 0 || (r = offer_add(offers, node, peer_id, &offer)) < 0)
+			return r;
+		peer = node_find(offers, peer_id); // moved, perhaps
+	}
+	if (!is_to_be_tried(offer, peer, now_usec))
+		return 0;
+	(void)snprintf(offer->endpoint, sizeof(offer->endpoint), "%s", peer->seen);
+	offer->state = MESH_OFFER_TRYING;
+	offer->since_usec = now_usec;
+	offer->generation = generation;
+	return 1;
+}
+
+void mesh_offers_hold(struct mesh_offers *offers, const char *id, const char *peer)
+{
+	struct mesh_offer *offer = offer_find(node_find(offers, id), peer);
+	if (offer && offer->state == MESH_OFFER_TRYING)
+		offer->state = MESH_OFFER_HELD;
+}
+
+static bool is_over(const struct mesh_offer *offer, uint64_t now_usec)
+{
+	return offer->state == MESH_OFFER_TRYING &&
+	       now_usec - offer->since_usec >= MESH_OFFER_SEC * USEC_PER_SEC;
+}
+
+bool mesh_offers_step(struct mesh_offers *offers, int64_t generation, uint64_t now_usec)
+{
+	bool changed = false;
+	for (size_t i = 0; i < offers->n; i++)
+		for (size_t j = 0; j < offers->nodes[i].n; j++) {
+			struct mesh_offer *offer = &offers->nodes[i].offers[j];
+			if (!is_over(offer, now_usec))
+				continue;
+			offer->state = MESH_OFFER_WITHDRAWN;
+			offer->since_usec = now_usec;
+			offer->generation = generation;
+			changed = true;
+		}
+	return changed;
+}
+
+bool mesh_offers_due(const struct mesh_offers *offers, uint64_t now_usec)
+{
+	for (size_t i = 0; i < offers->n; i++)
+		for (size_t j = 0; j < offers->nodes[i].n; j++)
+			if (is_over(&offers->nodes[i].offers[j], now_usec))
+				return true;
+	return false;
+}
+
+const struct mesh_offer *mesh_offers_of(
+	const struct mesh_offers *offers, const char *id, size_t *ret_n)
+{
+	const struct mesh_offer_node *node = node_find(offers, id);
+	*ret_n = node ? node->n : 0;
+	return node ? node->offers : NULL;
+}
+
+const char *mesh_offers_endpoint(
+	const struct mesh_offers *offers, const char *id, const char *peer)
+{
+	const struct mesh_offer *offer = offer_find(node_find(offers, id), peer);
+	return offer && offer->state != MESH_OFFER_WITHDRAWN ? offer->endpoint : NULL;
+}
