@@ -61,6 +61,21 @@ static int decode_allowed(const struct value *list, struct mesh_peer *peer, stru
 	return 0;
 }
 
+// As the kernel's are written, to be compared with them.
+static int decode_endpoint(const struct value *endpoint, const char *name, struct mesh_peer *peer, struct diag *reterr)
+{
+	char canonical[ADDRESS_TEXT];
+	const char *text;
+	struct ip ip;
+	uint16_t port;
+	int r = value_string(endpoint, "endpoint", &text, reterr);
+	if (r < 0)
+		return r;
+	if (endpoint_parse(text, &ip, &port) < 0)
+		return diag_set(reterr, -EINVAL, "endpoint", "of %s must be ADDRESS:PORT or [IPV6]:PORT, not \"%s\"", name, text);
+	return (peer->endpoint = strdup(endpoint_format(&ip, port, canonical))) ? 0 : -ENOMEM;
+}
+
 static int decode_peer(const struct value *object, struct mesh_peer *peer, struct diag *reterr)
 {
 	const char *key = NULL, *name = value_text(value_find(object, "name"));
@@ -73,13 +88,8 @@ static int decode_peer(const struct value *object, struct mesh_peer *peer, struc
 		return diag_set(reterr, -EINVAL, "publicKey", "must be base64 of 32 bytes");
 	if (keepalive && (r = value_int(keepalive, "keepaliveSec", 0, 65535, &sec, reterr)) < 0)
 		return r;
-	if (endpoint && endpoint->type != VALUE_NULL) {
-		const char *text;
-		if ((r = value_string(endpoint, "endpoint", &text, reterr)) < 0)
-			return r;
-		if (!(peer->endpoint = strdup(text)))
-			return -ENOMEM;
-	}
+	if (endpoint && endpoint->type != VALUE_NULL && (r = decode_endpoint(endpoint, name ? name : "", peer, reterr)) < 0)
+		return r;
 	peer->keepalive_sec = (uint16_t)sec;
 	peer->handshake_ago_sec = -1;
 	peer->public_key = strdup(key);

@@ -54,6 +54,9 @@ static void stored_list_is_the_same_again(void **state)
 	assert_int_equal(after.n, 1);
 	assert_string_equal(after.peers[0].endpoint, "10.77.0.12:51820");
 	assert_int_equal(after.peers[0].keepalive_sec, 25);
+	assert_int_equal(update(&after, "{\"generation\":\"e.2\",\"full\":false,\"peers\":[{\"publicKey\":\"" KEY_A
+					"\",\"endpoint\":\"[2001:DB8::0007]:51820\",\"allowedIps\":[\"10.66.0.12/32\"]}]}"), 0);
+	assert_string_equal(after.peers[0].endpoint, "[2001:db8::7]:51820"); // as the kernel writes it
 	struct netconf_peer *view AUTO_FREE = mesh_peers_view(&after);
 	assert_string_equal(view[0].allowed_ips[0], "10.66.0.12/32");
 }
@@ -151,6 +154,8 @@ static void ranges_of_two_peers_that_overlap_are_refused_by_name(void **state)
 		"10.64.255.255/32 of two and 10.64.0.0/16 of one"); // a delta, against what is there
 	assert_int_equal(update(&peers, "{\"generation\":\"e.2\",\"full\":false,\"peers\":[" NAMED("two", KEY_B, "\"10.64.255.255/32\"")
 		"],\"removed\":[\"" KEY_A "\"]}"), 0); // the other one leaves in the same breath
+	expect_refusal(&peers, "{\"generation\":\"e.3\",\"full\":true,\"peers\":[{\"name\":\"one\",\"publicKey\":\"" KEY_A
+		"\",\"endpoint\":\"192.0.2.7\",\"allowedIps\":[]}]}", "endpoint: of one must be ADDRESS:PORT");
 	expect_refusal(&peers, "{\"generation\":\"e.3\",\"full\":true,\"peers\":[" NAMED("one", KEY_A, "\"nonsense\"") "]}", "nonsense");
 	expect_refusal(&peers, "{\"generation\":\"e.3\",\"full\":true,\"peers\":[" NAMED("one", KEY_A, "") "," NAMED("two", KEY_A, "") "]}",
 		"must be there once, not of");

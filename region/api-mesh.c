@@ -145,20 +145,18 @@ static int put_removed(struct region *region, int64_t since, struct json_out *ou
 	return 0;
 }
 
-int api_mesh(struct region *region, struct request *request)
+int mesh_answer(struct region *region, const struct node *node, const char *since, char **ret)
 {
 	struct json_out out = { 0 };
-	struct asker asker = { .region = region, .node = request->node, .out = &out };
+	struct asker asker = { .region = region, .node = node, .out = &out };
 	char generation[48];
 	size_t n_removed = 0;
 	int64_t view_generation;
-	if (!api_node_heard(region, request))
-		return 0;
-	int r = mesh_reach_place(region, request->node->id, NULL, &asker.place, &view_generation);
+	int r = mesh_reach_place(region, node->id, NULL, &asker.place, &view_generation);
 	if (r < 0)
 		return r;
 	int64_t newest = store_meta_int(region->store, "generation", 0);
-	asker.since = since_generation(region, request_query(request, "since"), newest);
+	asker.since = since_generation(region, since, newest);
 	if (asker.since < view_generation)
 		asker.since = -1; // it sees all others from another place now
 	(void)snprintf(generation, sizeof(generation), "%s.%lld", region->epoch, (long long)newest);
@@ -169,9 +167,26 @@ int api_mesh(struct region *region, struct request *request)
 	if (r >= 0)
 		r = put_removed(region, asker.since, &out, &n_removed);
 	json_out_object_end(&out);
-	if (r >= 0 && (asker.since < 0 || asker.n_put || n_removed))
-		return request_answer_json(request, 200, &out);
-	json_out_done(&out);
+	char *text = json_out_take(&out);
+	bool news = asker.since < 0 || asker.n_put || n_removed;
+	if (r < 0 || !news || !text) {
+		free(text);
+		return r < 0 ? r : text ? 0 : -ENOMEM;
+	}
+	*ret = text;
+	return 1;
+}
+
+int api_mesh(struct region *region, struct request *request)
+{
+	AUTO_FREE char *answer = NULL;
+	if (!api_node_heard(region, request))
+		return 0;
+	int r = mesh_answer(region, request->node, request_query(request, "since"), &answer);
+	if (r > 0) {
+		size_t n = strlen(answer);
+		return request_answer_bytes(request, 200, "application/json", TAKE_PTR(answer), n);
+	}
 	if (r < 0 || request_wait(request, "cluster", MAX_WAIT_SEC))
 		return r;
 	return request_answer_empty(request, 304);

@@ -21,4 +21,7 @@ int mesh_reach_place(struct region *region, const char *id, const char *text,
 /* What @node says of its peers ("mesh" of its status): who has a session with a node that nobody can
  * reach first tells where that one is; who has none is offered that. */
 int mesh_reach_report(struct region *region, const struct node *node, const struct value *mesh);
+/* The answer of GET /v1/mesh to @node, JSON that the caller frees: everything, or what is new since @since ("EPOCH.GEN" or
+ * NULL). 1; 0: there is nothing new, *ret is as it was; negative errno. (api-mesh.c) */
+int mesh_answer(struct region *region, const struct node *node, const char *since, char **ret);
 int mesh_reach_step(struct region *region); // offers whose time is over; every few seconds
