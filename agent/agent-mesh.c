@@ -123,15 +123,11 @@ static void poke_peers(struct agent *a, uint64_t now_usec)
 	a->poke_next = from < a->peers.n ? from : 0;
 }
 
-void agent_mesh_news(struct agent *a)
-{
-	a->mesh_dirty = a->mesh_unsaved = true;
-}
-
 // A delta that is lost is told again: since which generation, the file says.
-static void save_peers(struct agent *a, uint64_t now_usec)
+void agent_mesh_save(struct agent *a)
 {
 	struct diag diag = { 0 };
+	uint64_t now_usec = time_boot_usec();
 	if (!a->mesh_unsaved || !is_over(a->mesh_saved_usec, now_usec, SAVE_SEC, a->peers.n, SAVE_PART))
 		return;
 	a->mesh_saved_usec = now_usec;
@@ -139,6 +135,12 @@ static void save_peers(struct agent *a, uint64_t now_usec)
 		log_warning("the mesh cannot be saved: %s", diag_text(&diag)); // it still holds in this boot
 	else
 		a->mesh_unsaved = false;
+}
+
+void agent_mesh_news(struct agent *a)
+{
+	a->mesh_dirty = a->mesh_unsaved = true;
+	agent_mesh_save(a);
 }
 
 /* Where peers may reach us. A new address is told to the region in the next report, which is now, and to the peers by the
@@ -179,7 +181,6 @@ void agent_mesh_act(struct agent *a)
 {
 	uint64_t now_usec = time_boot_usec();
 	look_at_candidates(a);
-	save_peers(a, now_usec);
 	if (!a->network_is_assigned || !a->assignment || !a->assignment->mesh_link)
 		return;
 	set_mesh(a);
@@ -190,10 +191,8 @@ void agent_mesh_act(struct agent *a)
 
 void agent_mesh_done(struct agent *a)
 {
-	if (a->mesh_unsaved) {
-		a->mesh_saved_usec = 0;
-		save_peers(a, time_boot_usec());
-	}
+	a->mesh_saved_usec = 0;
+	agent_mesh_save(a);
 	mesh_peers_done(&a->peers);
 	free(a->mesh_candidates);
 }

@@ -381,6 +381,7 @@ void agent_region_act(struct agent *a)
 	if (!a->region || a->from_seed)
 		return;
 	aim(a);
+	agent_mesh_save(a);
 	region_client_want_mesh(a->region, a->assignment && a->assignment->mesh_link);
 	region_client_want_secrets(a->region, a->assignment && a->assignment->has_k3s);
 	keep_secrets_fresh(a);

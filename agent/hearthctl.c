@@ -108,6 +108,10 @@ static int run_status(const struct call *call)
 		int64_t ago = -1;
 		(void)value_int(value_find(&mesh->items[i], "handshakeAgoSec"), "handshakeAgoSec", -1, INT64_MAX, &ago, NULL);
 		printf("peer:       %s %s", text_of(&mesh->items[i], "publicKey"), text_of(&mesh->items[i], "endpoint"));
+		bool answers = true;
+		(void)value_bool(value_find(&mesh->items[i], "answers"), "answers", &answers, NULL); // an older hearthd does not say
+		if (!answers)
+			printf(", does not answer");
 		if (ago < 0)
 			printf(", no handshake yet\n");
 		else

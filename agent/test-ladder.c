@@ -230,6 +230,14 @@ static void network_and_mesh_wait(void **state)
 	f = steady();
 	f.n_fresh_peers = 0;
 	expect_warning(&f, RUNG_STEADY, "no peer of the mesh has answered");
+	f.mesh_silent = "handshake sent to a at 192.0.2.7:51820, no answer: is UDP 51820 to it filtered?";
+	expect_warning(&f, RUNG_STEADY, "handshake sent to a at 192.0.2.7:51820");
+	f = steady();
+	f.mesh_refused = "peers: allowedIps of two peers must not overlap: 10.64.1.0/24 of b and 10.64.0.0/16 of a";
+	expect_warning(&f, RUNG_STEADY, "refused, its peers stay as they were: peers: allowedIps of two peers must not overlap");
+	f = steady();
+	f.mesh_problem = "Operation not permitted";
+	expect_warning(&f, RUNG_STEADY, "the peers of the mesh cannot be set: Operation not permitted");
 }
 
 static void k3s_waits_for_payload_secrets_and_unit(void **state)

@@ -26,6 +26,10 @@ static int choose_host(struct region *region, int64_t *ret_host, struct diag *re
 			"there are %d peers outside the cluster already, as many as may be; remove "
 			"one first",
 			MESH_PEER_MAX);
+	if (r >= 0 && n_numbers + n_peers >= MESH_SEGMENT_MAX)
+		r = diag_set(reterr, -ENOSPC, "",
+			"a cluster has at most %d nodes and peers outside: its mesh is one segment",
+			MESH_SEGMENT_MAX);
 	if (r >= 0) {
 		r = mesh_peer_address(region->config, numbers, n_numbers, peers, n_peers, ret_host);
 		if (r < 0)

@@ -8,6 +8,7 @@
 #include "region/store.h"
 
 enum { MESH_PORT = 51820, MESH_MTU = 1420, API_PORT = 6443, ADDRESS_OFFSET = 10 };
+enum { MESH_SEGMENT_MAX = 5000 }; // nodes and peers outside of one cluster; a node refuses more
 enum { ASSIGNMENT_JOBS_MAX = 32 }; // in one assignment; a node refuses it with more
 
 // Addresses of node @number: host 10 + number of the mesh and LAN range. -ERANGE: the range is

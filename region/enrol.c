@@ -187,6 +187,11 @@ int enrolment_place(struct region *region, const char *wished, int64_t *ret_numb
 		r = add_peer_places(region, &places);
 	if (r >= 0 && !(wished && wished[0]))
 		r = add_leaving_places(region, &places);
+	if (r >= 0 && places.n_numbers >= MESH_SEGMENT_MAX)
+		r = diag_set(reterr, -ERANGE, "",
+			"a cluster has at most %d nodes and peers outside: its mesh is one segment; "
+			"revoke some first, or make another cluster",
+			MESH_SEGMENT_MAX);
 	if (r >= 0)
 		r = choose_number(region, &places, wished, ret_number, reterr);
 	*ret_n_servers = places.n_servers;
