@@ -143,6 +143,17 @@ void agent_mesh_news(struct agent *a)
 	agent_mesh_save(a);
 }
 
+void agent_mesh_reserve(struct agent *a)
+{
+	struct netconf_declared *declared AUTO_FREE = NULL;
+	struct diag diag = { 0 };
+	size_t n = 0;
+	int r = netconf_declared(a->network, a->assignment ? a->assignment->mesh_link : NULL, &declared, &n);
+	if (r == 0)
+		r = mesh_peers_reserve(&a->peers, declared, n, &diag);
+	str_set(&a->mesh_refused, r < 0 ? diag.message[0] ? diag_text(&diag) : strerror(-r) : NULL);
+}
+
 /* Where peers may reach us. A new address is told to the region in the next report, which is now, and to the peers by the
  * next packet, which is now, too. */
 static void look_at_candidates(struct agent *a)

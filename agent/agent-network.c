@@ -155,6 +155,7 @@ static void took(struct agent *a, struct network *network_take, size_t n_changes
 {
 	network_free(a->network);
 	a->network = network_take;
+	agent_mesh_reserve(a);
 	if (n_changes)
 		log_info("network: %zu changes applied", n_changes);
 	look_at_links(a);

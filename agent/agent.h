@@ -226,6 +226,7 @@ void agent_network_done(struct agent *agent);
 void agent_safe_network(struct agent *agent); // a person at the console: DHCP on every wired port; once more: as before
 void agent_mesh_act(struct agent *agent); // agent-mesh.c
 void agent_mesh_news(struct agent *agent); // the region said something new of the peers
+void agent_mesh_reserve(struct agent *agent); // what is applied now is no peer's
 void agent_mesh_save(struct agent *agent); // what is not saved yet, when it is time
 void agent_mesh_done(struct agent *agent);
 uint64_t agent_mesh_handshake_usec(const struct agent *agent, uint64_t now_usec); // the last one of any peer; 0: none

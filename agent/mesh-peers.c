@@ -26,12 +26,24 @@ static void removed_done(struct mesh_peers *peers)
 	peers->n_removed = 0;
 }
 
+static void reserved_done(struct mesh_peers *peers)
+{
+	for (size_t i = 0; i < peers->n_reserved; i++) {
+		free(peers->reserved[i].range);
+		free(peers->reserved[i].whose);
+	}
+	free(peers->reserved);
+	peers->reserved = NULL;
+	peers->n_reserved = 0;
+}
+
 void mesh_peers_done(struct mesh_peers *peers)
 {
 	for (size_t i = 0; i < peers->n; i++)
 		peer_done(&peers->peers[i]);
 	free(peers->peers);
 	removed_done(peers);
+	reserved_done(peers);
 	*peers = (struct mesh_peers){ 0 };
 }
 
@@ -122,8 +134,8 @@ static bool same_ranges(const struct mesh_peer *a, const struct mesh_peer *b)
 
 struct range {
 	struct address address;
-	const struct mesh_peer *peer;
-	const char *text;
+	const void *owner; // NULL: it is reserved
+	const char *text, *whose;
 };
 
 static int compare_ranges(const void *a, const void *b)
@@ -148,32 +160,57 @@ static int check_ranges(struct range *ranges, size_t n, struct diag *reterr)
 		}
 		if (!outer || ip_compare(&within.ip, &outer->address.ip) != 0) {
 			outer = range;
-		} else if (range->peer != outer->peer) {
-			return diag_set(reterr, -EINVAL, "peers", "allowedIps of two peers must not overlap: %s of %s and %s of %s",
-				range->text, range->peer->name, outer->text, outer->peer->name);
+		} else if (range->owner != outer->owner) {
+			bool reserved = !range->owner || !outer->owner;
+			return diag_set(reterr, -EINVAL, "peers", "allowedIps of %s must not overlap%s: %s of %s and %s of %s",
+				reserved ? "a peer" : "two peers", reserved ? " what the network document declares" : "", range->text,
+				range->whose, outer->text, outer->whose);
 		}
 	}
 	return 0;
 }
 
-static int check_overlaps(const struct mesh_peer *peers, size_t n_peers, struct diag *reterr)
+static int add_range(struct range *ranges, size_t *n, const void *owner, const char *whose, const char *text, struct diag *reterr)
 {
-	size_t n = 0, n_all = 0;
+	struct range *range = &ranges[(*n)++];
+	*range = (struct range){ .owner = owner, .whose = whose, .text = text };
+	if (address_parse(text, false, &range->address) < 0)
+		return diag_set(reterr, -EINVAL, "allowedIps", "of %s must be ADDRESS/PREFIX, not \"%s\"", whose, text);
+	address_mask(&range->address);
+	return 0;
+}
+
+static int check_overlaps(const struct mesh_peers *reserving, const struct mesh_peer *peers, size_t n_peers, struct diag *reterr)
+{
+	size_t n = 0, n_all = reserving->n_reserved;
+	int r = 0;
 	for (size_t i = 0; i < n_peers; i++)
 		n_all += peers[i].n_allowed_ips;
 	struct range *ranges AUTO_FREE = calloc(n_all + 1, sizeof(*ranges));
 	if (!ranges)
 		return -ENOMEM;
+	for (size_t i = 0; i < reserving->n_reserved && r == 0; i++)
+		r = add_range(ranges, &n, NULL, reserving->reserved[i].whose, reserving->reserved[i].range, reterr);
 	for (size_t i = 0; i < n_peers; i++)
-		for (size_t j = 0; j < peers[i].n_allowed_ips; j++) {
-			struct range *range = &ranges[n++];
-			*range = (struct range){ .peer = &peers[i], .text = peers[i].allowed_ips[j] };
-			if (address_parse(range->text, false, &range->address) < 0)
-				return diag_set(reterr, -EINVAL, "allowedIps", "of %s must be ADDRESS/PREFIX, not \"%s\"", peers[i].name,
-					range->text);
-			address_mask(&range->address);
-		}
-	return check_ranges(ranges, n, reterr);
+		for (size_t j = 0; j < peers[i].n_allowed_ips && r == 0; j++)
+			r = add_range(ranges, &n, &peers[i], peers[i].name, peers[i].allowed_ips[j], reterr);
+	return r < 0 ? r : check_ranges(ranges, n, reterr);
+}
+
+int mesh_peers_reserve(struct mesh_peers *peers, const struct netconf_declared *declared, size_t n, struct diag *reterr)
+{
+	reserved_done(peers);
+	peers->reserved = calloc(n + 1, sizeof(*peers->reserved));
+	if (!peers->reserved)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		struct mesh_reserved *reserved = &peers->reserved[peers->n_reserved++];
+		reserved->range = strdup(declared[i].range);
+		reserved->whose = str_format("%s %s", declared[i].of_peer ? "a peer of" : "the network of", declared[i].link);
+		if (!reserved->range || !reserved->whose)
+			return -ENOMEM;
+	}
+	return check_overlaps(peers, peers->peers, peers->n, reterr);
 }
 
 // --- from what there is to what the region says ---
@@ -244,7 +281,7 @@ static int preview(struct mesh_peers *peers, struct mesh_peers *fresh, bool full
 	}
 	if (n > MESH_MAX_PEERS)
 		return diag_set(reterr, -EINVAL, "peers", "a mesh has at most %d peers, not %zu: it is one cluster", MESH_MAX_PEERS, n);
-	return ranges_changed ? check_overlaps(all, n, reterr) : 0;
+	return ranges_changed ? check_overlaps(peers, all, n, reterr) : 0;
 }
 
 // Both sorted. Nothing fails here: @all has room, and @gone for every peer that there is.

@@ -32,11 +32,18 @@ struct mesh_peers {
 	struct mesh_peer *peers; // by public key
 	char **removed;          // keys that the kernel has still
 	size_t n_removed;
+	struct mesh_reserved { // ranges that no peer may have
+		char *range, *whose; // "the address of eth1"
+	} *reserved;
+	size_t n_reserved;
 };
 void mesh_peers_done(struct mesh_peers *peers);
 /* Apply one answer: all or nothing. -EINVAL with a diag; @peers is then as before. Two peers with ranges that overlap are
- * refused by their names. */
+ * refused by their names, and so is one with a range that is reserved. */
 int mesh_peers_update(struct mesh_peers *peers, const char *json, size_t n, struct diag *reterr);
+/* Reserve what the network document declares, in place of what was reserved before (@n 0: nothing). -EINVAL with a diag: a
+ * peer that is there overlaps one of them; they are reserved all the same. -ENOMEM. */
+int mesh_peers_reserve(struct mesh_peers *peers, const struct netconf_declared *declared, size_t n, struct diag *reterr);
 const struct mesh_peer *mesh_peers_find(const struct mesh_peers *peers, const char *public_key); // NULL: none
 /* What the kernel does not have yet, borrowed; NULL with *ret_n 0 when it has all. Removals come last: a range that moves to
  * another peer is nobody's at no moment. The caller frees the array. -ENOMEM. */

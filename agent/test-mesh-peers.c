@@ -161,6 +161,24 @@ static void ranges_of_two_peers_that_overlap_are_refused_by_name(void **state)
 		"must be there once, not of");
 }
 
+static void what_the_network_document_declares_is_no_peers(void **state)
+{
+	static const struct netconf_declared declared[] = { { .link = "eth1", .range = "10.77.0.12/24" }, { .link = "eth1", .range = "10.77.0.13/24" },
+		{ .link = "wg9", .of_peer = true, .range = "10.64.3.0/24" } };
+	struct mesh_peers peers CLEANUP(mesh_peers_done) = { 0 };
+	struct diag diag = { 0 };
+	assert_int_equal(mesh_peers_reserve(&peers, declared, N_ELEMENTS(declared), &diag), 0);
+	expect_refusal(&peers, "{\"generation\":\"e.1\",\"full\":true,\"peers\":[" NAMED("one", KEY_A, "\"10.77.0.99/32\"") "]}",
+		"must not overlap what the network document declares: 10.77.0.99/32 of one and 10.77.0.1");
+	expect_refusal(&peers, "{\"generation\":\"e.1\",\"full\":true,\"peers\":[" NAMED("one", KEY_A, "\"10.64.0.0/16\"") "]}",
+		"10.64.3.0/24 of a peer of wg9 and 10.64.0.0/16 of one");
+	assert_int_equal(mesh_peers_reserve(&peers, NULL, 0, &diag), 0);
+	assert_int_equal(update(&peers, "{\"generation\":\"e.1\",\"full\":true,\"peers\":[" NAMED("one", KEY_A, "\"10.64.0.0/16\"") "]}"), 0);
+	assert_int_equal(mesh_peers_reserve(&peers, declared, N_ELEMENTS(declared), &diag), -EINVAL); // another document
+	assert_non_null(strstr(diag_text(&diag), "10.64.3.0/24 of a peer of wg9 and 10.64.0.0/16 of one"));
+	assert_int_equal(peers.n, 1);
+}
+
 static void a_segment_has_5000_peers(void **state)
 {
 	struct mesh_peers peers CLEANUP(mesh_peers_done) = { 0 };
@@ -194,6 +212,7 @@ int main(void)
 		cmocka_unit_test(only_what_changed_is_to_be_set),
 		cmocka_unit_test(a_withdrawn_endpoint_makes_a_silent_peer_new),
 		cmocka_unit_test(ranges_of_two_peers_that_overlap_are_refused_by_name),
+		cmocka_unit_test(what_the_network_document_declares_is_no_peers),
 		cmocka_unit_test(a_segment_has_5000_peers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

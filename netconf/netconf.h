@@ -106,6 +106,15 @@ struct netconf_peer_status {
 // The caller frees *ret. -ENODEV.
 int netconf_peers_status(const char *link, struct netconf_peer_status **ret, size_t *ret_n, struct diag *reterr);
 
+struct netconf_declared {
+	const char *link; // netplan's id, borrowed
+	bool of_peer;     // an allowed range of one of its WireGuard peers, else the network of an address
+	char range[64];   // "10.77.0.12/24"
+};
+/* The ranges that @network declares, but those of @but_link (may be NULL) and default routes' (prefix 0). The caller frees
+ * *ret, which may be NULL. -ENOMEM. */
+int netconf_declared(const struct network *network, const char *but_link, struct netconf_declared **ret, size_t *ret_n);
+
 // --- facts ---
 
 struct netconf_address {
