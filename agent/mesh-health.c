@@ -3,7 +3,7 @@
 #include "base/time.h"
 #include <stdarg.h>
 
-enum { MAX_NAMED = 3, RESTLESS_SEC = 60 };
+enum { MAX_NAMED = 3, RESTLESS_SEC = 60, KEEPALIVE_BYTES = 32 };
 
 static int compare_status(const void *a, const void *b)
 {
@@ -12,7 +12,8 @@ static int compare_status(const void *a, const void *b)
 
 static void look_at_traffic(struct mesh_peer *peer, const struct netconf_peer_status *status, uint64_t now_usec)
 {
-	bool sent = status->tx_bytes > peer->tx_bytes, heard = status->rx_bytes != peer->rx_bytes;
+	// A packet that keeps the way open is 32 bytes and asks for no answer.
+	bool sent = status->tx_bytes > peer->tx_bytes + KEEPALIVE_BYTES, heard = status->rx_bytes != peer->rx_bytes;
 	if (heard || status->tx_bytes < peer->tx_bytes) // less: it is a new peer to the kernel
 		peer->unanswered_usec = 0;
 	else if (sent && !peer->unanswered_usec)

@@ -1,6 +1,6 @@
 // Who of the mesh answers, by what the kernel counts per peer: which endpoint is put right, whom to ask for a handshake, what
 // the region is told and a person reads. A peer answers while its last handshake is young and what is sent to it is not left
-// without an answer: WireGuard itself answers data within 10 s. Pure: no clock, no kernel. With N peers a look is one sort and
+// without an answer: WireGuard itself answers data within 10 s. What keeps a way open asks for no answer and is not counted. Pure: no clock, no kernel. With N peers a look is one sort and
 // one pass.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once

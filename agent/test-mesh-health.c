@@ -106,6 +106,15 @@ static void data_without_an_answer_is_silence_long_before_the_handshake_is_old(v
 	assert_int_equal(look(&peers, row(KEY_A, A_AT, 1, 200, 500), b, SEC(1022)).n_answer, 2); // heard again
 }
 
+static void what_keeps_the_way_open_needs_no_answer(void **state)
+{
+	struct mesh_peers peers CLEANUP(mesh_peers_done);
+	struct netconf_peer_status b = row(KEY_B, ELSEWHERE, 5, 100, 100);
+	two_peers(&peers);
+	for (unsigned i = 0; i < 6; i++)
+		assert_int_equal(look(&peers, row(KEY_A, A_AT, 1 + 25 * i, 100, 100 + 32 * i), b, SEC(1000 + 25 * i)).n_answer, 2);
+}
+
 static void an_endpoint_that_leads_nowhere_is_put_back(void **state)
 {
 	struct mesh_peers peers CLEANUP(mesh_peers_done);
@@ -203,6 +212,7 @@ int main(void)
 		cmocka_unit_test(who_does_not_is_asked_and_named),
 		cmocka_unit_test(many_silent_peers_are_counted),
 		cmocka_unit_test(data_without_an_answer_is_silence_long_before_the_handshake_is_old),
+		cmocka_unit_test(what_keeps_the_way_open_needs_no_answer),
 		cmocka_unit_test(an_endpoint_that_leads_nowhere_is_put_back),
 		cmocka_unit_test(a_peer_that_the_kernel_lost_is_noticed),
 		cmocka_unit_test(what_is_worth_telling_has_a_mark),

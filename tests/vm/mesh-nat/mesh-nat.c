@@ -201,7 +201,7 @@ static bool come_to_region(char ret[static INET_ADDRSTRLEN])
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	(void)connect(fd, (struct sockaddr *)&region, sizeof(region)); // goes on in the background
 	struct pollfd wait = { .fd = region_fd, .events = POLLIN };
-	int accepted = poll(&wait, 1, 500) == 1 ? accept(region_fd, (struct sockaddr *)&from, &n) : -1;
+	int accepted = poll(&wait, 1, 1000) == 1 ? accept(region_fd, (struct sockaddr *)&from, &n) : -1;
 	if (accepted >= 0) {
 		(void)inet_ntop(AF_INET, &from.sin_addr, ret, INET_ADDRSTRLEN);
 		(void)close(accepted);
@@ -238,6 +238,8 @@ static void tick_one(struct member *m, uint64_t now_usec)
 	enter(m->netns_fd);
 	a->links = netconf_links_free(a->links);
 	MUST(netconf_links(&a->links, NULL) == 0);
+	for (size_t i = 0; i < a->links->n; i++) // its end of a veth is this machine's port
+		a->links->links[i].wired |= str_equal(a->links->links[i].name, "eth0");
 	agent_mesh_act(a);
 	report(m, now_usec);
 	if (come_to_region(nowhere) && region_ask(&answer, "mesh %d %s", m->number, m->since) > 0) {
@@ -332,6 +334,7 @@ static bool is_named(const struct member *from, const struct member *to)
 {
 	char sentence[512], wanted[128];
 	const struct mesh_peer *peer = peer_of(from, to);
+	MUST(!talks(from, to)); // somebody has to miss it
 	mesh_health_sentence(&from->agent.peers, time_boot_usec(), sentence, sizeof(sentence));
 	(void)snprintf(wanted, sizeof(wanted), "%s at %s", peer->name, peer->endpoint ? peer->endpoint : "?");
 	return strstr(sentence, wanted) && strstr(sentence, "no answer") && strstr(sentence, "is UDP 51820 to it filtered?");

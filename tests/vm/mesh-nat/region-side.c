@@ -66,12 +66,14 @@ static int serve(char *line)
 	int number = first ? atoi(first) : 0, r;
 	if (str_equal(verb, "mesh"))
 		return mesh(number, rest && *rest ? rest : NULL);
-	if (str_equal(verb, "join"))
+	if (str_equal(verb, "join")) {
 		r = join(first);
-	else if (str_equal(verb, "report"))
-		r = report(number, strsep(&rest, " "), rest);
-	else
+	} else if (str_equal(verb, "report")) {
+		const char *remote = strsep(&rest, " ");
+		r = report(number, remote, rest);
+	} else {
 		r = mesh_reach_step(&region);
+	}
 	printf("%d\n", r);
 	return r;
 }
