@@ -93,7 +93,8 @@ static void put_link(FILE *out, const struct declaration *declaration, bool is_p
 		(void)fprintf(out, "MTUBytes=%u\n", declaration->mtu);
 	if (declaration->activation != ACTIVATION_UP) // its state is not networkd's
 		(void)fprintf(out, "ActivationPolicy=manual\n");
-	(void)fprintf(out, "RequiredForOnline=%s\n\n", yes_no(!declaration->optional && !is_port));
+	bool is_required = !declaration->optional && declaration->activation == ACTIVATION_UP && !is_port;
+	(void)fprintf(out, "RequiredForOnline=%s\n\n", yes_no(is_required));
 }
 
 static void put_port(FILE *out, const struct declaration *declaration)
@@ -105,12 +106,14 @@ static void put_port(FILE *out, const struct declaration *declaration)
 
 static void put_network(FILE *out, const struct declaration *declaration)
 {
-	bool accept_ra = declaration->has_accept_ra ? declaration->accept_ra : true; // netplan's default
+	bool has_link_local6 = !declaration->has_link_local || declaration->link_local6; // else nobody can be asked
+	bool accept_ra = declaration->has_accept_ra ? declaration->accept_ra : true;     // netplan's default
 	(void)fprintf(out, "[Network]\nDHCP=%s\nLinkLocalAddressing=%s\nIPv6AcceptRA=%s\nLLDP=%s\nEmitLLDP=no\n"
 			   "KeepMaster=yes\nKeepConfiguration=%s\n",
-		both_or(declaration->dhcp4, declaration->dhcp6),
+		both_or(declaration->dhcp4, declaration->dhcp6 && has_link_local6),
 		declaration->has_link_local ? both_or(declaration->link_local4, declaration->link_local6) : "ipv6",
-		yes_no(accept_ra), yes_no(declaration->kind == DECLARATION_ETHERNET), // others hear none
+		yes_no(accept_ra && has_link_local6),
+		yes_no(declaration->kind == DECLARATION_ETHERNET), // others hear none
 		declaration->critical ? "yes" : "static");
 	if (declaration->has_privacy)
 		(void)fprintf(out, "IPv6PrivacyExtensions=%s\n", yes_no(declaration->privacy));

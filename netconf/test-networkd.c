@@ -80,6 +80,20 @@ static void a_static_port_still_hears_lldp_but_asks_for_nothing(void **state)
 	assert_null(strstr(text, "MTUBytes"));
 }
 
+// networkd would take it back, with a warning.
+static void what_cannot_be_had_is_not_asked_for(void **state)
+{
+	CLEANUP(config_files_done) struct config_files files = {0};
+	render("version: 2\nethernets:\n  eth0: {dhcp4: true, dhcp6: true, accept-ra: true, link-local: [ipv4]}\n"
+	       "  eth1: {activation-mode: manual, dhcp6: true}\n",
+		&files);
+	assert_non_null(strstr(content(&files, "10-hearth-eth0.network"),
+		"[Network]\nDHCP=ipv4\nLinkLocalAddressing=ipv4\nIPv6AcceptRA=no\n"));
+	const char *manual = content(&files, "10-hearth-eth1.network");
+	assert_non_null(strstr(manual, "[Link]\nActivationPolicy=manual\nRequiredForOnline=no\n"));
+	assert_non_null(strstr(manual, "[Network]\nDHCP=ipv6\nLinkLocalAddressing=ipv6\nIPv6AcceptRA=yes\n"));
+}
+
 static void our_virtual_links_are_taken_from_networkd_and_udev(void **state)
 {
 	CLEANUP(config_files_done) struct config_files files = {0};
@@ -259,6 +273,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_dhcp_port_gets_all_that_keeps_networkd_off_the_rest),
 		cmocka_unit_test(a_static_port_still_hears_lldp_but_asks_for_nothing),
+		cmocka_unit_test(what_cannot_be_had_is_not_asked_for),
 		cmocka_unit_test(our_virtual_links_are_taken_from_networkd_and_udev),
 		cmocka_unit_test(dhcp_on_a_vlan_on_a_bond_in_a_vrf_fills_the_vrfs_table),
 		cmocka_unit_test(a_hostname_with_a_line_break_makes_no_line),

@@ -52,6 +52,8 @@ int run_apply(const struct arguments *arguments)
 		error = n_changes ? trial_confirm(trial, lock_fd, time_boot_usec(), &diag)
 				  : trial_keep(trial, lock_fd, document, &diag);
 	(void)guard_end(&guard); // nothing to undo
+	if (error == 0 && !n_changes && !arguments->options.without_networkd) // leases may have come since the last time
+		error = netconf_update_resolv(network, &arguments->options, &diag);
 	if (error < 0)
 		return fail(&diag, error);
 	print_changes(arguments, n_changes);
