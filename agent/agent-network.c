@@ -51,8 +51,6 @@ static void on_netlink(unsigned changed, void *user)
 	uint64_t before = a->address_mark;
 	if (changed & NETCONF_CHANGED_LINK)
 		a->network_dirty = true; // a port came: what is declared for it can be set now
-	if (a->network && (changed & NETCONF_CHANGED_ADDRESS))
-		(void)netconf_update_resolv(a->network, NULL, NULL); // tried again at the next change
 	look_at_links(a);
 	a->address_mark = address_mark(a);
 	if (a->region && a->address_mark != before && a->assignment_problem) // it may overlap a network that is gone now
@@ -527,6 +525,8 @@ void agent_network_act(struct agent *a, enum rung rung)
 	if (a->options.without_network || !(a->state_known || a->state_making))
 		return;
 	look_at_links(a);
+	if (a->network) // at each tick: routers name servers without a change of the kernel's
+		(void)netconf_update_resolv(a->network, NULL, NULL); // tried again at the next one
 	if (!a->network_recovered && !(a->network_recovered = recover(a)))
 		return;
 	if (is_in_other_hands(a))

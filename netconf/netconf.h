@@ -52,8 +52,8 @@ DEFINE_CLEANUP(plan)
  * Declared WireGuard links without `peers` keep the peers they have (netconf_set_peers owns them). */
 int netconf_apply(struct network *network, const struct netconf_options *options, size_t *ret_n_changes,
 	struct diag *reterr);
-/* Only resolv.conf: declared servers, then those of networkd's leases. Cheap; call it when addresses change.
- * 0 unchanged, 1 written, or negative. */
+/* Only resolv.conf: declared servers, then those of networkd's leases. Cheap; call it now and then: routers name servers
+ * without a change of the kernel's. 0 unchanged, 1 written, or negative. */
 int netconf_update_resolv(const struct network *network, const struct netconf_options *options, struct diag *reterr);
 
 // --- WireGuard peers ---
