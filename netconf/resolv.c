@@ -6,25 +6,28 @@
 
 #include <ctype.h>
 
-void resolv_add_server(struct resolv *resolv, const char *server)
+enum { WORD_TEXT = 256 };
+
+void resolv_add_server(struct resolv *resolv, const char *server, const char *link)
 {
 	char text[ADDRESS_TEXT];
 	struct ip ip;
 	(void)snprintf(text, sizeof(text), "%s", server);
-	text[strcspn(text, "#%")] = '\0'; // networkd writes ADDRESS#SERVER-NAME, and %LINK behind link-local ones
+	text[strcspn(text, "#%")] = '\0'; // networkd writes ADDRESS#SERVER-NAME
 	if (ip_parse(text, &ip) < 0)
 		return;
 	(void)ip_format(&ip, text);
+	// a link-local server needs the link behind it: the zone it came with, else the link it belongs to
+	if (ip.family == AF_INET6 && ip_is_link_local(&ip)) {
+		const char *zone = strchr(server, '%');
+		size_t n = strlen(text), n_zone = zone ? strcspn(zone + 1, "#") : strlen(link);
+		if (n_zone == 0 || n + 1 + n_zone >= sizeof(text))
+			return;
+		(void)snprintf(text + n, sizeof(text) - n, "%%%.*s", (int)n_zone, zone ? zone + 1 : link);
+	}
 	for (size_t i = 0; i < resolv->n_servers; i++)
 		if (str_equal(resolv->servers[i], text))
 			return;
-	// a link-local server needs the link behind it: kept only with the zone it came with
-	if (ip.family == AF_INET6 && ip_is_link_local(&ip)) {
-		const char *zone = strchr(server, '%');
-		if (!zone || strlen(text) + strcspn(zone, "#") >= sizeof(text))
-			return;
-		(void)strncat(text, zone, strcspn(zone, "#"));
-	}
 	if (resolv->n_servers < RESOLV_MAX_SERVERS)
 		memcpy(resolv->servers[resolv->n_servers++], text, sizeof(text));
 }
@@ -43,28 +46,30 @@ void resolv_add_search(struct resolv *resolv, const char *domain)
 	memcpy(resolv->search[resolv->n_search++], domain, n + 1);
 }
 
-static void add_words(struct resolv *resolv, const char *line, void (*add)(struct resolv *, const char *))
+// The next word of the line at *@line, into @word; false: no more.
+static bool next_word(const char **line, char word[static WORD_TEXT])
 {
-	char word[256];
-	while (*line && *line != '\n') {
-		size_t n = strcspn(line, " \n");
-		if (n && n < sizeof(word)) {
-			memcpy(word, line, n);
-			word[n] = '\0';
-			add(resolv, word);
-		}
-		line += n;
-		line += strspn(line, " ");
-	}
+	const char *start = *line + strspn(*line, " ");
+	size_t n = strcspn(start, " \n");
+	*line = start + n;
+	word[0] = '\0'; // too long for an address or a domain: none
+	if (n < WORD_TEXT)
+		(void)snprintf(word, WORD_TEXT, "%.*s", (int)n, start);
+	return n > 0;
 }
 
-void resolv_add_state(struct resolv *resolv, const char *state)
+void resolv_add_state(struct resolv *resolv, const char *state, const char *link)
 {
+	char word[WORD_TEXT];
 	for (const char *line = state; line && *line; line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
-		if (str_starts(line, "DNS="))
-			add_words(resolv, line + strlen("DNS="), resolv_add_server);
-		else if (str_starts(line, "DOMAINS="))
-			add_words(resolv, line + strlen("DOMAINS="), resolv_add_search);
+		bool has_servers = str_starts(line, "DNS="), has_domains = str_starts(line, "DOMAINS=");
+		const char *at = line + strcspn(line, "=\n") + 1;
+		while ((has_servers || has_domains) && next_word(&at, word)) {
+			if (has_servers)
+				resolv_add_server(resolv, word, link);
+			else
+				resolv_add_search(resolv, word);
+		}
 	}
 }
 
@@ -93,7 +98,7 @@ void resolv_collect(struct resolv *resolv, const struct claims *claims)
 	for (size_t i = 0; i < claims->n; i++) {
 		const struct declaration *declaration = claims->claims[i].declaration;
 		for (size_t j = 0; j < declaration->n_servers; j++)
-			resolv_add_server(resolv, ip_format(&declaration->servers[j], text));
+			resolv_add_server(resolv, ip_format(&declaration->servers[j], text), claims->claims[i].name);
 		for (size_t j = 0; j < declaration->n_search; j++)
 			resolv_add_search(resolv, declaration->search[j]);
 	}
@@ -102,6 +107,6 @@ void resolv_collect(struct resolv *resolv, const struct claims *claims)
 		AUTO_FREE char *path = one ? str_format("/run/systemd/netif/links/%d", one->index) : NULL;
 		AUTO_FREE char *state = NULL;
 		if (path && file_read(path, 64 << 10, &state, NULL, NULL) == 0) // no file: networkd does not manage it
-			resolv_add_state(resolv, state);
+			resolv_add_state(resolv, state, claims->claims[i].name);
 	}
 }

@@ -12,10 +12,11 @@ struct resolv {
 	char search[RESOLV_MAX_SEARCH][254];
 	size_t n_servers, n_search;
 };
-void resolv_add_server(struct resolv *resolv, const char *server); // once each; no address: ignored
+// Once each; no address: ignored. A link-local one without a zone gets that of @link, which it belongs to.
+void resolv_add_server(struct resolv *resolv, const char *server, const char *link);
 void resolv_add_search(struct resolv *resolv, const char *domain);
 /* Lines DNS= and DOMAINS= of networkd's state of one link. Servers with a port or a name of TLS keep their address. */
-void resolv_add_state(struct resolv *resolv, const char *state);
+void resolv_add_state(struct resolv *resolv, const char *state, const char *link);
 char *resolv_render(const struct resolv *resolv); // the caller frees
 // Declared servers in the order of the document, then those of the claimed links' leases.
 void resolv_collect(struct resolv *resolv, const struct claims *claims);

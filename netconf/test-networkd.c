@@ -197,11 +197,21 @@ static void resolv_conf_has_declared_servers_before_those_of_leases(void **state
 	assert_int_equal(claims_make(network, kernel, &claims, &diag), 0);
 	resolv_collect(&resolv, &claims);
 	resolv_add_state(&resolv, "ADMIN_STATE=configured\nDNS=10.0.2.3 10.0.0.53 fe80::1%eth0 2001:db8::53#dns.example 9.9.9.9\n"
-				  "NTP=10.0.2.4\nDOMAINS=b.example a.example ~. x;y\n");
+				  "NTP=10.0.2.4\nDOMAINS=b.example a.example ~. x;y\n", "eth1");
 	AUTO_FREE char *text = resolv_render(&resolv);
 	assert_string_equal(text, "# Hearth's: declared name servers, then those of leases.\n"
 				  "nameserver 10.0.0.53\nnameserver 10.0.2.3\nnameserver fe80::1%eth0\n"
 				  "search a.example b.example\n");
+}
+
+// A router that names itself: networkd has its servers without the link.
+static void a_link_local_server_has_its_link_behind_it(void **state)
+{
+	struct resolv resolv = {0};
+	resolv_add_state(&resolv, "DNS=fe80::1 fe80::1%eth1 fe80::2#dns.example 2001:db8::53\nDOMAINS=\n", "eth1");
+	AUTO_FREE char *text = resolv_render(&resolv);
+	assert_string_equal(text, "# Hearth's: declared name servers, then those of leases.\n"
+				  "nameserver fe80::1%eth1\nnameserver fe80::2%eth1\nnameserver 2001:db8::53\n");
 }
 
 // --- online ---
@@ -281,6 +291,7 @@ int main(void)
 		cmocka_unit_test(a_renamed_port_has_a_link_file_by_its_permanent_mac),
 		cmocka_unit_test(files_come_back_as_they_were_written),
 		cmocka_unit_test(resolv_conf_has_declared_servers_before_those_of_leases),
+		cmocka_unit_test(a_link_local_server_has_its_link_behind_it),
 		cmocka_unit_test(the_sentence_says_how_long_dhcp_is_silent),
 		cmocka_unit_test(an_address_and_a_gateway_are_online),
 		cmocka_unit_test(a_link_local_address_is_not_online),
