@@ -93,7 +93,6 @@ static void gather_mesh(struct agent *a, struct facts *f, char *buffer, size_t n
 	f->mesh_up = a->mesh_set || a->options.without_network;
 	f->mesh_problem = a->mesh_problem;
 	f->mesh_refused = a->mesh_refused;
-	f->n_peers = (unsigned)a->peers.n;
 	const struct mesh_peer *server = NULL;
 	const char *url = a->assignment->k3s_server;
 	if (url && str_starts(url, "https://")) {
@@ -101,8 +100,10 @@ static void gather_mesh(struct agent *a, struct facts *f, char *buffer, size_t n
 		(void)snprintf(buffer, n_buffer, "%.*s", (int)(n < 63 ? n : 63), url + 8); // an address
 		server = mesh_peer_with_address(&a->peers, buffer);
 	}
-	for (size_t i = 0; i < a->peers.n; i++)
+	for (size_t i = 0; i < a->peers.n; i++) {
+		f->n_peers += !a->peers.peers[i].next_of;
 		f->n_fresh_peers += peer_is_fresh(&a->peers.peers[i]);
+	}
 	f->mesh_server_fresh = server && peer_is_fresh(server);
 	mesh_health_sentence(&a->peers, time_boot_usec(), a->mesh_sentence, sizeof(a->mesh_sentence));
 	f->mesh_silent = a->mesh_sentence[0] ? a->mesh_sentence : NULL;

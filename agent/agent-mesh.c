@@ -85,6 +85,18 @@ static void look_at_peers(struct agent *a, uint64_t now_usec)
 	}
 }
 
+// After a restart amid a rotation: by which of its two keys a peer is heard, before anything is set.
+static void find_keys(struct agent *a, uint64_t now_usec)
+{
+	struct netconf_peer_status *status AUTO_FREE = NULL;
+	struct mesh_view view;
+	size_t n = 0;
+	if (!mesh_peers_rotate(&a->peers) || netconf_peers_status(a->assignment->mesh_link, &status, &n, NULL) < 0)
+		return;
+	mesh_health_look(&a->peers, status, n, now_usec, &view);
+	(void)mesh_peers_settle(&a->peers);
+}
+
 static void poke(const struct agent *a, const char *address, unsigned scope)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(DISCARD_PORT) };
@@ -194,9 +206,13 @@ void agent_mesh_act(struct agent *a)
 	look_at_candidates(a);
 	if (!a->network_is_assigned || !a->assignment || !a->assignment->mesh_link)
 		return;
+	if (!a->mesh_set)
+		find_keys(a, now_usec);
 	set_mesh(a);
 	look_at_peers(a, now_usec);
+	a->mesh_dirty |= mesh_peers_settle(&a->peers);
 	set_mesh(a); // what the look showed
+	agent_mesh_key_watch(a, now_usec);
 	poke_peers(a, now_usec);
 }
 

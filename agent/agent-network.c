@@ -534,6 +534,7 @@ void agent_network_act(struct agent *a, enum rung rung)
 	if (a->network_on_trial && (a->safe_network || !a->network_applied_usec) &&
 		!undo(a, a->safe_network ? "a person at the console wants the safe network" : "another network was assigned"))
 		return;
+	agent_mesh_key_act(a);
 	enum network_trial trial = trial_of(a);
 	bool wants_assigned = trial != NETWORK_TRIAL_FIRST_CONTACT;
 	if (wants_assigned && (a->network_dirty || !a->network_is_assigned))

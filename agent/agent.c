@@ -107,6 +107,9 @@ static char *essence(const struct agent *a)
 	json_out_string(&out, a->volumes_json);
 	json_out_int(&out, (int64_t)a->mesh_mark);
 	json_out_string(&out, a->mesh_candidates);
+	json_out_object_begin(&out);
+	agent_mesh_key_to_json(a, &out);
+	json_out_object_end(&out);
 	const struct flux *flux = a->flux ? flux_watch_picture(a->flux) : NULL;
 	json_out_int(&out, flux ? (int64_t)flux->n : -1);
 	json_out_int(&out, flux ? (int64_t)flux->n_ready : -1);
@@ -276,6 +279,7 @@ struct agent *agent_free(struct agent *a)
 	agent_time_forget_bus(a);
 	agent_volumes_forget_bus(a);
 	agent_command_forget_bus(a);
+	agent_mesh_key_done(a);
 	agent_network_done(a);
 	region_client_free(a->region);
 	identity_free(a->identity);

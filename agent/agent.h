@@ -123,6 +123,9 @@ struct agent {
 	int poke_fd;
 	bool poke_all;    // whether they answer or not: we are somewhere else
 	size_t poke_next; // the peer at which the next tick goes on
+	uint64_t mesh_key_usec;          // since when the kernel has the own key, or this start; 0: not looked yet
+	sd_event_source *mesh_key_timer; // a close look at handshakes
+	char *mesh_key_problem;
 
 	// payload and K3s
 	struct payload *payload, *payload_next; // next: takes its place once it is verified
@@ -229,6 +232,10 @@ void agent_mesh_news(struct agent *agent); // the region said something new of t
 void agent_mesh_reserve(struct agent *agent); // what is applied now is no peer's
 void agent_mesh_save(struct agent *agent); // what is not saved yet, when it is time
 void agent_mesh_done(struct agent *agent);
+void agent_mesh_key_act(struct agent *agent); // agent-mesh-key.c: this node's own key
+void agent_mesh_key_watch(struct agent *agent, uint64_t now_usec); // look more often while keys change
+void agent_mesh_key_to_json(const struct agent *agent, struct json_out *out); // the member meshKey, when there is something
+void agent_mesh_key_done(struct agent *agent);
 uint64_t agent_mesh_handshake_usec(const struct agent *agent, uint64_t now_usec); // the last one of any peer; 0: none
 void agent_poke(const struct agent *agent, const char *address, const char *link); // have the kernel look for a neighbour
 void agent_k3s_act(struct agent *agent, enum rung rung); // agent-k3s.c

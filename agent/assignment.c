@@ -57,6 +57,16 @@ static int decode_region(struct assignment *a, struct diag *reterr)
 	return 0;
 }
 
+static int decode_rotation(struct assignment *a, const struct value *mesh, struct diag *reterr)
+{
+	const struct value *rotation = NULL;
+	int r = read_object(mesh, "rotation", &rotation, reterr);
+	if (r < 0 || !rotation)
+		return r;
+	a->mesh_rotates = true;
+	return read_text(rotation, "to", false, &a->mesh_rotate_to, reterr);
+}
+
 static int decode_mesh(struct assignment *a, struct diag *reterr)
 {
 	const struct value *mesh = NULL;
@@ -67,7 +77,9 @@ static int decode_mesh(struct assignment *a, struct diag *reterr)
 	const struct value *port = value_find(mesh, "port");
 	if ((r = read_text(mesh, "link", true, &a->mesh_link, reterr)) < 0 ||
 		(r = read_text(mesh, "address", true, &a->mesh_address, reterr)) < 0 ||
-		(!read_is_null(port) && (r = value_int(port, "mesh.port", 1, 65535, &a->mesh_port, reterr)) < 0))
+		(!read_is_null(port) && (r = value_int(port, "mesh.port", 1, 65535, &a->mesh_port, reterr)) < 0) ||
+		(r = read_text(mesh, "publicKey", false, &a->mesh_public_key, reterr)) < 0 ||
+		(r = decode_rotation(a, mesh, reterr)) < 0)
 		return r;
 	if (strlen(a->mesh_link) >= IFNAMSIZ)
 		return diag_set(reterr, -EINVAL, "mesh.link", "must be a link name, not \"%s\"", a->mesh_link);

@@ -37,6 +37,9 @@ struct assignment {
 	const struct value *network;
 	const char *mesh_link, *mesh_address;
 	int64_t mesh_port;
+	const char *mesh_public_key; // by which peers know this node
+	bool mesh_rotates;           // another one is wanted
+	const char *mesh_rotate_to;  // ... to be switched to; NULL: it is to be made and reported first
 	bool has_k3s, k3s_first, k3s_ever_ready, k3s_renew_kubeconfig, cni_bridge, watch_pod_cidrs;
 	const char *k3s_server, *node_ip;
 	const char *k3s_waiting_for; // without k3s: what the region waits for, or NULL

@@ -21,7 +21,7 @@ struct identity *identity_free(struct identity *identity)
 	free(identity->self_cert_pem);
 	free(identity->cert_pem);
 	free(identity->spki);
-	free(identity->wg_public);
+	mesh_keys_done(&identity->mesh);
 	free(identity->folder);
 	free(identity);
 	return NULL;
@@ -61,44 +61,6 @@ static int make_self_cert(struct identity *identity, struct diag *reterr)
 		.not_after_sec = INT64_C(4102444800), // 2100
 	};
 	return cert_issue(&request, NULL, identity->key, &identity->self_cert_pem, reterr);
-}
-
-static int open_wg(struct identity *identity, struct diag *reterr)
-{
-	char *path AUTO_FREE = path_of(identity, "wg.key");
-	char *text AUTO_FREE = NULL;
-	uint8_t private[32], public[32];
-	uint8_t *bytes AUTO_FREE = NULL;
-	size_t n = 0, n_bytes = 0;
-	if (!path)
-		return -ENOMEM;
-	int r = file_read(path, 256, &text, &n, reterr);
-	if (r < 0 && r != -ENOENT && r != -E2BIG)
-		return r; // that it cannot be read now is not a reason for a new key
-	if (r >= 0) {
-		text[strcspn(text, "\n")] = '\0';
-		r = base64_decode(text, &bytes, &n_bytes);
-		crypto_wipe(text, n);
-	}
-	if (r >= 0 && n_bytes == sizeof(private)) {
-		memcpy(private, bytes, sizeof(private));
-		crypto_wipe(bytes, n_bytes);
-	} else {
-		wg_key_generate(private);
-		char *encoded = base64_encode(private, sizeof(private));
-		char *line = encoded ? str_format("%s\n", encoded) : NULL;
-		r = line ? file_write_atomic(path, line, strlen(line), 0600, reterr) : -ENOMEM;
-		wipe_free(encoded);
-		wipe_free(line);
-		if (r < 0)
-			return r;
-	}
-	r = wg_key_public(private, public);
-	crypto_wipe(private, sizeof(private));
-	if (r < 0)
-		return r;
-	identity->wg_public = base64_encode(public, sizeof(public));
-	return identity->wg_public ? 0 : -ENOMEM;
 }
 
 // Does @pem certify our key as a client?
@@ -151,7 +113,7 @@ int identity_open(const char *folder, struct identity **ret, struct diag *reterr
 	if (r == 0)
 		r = make_self_cert(identity, reterr);
 	if (r == 0)
-		r = open_wg(identity, reterr);
+		r = mesh_keys_open(folder, &identity->mesh, reterr);
 	if (r == 0)
 		r = open_certificate(identity);
 	if (r < 0)

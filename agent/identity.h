@@ -1,8 +1,9 @@
-// Who this node is: its P-256 key, the region's certificate for it, and its WireGuard key, in STATE (DESIGN 5). The key
+// Who this node is: its P-256 key, the region's certificate for it, and its WireGuard keys, in STATE (DESIGN 5). The key
 // is durable on disk before anybody hears of it.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "agent/mesh-keys.h"
 #include "base/crypto.h"
 
 struct identity {
@@ -14,7 +15,7 @@ struct identity {
 	int64_t cert_from_sec, cert_to_sec;
 	uint8_t *spki;
 	size_t n_spki;
-	char *wg_public;     // base64
+	struct mesh_keys mesh;
 };
 /* Load the keys from @folder, or make and save them there (0600). A damaged key file is set aside by base/file.h and a
  * new key is made: the region then sees a replacement. A file that is whole but holds no key that we know, or that cannot

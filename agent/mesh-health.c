@@ -50,7 +50,8 @@ static void mark_text(uint64_t *mark, const char *text)
 
 bool mesh_peer_is_silent(const struct mesh_peer *peer, uint64_t now_usec)
 {
-	return peer->quiet_usec && now_usec - peer->quiet_usec >= MESH_SILENT_SEC * USEC_PER_SEC;
+	// One without ranges is never asked: a next key that is not used yet, a key that is no more.
+	return peer->n_allowed_ips && peer->quiet_usec && now_usec - peer->quiet_usec >= MESH_SILENT_SEC * USEC_PER_SEC;
 }
 
 static void look_at_peer(struct mesh_peer *peer, const struct netconf_peer_status *status, uint64_t now_usec, struct mesh_view *view)

@@ -5,10 +5,15 @@
 #include "netconf/address.h"
 #include <errno.h>
 
+/* The next key calls by itself, so that a node which has switched is heard by a peer that it cannot call, and by one that
+ * starts anew. A node that has not switched drops the call unread. */
+enum { NEXT_KEEPALIVE_SEC = 25 };
+
 static void peer_done(struct mesh_peer *peer)
 {
 	free(peer->name);
 	free(peer->public_key);
+	free(peer->next_of);
 	free(peer->endpoint);
 	for (size_t i = 0; i < peer->n_allowed_ips; i++)
 		free(peer->allowed_ips[i]);
@@ -111,6 +116,32 @@ static int decode_peer(const struct value *object, struct mesh_peer *peer, struc
 	return decode_allowed(value_find(object, "allowedIps"), peer, reterr);
 }
 
+// The next key of @peer, as the peer behind it; @ret_has false: it has none.
+static int decode_next(const struct value *object, const struct mesh_peer *peer, struct mesh_peer *ret, bool *ret_has,
+	struct diag *reterr)
+{
+	const struct value *next = value_find(object, "nextPublicKey");
+	const char *key = NULL;
+	*ret_has = next && next->type != VALUE_NULL;
+	if (!*ret_has)
+		return 0;
+	int r = value_string(next, "nextPublicKey", &key, reterr);
+	if (r < 0)
+		return r;
+	if (!is_wg_key(key))
+		return diag_set(reterr, -EINVAL, "nextPublicKey", "must be base64 of 32 bytes");
+	ret->keepalive_sec = peer->keepalive_sec ? peer->keepalive_sec : NEXT_KEEPALIVE_SEC;
+	ret->handshake_ago_sec = -1;
+	ret->public_key = strdup(key);
+	ret->name = strdup(peer->name);
+	ret->next_of = strdup(peer->public_key);
+	ret->allowed_ips = calloc(1, sizeof(char *));
+	if (!ret->public_key || !ret->name || !ret->next_of || !ret->allowed_ips ||
+		(peer->endpoint && !(ret->endpoint = strdup(peer->endpoint))))
+		return -ENOMEM;
+	return 0;
+}
+
 static int compare_peers(const void *a, const void *b)
 {
 	return strcmp(((const struct mesh_peer *)a)->public_key, ((const struct mesh_peer *)b)->public_key);
@@ -120,6 +151,21 @@ const struct mesh_peer *mesh_peers_find(const struct mesh_peers *peers, const ch
 {
 	const struct mesh_peer key = { .public_key = (char *)(uintptr_t)public_key };
 	return peers->n ? bsearch(&key, peers->peers, peers->n, sizeof(key), compare_peers) : NULL;
+}
+
+static struct mesh_peer *find(struct mesh_peers *peers, const char *public_key)
+{
+	return (struct mesh_peer *)(uintptr_t)mesh_peers_find(peers, public_key);
+}
+
+static void swap_ranges(struct mesh_peer *a, struct mesh_peer *b)
+{
+	char **allowed_ips = a->allowed_ips;
+	size_t n = a->n_allowed_ips;
+	a->allowed_ips = b->allowed_ips;
+	a->n_allowed_ips = b->n_allowed_ips;
+	b->allowed_ips = allowed_ips;
+	b->n_allowed_ips = n;
 }
 
 static bool same_ranges(const struct mesh_peer *a, const struct mesh_peer *b)
@@ -242,12 +288,30 @@ struct step { // of the merge: what becomes of one key
 	struct mesh_peer *now, *next; // either may be NULL
 };
 
-static bool is_removed(const struct mesh_peer *peer, const char *const *removed, size_t n_removed)
+static bool is_among(const char *key, const char *const *removed, size_t n_removed)
 {
 	for (size_t i = 0; i < n_removed; i++)
-		if (str_equal(peer->public_key, removed[i]))
+		if (str_equal(key, removed[i]))
 			return true;
 	return false;
+}
+
+// By a delta: named, or the next key of a peer that is named or that was told without it.
+static bool is_removed(const struct mesh_peer *peer, const struct mesh_peers *fresh, const char *const *removed, size_t n_removed)
+{
+	return is_among(peer->public_key, removed, n_removed) ||
+	       (peer->next_of && (mesh_peers_find(fresh, peer->next_of) || is_among(peer->next_of, removed, n_removed)));
+}
+
+// News of a peer in the middle of its rotation move no range back.
+static void keep_places(const struct mesh_peers *peers, struct mesh_peers *fresh)
+{
+	for (size_t i = 0; i < fresh->n; i++) {
+		struct mesh_peer *next = &fresh->peers[i];
+		const struct mesh_peer *now = next->next_of ? mesh_peers_find(peers, next->public_key) : NULL;
+		if (now && str_equal(now->next_of, next->next_of) && now->n_allowed_ips)
+			swap_ranges(find(fresh, next->next_of), next);
+	}
 }
 
 static struct step step_take(struct mesh_peers *now, size_t *i, struct mesh_peers *next, size_t *j)
@@ -267,7 +331,7 @@ static int preview(struct mesh_peers *peers, struct mesh_peers *fresh, bool full
 	struct diag *reterr)
 {
 	struct mesh_peer *all AUTO_FREE = calloc(peers->n + fresh->n + 1, sizeof(*all));
-	size_t n = 0;
+	size_t n = 0, n_machines = 0;
 	bool ranges_changed = false;
 	if (!all)
 		return -ENOMEM;
@@ -275,12 +339,16 @@ static int preview(struct mesh_peers *peers, struct mesh_peers *fresh, bool full
 		struct step step = step_take(peers, &i, fresh, &j);
 		if (step.next)
 			all[n++] = *step.next;
-		else if (!full && !is_removed(step.now, removed, n_removed))
+		else if (!full && !is_removed(step.now, fresh, removed, n_removed))
 			all[n++] = *step.now;
+		else
+			continue;
+		n_machines += !all[n - 1].next_of;
 		ranges_changed |= step.next && (!step.now || !same_ranges(step.now, step.next));
 	}
-	if (n > MESH_MAX_PEERS)
-		return diag_set(reterr, -EINVAL, "peers", "a mesh has at most %d peers, not %zu: it is one cluster", MESH_MAX_PEERS, n);
+	if (n_machines > MESH_MAX_PEERS)
+		return diag_set(reterr, -EINVAL, "peers", "a mesh has at most %d peers, not %zu: it is one cluster", MESH_MAX_PEERS,
+			n_machines);
 	return ranges_changed ? check_overlaps(peers, all, n, reterr) : 0;
 }
 
@@ -299,7 +367,7 @@ static void merge(struct mesh_peers *peers, struct mesh_peers *fresh, bool full,
 		if (step.next) {
 			step.next->change = step.now ? peer_take_over(step.now, step.next) : NETCONF_PEER_NEW;
 			all_take[n++] = *step.next;
-		} else if (!full && !is_removed(step.now, removed, n_removed)) {
+		} else if (!full && !is_removed(step.now, fresh, removed, n_removed)) {
 			all_take[n++] = *step.now;
 			continue;
 		} else {
@@ -353,16 +421,23 @@ static int take_peers(struct mesh_peers *peers, const struct value *document, bo
 	if ((r = decode_removed(removed_list, &removed, reterr)) < 0)
 		return r;
 	size_t n_removed = removed_list && !full ? removed_list->n : 0;
-	fresh.peers = calloc(list->n + 1, sizeof(*fresh.peers));
+	fresh.peers = calloc(2 * list->n + 1, sizeof(*fresh.peers));
 	if (!fresh.peers)
 		return -ENOMEM;
 	for (size_t i = 0; i < list->n; i++) {
-		fresh.n = i + 1;
-		if ((r = decode_peer(&list->items[i], &fresh.peers[i], reterr)) < 0)
+		struct mesh_peer *peer = &fresh.peers[fresh.n];
+		bool has_next = false;
+		fresh.n += 2; // both are freed
+		if ((r = decode_peer(&list->items[i], peer, reterr)) < 0 ||
+			(r = decode_next(&list->items[i], peer, peer + 1, &has_next, reterr)) < 0)
 			return r;
+		fresh.n -= !has_next;
 	}
 	qsort(fresh.peers, fresh.n, sizeof(*fresh.peers), compare_peers);
-	if ((r = check_twice(&fresh, reterr)) < 0 || (r = preview(peers, &fresh, full, removed, n_removed, reterr)) < 0)
+	if ((r = check_twice(&fresh, reterr)) < 0)
+		return r;
+	keep_places(peers, &fresh);
+	if ((r = preview(peers, &fresh, full, removed, n_removed, reterr)) < 0)
 		return r;
 	struct mesh_peer *all = calloc(peers->n + fresh.n + 1, sizeof(*all));
 	char **gone = calloc(peers->n_removed + peers->n + 1, sizeof(*gone));
@@ -403,6 +478,11 @@ static struct netconf_peer peer_view(const struct mesh_peer *peer)
 	};
 }
 
+static bool gives_ranges_away(const struct mesh_peer *peer)
+{
+	return (peer->change & NETCONF_PEER_ALLOWED) && !peer->n_allowed_ips;
+}
+
 int mesh_peers_changes(const struct mesh_peers *peers, struct netconf_peer_change **ret, size_t *ret_n)
 {
 	size_t n = peers->n_removed;
@@ -416,13 +496,16 @@ int mesh_peers_changes(const struct mesh_peers *peers, struct netconf_peer_chang
 	if (!changes)
 		return -ENOMEM;
 	n = 0;
-	for (size_t i = 0; i < peers->n; i++) {
-		const struct mesh_peer *peer = &peers->peers[i];
-		if (peer->renew)
-			changes[n++] = (struct netconf_peer_change){ { .public_key = peer->public_key }, NETCONF_PEER_REMOVE };
-		if (peer->change)
-			changes[n++] = (struct netconf_peer_change){ peer_view(peer), peer->change };
-	}
+	for (int last = 0; last < 2; last++)
+		for (size_t i = 0; i < peers->n; i++) {
+			const struct mesh_peer *peer = &peers->peers[i];
+			if (gives_ranges_away(peer) != last)
+				continue;
+			if (peer->renew)
+				changes[n++] = (struct netconf_peer_change){ { .public_key = peer->public_key }, NETCONF_PEER_REMOVE };
+			if (peer->change)
+				changes[n++] = (struct netconf_peer_change){ peer_view(peer), peer->change };
+		}
 	for (size_t i = 0; i < peers->n_removed; i++)
 		changes[n++] = (struct netconf_peer_change){ { .public_key = peers->removed[i] }, NETCONF_PEER_REMOVE };
 	*ret = changes;
@@ -438,8 +521,49 @@ void mesh_peers_set(struct mesh_peers *peers)
 	}
 }
 
+bool mesh_peers_rotate(const struct mesh_peers *peers)
+{
+	for (size_t i = 0; i < peers->n; i++)
+		if (peers->peers[i].next_of)
+			return true;
+	return false;
+}
+
+static uint64_t handshake_ago_sec(const struct mesh_peer *peer)
+{
+	return peer->handshake_ago_sec < 0 ? UINT64_MAX : (uint64_t)peer->handshake_ago_sec;
+}
+
+bool mesh_peers_settle(struct mesh_peers *peers)
+{
+	bool moved = false;
+	for (size_t i = 0; i < peers->n; i++) {
+		struct mesh_peer *next = &peers->peers[i], *peer = next->next_of ? find(peers, next->next_of) : NULL;
+		if (!peer)
+			continue;
+		// In the same second: nobody goes back as fast as that.
+		bool at_next = next->handshake_ago_sec >= 0 && handshake_ago_sec(next) <= handshake_ago_sec(peer);
+		if (at_next ? !peer->n_allowed_ips : !next->n_allowed_ips)
+			continue;
+		swap_ranges(peer, next);
+		peer->change |= NETCONF_PEER_ALLOWED;
+		next->change |= NETCONF_PEER_ALLOWED;
+		moved = true;
+	}
+	return moved;
+}
+
+static const struct mesh_peer *next_of(const struct mesh_peers *peers, const struct mesh_peer *peer)
+{
+	for (size_t i = 0; i < peers->n; i++)
+		if (str_equal(peers->peers[i].next_of, peer->public_key))
+			return &peers->peers[i];
+	return NULL;
+}
+
 char *mesh_peers_to_json(const struct mesh_peers *peers)
 {
+	bool rotate = mesh_peers_rotate(peers);
 	struct json_out out = { 0 };
 	json_out_object_begin(&out);
 	json_out_member(&out, "generation", peers->generation);
@@ -447,15 +571,20 @@ char *mesh_peers_to_json(const struct mesh_peers *peers)
 	json_out_key(&out, "peers");
 	json_out_array_begin(&out);
 	for (size_t i = 0; i < peers->n; i++) {
-		const struct mesh_peer *peer = &peers->peers[i];
+		const struct mesh_peer *peer = &peers->peers[i], *next = rotate ? next_of(peers, peer) : NULL,
+				       *at = next && next->n_allowed_ips ? next : peer;
+		if (peer->next_of)
+			continue;
 		json_out_object_begin(&out);
 		json_out_member(&out, "name", peer->name);
 		json_out_member(&out, "publicKey", peer->public_key);
+		if (next)
+			json_out_member(&out, "nextPublicKey", next->public_key);
 		json_out_member(&out, "endpoint", peer->endpoint);
 		json_out_key(&out, "allowedIps");
 		json_out_array_begin(&out);
-		for (size_t j = 0; j < peer->n_allowed_ips; j++)
-			json_out_string(&out, peer->allowed_ips[j]);
+		for (size_t j = 0; j < at->n_allowed_ips; j++)
+			json_out_string(&out, at->allowed_ips[j]);
 		json_out_array_end(&out);
 		json_out_member_int(&out, "keepaliveSec", peer->keepalive_sec);
 		json_out_object_end(&out);

@@ -1,6 +1,6 @@
 // The peers of this node's mesh as the region gives them: a full list, then deltas (GET /v1/mesh). What changed is kept per
 // peer until it was set in the kernel, so that nothing has to be read from there first. Pure; setting is netconf's business,
-// and what the peers answer mesh-health.h's. With N peers: an answer costs one pass over them (and, when ranges changed, a
+// and what the peers answer mesh-health.h's. A peer whose key rotates is two of them. With N peers: an answer costs one pass over them (and, when ranges changed, a
 // sort of these), a peer about 350 bytes.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
@@ -8,10 +8,11 @@
 #include "base/value.h"
 #include "netconf/netconf.h"
 
-enum { MESH_MAX_BYTES = 8 << 20, MESH_MAX_PEERS = NETCONF_MAX_PEERS };
+enum { MESH_MAX_BYTES = 8 << 20, MESH_MAX_PEERS = 5000 };
 
 struct mesh_peer {
 	char *name, *public_key, *endpoint; // endpoint may be NULL
+	char *next_of; // this is the next key of the peer with that key, a peer of its own in the kernel; NULL: it is not
 	char **allowed_ips;
 	size_t n_allowed_ips;
 	uint16_t keepalive_sec;
@@ -51,6 +52,10 @@ int mesh_peers_changes(const struct mesh_peers *peers, struct netconf_peer_chang
 void mesh_peers_set(struct mesh_peers *peers); // it has all of it now
 // The whole list in the form of a full answer, for STATE; the caller frees.
 char *mesh_peers_to_json(const struct mesh_peers *peers);
+bool mesh_peers_rotate(const struct mesh_peers *peers); // one of them has a next key
+/* The ranges of a peer with a next key belong to whichever of the two keys shook hands last: a machine uses one at a time, and
+ * may go back. True: some are to be moved, which is a change. */
+bool mesh_peers_settle(struct mesh_peers *peers);
 // Borrowed views for netconf_set_peers(); the caller frees the array. NULL: out of memory (or no peers).
 struct netconf_peer *mesh_peers_view(const struct mesh_peers *peers);
 // The peer whose allowed-ips hold exactly the address @address (a /32 or /128), or NULL.

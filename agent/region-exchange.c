@@ -38,7 +38,7 @@ static char *post_body(struct region_client *c)
 		json_out_member(&out, "token", c->token);
 	json_out_key(&out, "facts");
 	json_out_raw(&out, facts ? facts : "{}");
-	json_out_member(&out, "wgPublicKey", c->identity->wg_public);
+	json_out_member(&out, "wgPublicKey", c->identity->mesh.current);
 	json_out_member_bool(&out, "durable", c->durable);
 	json_out_object_end(&out);
 	return json_out_take(&out);

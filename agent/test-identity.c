@@ -55,7 +55,7 @@ static void identity_survives_a_restart(void **state)
 	assert_int_equal(identity_open(folder->path, &first, NULL), 0);
 	assert_int_equal(identity_open(folder->path, &second, NULL), 0);
 	assert_memory_equal(first->spki, second->spki, first->n_spki);
-	assert_string_equal(first->wg_public, second->wg_public);
+	assert_string_equal(first->mesh.current, second->mesh.current);
 	assert_int_equal(stat(folder->key, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
 	assert_int_equal(stat(folder->wg, &st), 0);

@@ -203,6 +203,97 @@ static void a_segment_has_5000_peers(void **state)
 	free(json);
 }
 
+#define ROTATES(key, next)                                                                                            \
+	"{\"name\":\"n\",\"publicKey\":\"" key "\",\"nextPublicKey\":\"" next                                            \
+	"\",\"endpoint\":\"10.77.0.12:51820\",\"allowedIps\":[\"10.66.0.12/32\"],\"keepaliveSec\":0}"
+#define FULL(peers) "{\"generation\":\"e.1\",\"full\":true,\"peers\":[" peers "]}"
+#define DELTA(peers, removed) "{\"generation\":\"e.2\",\"full\":false,\"peers\":[" peers "],\"removed\":[" removed "]}"
+
+static void next_key_is_a_peer_of_its_own(void **state)
+{
+	struct mesh_peers peers CLEANUP(mesh_peers_done) = { 0 }, again CLEANUP(mesh_peers_done) = { 0 };
+	assert_int_equal(update(&peers, FULL(ROTATES(KEY_B, KEY_A))), 0); // the next one sorts first
+	char *text AUTO_FREE = mesh_peers_to_json(&peers);
+	assert_int_equal(update(&again, text), 0);
+	assert_true(mesh_peers_rotate(&again));
+	struct netconf_peer *view AUTO_FREE = mesh_peers_view(&again);
+	assert_int_equal(again.n, 2);
+	assert_string_equal(view[0].public_key, KEY_A);
+	assert_string_equal(view[0].endpoint, "10.77.0.12:51820");
+	assert_int_equal(view[0].n_allowed_ips, 0);
+	assert_int_equal(view[0].keepalive_sec, 25);
+	assert_string_equal(view[1].public_key, KEY_B);
+	assert_int_equal(view[1].n_allowed_ips, 1);
+	assert_int_equal(view[1].keepalive_sec, 0);
+	expect_refusal(&again, FULL(ROTATES(KEY_A, KEY_A)), "must be there once");
+	expect_refusal(&again, FULL(ROTATES(KEY_A, "short")), "nextPublicKey: must be base64 of 32 bytes");
+}
+
+static void allowed_ips_are_at_the_key_that_shook_hands_last(void **state)
+{
+	static const struct {
+		int64_t key_sec, next_sec;
+		bool at_next;
+	} rows[] = {
+		{ -1, -1, false }, { 5, -1, false }, { -1, 5, true }, { 90, 1, true }, { 1, 90, false }, { 3, 3, true },
+	};
+	struct mesh_peers peers CLEANUP(mesh_peers_done) = { 0 };
+	bool before = false;
+	assert_int_equal(update(&peers, FULL(ROTATES(KEY_A, KEY_B))), 0);
+	mesh_peers_set(&peers);
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct netconf_peer_change *changes AUTO_FREE = NULL;
+		size_t n;
+		peers.peers[0].handshake_ago_sec = rows[i].key_sec;
+		peers.peers[1].handshake_ago_sec = rows[i].next_sec;
+		assert_int_equal(mesh_peers_settle(&peers), before != rows[i].at_next);
+		assert_int_equal(peers.peers[0].n_allowed_ips, !rows[i].at_next);
+		assert_int_equal(peers.peers[1].n_allowed_ips, rows[i].at_next);
+		assert_int_equal(mesh_peers_changes(&peers, &changes, &n), 0);
+		assert_int_equal(n, before != rows[i].at_next ? 2 : 0);
+		if (n) { // who gets them comes first: the kernel moves them in one step
+			assert_int_equal(changes[0].what, NETCONF_PEER_ALLOWED);
+			assert_int_equal(changes[0].peer.n_allowed_ips, 1);
+			assert_int_equal(changes[1].peer.n_allowed_ips, 0);
+		}
+		mesh_peers_set(&peers);
+		before = rows[i].at_next;
+	}
+}
+
+static void rotation_ends_by_a_delta(void **state)
+{
+	static const struct {
+		const char *news;
+		size_t n, n_changes;
+		const char *at; // the key with the ranges
+	} rows[] = {
+		{ FULL(ROTATES(KEY_A, KEY_B)), 2, 0, KEY_B },	// news of something else move nothing back
+		{ DELTA(ROTATES(KEY_A, KEY_B), ""), 2, 0, KEY_B },
+		{ DELTA(PEER(KEY_B, "10.66.0.12/32"), "\"" KEY_A "\""), 1, 2, KEY_B }, // done: keepalive, and the old one goes
+		{ FULL(PEER(KEY_B, "10.66.0.12/32")), 1, 2, KEY_B },
+		{ DELTA(PEER(KEY_A, "10.66.0.12/32"), ""), 1, 2, KEY_A }, // given up: ranges and keepalive, and the next one goes
+		{ FULL(PEER(KEY_A, "10.66.0.12/32")), 1, 2, KEY_A },
+		{ DELTA(ROTATES(KEY_A, KEY_C), ""), 2, 3, KEY_A }, // another next key
+		{ DELTA("", "\"" KEY_A "\""), 0, 2, NULL }, // revoked
+	};
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct mesh_peers peers CLEANUP(mesh_peers_done) = { 0 };
+		struct netconf_peer_change *changes AUTO_FREE = NULL;
+		size_t n;
+		assert_int_equal(update(&peers, FULL(ROTATES(KEY_A, KEY_B))), 0);
+		peers.peers[1].handshake_ago_sec = 1;
+		assert_true(mesh_peers_settle(&peers));
+		mesh_peers_set(&peers);
+		assert_int_equal(update(&peers, rows[i].news), 0);
+		assert_int_equal(mesh_peers_changes(&peers, &changes, &n), 0);
+		if (peers.n != rows[i].n || n != rows[i].n_changes)
+			fail_msg("row %zu: %zu peers, %zu changes", i, peers.n, n);
+		for (size_t j = 0; j < peers.n; j++)
+			assert_int_equal(peers.peers[j].n_allowed_ips > 0, str_equal(peers.peers[j].public_key, rows[i].at));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -214,6 +305,9 @@ int main(void)
 		cmocka_unit_test(ranges_of_two_peers_that_overlap_are_refused_by_name),
 		cmocka_unit_test(what_the_network_document_declares_is_no_peers),
 		cmocka_unit_test(a_segment_has_5000_peers),
+		cmocka_unit_test(next_key_is_a_peer_of_its_own),
+		cmocka_unit_test(allowed_ips_are_at_the_key_that_shook_hands_last),
+		cmocka_unit_test(rotation_ends_by_a_delta),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

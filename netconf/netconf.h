@@ -58,7 +58,8 @@ int netconf_update_resolv(const struct network *network, const struct netconf_op
 
 // --- WireGuard peers ---
 
-enum { NETCONF_KEY_BYTES = 32, NETCONF_KEY_TEXT = 45, NETCONF_MAX_PEERS = 5000, NETCONF_MAX_ALLOWED = 64 };
+// MAX_PEERS: twice a segment of the mesh, as a peer whose key rotates is two.
+enum { NETCONF_KEY_BYTES = 32, NETCONF_KEY_TEXT = 45, NETCONF_MAX_PEERS = 10000, NETCONF_MAX_ALLOWED = 64 };
 
 struct netconf_peer { // everything borrowed for the call
 	const char *public_key;         // base64

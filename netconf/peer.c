@@ -226,6 +226,12 @@ static void plan_put(struct peer_plan *plan, const uint8_t *public_key, unsigned
 	change->wanted = wanted;
 }
 
+// May take allowed addresses away from a peer that stays.
+static bool takes_away(unsigned what)
+{
+	return (what & PEER_ALLOWED_REPLACE) && !(what & PEER_NEW);
+}
+
 int peer_plan_make(const struct peer_table *wanted, const struct peer_table *actual,
 	const uint8_t (*removed)[PEER_KEY_BYTES], size_t n_removed, bool is_full, int64_t now_sec,
 	struct peer_plan *ret)
@@ -234,18 +240,19 @@ int peer_plan_make(const struct peer_table *wanted, const struct peer_table *act
 	struct peer_plan plan = {.changes = calloc(n_room ? n_room : 1, sizeof(*plan.changes))};
 	if (!plan.changes)
 		return -ENOMEM;
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < wanted->n; i++) {
+			const struct peer *peer = &wanted->peers[i];
+			unsigned what = peer_delta(peer, peer_table_find(actual, peer->public_key), now_sec);
+			if (what && takes_away(what) == (pass == 1))
+				plan_put(&plan, peer->public_key, what, peer);
+		}
 	for (size_t i = 0; is_full && i < actual->n; i++)
 		if (!peer_table_find(wanted, actual->peers[i].public_key))
 			plan_put(&plan, actual->peers[i].public_key, PEER_REMOVE, NULL);
 	for (size_t i = 0; !is_full && i < n_removed; i++)
 		if (peer_table_find(actual, removed[i]) && !peer_table_find(wanted, removed[i]))
 			plan_put(&plan, removed[i], PEER_REMOVE, NULL);
-	for (size_t i = 0; i < wanted->n; i++) {
-		const struct peer *peer = &wanted->peers[i];
-		unsigned what = peer_delta(peer, peer_table_find(actual, peer->public_key), now_sec);
-		if (what)
-			plan_put(&plan, peer->public_key, what, peer);
-	}
 	*ret = plan;
 	return 0;
 }

@@ -52,7 +52,9 @@ struct peer_change {
 	const struct peer *wanted; // NULL with PEER_REMOVE; borrowed
 };
 struct peer_plan {
-	struct peer_change *changes; // removals first
+	/* Who gains allowed addresses first, then who loses some, removals last: the kernel moves an address to its new
+	 * peer in one step, so one that moves (key rotation) is at no moment nobody's. */
+	struct peer_change *changes;
 	size_t n;
 };
 void peer_plan_done(struct peer_plan *plan);

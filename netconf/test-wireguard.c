@@ -214,6 +214,28 @@ static void a_delta_removes_what_it_names_and_a_full_set_the_rest(void **state)
 	peer_table_done(&actual);
 }
 
+static void an_address_that_moves_is_given_before_it_is_taken(void **state)
+{
+	struct peer_table wanted = {0}, actual = {0};
+	struct peer_plan plan;
+	static const unsigned whats[] = {PEER_ALLOWED_ADD, PEER_ALLOWED_REPLACE, PEER_REMOVE};
+	static const uint8_t keys[] = {7, 2, 1};
+	add_peer(&actual, 1, NULL, 0);
+	add_peer(&actual, 2, NULL, 1);
+	add_peer(&actual, 7, NULL, 0);
+	add_peer(&wanted, 2, NULL, 0);
+	add_peer(&wanted, 7, NULL, 1);
+	assert_int_equal(peer_plan_make(&wanted, &actual, NULL, 0, true, 0, &plan), 0);
+	assert_int_equal(plan.n, N_ELEMENTS(whats));
+	for (size_t i = 0; i < plan.n; i++) {
+		assert_int_equal(plan.changes[i].what, whats[i]);
+		assert_int_equal(plan.changes[i].public_key[0], keys[i]);
+	}
+	peer_plan_done(&plan);
+	peer_table_done(&wanted);
+	peer_table_done(&actual);
+}
+
 static void malformed_answers_are_refused(void **state)
 {
 	static const uint8_t short_key[] = {12, 0, WGDEVICE_A_PEERS, 0x80, 8, 0, 0, 0x80, 4, 0, WGPEER_A_PUBLIC_KEY, 0};
@@ -245,6 +267,7 @@ int main(void)
 		cmocka_unit_test(a_roamed_endpoint_is_left_while_the_session_is_fresh),
 		cmocka_unit_test(more_addresses_are_added_and_fewer_are_replaced),
 		cmocka_unit_test(a_delta_removes_what_it_names_and_a_full_set_the_rest),
+		cmocka_unit_test(an_address_that_moves_is_given_before_it_is_taken),
 		cmocka_unit_test(malformed_answers_are_refused),
 		cmocka_unit_test(keys_are_44_characters_of_base64),
 	};

@@ -75,6 +75,44 @@ static void put_address(const struct region *region, int64_t host, struct json_o
 	json_out_member(out, "address", text);
 }
 
+// A file that names a key which is about to be another one is not worth giving away.
+static int check_no_rotation(struct region *region, struct diag *reterr)
+{
+	struct key_rotation **rotations;
+	size_t n;
+	int r = store_key_rotation_list_open(region->store, &rotations, &n);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n && r >= 0; i++) {
+		CLEANUP(node_freep) struct node *node = NULL;
+		if (rotations[i]->state == KEY_ROTATION_WAITING)
+			continue;
+		r = store_node_by_id(region->store, rotations[i]->id, &node);
+		if (r >= 0 && node->is_server)
+			r = diag_set(reterr, -EAGAIN, node->name,
+				"gets another WireGuard key, which has to stand in the file: try "
+				"again when hearth-region mesh-key status says done");
+		r = r == -ENOENT ? 0 : r;
+	}
+	key_rotation_list_free(rotations, n);
+	return r;
+}
+
+int admin_peer_servers(const struct admin_request *request, struct diag *reterr)
+{
+	AUTO_FREE char *file = NULL;
+	struct node **nodes;
+	size_t n;
+	int r = check_no_rotation(request->region, reterr);
+	if (r < 0 || (r = store_node_list(request->region->store, &nodes, &n)) < 0)
+		return r;
+	r = mesh_peer_file(request->region->config, "", 1, NULL, nodes, n, &file, reterr);
+	node_list_free(nodes, n);
+	if (r >= 0)
+		json_out_member(request->out, "file", file);
+	return r;
+}
+
 int admin_peer_add(const struct admin_request *request, struct diag *reterr)
 {
 	struct region *region = request->region;
@@ -92,7 +130,8 @@ int admin_peer_add(const struct admin_request *request, struct diag *reterr)
 			name);
 	(void)snprintf(peer.name, sizeof(peer.name), "%s", name);
 	(void)snprintf(peer.actor, sizeof(peer.actor), "%s", request->actor);
-	if ((r = choose_host(region, &peer.host, reterr)) < 0 ||
+	if ((r = check_no_rotation(region, reterr)) < 0 ||
+		(r = choose_host(region, &peer.host, reterr)) < 0 ||
 		(r = make_file(region, &peer, &file, reterr)) < 0)
 		return r;
 	peer.generation = store_next_generation(region->store);

@@ -31,7 +31,11 @@ static const struct {
 	{ "secret-rotate", admin_secret_rotate },
 	{ "bootstrap-set", admin_bootstrap_set },
 	{ "audit", admin_audit },
+	{ "mesh-key-rotate", admin_mesh_key_rotate },
+	{ "mesh-key-status", admin_mesh_key_status },
+	{ "mesh-key-stop", admin_mesh_key_stop },
 	{ "peer-add", admin_peer_add },
+	{ "peer-servers", admin_peer_servers },
 	{ "peer-list", admin_peer_list },
 	{ "peer-remove", admin_peer_remove },
 };

@@ -30,6 +30,10 @@ int admin_find_node(
 // admin-snapshot.c
 int admin_snapshot_make(const struct admin_request *request, struct diag *reterr);
 int admin_snapshot_list(const struct admin_request *request, struct diag *reterr);
+// admin-mesh-key.c
+int admin_mesh_key_rotate(const struct admin_request *request, struct diag *reterr);
+int admin_mesh_key_status(const struct admin_request *request, struct diag *reterr);
+int admin_mesh_key_stop(const struct admin_request *request, struct diag *reterr);
 // admin-cluster.c
 int admin_rollout_start(const struct admin_request *request, struct diag *reterr);
 int admin_rollout_status(const struct admin_request *request, struct diag *reterr);
@@ -52,6 +56,7 @@ int admin_bootstrap_set(const struct admin_request *request, struct diag *reterr
 int admin_audit(const struct admin_request *request, struct diag *reterr);
 // admin-peer.c
 int admin_peer_add(const struct admin_request *request, struct diag *reterr);
+int admin_peer_servers(const struct admin_request *request, struct diag *reterr);
 int admin_peer_list(const struct admin_request *request, struct diag *reterr);
 int admin_peer_remove(const struct admin_request *request, struct diag *reterr);
 

@@ -6,6 +6,7 @@
 #include "region/body.h"
 #include "region/enrol-token.h"
 #include "region/enrol.h"
+#include "region/key-rotation-run.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -173,7 +174,8 @@ static int post_again(struct region *region, struct request *request,
 		if ((r = region_mesh_remove(region, node->wg_public)) < 0)
 			return r;
 		(void)snprintf(node->wg_public, sizeof(node->wg_public), "%s", body->wg_public);
-		if ((r = region_mesh_changed(region, node)) < 0)
+		if ((r = region_mesh_changed(region, node)) < 0 ||
+			(r = key_rotation_key_changed(region, node)) < 0)
 			return r;
 	}
 	if ((r = store_node_put(region->store, node)) < 0 ||

@@ -2,6 +2,7 @@
 // is mesh-place.h's and mesh-offer.h's to say. SPDX-License-Identifier: Apache-2.0
 #include "region/api.h"
 
+#include "region/key-rotation-run.h"
 #include "region/mesh-leave.h"
 #include "region/mesh-offer.h"
 #include "region/mesh-peer.h"
@@ -45,6 +46,8 @@ struct asker {
 	struct region *region;
 	const struct node *node;
 	struct mesh_place place;
+	struct key_rotation **rotations; // whose next keys it gets
+	size_t n_rotations;
 	int64_t since;
 	struct json_out *out;
 	size_t n_put;
@@ -63,7 +66,9 @@ static int put_peer(struct asker *asker, const struct mesh_node *peer)
 		endpoint = mesh_offers_endpoint(region->offers, asker->node->id, peer->id);
 	bool keeps_alive = endpoint && !mesh_place_choose(&place, &asker->place, back);
 	asker->n_put++;
-	return assign_mesh_peer(region->config, peer, endpoint, keeps_alive ? MESH_KEEPALIVE_SEC : 0, asker->out);
+	return assign_mesh_peer(region->config, peer,
+		key_rotation_announced(asker->rotations, asker->n_rotations, peer->id), endpoint,
+		keeps_alive ? MESH_KEEPALIVE_SEC : 0, asker->out);
 }
 
 // Servers whose etcd still has one that left as a member; in a delta it is just not removed yet.
@@ -156,14 +161,19 @@ int mesh_answer(struct region *region, const struct node *node, const char *sinc
 	if (r < 0)
 		return r;
 	int64_t newest = store_meta_int(region->store, "generation", 0);
+	if ((r = key_rotation_fetched(region, node, since_generation(region, since, newest))) < 0)
+		return r;
 	asker.since = since_generation(region, since, newest);
 	if (asker.since < view_generation)
 		asker.since = -1; // it sees all others from another place now
 	(void)snprintf(generation, sizeof(generation), "%s.%lld", region->epoch, (long long)newest);
+	if ((r = store_key_rotation_list_announced(region->store, &asker.rotations, &asker.n_rotations)) < 0)
+		return r;
 	json_out_object_begin(&out);
 	json_out_member(&out, "generation", generation);
 	json_out_member_bool(&out, "full", asker.since < 0);
 	r = put_peers(&asker);
+	key_rotation_list_free(asker.rotations, asker.n_rotations);
 	if (r >= 0)
 		r = put_removed(region, asker.since, &out, &n_removed);
 	json_out_object_end(&out);

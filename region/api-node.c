@@ -7,6 +7,7 @@
 #include "region/assign-extra.h"
 #include "region/body.h"
 #include "region/hand-over.h"
+#include "region/key-rotation-run.h"
 #include "region/kubeconfig.h"
 #include "region/membership.h"
 #include "region/mesh-reach.h"
@@ -125,6 +126,7 @@ struct assignment {
 	struct restore *restore;
 	struct value *settings;
 	char *volumes_made;
+	struct key_rotation *rotation; // of the node's WireGuard key, NULL: never any
 };
 
 static void assignment_done(struct assignment *assignment)
@@ -136,6 +138,7 @@ static void assignment_done(struct assignment *assignment)
 	restore_free(assignment->restore);
 	value_free(assignment->settings);
 	free(assignment->volumes_made);
+	key_rotation_free(assignment->rotation);
 }
 
 // Who waits is shown the newest settings: the payload may come before its turn.
@@ -166,6 +169,9 @@ static int load_assignment(struct region *region, struct request *request, struc
 	r = request->node->is_server ? restore_load(region, &ret->restore) : 0;
 	if (r < 0 && r != -ENOENT)
 		return r;
+	r = store_key_rotation_get(region->store, request->node->id, &ret->rotation);
+	if (r < 0 && r != -ENOENT)
+		return r;
 	if ((r = volumes_made(region, request->node, &ret->volumes_made)) < 0 ||
 		(r = renews_kubeconfig(
 			 region, &ret->membership, request->node, &ret->renew_kubeconfig)) < 0)
@@ -186,6 +192,7 @@ static int build_assignment(struct region *region, const struct node *node,
 		.restore = assignment->restore,
 		.rejoin = restore_rejoins(region, node),
 		.tokens = rotation_number(region),
+		.rotation = assignment->rotation,
 		.settings = assignment->settings,
 		.joined_by = assignment->joined_by,
 		.servers = membership->nodes,
@@ -494,11 +501,13 @@ int api_status(struct region *region, struct request *request)
 			body.pod_cidr);
 	if (!node->status || (body.facts && (r = take_facts(region, node, body.facts)) < 0) ||
 		(r = note_ready(region, node, body.ready)) < 0 ||
+		(r = key_rotation_report(region, node, document)) < 0 ||
 		(r = store_node_put(region->store, node)) < 0 ||
 		(r = mesh_reach_report(region, node, value_find(document, "mesh"))) < 0)
 		return r < 0 ? r : -ENOMEM;
 	if ((r = membership_report(region, node, was_ready, &body.report)) < 0 ||
-		(r = settle_pod_cidrs(region, request, node->is_server && seen_changed)) < 0)
+		(r = settle_pod_cidrs(region, request, node->is_server && seen_changed)) < 0 ||
+		(r = key_rotation_step(region)) < 0)
 		return r;
 	return request->response ? 0 : request_answer_empty(request, 204);
 }

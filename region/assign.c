@@ -427,6 +427,20 @@ static void put_region(const struct assignment_input *input, struct json_out *ou
 	json_out_object_end(out);
 }
 
+// By which key peers know the node, and which one it is to have.
+static void put_mesh_key(const struct assignment_input *input, struct json_out *out)
+{
+	const struct key_rotation *rotation = input->rotation;
+	if (input->node->wg_public[0])
+		json_out_member(out, "publicKey", input->node->wg_public);
+	if (!rotation || rotation->state == KEY_ROTATION_WAITING || rotation->state == KEY_ROTATION_DONE)
+		return;
+	json_out_key(out, "rotation");
+	json_out_object_begin(out);
+	json_out_member(out, "to", rotation->state == KEY_ROTATION_SWITCHING ? rotation->announced : NULL);
+	json_out_object_end(out);
+}
+
 int assignment_build(const struct assignment_input *input, char **ret, struct diag *reterr)
 {
 	const struct cluster_config *config = input->config;
@@ -459,6 +473,7 @@ int assignment_build(const struct assignment_input *input, char **ret, struct di
 	cidr_format_address(&mesh, mesh_text);
 	json_out_member(&out, "address", mesh_text);
 	json_out_member_int(&out, "port", MESH_PORT);
+	put_mesh_key(input, &out);
 	json_out_object_end(&out);
 	r = put_k3s(input, &api, &mesh, &out, reterr);
 	put_artifacts(input, &api, &out);
@@ -480,7 +495,7 @@ int assignment_build(const struct assignment_input *input, char **ret, struct di
 }
 
 int assign_mesh_peer(const struct cluster_config *config, const struct mesh_node *node,
-	const char *endpoint, unsigned keepalive_sec, struct json_out *out)
+	const char *next_key, const char *endpoint, unsigned keepalive_sec, struct json_out *out)
 {
 	char text[CIDR_TEXT];
 	struct cidr mesh;
@@ -490,6 +505,8 @@ int assign_mesh_peer(const struct cluster_config *config, const struct mesh_node
 	json_out_object_begin(out);
 	json_out_member(out, "name", node->name);
 	json_out_member(out, "publicKey", node->wg_public);
+	if (next_key)
+		json_out_member(out, "nextPublicKey", next_key);
 	json_out_member(out, "endpoint", endpoint);
 	json_out_key(out, "allowedIps");
 	json_out_array_begin(out);

@@ -29,6 +29,7 @@ struct assignment_input {
 	const struct restore *restore; // the last one of the cluster; NULL: never any
 	int64_t rejoin;		       // a restore that it joins with an empty database; 0: none
 	int64_t tokens;		      // how often nodes were to fetch their tokens anew (rotation.h)
+	const struct key_rotation *rotation; // of its WireGuard key; NULL: never any
 	const struct value *settings; // what it runs from (settings.h)
 	const struct node *joined_by; // the member's server when it left and no other is there
 	struct node *const *servers;  // that are admitted, itself included, by number
@@ -42,10 +43,10 @@ struct assignment_input {
 };
 // The document as JSON text; the caller frees. -ERANGE when a range is full, -ENOMEM.
 int assignment_build(const struct assignment_input *input, char **ret, struct diag *reterr);
-/* One peer of GET /v1/mesh as a JSON object, as the asking node is told: @endpoint may be NULL,
- * @keepalive_sec is what it sends to the peer. */
+/* One peer of GET /v1/mesh as a JSON object, as the asking node is told: @next_key is the key that it
+ * gets next, NULL none; @endpoint may be NULL, @keepalive_sec is what is sent to the peer. */
 int assign_mesh_peer(const struct cluster_config *config, const struct mesh_node *node,
-	const char *endpoint, unsigned keepalive_sec, struct json_out *out);
+	const char *next_key, const char *endpoint, unsigned keepalive_sec, struct json_out *out);
 /* The role of the next node: a server while @n_servers is below cluster.yaml's `servers` and the
  * node may be one. */
 bool assign_is_server(const struct cluster_config *config, size_t n_servers, bool may_be_server);

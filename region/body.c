@@ -2,6 +2,7 @@
 #include "region/body.h"
 
 #include "base/crypto.h"
+#include "region/key-rotation-run.h"
 #include "region/status-parts.h"
 
 #include <ctype.h>
@@ -172,7 +173,8 @@ int status_body_decode(const struct value *body, struct status_body *ret, struct
 			0 ||
 		(r = decode_optional_text(body, "podCidr", 63, &decoded.pod_cidr, reterr)) < 0 ||
 		(r = decode_optional_bool(body, "ready", &decoded.ready, reterr)) < 0 ||
-		(r = status_parts_check(body, reterr)) < 0)
+		(r = status_parts_check(body, reterr)) < 0 ||
+		(r = key_rotation_report_check(body, reterr)) < 0)
 		return r;
 	decoded.pod_cidrs_seen = value_find(body, "podCidrsSeen");
 	if (decoded.pod_cidrs_seen && decoded.pod_cidrs_seen->type == VALUE_NULL)

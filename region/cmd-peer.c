@@ -98,6 +98,17 @@ static int peer_list(const struct command_options *options)
 	return 0;
 }
 
+// To be put in place of the [Peer] sections of a file that was given away.
+static int peer_servers(const struct command_options *options)
+{
+	CLEANUP(value_freep) struct value *answer = NULL;
+	int code = command_ask(options, "peer-servers", name_argument(options), &answer);
+	const char *file = value_text(value_find(answer, "file"));
+	if (!code)
+		fputs(file ? file : "", stdout);
+	return code;
+}
+
 int cmd_peer(const struct command_options *options)
 {
 	CLEANUP(value_freep) struct value *answer = NULL;
@@ -109,10 +120,12 @@ int cmd_peer(const struct command_options *options)
 	}
 	if (options->json)
 		return command_wrong_use("--json is for peer list");
+	if (str_equal(what, "servers") && options->n_arguments == 1 && !options->out)
+		return peer_servers(options);
 	if (str_equal(what, "add") && options->n_arguments == 2)
 		return peer_add(options);
 	if (!str_equal(what, "remove") || options->n_arguments != 2)
-		return command_wrong_use("peer is add NAME, list, or remove NAME");
+		return command_wrong_use("peer is add NAME, list, servers, or remove NAME");
 	if (options->out)
 		return command_wrong_use("peer remove takes no --out");
 	int code = command_ask(options, "peer-remove", name_argument(options), &answer);

@@ -34,6 +34,7 @@ int cmd_secret(const struct command_options *options);
 int cmd_bootstrap(const struct command_options *options);
 int cmd_audit(const struct command_options *options);
 int cmd_peer(const struct command_options *options);
+int cmd_mesh_key(const struct command_options *options);
 int cmd_rollout(const struct command_options *options);
 int cmd_cluster(const struct command_options *options);
 int cmd_snapshot(const struct command_options *options);

@@ -4,6 +4,7 @@
 #include "base/contact.h"
 #include "region/assign.h"
 #include "region/enrol-token.h"
+#include "region/key-rotation-run.h"
 #include "region/membership.h"
 #include "region/mesh-leave.h"
 #include "region/mesh-reach.h"
@@ -82,6 +83,20 @@ int hardware_find(struct region *region, const char *key, const char *uuid, cons
 	return 0;
 }
 
+// The same of the key that a node gets next.
+static int next_key_holder(struct region *region, const char *wg_public, const char *key,
+	char ret[static STORE_NAME_TEXT])
+{
+	CLEANUP(key_rotation_freep) struct key_rotation *rotation = NULL;
+	CLEANUP(node_freep) struct node *node = NULL;
+	int r = store_key_rotation_by_announced(region->store, wg_public, &rotation);
+	if (r >= 0)
+		r = store_node_by_id(region->store, rotation->id, &node);
+	if (r >= 0 && !str_equal(node->key, key))
+		(void)snprintf(ret, STORE_NAME_TEXT, "%s", node->name);
+	return r == -ENOENT ? 0 : r;
+}
+
 int wg_key_holder(struct region *region, const char *wg_public, const char *key,
 	const char *leaving, char ret[static STORE_NAME_TEXT])
 {
@@ -92,7 +107,7 @@ int wg_key_holder(struct region *region, const char *wg_public, const char *key,
 	int r = store_mesh_peer_by_key(region->store, wg_public, &peer);
 	if (r >= 0)
 		(void)snprintf(ret, STORE_NAME_TEXT, "%s", peer->name);
-	if (r != -ENOENT || (r = store_node_list_wg(region->store, wg_public, &nodes, &n)) < 0)
+	if (r != -ENOENT || (r = next_key_holder(region, wg_public, key, ret)) < 0 || ret[0] || (r = store_node_list_wg(region->store, wg_public, &nodes, &n)) < 0)
 		return r;
 	for (size_t i = 0; i < n && !ret[0]; i++)
 		if (!str_equal(nodes[i]->key, key) && !str_equal(nodes[i]->key, leaving))
@@ -208,7 +223,8 @@ int node_revoke(struct region *region, struct node *node, const char *actor, con
 	node->state = NODE_REVOKED;
 	if ((r = store_node_put(region->store, node)) < 0 ||
 		(r = membership_leave(region, cluster, node, actor)) < 0 ||
-		(r = mesh_leave(region, node)) < 0 || (r = rotation_mark(region, node)) < 0)
+		(r = mesh_leave(region, node)) < 0 || (r = rotation_mark(region, node)) < 0 ||
+		(r = key_rotation_forget(region, node)) < 0)
 		return r;
 	region_audit(region, actor, "revoke", node->name,
 		"%s; the secrets it received are to be rotated", why);

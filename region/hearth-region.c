@@ -52,8 +52,13 @@ static const struct {
 	{ "kubeconfig", cmd_kubeconfig, ASKS " server out",
 		"CLUSTER [--server ADDRESS] [--out FILE]   a working admin kubeconfig" },
 	{ "peer", cmd_peer, ASKS " out json",
-		"add NAME [--out FILE]|list|remove NAME    a laptop as a peer of the mesh: its "
-		"wg-quick file" },
+		"add NAME [--out FILE]|list|servers|remove NAME   a laptop as a peer of the mesh: "
+		"its wg-quick\n"
+		"                                                file; servers: the [Peer] sections as "
+		"they are now" },
+	{ "mesh-key", cmd_mesh_key, ASKS " json",
+		"rotate NODE|all | status | stop NODE   another WireGuard key for a node; no connection\n"
+		"                                                breaks" },
 	{ "secret", cmd_secret, ASKS,
 		"set NAME | rotate TOKEN           store a secret from standard input, sealed; another\n"
 		"                                                k3s-server-token or k3s-agent-token" },
@@ -80,7 +85,7 @@ static void print_help(void)
 	       "  --max-per-address N connections of one address at HTTPS (15000)\n"
 	       "  --layout DIR        OCI layout served at /v2\n"
 	       "  --boot-dir DIR      files served at /boot\n"
-	       "  --json              list, show, approve, peer list, rollout, snapshot: output for scripts\n"
+	       "  --json              list, show, approve, peer list, mesh-key, rollout, snapshot: output for scripts\n"
 	       "A subcommand refuses the options of others.\n");
 }
 

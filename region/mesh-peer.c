@@ -103,11 +103,12 @@ int mesh_peer_file(const struct cluster_config *config, const char *name, int64_
 	if (!f)
 		return -ENOMEM;
 	cidr_format(&address, text);
-	fprintf(f,
-		"# %s, a peer of cluster %s. This private key is nowhere else: keep the file to "
-		"yourself.\n"
-		"[Interface]\nPrivateKey = %s\nAddress = %s\n",
-		name, config->name, private_key, text);
+	if (private_key)
+		fprintf(f,
+			"# %s, a peer of cluster %s. This private key is nowhere else: keep the "
+			"file to yourself.\n"
+			"[Interface]\nPrivateKey = %s\nAddress = %s\n",
+			name, config->name, private_key, text);
 	for (size_t i = 0; i < n_servers; i++) {
 		server_endpoint(config, servers[i], endpoint);
 		if (endpoint[0])

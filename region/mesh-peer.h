@@ -18,7 +18,7 @@ int mesh_peer_address(const struct cluster_config *config, const unsigned *node_
 int mesh_peer_check_name(
 	const struct cluster_config *config, const char *name, struct diag *reterr);
 /* The wg-quick file of a peer at @host with @private_key (base64), as text; the caller wipes and
- * frees. Its peers are the @servers that have an endpoint, each with its own mesh address; the
+ * frees. Without a private key (NULL): what is behind [Interface], which is the same for all peers. Its peers are the @servers that have an endpoint, each with its own mesh address; the
  * first one that is Ready, else the first one, has the address of the API as well. -EAGAIN with a
  * sentence: no server has an endpoint. */
 int mesh_peer_file(const struct cluster_config *config, const char *name, int64_t host,

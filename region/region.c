@@ -6,6 +6,7 @@
 #include "base/time.h"
 #include "base/utf8.h"
 #include "region/clock.h"
+#include "region/key-rotation-run.h"
 #include "region/mesh-offer.h"
 #include "region/mesh-reach.h"
 #include "region/rollout-run.h"
@@ -191,6 +192,7 @@ void region_unload(struct region *region)
 	free(region->ca_pem);
 	free(region->server_pem);
 	free(region->ca_spki);
+	free(region->fetches.list);
 	if (region->wake_fd >= 0)
 		(void)close(
 			region->wake_fd); // nothing to be done about a failing close of an eventfd
@@ -263,6 +265,9 @@ void region_tick(struct region *region)
 	r = membership_step(region);
 	if (r < 0)
 		log_error("jobs and rollout could not go on: %s", strerror(-r));
+	r = key_rotation_step(region);
+	if (r < 0)
+		log_error("rotations of WireGuard keys could not go on: %s", strerror(-r));
 	r = store_meta_set_int(region->store, "lastTimeSec", region->last_time_sec);
 	if (r < 0)
 		log_error("the time could not be remembered: %s", strerror(-r));

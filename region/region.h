@@ -14,6 +14,18 @@ struct http_server;
 struct mesh_offers;
 struct session_table;
 
+// What nodes have fetched of the mesh, while it matters (key-rotation-run.h). In memory alone: they ask
+// again twice a minute.
+struct mesh_fetch {
+	char id[ID_TEXT];
+	int64_t generation;
+};
+struct mesh_fetches {
+	struct mesh_fetch *list;
+	size_t n, n_heard; // as many are waited for
+	int64_t wanted;	   // from this generation on; 0: nobody waits
+};
+
 struct region {
 	pthread_mutex_t lock;
 	const char *dir, *boot_dir, *layout_dir; // borrowed; the latter two may be NULL
@@ -40,6 +52,7 @@ struct region {
 	bool commit_pending, wake_all, stopping;
 	int wake_fd;
 	uint64_t n_requests, n_refused; // for /metrics
+	struct mesh_fetches fetches;
 };
 
 // Load keys, rules and store of @dir. -ESTALE: the clock cannot be right (diag says what to do).

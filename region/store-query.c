@@ -113,6 +113,36 @@ int store_node_places(
 	return 0;
 }
 
+int store_node_ids_heard(
+	struct store *store, int64_t since_sec, char (**ret)[ID_TEXT], size_t *ret_n)
+{
+	sqlite3_stmt *stmt;
+	int64_t n_nodes = store_node_count(store);
+	char(*ids)[ID_TEXT] = n_nodes < 0 ? NULL : calloc((size_t)n_nodes + 1, sizeof(*ids));
+	size_t n = 0;
+	int code, r = n_nodes < 0 ? (int)n_nodes : !ids ? -ENOMEM : 0;
+	if (r >= 0)
+		r = store_statement(store,
+			"SELECT id FROM nodes WHERE state <> 2 AND quarantined = 0 AND seen_sec > ?", &stmt);
+	if (r < 0) {
+		free(ids);
+		return r;
+	}
+	sqlite3_bind_int64(stmt, 1, since_sec);
+	while ((code = sqlite3_step(stmt)) == SQLITE_ROW && n < (size_t)n_nodes)
+		(void)snprintf(ids[n++], ID_TEXT, "%s", (const char *)sqlite3_column_text(stmt, 0));
+	r = sqlite_errno(code);
+	sqlite3_reset(stmt);
+	sqlite3_clear_bindings(stmt);
+	if (r < 0) {
+		free(ids);
+		return r;
+	}
+	*ret = ids;
+	*ret_n = n;
+	return 0;
+}
+
 int64_t store_node_count(struct store *store)
 {
 	int64_t n = 0;
@@ -309,6 +339,40 @@ int store_mesh_peer_list(
 int store_mesh_peer_remove(struct store *store, const char *name)
 {
 	return store_execute(store, "DELETE FROM mesh_peers WHERE name = ?", name, NULL);
+}
+
+DEFINE_PUT(store_key_rotation_put, key_rotation, key_rotation_record)
+DEFINE_GET(store_key_rotation_get, key_rotation, key_rotation_record, " WHERE id = ?")
+DEFINE_GET(store_key_rotation_by_announced, key_rotation, key_rotation_record,
+	" WHERE announced = ?")
+DEFINE_FREE(key_rotation, key_rotation_record)
+DEFINE_LIST_FREE(key_rotation, key_rotation_record)
+
+static int list_key_rotations(
+	struct store *store, const char *rest, struct key_rotation ***ret, size_t *ret_n)
+{
+	return record_list(store, &key_rotation_record, rest, NULL, KEY_ROTATION_DONE, (void ***)ret, ret_n);
+}
+
+int store_key_rotation_list(struct store *store, struct key_rotation ***ret, size_t *ret_n)
+{
+	return list_key_rotations(store, " ORDER BY created_sec, id", ret, ret_n);
+}
+
+int store_key_rotation_list_open(struct store *store, struct key_rotation ***ret, size_t *ret_n)
+{
+	return list_key_rotations(store, " WHERE state != ? ORDER BY created_sec, id", ret, ret_n);
+}
+
+int store_key_rotation_list_announced(
+	struct store *store, struct key_rotation ***ret, size_t *ret_n)
+{
+	return list_key_rotations(store, " WHERE announced != ''", ret, ret_n);
+}
+
+int store_key_rotation_remove(struct store *store, const char *id)
+{
+	return store_execute(store, "DELETE FROM key_rotations WHERE id = ?", id, NULL);
 }
 
 DEFINE_LIST_FREE(audit, audit_record)

@@ -209,6 +209,17 @@ static const struct column restore_columns[] = {
 	TEXT_COLUMN(restore, actor),
 };
 
+static const struct column key_rotation_columns[] = {
+	TEXT_COLUMN(key_rotation, id),
+	INT_COLUMN(key_rotation, state),
+	TEXT_COLUMN(key_rotation, announced),
+	INT_COLUMN(key_rotation, generation),
+	INT_COLUMN(key_rotation, created_sec),
+	INT_COLUMN(key_rotation, state_sec),
+	INT_COLUMN(key_rotation, changed_sec),
+	TEXT_COLUMN(key_rotation, actor),
+};
+
 #define RECORD(type, table, columns, indexes)                                                      \
 	{ table, indexes, sizeof(struct type), columns, N_ELEMENTS(columns) }
 const struct record node_record = RECORD(node, "nodes", node_columns,
@@ -232,6 +243,8 @@ const struct record mesh_reach_record = RECORD(mesh_reach, "mesh_reaches", mesh_
 const struct record mesh_node_record = RECORD(mesh_node, MESH_NODES, mesh_node_columns, "");
 const struct record member_record = RECORD(member, "members", member_columns, "");
 const struct record job_record = RECORD(job, "jobs", job_columns, "");
+const struct record key_rotation_record =
+	RECORD(key_rotation, "key_rotations", key_rotation_columns, "");
 const struct record rollout_record = RECORD(rollout, "rollouts", rollout_columns, "");
 const struct record restore_record = RECORD(restore, "restores", restore_columns, "");
 static const struct record *const records[] = { &node_record, &enrolment_record, &token_record,
@@ -271,7 +284,8 @@ int schema_create(struct store *store)
 int schema_index(struct store *store)
 {
 	static const struct record *const later[] = { &mesh_peer_record, &mesh_reach_record,
-		&member_record, &job_record, &rollout_record, &restore_record };
+		&member_record, &job_record, &rollout_record, &restore_record,
+		&key_rotation_record };
 	for (size_t i = 0; i < N_ELEMENTS(later); i++) {
 		int r = create_table(store, "CREATE TABLE IF NOT EXISTS ", later[i]);
 		if (r < 0)

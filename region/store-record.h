@@ -8,7 +8,8 @@
 struct record;
 extern const struct record node_record, enrolment_record, token_record, token_use_record,
 	cluster_record, secret_record, removal_record, audit_record, mesh_peer_record,
-	mesh_reach_record, mesh_node_record, member_record, job_record, rollout_record, restore_record;
+	mesh_reach_record, mesh_node_record, member_record, job_record, rollout_record, restore_record,
+	key_rotation_record;
 
 int schema_create(struct store *store); // all tables of a new database
 int schema_index(struct store *store);	// what a database of an earlier release lacks

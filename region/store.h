@@ -185,6 +185,25 @@ struct mesh_node {
 	char *place; // NULL: none on record
 };
 
+enum key_rotation_state {
+	KEY_ROTATION_WAITING,
+	KEY_ROTATION_PREPARING, // the node makes its next key
+	KEY_ROTATION_PEERS,	// its peers fetch it
+	KEY_ROTATION_SWITCHING, // it was told to use it
+	KEY_ROTATION_DONE
+};
+
+// A node's WireGuard key becomes another one (key-rotation.h); the last time that was wanted.
+struct key_rotation {
+	char id[ID_TEXT];	 // of the node
+	int64_t state;		 // enum key_rotation_state
+	char announced[WG_TEXT]; // the next key that peers were told; "" none
+	int64_t generation;	 // of the mesh, since when they are told that
+	int64_t created_sec, state_sec;
+	int64_t changed_sec; // when the node's key was changed last
+	char actor[96];
+};
+
 struct audit {
 	int64_t id, time_sec;
 	char actor[96], action[48], subject[128];
@@ -251,6 +270,10 @@ int store_node_list_mac(struct store *store, const char *mac, struct node ***ret
 int store_node_places(
 	struct store *store, unsigned **ret_numbers, size_t *ret_n, size_t *ret_n_servers);
 int64_t store_node_count(struct store *store); // not revoked
+/* The ids of those that are neither revoked nor quarantined and were heard after @since_sec. *ret is
+ * the caller's; NULL when *ret_n is 0. */
+int store_node_ids_heard(
+	struct store *store, int64_t since_sec, char (**ret)[ID_TEXT], size_t *ret_n);
 struct node *node_free(struct node *node);
 DEFINE_CLEANUP(node)
 void node_list_free(struct node **nodes, size_t n);
@@ -343,6 +366,21 @@ int store_mesh_peer_remove(struct store *store, const char *name);
 struct mesh_peer *mesh_peer_free(struct mesh_peer *peer);
 DEFINE_CLEANUP(mesh_peer)
 void mesh_peer_list_free(struct mesh_peer **peers, size_t n);
+
+int store_key_rotation_put(struct store *store, const struct key_rotation *rotation);
+int store_key_rotation_get(struct store *store, const char *id, struct key_rotation **ret);
+int store_key_rotation_by_announced(
+	struct store *store, const char *public_key, struct key_rotation **ret);
+int store_key_rotation_list(
+	struct store *store, struct key_rotation ***ret, size_t *ret_n); // oldest first
+int store_key_rotation_list_open(
+	struct store *store, struct key_rotation ***ret, size_t *ret_n); // those that are not done
+int store_key_rotation_list_announced(struct store *store, struct key_rotation ***ret,
+	size_t *ret_n); // those whose next key peers are to have
+int store_key_rotation_remove(struct store *store, const char *id);
+struct key_rotation *key_rotation_free(struct key_rotation *rotation);
+DEFINE_CLEANUP(key_rotation)
+void key_rotation_list_free(struct key_rotation **rotations, size_t n);
 
 int store_audit_add(struct store *store, const struct audit *audit); // id is given by the store
 int store_audit_list(

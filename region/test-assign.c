@@ -295,7 +295,7 @@ static void a_peer_is_its_address_and_its_pods(void **state)
 		.number = 2,
 		.wg_public = "B=",
 		.pod_cidr = "10.64.1.0/24" };
-	assert_int_equal(assign_mesh_peer(site.config, &peer, "10.77.0.12:51820", 25, &out), 0);
+	assert_int_equal(assign_mesh_peer(site.config, &peer, NULL, "10.77.0.12:51820", 25, &out), 0);
 	AUTO_FREE char *text = json_out_take(&out);
 	assert_string_equal(text,
 		"{\"name\":\"hzfsnr-k8s-2p\",\"publicKey\":\"B=\",\"endpoint\":\"10.77.0.12:"

@@ -1,0 +1,35 @@
+// Rotations of nodes' WireGuard keys in the store: begun by people, moved on by what nodes report and
+// fetch. All of it under the region's lock. What comes next is key-rotation.h's to say.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/json.h"
+#include "region/key-rotation.h"
+#include "region/region.h"
+
+/* A rotation of @node is wanted. -EALREADY one goes on; -EINVAL the node is no part of the mesh. */
+int key_rotation_start(
+	struct region *region, const char *actor, const struct node *node, struct diag *reterr);
+/* Give it up; -ENOENT with a sentence: none goes on. A node that has switched and did not say so goes
+ * back to its old key when it hears of it. */
+int key_rotation_stop(
+	struct region *region, const char *actor, struct node *node, struct diag *reterr);
+/* What the status @body of @node says of its keys. @node may get another key and another place among
+ * the changes of the mesh: the caller puts it, and calls key_rotation_step() afterwards. -EINVAL: it
+ * has another shape. */
+int key_rotation_report(struct region *region, struct node *node, const struct value *body);
+// The shape of "meshKey" of the status @body. 0; -EINVAL with the rule.
+int key_rotation_report_check(const struct value *body, struct diag *reterr);
+// @node got another key by an enrolment: the rotation that goes on is done by it, or begins anew.
+int key_rotation_key_changed(struct region *region, const struct node *node);
+// @node has fetched all changes of the mesh up to @generation.
+int key_rotation_fetched(struct region *region, const struct node *node, int64_t generation);
+int key_rotation_step(struct region *region);
+// @node is revoked.
+int key_rotation_forget(struct region *region, const struct node *node);
+/* The next key of the node @id that its peers get, or NULL. @rotations: store_key_rotation_announced().
+ */
+const char *key_rotation_announced(
+	struct key_rotation *const *rotations, size_t n, const char *id);
+// The member "meshKeys" of the open object: every rotation, the nodes' names with it.
+int key_rotation_put(struct region *region, struct json_out *out);
