@@ -8,6 +8,7 @@
 
 #define KEY_A "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE="
 #define KEY_B "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAI="
+#define KEY_C "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAM="
 #define PEER(key, address)                                                                                             \
 	"{\"name\":\"n\",\"publicKey\":\"" key "\",\"endpoint\":\"10.77.0.12:51820\",\"allowedIps\":[\"" address "\"],\"keepaliveSec\":25}"
 
@@ -270,8 +271,8 @@ static void rotation_ends_by_a_delta(void **state)
 	} rows[] = {
 		{ FULL(ROTATES(KEY_A, KEY_B)), 2, 0, KEY_B },	// news of something else move nothing back
 		{ DELTA(ROTATES(KEY_A, KEY_B), ""), 2, 0, KEY_B },
-		{ DELTA(PEER(KEY_B, "10.66.0.12/32"), "\"" KEY_A "\""), 1, 2, KEY_B }, // done: keepalive, and the old one goes
-		{ FULL(PEER(KEY_B, "10.66.0.12/32")), 1, 2, KEY_B },
+		{ DELTA(PEER(KEY_B, "10.66.0.12/32"), "\"" KEY_A "\""), 1, 1, KEY_B }, // done: the old one goes
+		{ FULL(PEER(KEY_B, "10.66.0.12/32")), 1, 1, KEY_B },
 		{ DELTA(PEER(KEY_A, "10.66.0.12/32"), ""), 1, 2, KEY_A }, // given up: ranges and keepalive, and the next one goes
 		{ FULL(PEER(KEY_A, "10.66.0.12/32")), 1, 2, KEY_A },
 		{ DELTA(ROTATES(KEY_A, KEY_C), ""), 2, 3, KEY_A }, // another next key

@@ -25,6 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 	struct mesh_view health;
 	char sentence[64];
 	mesh_health_look(&peers, status, 2, USEC_PER_SEC, &health);
+	(void)mesh_peers_settle(&peers);
 	mesh_health_sentence(&peers, 10 * USEC_PER_SEC, sentence, sizeof(sentence));
 	char *json = mesh_peers_to_json(&peers);
 	struct netconf_peer *view = mesh_peers_view(&peers);
