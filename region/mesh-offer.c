@@ -128,8 +128,8 @@ int mesh_offers_fail(struct mesh_offers *offers, const char *id, const char *pee
 {
 	struct mesh_offer_node *node = node_find(offers, id), *peer = node_find(offers, peer_id);
 	struct mesh_offer *offer = offer_find(node, peer_id);
-	bool seen = peer && peer->seen[0] &&
-		    now_usec - peer->seen_usec < MESH_SEEN_SEC * USEC_PER_SEC;
+	bool seen =
+		peer && peer->seen[0] && now_usec - peer->seen_usec < MESH_SEEN_SEC * USEC_PER_SEC;
 	if (offer && offer->state == MESH_OFFER_HELD) { // no longer
 		offer->state = MESH_OFFER_TRYING;
 		offer->since_usec = now_usec;
@@ -197,8 +197,7 @@ const struct mesh_offer *mesh_offers_of(
 	return node ? node->offers : NULL;
 }
 
-const char *mesh_offers_endpoint(
-	const struct mesh_offers *offers, const char *id, const char *peer)
+const char *mesh_offers_endpoint(const struct mesh_offers *offers, const char *id, const char *peer)
 {
 	const struct mesh_offer *offer = offer_find(node_find(offers, id), peer);
 	return offer && offer->state != MESH_OFFER_WITHDRAWN ? offer->endpoint : NULL;

@@ -1,10 +1,9 @@
-// Endpoints of nodes that have none of their own (they are behind NAT), as their peers see them, and
-// the pairs of nodes that are offered one: only where a node says that it has no answer of the peer,
-// and not for longer than MESH_OFFER_SEC without a handshake. In memory alone: after a restart of the
-// region it is seen and offered anew. Pure: no store, no clock of its own. What it costs: a search
-// among MESH_OFFER_NODES for whoever asks or is seen, then among its offers, MESH_OFFER_EACH at most;
-// 130 bytes per offer.
-// SPDX-License-Identifier: Apache-2.0
+// Endpoints of nodes that have none of their own (they are behind NAT), as their peers see them,
+// and the pairs of nodes that are offered one: only where a node says that it has no answer of the
+// peer, and not for longer than MESH_OFFER_SEC without a handshake. In memory alone: after a
+// restart of the region it is seen and offered anew. Pure: no store, no clock of its own. What it
+// costs: a search among MESH_OFFER_NODES for whoever asks or is seen, then among its offers,
+// MESH_OFFER_EACH at most; 130 bytes per offer. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include "base/diag.h"
@@ -42,8 +41,8 @@ void mesh_offers_done(struct mesh_offers *offers);
 int mesh_offers_see(
 	struct mesh_offers *offers, const char *id, const char *endpoint, uint64_t now_usec);
 /* Node @id says that it has no answer of @peer: offer what was seen of it last. 1: @id is told
- * something new, which is of generation @generation; 0: nothing to offer, or it is being tried, or it
- * was; -ENOMEM, -ENOSPC. */
+ * something new, which is of generation @generation; 0: nothing to offer, or it is being tried, or
+ * it was; -ENOMEM, -ENOSPC. */
 int mesh_offers_fail(struct mesh_offers *offers, const char *id, const char *peer,
 	int64_t generation, uint64_t now_usec);
 // Node @id says that it has a session with @peer: what it was offered stays.

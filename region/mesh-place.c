@@ -9,7 +9,8 @@
 static bool within(const struct cidr *address, const char *range_text)
 {
 	struct cidr range;
-	return cidr_parse(range_text, "", true, &range, NULL) >= 0 && cidr_contains(&range, address);
+	return cidr_parse(range_text, "", true, &range, NULL) >= 0 &&
+	       cidr_contains(&range, address);
 }
 
 static bool is_of(const struct cidr *address, const char *const *ranges, size_t n)
@@ -35,8 +36,8 @@ static bool is_loopback(const struct cidr *address)
 // Nobody's, or only on one link.
 static bool is_special(const struct cidr *address)
 {
-	static const char *const ranges[] = { "0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "::/127",
-		"::ffff:0:0/96", "fe80::/10", "ff00::/8" };
+	static const char *const ranges[] = { "0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3",
+		"::/127", "::ffff:0:0/96", "fe80::/10", "ff00::/8" };
 	return is_loopback(address) || is_of(address, ranges, N_ELEMENTS(ranges));
 }
 
@@ -69,8 +70,8 @@ static bool address_parse(const char *text, struct cidr *ret)
 	return text && inet_pton(AF_INET6, text, ret->bytes) == 1;
 }
 
-static void add(struct mesh_place *place, enum mesh_way way, const struct cidr *address,
-	uint16_t port)
+static void add(
+	struct mesh_place *place, enum mesh_way way, const struct cidr *address, uint16_t port)
 {
 	if (place->n == MESH_PLACE_MAX)
 		return;
@@ -89,8 +90,8 @@ static void add_candidate(const struct cluster_config *config, const struct cidr
 	add(place, is_private(&host) ? MESH_WAY_PREFIX : MESH_WAY_OWN, address, port);
 }
 
-static void add_reported(const struct cluster_config *config, const struct value *list,
-	struct mesh_place *place)
+static void add_reported(
+	const struct cluster_config *config, const struct value *list, struct mesh_place *place)
 {
 	for (size_t i = 0; i < list->n; i++) {
 		int64_t prefix, port;
@@ -98,15 +99,16 @@ static void add_reported(const struct cluster_config *config, const struct value
 		if (!address_parse(value_text(value_find(&list->items[i], "address")), &address) ||
 			value_int(value_find(&list->items[i], "prefix"), "", 0, address.length,
 				&prefix, NULL) < 0 ||
-			value_int(value_find(&list->items[i], "port"), "", 1, 65535, &port, NULL) < 0)
+			value_int(value_find(&list->items[i], "port"), "", 1, 65535, &port, NULL) <
+				0)
 			continue;
 		address.length = (unsigned)prefix;
 		add_candidate(config, &address, (uint16_t)port, place);
 	}
 }
 
-static void add_nics(const struct cluster_config *config, const struct value *nics,
-	struct mesh_place *place)
+static void add_nics(
+	const struct cluster_config *config, const struct value *nics, struct mesh_place *place)
 {
 	for (size_t i = 0; nics && i < nics->n; i++) {
 		const struct value *addresses = value_find(&nics->items[i], "addresses");
@@ -186,7 +188,8 @@ static void put(char *text, char kind, const struct cidr *address, unsigned port
 	char cidr[CIDR_TEXT];
 	size_t n = strlen(text);
 	cidr_format(address, cidr);
-	(void)snprintf(text + n, MESH_PLACE_TEXT - n, "%s%c %s %u", n > 9 ? "," : "", kind, cidr, port);
+	(void)snprintf(
+		text + n, MESH_PLACE_TEXT - n, "%s%c %s %u", n > 9 ? "," : "", kind, cidr, port);
 }
 
 void mesh_place_format(const struct cluster_config *config, const struct mesh_place *place,
@@ -216,8 +219,8 @@ static int parse_item(const char *item, struct mesh_place *place)
 	if ((kind != MESH_WAY_TEMPLATE && kind != MESH_WAY_OWN && kind != MESH_WAY_PREFIX) ||
 		place->n == MESH_PLACE_MAX)
 		return -EINVAL;
-	place->candidates[place->n++] = (struct mesh_candidate){ (enum mesh_way)kind, address,
-		(uint16_t)port };
+	place->candidates[place->n++] =
+		(struct mesh_candidate){ (enum mesh_way)kind, address, (uint16_t)port };
 	return 0;
 }
 
@@ -240,7 +243,8 @@ int mesh_place_parse(const struct cluster_config *config, const char *text, stru
 
 // ---- the choice
 
-static bool endpoint_put(const struct mesh_candidate *candidate, char ret[static MESH_ENDPOINT_TEXT])
+static bool endpoint_put(
+	const struct mesh_candidate *candidate, char ret[static MESH_ENDPOINT_TEXT])
 {
 	char address[CIDR_TEXT];
 	cidr_format_address(&candidate->address, address);

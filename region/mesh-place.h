@@ -10,8 +10,8 @@ enum { MESH_KEEPALIVE_SEC = 25 }; // NAT forgets UDP that was silent for 30 s
 
 enum mesh_way {
 	MESH_WAY_TEMPLATE = 't', // of the LAN of cluster.yaml
-	MESH_WAY_OWN = 'o',	   // a public address, or a private one that the region sees it come from
-	MESH_WAY_PREFIX = 'p',   // a private one: who has an address of the same prefix reaches it
+	MESH_WAY_OWN = 'o', // a public address, or a private one that the region sees it come from
+	MESH_WAY_PREFIX = 'p', // a private one: who has an address of the same prefix reaches it
 };
 struct mesh_candidate {
 	enum mesh_way way;
@@ -33,8 +33,7 @@ void mesh_place_of(const struct cluster_config *config, int64_t number, const st
  * parse: -ESTALE: by other rules; -EINVAL. */
 void mesh_place_format(const struct cluster_config *config, const struct mesh_place *place,
 	char ret[static MESH_PLACE_TEXT]);
-int mesh_place_parse(
-	const struct cluster_config *config, const char *text, struct mesh_place *ret);
+int mesh_place_parse(const struct cluster_config *config, const char *text, struct mesh_place *ret);
 
 /* The endpoint of @peer for @asker, or false: it has none. In this order: the template; an address
  * of a prefix that both have (not when both are behind different NATs: their prefixes only look the

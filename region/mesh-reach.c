@@ -8,7 +8,8 @@
 
 enum { MESH_REPORT_MAX = 5000 }; // rows of one status: a segment
 
-static bool same_but_outside(const struct cluster_config *config, const char *text, struct mesh_place place)
+static bool same_but_outside(
+	const struct cluster_config *config, const char *text, struct mesh_place place)
 {
 	struct mesh_place before;
 	char one[MESH_PLACE_TEXT], other[MESH_PLACE_TEXT];
@@ -42,8 +43,8 @@ int mesh_reach_settle(struct region *region, struct node *node, const struct val
 	return store_mesh_reach_put(region->store, &now);
 }
 
-int mesh_reach_place(struct region *region, const char *id, const char *text, struct mesh_place *ret,
-	int64_t *ret_view_generation)
+int mesh_reach_place(struct region *region, const char *id, const char *text,
+	struct mesh_place *ret, int64_t *ret_view_generation)
 {
 	CLEANUP(mesh_reach_freep) struct mesh_reach *reach = NULL;
 	CLEANUP(value_freep) struct value *facts = NULL;
@@ -78,7 +79,8 @@ struct reporter {
 static int offer(struct reporter *by, const char *id, const char *peer)
 {
 	struct region *region = by->region;
-	int64_t next = by->generation ? by->generation : store_meta_int(region->store, "generation", 0) + 1;
+	int64_t next = by->generation ? by->generation
+				      : store_meta_int(region->store, "generation", 0) + 1;
 	int r = mesh_offers_fail(region->offers, id, peer, next, by->now_usec);
 	if (r <= 0)
 		return r == -ENOSPC ? 0 : r; // as many as one node can try
@@ -104,7 +106,8 @@ static int report_row(struct reporter *by, const struct value *row)
 	bool answers;
 	if (!key || strlen(key) != WG_TEXT - 1)
 		return 0;
-	(void)value_int(value_find(row, "handshakeAgoSec"), "", -1, INT64_MAX, &ago_sec, NULL); // none: never
+	(void)value_int(value_find(row, "handshakeAgoSec"), "", -1, INT64_MAX, &ago_sec,
+		NULL); // none: never
 	answers = ago_sec >= 0 && ago_sec < MESH_SEEN_SEC;
 	if (answers_value)
 		(void)value_bool(answers_value, "", &answers, NULL); // another type: by its age
@@ -114,7 +117,8 @@ static int report_row(struct reporter *by, const struct value *row)
 	if ((r = mesh_reach_place(region, peer->id, peer->place, &place, NULL)) < 0)
 		return r;
 	if (mesh_place_choose(&by->place, &place, endpoint))
-		return 0; // template, shared prefix or own report: nothing that others see comes before it
+		return 0; // template, shared prefix or own report: nothing that others see comes
+			  // before it
 	if (answers) {
 		mesh_offers_hold(region->offers, by->node->id, peer->id);
 		mesh_offers_hold(region->offers, peer->id, by->node->id);
@@ -124,15 +128,19 @@ static int report_row(struct reporter *by, const struct value *row)
 	}
 	if ((r = offer(by, by->node->id, peer->id)) < 0)
 		return r;
-	// Both have to send for NAT to let the other in; one who is called by its own endpoint need not.
-	return mesh_place_choose(&place, &by->place, endpoint) ? 0 : offer(by, peer->id, by->node->id);
+	// Both have to send for NAT to let the other in; one who is called by its own endpoint need
+	// not.
+	return mesh_place_choose(&place, &by->place, endpoint) ? 0
+							       : offer(by, peer->id, by->node->id);
 }
 
 int mesh_reach_report(struct region *region, const struct node *node, const struct value *mesh)
 {
 	struct reporter by = { .region = region, .node = node, .now_usec = time_boot_usec() };
 	int r = mesh_reach_place(region, node->id, NULL, &by.place, NULL);
-	for (size_t i = 0; mesh && mesh->type == VALUE_ARRAY && i < mesh->n && i < MESH_REPORT_MAX && r >= 0; i++)
+	for (size_t i = 0;
+		mesh && mesh->type == VALUE_ARRAY && i < mesh->n && i < MESH_REPORT_MAX && r >= 0;
+		i++)
 		r = report_row(&by, &mesh->items[i]);
 	return r;
 }

@@ -1,4 +1,5 @@
-// Endpoints as peers see them: offered to who has no answer, and withdrawn. SPDX-License-Identifier: Apache-2.0
+// Endpoints as peers see them: offered to who has no answer, and withdrawn.
+// SPDX-License-Identifier: Apache-2.0
 #include "region/mesh-offer.h"
 
 #include "base/time.h"
@@ -8,7 +9,7 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-#define AT(sec) ((uint64_t)(sec)*USEC_PER_SEC)
+#define AT(sec) ((uint64_t)(sec) * USEC_PER_SEC)
 #define SEEN "203.0.113.9:40000"
 
 static void what_was_seen_is_offered_to_who_has_no_answer(void **state)
@@ -63,7 +64,8 @@ static void with_a_handshake_it_stays_until_that_fails(void **state)
 	mesh_offers_hold(&offers, "n-b", "n-a"); // was offered nothing
 	assert_false(mesh_offers_step(&offers, 8, AT(2000)));
 	assert_string_equal(mesh_offers_endpoint(&offers, "n-a", "n-b"), SEEN);
-	assert_int_equal(mesh_offers_fail(&offers, "n-a", "n-b", 9, AT(3000)), 0); // nobody sees it now
+	assert_int_equal(
+		mesh_offers_fail(&offers, "n-a", "n-b", 9, AT(3000)), 0); // nobody sees it now
 	assert_false(mesh_offers_step(&offers, 10, AT(3029)));
 	assert_true(mesh_offers_step(&offers, 10, AT(3030)));
 	assert_null(mesh_offers_endpoint(&offers, "n-a", "n-b"));

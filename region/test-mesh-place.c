@@ -54,7 +54,8 @@ static void endpoints_are_chosen_by_pair(void **state)
 		const char *expected; // NULL: none
 	} rows[] = {
 		{ "the template first", LAN, { "{" LAN_NIC "}", "127.0.0.1" },
-			{ "{" LAN_NIC ",\"meshCandidates\":[" AT("192.0.2.7", 24) "]}", "192.0.2.7" },
+			{ "{" LAN_NIC ",\"meshCandidates\":[" AT("192.0.2.7", 24) "]}",
+				"192.0.2.7" },
 			"10.77.0.12:51820" },
 		{ "who has no NIC of the template is where it says", LAN, { "{" LAN_NIC "}", "" },
 			{ CANDIDATES(AT("192.0.2.7", 24)), "192.0.2.7" }, "192.0.2.7:51820" },
@@ -69,7 +70,8 @@ static void endpoints_are_chosen_by_pair(void **state)
 		{ "a public address from behind NAT", NO_LAN,
 			{ CANDIDATES(AT("192.168.1.5", 24)), "203.0.113.9" },
 			{ CANDIDATES(AT("192.0.2.7", 24)), "192.0.2.7" }, "192.0.2.7:51820" },
-		{ "behind NAT it has none", NO_LAN, { CANDIDATES(AT("192.0.2.7", 24)), "192.0.2.7" },
+		{ "behind NAT it has none", NO_LAN,
+			{ CANDIDATES(AT("192.0.2.7", 24)), "192.0.2.7" },
 			{ CANDIDATES(AT("192.168.1.5", 24)), "203.0.113.9" }, NULL },
 		{ "the prefixes behind two NATs only look the same", NO_LAN,
 			{ CANDIDATES(AT("192.168.1.5", 24)), "203.0.113.9" },
@@ -95,7 +97,8 @@ static void endpoints_are_chosen_by_pair(void **state)
 			{ CANDIDATES(AT("10.2.0.6", 24)), "127.0.0.1" }, "10.2.0.6:51820" },
 		{ "the family that the asking node has", NO_LAN,
 			{ CANDIDATES(AT("2001:db8::5", 64)), "2001:db8::5" },
-			{ CANDIDATES(AT("192.0.2.7", 24) "," AT("2001:db8:1::6", 64)), "192.0.2.7" },
+			{ CANDIDATES(AT("192.0.2.7", 24) "," AT("2001:db8:1::6", 64)),
+				"192.0.2.7" },
 			"[2001:db8:1::6]:51820" },
 		{ "no common family", NO_LAN, { CANDIDATES(AT("2001:db8::5", 64)), "2001:db8::5" },
 			{ CANDIDATES(AT("192.0.2.7", 24)), "192.0.2.7" }, NULL },
@@ -106,23 +109,26 @@ static void endpoints_are_chosen_by_pair(void **state)
 			{ CANDIDATES(AT("fd12::6", 64)), "2001:db8::9" }, NULL },
 		{ "no candidates: uplinks of user mode, link-local, loopback, the cluster's ranges",
 			NO_LAN, { "{}", "" },
-			{ CANDIDATES(AT("10.0.2.15", 24) "," AT("169.254.1.1", 16) "," AT("fe80::1",
-				  64) "," AT("127.0.0.1", 8) "," AT("10.66.0.12",
+			{ CANDIDATES(AT("10.0.2.15", 24) "," AT("169.254.1.1", 16) "," AT(
+				  "fe80::1", 64) "," AT("127.0.0.1", 8) "," AT("10.66.0.12",
 				  16) "," AT("10.64.1.1", 24) "," AT("10.65.0.1", 16)),
 				"127.0.0.1" },
 			NULL },
 		{ "a port of its own", NO_LAN, { "{}", "" },
-			{ "{\"meshCandidates\":[{\"address\":\"192.0.2.7\",\"prefix\":24,\"port\":4500}]}",
+			{ "{\"meshCandidates\":[{\"address\":\"192.0.2.7\",\"prefix\":24,\"port\":"
+			  "4500}]}",
 				"" },
 			"192.0.2.7:4500" },
 		{ "broken candidates are none", NO_LAN, { "{}", "" },
-			{ "{\"meshCandidates\":[{\"address\":\"192.0.2.7\",\"prefix\":33,\"port\":1},"
+			{ "{\"meshCandidates\":[{\"address\":\"192.0.2.7\",\"prefix\":33,\"port\":"
+			  "1},"
 			  "{\"address\":\"x\",\"prefix\":1,\"port\":1},{\"address\":\"192.0.2.8\","
 			  "\"prefix\":24,\"port\":0},7,{\"address\":\"192.0.2.9\"}]}",
 				"" },
 			NULL },
 		{ "an older node tells its NICs alone", NO_LAN, { "{}", "" },
-			{ "{\"nics\":[{\"addresses\":[\"10.0.2.15/24\",\"fe80::1/64\",\"2001:db8::7/"
+			{ "{\"nics\":[{\"addresses\":[\"10.0.2.15/24\",\"fe80::1/"
+			  "64\",\"2001:db8::7/"
 			  "64\"]}]}",
 				"127.0.0.1" },
 			"[2001:db8::7]:51820" },

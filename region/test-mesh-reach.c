@@ -1,5 +1,5 @@
-// Where nodes are, in a store: what is told when one moves, who is offered what was seen, and a segment as large as it may be.
-// SPDX-License-Identifier: Apache-2.0
+// Where nodes are, in a store: what is told when one moves, who is offered what was seen, and a
+// segment as large as it may be. SPDX-License-Identifier: Apache-2.0
 #include "region/enrol.h"
 #include "region/mesh-offer.h"
 #include "region/mesh-reach.h"
@@ -10,7 +10,9 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-#define AT(address) "{\"meshCandidates\":[{\"address\":\"" address "\",\"prefix\":24,\"link\":\"eth0\",\"port\":51820}]}"
+#define AT(address)                                                                                \
+	"{\"meshCandidates\":[{\"address\":\"" address                                             \
+	"\",\"prefix\":24,\"link\":\"eth0\",\"port\":51820}]}"
 #define NAT AT("192.168.1.5")
 
 static struct test_folder folder;
@@ -18,7 +20,8 @@ static struct region region;
 
 static int set_up(void **state)
 {
-	static const char rules[] = "{provider: hetzner, region: fsn, buildingBlock: rtz, envType: prod, domain: example.org, "
+	static const char rules[] = "{provider: hetzner, region: fsn, buildingBlock: rtz, envType: "
+				    "prod, domain: example.org, "
 				    "urls: ['https://10.0.2.2:7443']}";
 	int r = test_region_make(&folder, rules, &region);
 	(void)snprintf(region.epoch, sizeof(region.epoch), "0123456789abcdef");
@@ -89,8 +92,11 @@ static void expect(const struct node *node, char since[static 64], const char *e
 			const char *endpoint = value_text(value_find(&peers->items[i], "endpoint"));
 			int64_t keepalive;
 			size_t n = strlen(text);
-			assert_int_equal(value_int(value_find(&peers->items[i], "keepaliveSec"), "", 0, 100, &keepalive, NULL), 0);
-			(void)snprintf(text + n, sizeof(text) - n, " %s=%s/%d", value_text(value_find(&peers->items[i], "name")),
+			assert_int_equal(value_int(value_find(&peers->items[i], "keepaliveSec"), "",
+						 0, 100, &keepalive, NULL),
+				0);
+			(void)snprintf(text + n, sizeof(text) - n, " %s=%s/%d",
+				value_text(value_find(&peers->items[i], "name")),
 				endpoint ? endpoint : "none", (int)keepalive);
 		}
 	}
@@ -141,17 +147,20 @@ static void what_is_seen_is_offered_to_two_that_have_no_answer(void **state)
 	const struct node *all[] = { &pub, &two, &three, &four };
 	for (size_t i = 0; i < 4; i++)
 		value_free(ask(all[i], since[i]));
-	AUTO_FREE char *seen = str_format("[{\"publicKey\":\"%s\",\"endpoint\":\"203.0.113.2:1\",\"handshakeAgoSec\":9},"
-					  "{\"publicKey\":\"%s\",\"endpoint\":\"203.0.113.3:1\",\"handshakeAgoSec\":179},"
-					  "{\"publicKey\":\"%s\",\"endpoint\":\"203.0.113.4:1\",\"handshakeAgoSec\":180}]",
+	AUTO_FREE char *seen = str_format(
+		"[{\"publicKey\":\"%s\",\"endpoint\":\"203.0.113.2:1\",\"handshakeAgoSec\":9},"
+		"{\"publicKey\":\"%s\",\"endpoint\":\"203.0.113.3:1\",\"handshakeAgoSec\":179},"
+		"{\"publicKey\":\"%s\",\"endpoint\":\"203.0.113.4:1\",\"handshakeAgoSec\":180}]",
 		two.wg_public, three.wg_public, four.wg_public);
 	tell(&pub, seen);
-	AUTO_FREE char *failed = str_format("[{\"publicKey\":\"%s\",\"endpoint\":\"\",\"handshakeAgoSec\":-1},"
-					    "{\"publicKey\":\"%s\",\"endpoint\":\"\",\"handshakeAgoSec\":-1},"
-					    "{\"publicKey\":\"%s\",\"endpoint\":\"192.0.2.7:51820\",\"handshakeAgoSec\":-1}]",
+	AUTO_FREE char *failed = str_format(
+		"[{\"publicKey\":\"%s\",\"endpoint\":\"\",\"handshakeAgoSec\":-1},"
+		"{\"publicKey\":\"%s\",\"endpoint\":\"\",\"handshakeAgoSec\":-1},"
+		"{\"publicKey\":\"%s\",\"endpoint\":\"192.0.2.7:51820\",\"handshakeAgoSec\":-1}]",
 		three.wg_public, four.wg_public, pub.wg_public);
 	tell(&two, failed);
-	expect(&two, since[1], "delta node-3=203.0.113.3:1/25"); // nobody has a session with the fourth, the first is public
+	expect(&two, since[1], "delta node-3=203.0.113.3:1/25"); // nobody has a session with the
+								 // fourth, the first is public
 	expect(&three, since[2], "delta node-2=203.0.113.2:1/25");
 	expect(&pub, since[0], "nothing");
 	// the fourth may be called by who it is, as it has no answer of either
@@ -159,7 +168,8 @@ static void what_is_seen_is_offered_to_two_that_have_no_answer(void **state)
 	tell(&two, failed);
 	expect(&two, since[1], "nothing"); // it is being tried
 	since[1][0] = '\0';
-	expect(&two, since[1], "full node-1=192.0.2.7:51820/25 node-3=203.0.113.3:1/25 node-4=none/0");
+	expect(&two, since[1],
+		"full node-1=192.0.2.7:51820/25 node-3=203.0.113.3:1/25 node-4=none/0");
 }
 
 static void a_segment_is_told_in_one_answer_and_changed_in_one_row(void **state)
@@ -172,12 +182,15 @@ static void a_segment_is_told_in_one_answer_and_changed_in_one_row(void **state)
 	settle(&first, AT("192.0.2.7"), "192.0.2.7");
 	for (int i = 2; i <= MESH_SEGMENT_MAX; i++) {
 		struct node node = node_add(i);
-		(void)snprintf(ipv6, sizeof(ipv6), "{\"meshCandidates\":[{\"address\":\"198.51.%d.%d\",\"prefix\":24,\"port\":51820}]}",
+		(void)snprintf(ipv6, sizeof(ipv6),
+			"{\"meshCandidates\":[{\"address\":\"198.51.%d.%d\",\"prefix\":24,\"port\":"
+			"51820}]}",
 			100 + i / 250, 1 + i % 250);
 		settle(&node, ipv6, "127.0.0.1");
 		moved = node;
 		if (i == MESH_SEGMENT_MAX - 1)
-			assert_int_equal(enrolment_place(&region, "", &number, &n_servers, &diag), 0);
+			assert_int_equal(
+				enrolment_place(&region, "", &number, &n_servers, &diag), 0);
 	}
 	AUTO_FREE char *text = NULL;
 	assert_int_equal(mesh_answer(&region, &first, NULL, &text), 1);
@@ -187,7 +200,8 @@ static void a_segment_is_told_in_one_answer_and_changed_in_one_row(void **state)
 	CLEANUP(value_freep) struct value *document = ask(&first, since);
 	assert_int_equal(value_find(document, "peers")->n, MESH_SEGMENT_MAX - 1);
 	settle(&moved, AT("192.0.2.200"), "192.0.2.200");
-	AUTO_FREE char *expected = str_format("delta node-%d=192.0.2.200:51820/0", MESH_SEGMENT_MAX);
+	AUTO_FREE char *expected =
+		str_format("delta node-%d=192.0.2.200:51820/0", MESH_SEGMENT_MAX);
 	expect(&first, since, expected);
 	assert_int_equal(enrolment_place(&region, "", &number, &n_servers, &diag), -ERANGE);
 	assert_non_null(strstr(diag_text(&diag), "at most 5000 nodes and peers outside"));
@@ -196,10 +210,15 @@ static void a_segment_is_told_in_one_answer_and_changed_in_one_row(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_node_that_moves_is_one_row_for_others_and_all_for_itself, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(an_outside_address_that_changes_keeps_nobody_busy, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(what_is_seen_is_offered_to_two_that_have_no_answer, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_segment_is_told_in_one_answer_and_changed_in_one_row, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_node_that_moves_is_one_row_for_others_and_all_for_itself, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(
+			an_outside_address_that_changes_keeps_nobody_busy, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			what_is_seen_is_offered_to_two_that_have_no_answer, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_segment_is_told_in_one_answer_and_changed_in_one_row, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
