@@ -48,9 +48,45 @@ static struct mesh_offer_node *node_find(const struct mesh_offers *offers, const
 	return there ? &offers->nodes[at] : NULL;
 }
 
-static int node_get(struct mesh_offers *offers, const char *id, struct mesh_offer_node **ret)
+static bool is_over_long_ago(const struct mesh_offer *offer, uint64_t now_usec)
+{
+	return offer->state == MESH_OFFER_WITHDRAWN &&
+	       now_usec - offer->since_usec >= MESH_OFFER_AGAIN_SEC * USEC_PER_SEC;
+}
+
+// What would be tried anew in any case.
+static void forget_offers(
+	struct mesh_offers *offers, struct mesh_offer_node *node, uint64_t now_usec)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < node->n; i++)
+		if (!is_over_long_ago(&node->offers[i], now_usec))
+			node->offers[n++] = node->offers[i];
+	offers->n_offers -= node->n - n;
+	node->n = n;
+}
+
+// Nodes that nobody sees and that are offered nothing: most of them left the cluster.
+static void forget_nodes(struct mesh_offers *offers, uint64_t now_usec)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < offers->n; i++) {
+		struct mesh_offer_node *node = &offers->nodes[i];
+		forget_offers(offers, node, now_usec);
+		if (node->n || now_usec - node->seen_usec < MESH_SEEN_SEC * USEC_PER_SEC)
+			offers->nodes[n++] = *node;
+		else
+			free(node->offers);
+	}
+	offers->n = n;
+}
+
+static int node_get(
+	struct mesh_offers *offers, const char *id, uint64_t now_usec, struct mesh_offer_node **ret)
 {
 	bool there;
+	if (offers->n == MESH_OFFER_NODES)
+		forget_nodes(offers, now_usec);
 	size_t at = place_of(offers, id, &there);
 	if (!there) {
 		if (offers->n == MESH_OFFER_NODES)
@@ -83,8 +119,10 @@ static struct mesh_offer *offer_find(const struct mesh_offer_node *node, const c
 }
 
 static int offer_add(struct mesh_offers *offers, struct mesh_offer_node *node, const char *peer,
-	struct mesh_offer **ret)
+	uint64_t now_usec, struct mesh_offer **ret)
 {
+	if (node->n == MESH_OFFER_EACH)
+		forget_offers(offers, node, now_usec);
 	if (node->n == MESH_OFFER_EACH || offers->n_offers == MESH_OFFERS_MAX)
 		return -ENOSPC;
 	if (node->n == node->n_alloc) {
@@ -106,7 +144,7 @@ int mesh_offers_see(
 	struct mesh_offers *offers, const char *id, const char *endpoint, uint64_t now_usec)
 {
 	struct mesh_offer_node *node;
-	int r = node_get(offers, id, &node);
+	int r = node_get(offers, id, now_usec, &node);
 	if (r < 0)
 		return r;
 	(void)snprintf(node->seen, sizeof(node->seen), "%s", endpoint);
@@ -117,10 +155,7 @@ int mesh_offers_see(
 static bool is_to_be_tried(
 	const struct mesh_offer *offer, const struct mesh_offer_node *peer, uint64_t now_usec)
 {
-	if (!str_equal(offer->endpoint, peer->seen))
-		return true;
-	return offer->state == MESH_OFFER_WITHDRAWN &&
-	       now_usec - offer->since_usec >= MESH_OFFER_AGAIN_SEC * USEC_PER_SEC;
+	return !str_equal(offer->endpoint, peer->seen) || is_over_long_ago(offer, now_usec);
 }
 
 int mesh_offers_fail(struct mesh_offers *offers, const char *id, const char *peer_id,
@@ -137,8 +172,8 @@ int mesh_offers_fail(struct mesh_offers *offers, const char *id, const char *pee
 	if (!seen)
 		return 0;
 	if (!offer) {
-		int r = node_get(offers, id, &node);
-		if (r < 0 || (r = offer_add(offers, node, peer_id, &offer)) < 0)
+		int r = node_get(offers, id, now_usec, &node);
+		if (r < 0 || (r = offer_add(offers, node, peer_id, now_usec, &offer)) < 0)
 			return r;
 		peer = node_find(offers, peer_id); // moved, perhaps
 	}

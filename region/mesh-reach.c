@@ -5,6 +5,7 @@
 #include "region/mesh-offer.h"
 
 #include <errno.h>
+#include <sys/eventfd.h>
 
 enum { MESH_REPORT_MAX = 5000 }; // rows of one status: a segment
 
@@ -75,7 +76,17 @@ struct reporter {
 	uint64_t now_usec;
 };
 
-// Nothing at all is a generation of its own, all that one report changes is one.
+// Its poll alone: an offer is nobody else's.
+static void wake_node(struct region *region, const char *id)
+{
+	for (struct request *request = region->waiting; request; request = request->next)
+		if (request->node && str_equal(request->node->id, id))
+			request->due = true;
+	if (region->wake_fd >= 0)
+		(void)eventfd_write(region->wake_fd, 1); // full counter: it is readable already
+}
+
+// All that one report changes is of one generation.
 static int offer(struct reporter *by, const char *id, const char *peer)
 {
 	struct region *region = by->region;
@@ -88,8 +99,8 @@ static int offer(struct reporter *by, const char *id, const char *peer)
 		by->generation = store_next_generation(region->store);
 		if (by->generation < 0)
 			return (int)by->generation;
-		region_wake(region, "cluster");
 	}
+	wake_node(region, id);
 	return 0;
 }
 
@@ -122,9 +133,9 @@ static int report_row(struct reporter *by, const struct value *row)
 	if (answers) {
 		mesh_offers_hold(region->offers, by->node->id, peer->id);
 		mesh_offers_hold(region->offers, peer->id, by->node->id);
-		return seen && strlen(seen) < 64 && mesh_endpoint_is_usable(region->config, seen)
-			       ? mesh_offers_see(region->offers, peer->id, seen, by->now_usec)
-			       : 0;
+		if (seen && strlen(seen) < 64 && mesh_endpoint_is_usable(region->config, seen))
+			r = mesh_offers_see(region->offers, peer->id, seen, by->now_usec);
+		return r == -ENOSPC ? 0 : r; // as many as are kept
 	}
 	if ((r = offer(by, by->node->id, peer->id)) < 0)
 		return r;

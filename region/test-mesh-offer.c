@@ -95,6 +95,13 @@ static void one_node_tries_so_many(void **state)
 	assert_int_equal(mesh_offers_see(&offers, "n-one-too-many", SEEN, AT(1000)), -ENOSPC);
 	assert_string_equal(mesh_offers_endpoint(&offers, "n-a", "n-0"), SEEN);
 	assert_string_equal(mesh_offers_endpoint(&offers, "n-a", "n-255"), SEEN);
+	// once they are over for long, and nodes are not seen any more, there is room again
+	assert_true(mesh_offers_step(&offers, 8, AT(1030)));
+	assert_int_equal(mesh_offers_see(&offers, "n-300", SEEN, AT(1630)), 0);
+	assert_int_equal(mesh_offers_fail(&offers, "n-a", "n-300", 9, AT(1630)), 1);
+	assert_int_equal(mesh_offers_see(&offers, "n-one-too-many", SEEN, AT(1630)), 0);
+	assert_in_range(offers.n, 3, 4);
+	assert_int_equal(offers.n_offers, 1);
 	mesh_offers_done(&offers);
 }
 
