@@ -58,7 +58,7 @@ static void leave_out_other_modes(struct declaration *declaration, uint32_t mode
 
 static int refuse(const struct declaration *declaration, struct diag *reterr, const char *rule)
 {
-	return diag_set(reterr, -EINVAL, declaration->where, "bonds.%s.parameters: %s", declaration->id, rule);
+	return place_refuse(reterr, -EINVAL, &declaration->where, "bonds.%s.parameters: %s", declaration->id, rule);
 }
 
 // The kernel counts delays in whole intervals, rounds down and shows what is left.
@@ -72,7 +72,7 @@ static int validate_delay(struct declaration *declaration, const char *key, uint
 		return 0;
 	}
 	if (miimon == 0)
-		return diag_set(reterr, -EINVAL, declaration->where,
+		return place_refuse(reterr, -EINVAL, &declaration->where,
 			"bonds.%s.parameters: %s needs mii-monitor-interval, the delay is a number of such intervals",
 			declaration->id, key);
 	link_options_set(&declaration->options, position(LINK_OPTION_BOND, key), delay / miimon * miimon);
@@ -115,7 +115,7 @@ int bridge_validate(struct declaration *declaration, struct diag *reterr)
 	if (delay == 0) // as networkd: the kernel's own
 		leave_out(declaration, LINK_OPTION_BRIDGE, "forward-delay");
 	else if (delay < STP_MIN_DELAY || delay > STP_MAX_DELAY)
-		return diag_set(reterr, -EINVAL, declaration->where,
+		return place_refuse(reterr, -EINVAL, &declaration->where,
 			"bridges.%s.parameters.forward-delay: must be 2-30 seconds with STP", declaration->id);
 	return 0;
 }

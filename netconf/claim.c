@@ -74,10 +74,10 @@ static int claim_virtual(struct claims *claims, const struct declaration *declar
 	const char *kind = declaration_link_kind(declaration->kind);
 	const struct kernel_link *one = kernel_link_by_name(kernel, declaration->id);
 	if (one && declaration->kind == DECLARATION_VLAN && one->vlan_is_8021ad)
-		return diag_set(reterr, -EEXIST, declaration->where,
+		return place_refuse(reterr, -EEXIST, &declaration->where,
 			"%s: must be a VLAN of 802.1Q, but one of 802.1ad has that name", declaration->id);
 	if (one && !str_equal(one->kind, kind))
-		return diag_set(reterr, -EEXIST, declaration->where, "%s: must be a %s link, but a %s link has that name",
+		return place_refuse(reterr, -EEXIST, &declaration->where, "%s: must be a %s link, but a %s link has that name",
 			declaration->id, kind, one->kind[0] ? one->kind : "hardware");
 	return claim_add(claims, declaration, one, declaration->id);
 }
@@ -93,7 +93,7 @@ static int claim_renamed(struct claims *claims, const struct declaration *declar
 		if (str_equal(one->name, declaration->set_name))
 			return claim_add(claims, declaration, one, one->name);
 		if (found)
-			return diag_set(reterr, -EEXIST, declaration->where,
+			return place_refuse(reterr, -EEXIST, &declaration->where,
 				"%s: set-name must fit one link, but match fits %s and %s", declaration->id, found->name,
 				one->name);
 		found = one;
@@ -107,20 +107,20 @@ static int check_name(const struct claims *claims, const struct claim *claim, co
 {
 	const struct kernel_link *holder = kernel_link_by_name(kernel, claim->name);
 	if (!link_name_valid(claim->name) || !str_equal(claim->name, claim->declaration->set_name))
-		return diag_set(reterr, -EINVAL, claim->declaration->where,
+		return place_refuse(reterr, -EINVAL, &claim->declaration->where,
 			"%s: set-name: must be 1-15 letters, digits and . _ - @, not \"%s\"", claim->declaration->id,
 			claim->declaration->set_name);
 	for (size_t i = 0; i < claims->n; i++) {
 		const struct claim *other = &claims->claims[i];
 		if (other != claim && str_equal(other->name, claim->name))
-			return diag_set(reterr, -EEXIST, claim->declaration->where,
+			return place_refuse(reterr, -EEXIST, &claim->declaration->where,
 				"%s: set-name %s is the name of another link: %s has it too", claim->declaration->id,
 				claim->name, other->declaration->id);
 		if (other->link == holder)
 			holder = NULL;
 	}
 	if (holder)
-		return diag_set(reterr, -EEXIST, claim->declaration->where, "%s: set-name %s is the name of another link",
+		return place_refuse(reterr, -EEXIST, &claim->declaration->where, "%s: set-name %s is the name of another link",
 			claim->declaration->id, claim->name);
 	return 0;
 }

@@ -365,6 +365,7 @@ static void put_change(struct diff *diff, const struct change *change)
 static void put_missing(struct diff *diff, const struct network *network)
 {
 	CLEANUP(claims_done) struct claims claims = {0};
+	char where[DIAG_WHERE_MAX];
 	if (claims_make(network, diff->kernel, &claims, NULL) < 0)
 		return; // the plan stands on the same claims and said why
 	for (size_t i = 0; i < network->n; i++) {
@@ -373,7 +374,8 @@ static void put_missing(struct diff *diff, const struct network *network)
 		for (size_t j = 0; j < claims.n && !has_link; j++)
 			has_link = claims.claims[j].declaration == declaration;
 		if (!has_link)
-			put(diff, DOCUMENT, declaration->id, "link: declared at %s, and not there", declaration->where);
+			put(diff, DOCUMENT, declaration->id, "link: declared at %s, and not there",
+				place_text(&declaration->where, where));
 	}
 }
 

@@ -21,7 +21,7 @@ int netplan_decode_dhcp6(struct declaration *declaration, const struct value *va
 int netplan_decode_identifier(struct declaration *declaration, const struct value *value, const char *what,
 	struct diag *reterr)
 {
-	if (!str_equal(netplan_scalar(value), "mac"))
+	if (!netplan_scalar(value) || strcasecmp(netplan_scalar(value), "mac") != 0)
 		return netplan_refuse(value, reterr,
 			"%s: must be mac (the machine's id is new at every boot), not \"%s\"", what,
 			netplan_scalar(value) ? netplan_scalar(value) : "");

@@ -82,6 +82,8 @@ int netplan_decode_nameservers(struct declaration *declaration, const struct val
 	for (size_t i = 0; error == 0 && search && i < search->n; i++) {
 		const struct value *item = &search->items[i];
 		const char *text = netplan_scalar(item);
+		if (text && text[0] == '~') // only says which server to ask for it, and resolv.conf cannot
+			continue;
 		if (!text || !*text || strlen(text) > 253 || declaration->n_search == 32 ||
 			strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != strlen(text))
 			return netplan_refuse(item, reterr,
@@ -142,6 +144,9 @@ int netplan_decode_mac(struct declaration *declaration, const struct value *valu
 			text ? text : "");
 	if (declaration->mac[0] & 1)
 		return netplan_refuse(value, reterr, "%s: %s is the address of a group, no link can have it", what, text);
+	static const uint8_t none[6];
+	if (memcmp(declaration->mac, none, sizeof(none)) == 0)
+		return netplan_refuse(value, reterr, "%s: 00:00:00:00:00:00 is no address, no link can have it", what);
 	declaration->has_mac = true;
 	return 0;
 }

@@ -23,7 +23,7 @@ static int check_address_options(const struct value *item, const char *what, str
 	const struct value *label = value_find(options, "label"), *lifetime = value_find(options, "lifetime");
 	if (error == 0 && label)
 		return netplan_refuse(label, reterr, "%s.label: is not supported: Hearth's addresses have no labels", what);
-	if (error == 0 && lifetime && !str_equal(netplan_scalar(lifetime), "forever"))
+	if (error == 0 && lifetime && (!netplan_scalar(lifetime) || strcasecmp(netplan_scalar(lifetime), "forever") != 0))
 		return netplan_refuse(lifetime, reterr, "%s.lifetime: must be forever (others are not supported), not \"%s\"",
 			what, netplan_scalar(lifetime) ? netplan_scalar(lifetime) : "");
 	return error;
@@ -52,8 +52,11 @@ int netplan_decode_addresses(struct declaration *declaration, const struct value
 		if (declaration->n_addresses == NETWORK_MAX_ADDRESSES)
 			return netplan_refuse(item, reterr, "%s: at most %d addresses on one link", what,
 				NETWORK_MAX_ADDRESSES);
-		if (netplan_grow((void **)&declaration->addresses, declaration->n_addresses, sizeof(address)) < 0)
+		if (netplan_grow((void **)&declaration->addresses, declaration->n_addresses, sizeof(address)) < 0 ||
+			netplan_grow((void **)&declaration->addresses_where, declaration->n_addresses,
+				sizeof(*declaration->addresses_where)) < 0)
 			return -ENOMEM;
+		declaration->addresses_where[declaration->n_addresses] = netplan_place(declaration, item);
 		declaration->addresses[declaration->n_addresses++] = address;
 	}
 	return 0;
@@ -65,7 +68,7 @@ static int add_route(struct declaration *declaration, const struct route *route,
 		netplan_grow((void **)&declaration->routes_where, declaration->n_routes,
 			sizeof(*declaration->routes_where)) < 0)
 		return -ENOMEM;
-	netplan_at_text(at, declaration->routes_where[declaration->n_routes]);
+	declaration->routes_where[declaration->n_routes] = netplan_place(declaration, at);
 	declaration->routes[declaration->n_routes++] = *route;
 	return 0;
 }
@@ -127,8 +130,10 @@ static int decode_route_numbers(const struct value *item, const char *what, stru
 	char path[NETPLAN_PATH_TEXT];
 	for (size_t i = 0; i < N_ELEMENTS(numbers); i++) {
 		const struct value *value = value_find(item, numbers[i].key);
+		if (!value) // most routes say none of them, and there are thousands
+			continue;
 		netplan_path_set(path, "%s.%s", what, numbers[i].key);
-		int error = value ? netplan_number(value, path, 0, UINT32_MAX, numbers[i].field, reterr) : 0;
+		int error = netplan_number(value, path, 0, UINT32_MAX, numbers[i].field, reterr);
 		if (error < 0)
 			return error;
 	}
@@ -196,9 +201,10 @@ static int decode_route(struct declaration *declaration, const struct value *ite
 	error = decode_route_to(to, &route, &route.destination, what, reterr);
 	if (error == 0)
 		error = decode_route_numbers(item, what, &route, reterr);
-	netplan_path_set(path, "%s.on-link", what);
-	if (error == 0 && on_link)
+	if (error == 0 && on_link) {
+		netplan_path_set(path, "%s.on-link", what);
 		error = netplan_bool(on_link, path, &route.on_link, reterr);
+	}
 	if (error == 0 && type)
 		error = decode_route_type(type, what, &route.type, reterr);
 	if (error == 0 && scope)
@@ -241,7 +247,7 @@ int netplan_decode_gateway(struct declaration *declaration, const struct value *
 	route_complete(&route, false);
 	if (*position) { // a later document's is instead of an earlier one's
 		declaration->routes[*position - 1] = route;
-		netplan_at_text(value, declaration->routes_where[*position - 1]);
+		declaration->routes_where[*position - 1] = netplan_place(declaration, value);
 		return 0;
 	}
 	int error = add_route(declaration, &route, value);

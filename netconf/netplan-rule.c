@@ -81,7 +81,7 @@ int netplan_decode_rules(struct declaration *declaration, const struct value *va
 			netplan_grow((void **)&declaration->rules_where, declaration->n_rules,
 				sizeof(*declaration->rules_where)) < 0)
 			return -ENOMEM;
-		netplan_at_text(&value->items[i], declaration->rules_where[declaration->n_rules]);
+		declaration->rules_where[declaration->n_rules] = netplan_place(declaration, &value->items[i]);
 		declaration->rules[declaration->n_rules++] = rule;
 	}
 	return error;

@@ -44,7 +44,7 @@ int netplan_decode_interfaces(struct declaration *declaration, const struct valu
 			return -ENOMEM;
 		error = netplan_add_text(&declaration->ports, &declaration->n_ports, id);
 		if (declaration->n_ports > n_before)
-			netplan_at_text(&value->items[i], declaration->ports_where[n_before]);
+			declaration->ports_where[n_before] = netplan_place(declaration, &value->items[i]);
 	}
 	return error;
 }
@@ -144,9 +144,15 @@ static struct bridge_port *find_or_add_port(struct declaration *declaration, con
 	*added = (struct bridge_port){.port = strdup(id)};
 	if (!added->port)
 		return NULL;
-	netplan_at_text(at, added->where);
+	added->where = netplan_place(declaration, at);
 	declaration->n_bridge_ports++;
 	return added;
+}
+
+static bool is_zero(const struct value *value)
+{
+	const char *text = value->type == VALUE_NULL ? value->text : netplan_scalar(value); // empty is 0, too
+	return text && strspn(text, "0") == strlen(text);
 }
 
 // path-cost and port-priority: a mapping of ports to numbers
@@ -154,8 +160,12 @@ static int decode_by_port(struct declaration *declaration, size_t position, cons
 	struct diag *reterr)
 {
 	char path[NETPLAN_PATH_TEXT];
+	size_t n;
+	bool has_zero = link_options_of(LINK_OPTION_BRIDGE_PORT, &n)[position].min == 0;
 	int error = netplan_need_type(value, VALUE_OBJECT, what, reterr);
 	for (size_t i = 0; error == 0 && i < value->n; i++) {
+		if (is_zero(&value->items[i]) && !has_zero)
+			continue; // netplan takes it as not said, and the kernel has no such cost
 		if (declaration->n_bridge_ports == NETWORK_MAX_DECLARATIONS)
 			return netplan_refuse(value, reterr, "%s: at most %d ports", what, NETWORK_MAX_DECLARATIONS);
 		struct bridge_port *port = find_or_add_port(declaration, value->keys[i], &value->items[i]);
@@ -170,8 +180,7 @@ static int decode_by_port(struct declaration *declaration, size_t position, cons
 // networkd leaves a time of 0 to the kernel; without STP a forward-delay of 0 means at once, network_validate() sees to it.
 static bool is_left_to_kernel(const char *key, const struct value *value)
 {
-	const char *text = netplan_scalar(value);
-	return (str_equal(key, "hello-time") || str_equal(key, "max-age")) && text && strspn(text, "0") == strlen(text);
+	return (str_equal(key, "hello-time") || str_equal(key, "max-age")) && is_zero(value);
 }
 
 static int decode_bridge(struct declaration *declaration, const struct value *value, const char *what,

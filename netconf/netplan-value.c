@@ -14,20 +14,20 @@ void netplan_path_set(char path[static NETPLAN_PATH_TEXT], const char *format, .
 	va_end(arguments);
 }
 
-void netplan_at_text(const struct value *value, char buffer[static NETPLAN_AT_TEXT])
+struct place netplan_place(const struct declaration *declaration, const struct value *value)
 {
-	(void)snprintf(buffer, NETPLAN_AT_TEXT, "%u:%u", value ? value->line : 1, value ? value->column : 1);
+	return (struct place){.file = declaration->file, .line = value->line, .column = value->column};
 }
 
 int netplan_refuse(const struct value *value, struct diag *reterr, const char *format, ...)
 {
-	char at[NETPLAN_AT_TEXT], message[DIAG_MESSAGE_MAX];
+	struct place place = {.line = value ? value->line : 1, .column = value ? value->column : 1};
+	char message[DIAG_MESSAGE_MAX];
 	va_list arguments;
 	va_start(arguments, format);
 	(void)vsnprintf(message, sizeof(message), format, arguments);
 	va_end(arguments);
-	netplan_at_text(value, at);
-	return diag_set(reterr, -EINVAL, at, "%s", message);
+	return place_refuse(reterr, -EINVAL, &place, "%s", message);
 }
 
 int netplan_need_type(const struct value *value, enum value_type type, const char *what, struct diag *reterr)

@@ -5,12 +5,12 @@
 
 #include "netconf/network.h"
 
-enum { NETPLAN_AT_TEXT = 24, NETPLAN_PATH_TEXT = 160 };
+enum { NETPLAN_PATH_TEXT = 160 };
 
 // The keys that lead to a value; too long a path is cut, it is only for reading.
 void netplan_path_set(char path[static NETPLAN_PATH_TEXT], const char *format, ...) PRINTF_LIKE(2, 3);
-// "line:column" of @value; 1:1 without one.
-void netplan_at_text(const struct value *value, char buffer[static NETPLAN_AT_TEXT]);
+// Where @value stands in the document that is decoded into @declaration.
+struct place netplan_place(const struct declaration *declaration, const struct value *value);
 // -EINVAL, with the place of @value in the diag.
 int netplan_refuse(const struct value *value, struct diag *reterr, const char *format, ...) PRINTF_LIKE(3, 4);
 // @type: VALUE_OBJECT or VALUE_ARRAY

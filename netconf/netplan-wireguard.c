@@ -11,6 +11,7 @@ int netplan_decode_mode(struct declaration *declaration, const struct value *val
 	if (!str_equal(netplan_scalar(value), "wireguard"))
 		return netplan_refuse(value, reterr, "%s: must be wireguard, other tunnels are not supported: \"%s\"",
 			what, netplan_scalar(value) ? netplan_scalar(value) : "");
+	declaration->has_mode = true;
 	return 0;
 }
 
@@ -64,8 +65,8 @@ int netplan_decode_mark(struct declaration *declaration, const struct value *val
 	return error;
 }
 
-static int decode_peer_keys(struct declaration *declaration, struct peer *peer, const struct value *keys,
-	const char *what, char **shared_file, struct diag *reterr)
+static int decode_peer_keys(struct peer *peer, const struct value *keys, const char *what, char **shared_file,
+	struct diag *reterr)
 {
 	static const char *const known[] = {"public", "shared", NULL};
 	char path[NETPLAN_PATH_TEXT];
@@ -104,7 +105,7 @@ static int decode_peer(struct declaration *declaration, const struct value *item
 	const struct value *allowed = value_find(item, "allowed-ips"), *keepalive = value_find(item, "keepalive");
 	if (!keys)
 		return netplan_refuse(item, reterr, "%s: needs the key keys", what);
-	error = decode_peer_keys(declaration, peer, keys, what, &shared_file, reterr);
+	error = decode_peer_keys(peer, keys, what, &shared_file, reterr);
 	if (error < 0)
 		return error;
 	bool has_endpoint = endpoint && !str_equal(netplan_scalar(endpoint), ""); // netplan takes "" as none

@@ -95,16 +95,18 @@ static int decode_definition(struct declaration *declaration, const struct value
 	return error;
 }
 
-static int find_or_add(struct network *network, const char *id, enum declaration_kind kind, const struct value *value,
-	struct declaration **ret, struct diag *reterr)
+static int find_or_add(struct network *network, const char *id, enum declaration_kind kind, const char *file,
+	const struct value *value, struct declaration **ret, struct diag *reterr)
 {
+	char where[DIAG_WHERE_MAX];
 	for (size_t i = 0; i < network->n; i++) {
 		struct declaration *found = &network->declarations[i];
 		if (!str_equal(found->id, id))
 			continue;
 		if (found->kind != kind)
 			return netplan_refuse(value, reterr, "%s: is declared as another kind of link at %s", id,
-				found->where);
+				place_text(&found->where, where));
+		found->file = file;
 		*ret = found;
 		return 0;
 	}
@@ -115,18 +117,19 @@ static int find_or_add(struct network *network, const char *id, enum declaration
 		return -ENOMEM;
 	network->declarations = grown;
 	struct declaration *added = &grown[network->n];
-	*added = (struct declaration){.kind = kind, .id = strdup(id)};
+	*added = (struct declaration){.kind = kind, .id = strdup(id), .file = file};
 	if (!added->id)
 		return -ENOMEM;
-	netplan_at_text(value, added->where);
+	added->where = netplan_place(added, value);
 	network->n++;
 	*ret = added;
 	return 0;
 }
 
-static int decode_section(struct network *network, const struct value *section, const char *name,
+static int decode_section(struct network *network, const struct value *section, const char *file,
 	enum declaration_kind kind, struct diag *reterr)
 {
+	const char *name = declaration_section(kind);
 	char path[NETPLAN_PATH_TEXT];
 	if (!section || section->type == VALUE_NULL)
 		return 0;
@@ -142,7 +145,7 @@ static int decode_section(struct network *network, const struct value *section, 
 		netplan_path_set(path, "%s.%.64s", name, id);
 		if (value->type == VALUE_NULL)
 			return netplan_refuse(value, reterr, "%s: is empty; {} declares a link without settings", path);
-		error = find_or_add(network, id, kind, value, &declaration, reterr);
+		error = find_or_add(network, id, kind, file, value, &declaration, reterr);
 		if (error == 0)
 			error = decode_definition(declaration, value, path, reterr);
 	}
@@ -158,7 +161,7 @@ static int check_version(const struct value *version, struct diag *reterr)
 	return netplan_refuse(version, reterr, "version: must be 2, not \"%.64s\"", text ? text : "");
 }
 
-int network_decode(struct network *network, const struct value *netplan, struct diag *reterr)
+static int decode_document(struct network *network, const struct value *netplan, const char *file, struct diag *reterr)
 {
 	static const char *const outer[] = {"network", NULL};
 	// those that have links of hardware first: they come first in match, too
@@ -186,7 +189,16 @@ int network_decode(struct network *network, const struct value *netplan, struct 
 	if (error == 0)
 		error = netplan_refuse_sections(netplan, reterr);
 	for (enum declaration_kind kind = 0; error == 0 && kind < N_DECLARATION_KINDS; kind++)
-		error = decode_section(network, value_find(netplan, declaration_section(kind)), declaration_section(kind), kind,
-			reterr);
+		error = decode_section(network, value_find(netplan, declaration_section(kind)), file, kind, reterr);
+	return error;
+}
+
+int network_decode(struct network *network, const struct value *netplan, const char *file, struct diag *reterr)
+{
+	if (file && netplan_append_text(&network->files, &network->n_files, file) < 0)
+		return -ENOMEM;
+	int error = decode_document(network, netplan, file ? network->files[network->n_files - 1] : NULL, reterr);
+	if (error == -EINVAL)
+		diag_prefix(reterr, file);
 	return error;
 }

@@ -34,19 +34,19 @@ static bool can_be_port(const struct declaration *port, enum declaration_kind ma
 
 static int resolve_port(struct network *network, const struct declaration *master, size_t i, struct diag *reterr)
 {
-	const char *where = master->ports_where ? master->ports_where[i] : master->where;
+	const struct place *where = master->ports_where ? &master->ports_where[i] : &master->where;
 	const char *section = declaration_section(master->kind);
 	struct declaration *port = find(network, master->ports[i]);
 	if (!port)
-		return diag_set(reterr, -EINVAL, where, "%s.%s.interfaces: %s is not declared", section, master->id,
+		return place_refuse(reterr, -EINVAL, where, "%s.%s.interfaces: %s is not declared", section, master->id,
 			master->ports[i]);
 	if (port == master)
-		return diag_set(reterr, -EINVAL, where, "%s.%s.interfaces: it cannot be a port of itself", section, master->id);
+		return place_refuse(reterr, -EINVAL, where, "%s.%s.interfaces: it cannot be a port of itself", section, master->id);
 	if (!can_be_port(port, master->kind))
-		return diag_set(reterr, -EINVAL, where, "%s.%s.interfaces: %s of %s cannot be a port here", section, master->id,
+		return place_refuse(reterr, -EINVAL, where, "%s.%s.interfaces: %s of %s cannot be a port here", section, master->id,
 			port->id, declaration_section(port->kind));
 	if (port->master)
-		return diag_set(reterr, -EINVAL, where,
+		return place_refuse(reterr, -EINVAL, where,
 			"%s.%s.interfaces: %s is a port of %s already; a link has one master", section, master->id, port->id,
 			port->master);
 	port->master = strdup(master->id);
@@ -80,7 +80,7 @@ static int resolve_bridge_ports(struct network *network, const struct declaratio
 		const struct bridge_port *said = &bridge->bridge_ports[i];
 		struct declaration *port = has_port(bridge, said->port) ? find(network, said->port) : NULL;
 		if (!port)
-			return diag_set(reterr, -EINVAL, said->where, "bridges.%s.parameters: %s is not in its interfaces",
+			return place_refuse(reterr, -EINVAL, &said->where, "bridges.%s.parameters: %s is not in its interfaces",
 				bridge->id, said->port);
 		for (size_t j = 0; j < LINK_OPTIONS_MAX; j++)
 			if (link_options_have(&said->options, j))
@@ -99,9 +99,9 @@ static int resolve_master(struct network *network, struct declaration *master, s
 	if (master->kind == DECLARATION_BRIDGE)
 		return resolve_bridge_ports(network, master, reterr);
 	if (master->kind == DECLARATION_VRF && !master->vrf_table)
-		return diag_set(reterr, -EINVAL, master->where, "vrfs.%s: needs the key table", master->id);
+		return place_refuse(reterr, -EINVAL, &master->where, "vrfs.%s: needs the key table", master->id);
 	if (master->primary && !has_port(master, master->primary))
-		return diag_set(reterr, -EINVAL, master->where, "bonds.%s.parameters.primary: %s is not in its interfaces",
+		return place_refuse(reterr, -EINVAL, &master->where, "bonds.%s.parameters.primary: %s is not in its interfaces",
 			master->id, master->primary);
 	return 0;
 }
@@ -111,24 +111,24 @@ static int resolve_master(struct network *network, struct declaration *master, s
 static int resolve_vlan(const struct network *network, const struct declaration *vlan, struct diag *reterr)
 {
 	if (!vlan->vlan_id)
-		return diag_set(reterr, -EINVAL, vlan->where, "vlans.%s: needs the key id", vlan->id);
+		return place_refuse(reterr, -EINVAL, &vlan->where, "vlans.%s: needs the key id", vlan->id);
 	if (!vlan->parent)
-		return diag_set(reterr, -EINVAL, vlan->where, "vlans.%s: needs the key link", vlan->id);
+		return place_refuse(reterr, -EINVAL, &vlan->where, "vlans.%s: needs the key link", vlan->id);
 	const struct declaration *parent = network_find(network, vlan->parent);
 	if (!parent)
-		return diag_set(reterr, -EINVAL, vlan->where, "vlans.%s.link: %s is not declared", vlan->id, vlan->parent);
+		return place_refuse(reterr, -EINVAL, &vlan->where, "vlans.%s.link: %s is not declared", vlan->id, vlan->parent);
 	if (parent->kind == DECLARATION_WIREGUARD || parent->kind == DECLARATION_VRF)
-		return diag_set(reterr, -EINVAL, vlan->where, "vlans.%s.link: %s of %s has no VLANs", vlan->id, parent->id,
+		return place_refuse(reterr, -EINVAL, &vlan->where, "vlans.%s.link: %s of %s has no VLANs", vlan->id, parent->id,
 			declaration_section(parent->kind));
 	if (vlan->mtu && parent->mtu && vlan->mtu > parent->mtu)
-		return diag_set(reterr, -EINVAL, vlan->where, "vlans.%s.mtu: must be at most that of %s, %u, not %u", vlan->id,
+		return place_refuse(reterr, -EINVAL, &vlan->where, "vlans.%s.mtu: must be at most that of %s, %u, not %u", vlan->id,
 			parent->id, parent->mtu, vlan->mtu);
 	for (size_t i = 0; i < network->n; i++) {
 		const struct declaration *other = &network->declarations[i];
 		if (other == vlan)
 			break;
 		if (other->kind == DECLARATION_VLAN && other->vlan_id == vlan->vlan_id && str_equal(other->parent, vlan->parent))
-			return diag_set(reterr, -EINVAL, vlan->where, "vlans.%s: VLAN %u of %s is %s already", vlan->id,
+			return place_refuse(reterr, -EINVAL, &vlan->where, "vlans.%s: VLAN %u of %s is %s already", vlan->id,
 				vlan->vlan_id, vlan->parent, other->id);
 	}
 	return 0;
@@ -153,7 +153,7 @@ static int refuse_cycle(const struct walk *walk, size_t again, struct diag *rete
 	for (size_t i = from; i < walk->depth && n < sizeof(text); i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s -> ", walk->network->declarations[walk->path[i]].id);
 	const struct declaration *declaration = &walk->network->declarations[again];
-	return diag_set(reterr, -EINVAL, declaration->where, "links stand on each other in a circle: %s%s", text,
+	return place_refuse(reterr, -EINVAL, &declaration->where, "links stand on each other in a circle: %s%s", text,
 		declaration->id);
 }
 

@@ -12,7 +12,7 @@ enum { IPV6_MIN_MTU = 1280 };
 struct located_route {
 	struct route *route;
 	const struct declaration *declaration;
-	const char *where;
+	const struct place *where;
 };
 
 static int compare_located(const void *a, const void *b)
@@ -37,7 +37,7 @@ static int complete_tables(const struct network *network, struct declaration *de
 		if (route->table == 0)
 			route->table = is_local ? local_table : main_table;
 		if (declaration->kind == DECLARATION_VRF && route->table != declaration->vrf_table)
-			return diag_set(reterr, -EINVAL, declaration->routes_where[i],
+			return place_refuse(reterr, -EINVAL, &declaration->routes_where[i],
 				"vrfs.%s.routes[%zu].table: must be the VRF's own, %u, not %u", declaration->id, i,
 				declaration->vrf_table, route->table);
 	}
@@ -46,7 +46,7 @@ static int complete_tables(const struct network *network, struct declaration *de
 		if (rule->table == 0)
 			rule->table = declaration->kind == DECLARATION_VRF ? declaration->vrf_table : RT_TABLE_MAIN;
 		if (declaration->kind == DECLARATION_VRF && rule->table != declaration->vrf_table)
-			return diag_set(reterr, -EINVAL, declaration->rules_where[i],
+			return place_refuse(reterr, -EINVAL, &declaration->rules_where[i],
 				"vrfs.%s.routing-policy[%zu].table: must be the VRF's own, %u, not %u", declaration->id, i,
 				declaration->vrf_table, rule->table);
 	}
@@ -64,7 +64,7 @@ static void drop_repeated_routes(struct declaration *declaration)
 			if (declaration->gateway_routes[j] == i + 1)
 				declaration->gateway_routes[j] = n + 1;
 		declaration->routes[n] = declaration->routes[i];
-		memmove(declaration->routes_where[n], declaration->routes_where[i], sizeof(declaration->routes_where[n]));
+		declaration->routes_where[n] = declaration->routes_where[i];
 		n++;
 	}
 	declaration->n_routes = n;
@@ -83,23 +83,24 @@ static int validate_routes(struct network *network, struct diag *reterr)
 		const struct declaration *declaration = &network->declarations[i];
 		for (size_t j = 0; j < declaration->n_routes; j++)
 			all[n++] = (struct located_route){&declaration->routes[j], declaration,
-				declaration->routes_where[j]};
+				&declaration->routes_where[j]};
 	}
 	if (n)
 		qsort(all, n, sizeof(*all), compare_located);
 	const struct located_route *first = n ? &all[0] : NULL; // of those with the same key
 	bool has_repeated = false;
 	for (size_t i = 1; i < n; i++) {
-		char text[ROUTE_TEXT];
+		char text[ROUTE_TEXT], other[DIAG_WHERE_MAX];
 		if (route_compare_key(first->route, all[i].route) != 0) {
 			first = &all[i];
 			continue;
 		}
 		if (first->declaration != all[i].declaration || !route_equal(first->route, all[i].route))
-			return diag_set(reterr, -EINVAL, all[i].where,
+			return place_refuse(reterr, -EINVAL, all[i].where,
 				"route %s of %s: destination, table and metric are those of the route at %s (%s); the kernel "
 				"keeps one of them",
-				route_format(all[i].route, text), all[i].declaration->id, first->where, first->declaration->id);
+				route_format(all[i].route, text), all[i].declaration->id, place_text(first->where, other),
+				first->declaration->id);
 		all[i].route->destination.ip.family = AF_UNSPEC; // said twice: netplan takes it as one, too
 		has_repeated = true;
 	}
@@ -146,9 +147,7 @@ static int drop_repeated_rules(struct network *network)
 			if (declaration->rules[j].family == AF_UNSPEC)
 				continue;
 			declaration->rules[n_kept] = declaration->rules[j];
-			memmove(declaration->rules_where[n_kept], declaration->rules_where[j],
-				sizeof(declaration->rules_where[j]));
-			n_kept++;
+			declaration->rules_where[n_kept++] = declaration->rules_where[j];
 		}
 		declaration->n_rules = n_kept;
 	}
@@ -159,26 +158,43 @@ static int drop_repeated_rules(struct network *network)
 
 static int compare_address_pointers(const void *a, const void *b)
 {
-	return address_compare(a, b);
+	const struct address *const *one = a, *const *other = b;
+	int order = ip_compare(&(*one)->ip, &(*other)->ip);
+	return order ? order : *one < *other ? -1 : *one > *other;
 }
 
+// The order of the document stays. What is said twice goes: netplan takes it as one, too.
 static int validate_addresses(struct declaration *declaration, struct diag *reterr)
 {
-	char text[ADDRESS_TEXT];
-	size_t n = 0;
-	if (declaration->n_addresses)
-		qsort(declaration->addresses, declaration->n_addresses, sizeof(*declaration->addresses),
-			compare_address_pointers);
-	for (size_t i = 0; i < declaration->n_addresses; i++) {
-		const struct address *address = &declaration->addresses[i];
-		if (n && address_compare(&declaration->addresses[n - 1], address) == 0)
-			continue; // said twice: netplan takes it as one, too
-		if (n && ip_compare(&declaration->addresses[n - 1].ip, &address->ip) == 0)
-			return diag_set(reterr, -EINVAL, declaration->where, "%s: address %s is there twice", declaration->id,
-				ip_format(&address->ip, text));
-		declaration->addresses[n++] = *address;
+	char text[ADDRESS_TEXT], other[ADDRESS_TEXT], where[DIAG_WHERE_MAX];
+	struct address *addresses = declaration->addresses;
+	size_t n = declaration->n_addresses, n_kept = 0;
+	AUTO_FREE struct address **sorted = calloc(n + 1, sizeof(*sorted));
+	if (!sorted)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = &addresses[i];
+	qsort(sorted, n, sizeof(*sorted), compare_address_pointers);
+	const struct address *first = sorted[0]; // of those with the same IP
+	for (size_t i = 1; i < n; i++) {
+		if (ip_compare(&first->ip, &sorted[i]->ip) != 0) {
+			first = sorted[i];
+			continue;
+		}
+		if (first->prefix != sorted[i]->prefix)
+			return place_refuse(reterr, -EINVAL, &declaration->addresses_where[sorted[i] - addresses],
+				"%s: address %s is there twice, as %s at %s", declaration->id,
+				address_format(sorted[i], text), address_format(first, other),
+				place_text(&declaration->addresses_where[first - addresses], where));
+		sorted[i]->prefix = 0; // no address has that: it is one that goes
 	}
-	declaration->n_addresses = n;
+	for (size_t i = 0; i < n; i++) {
+		if (addresses[i].prefix == 0)
+			continue;
+		declaration->addresses_where[n_kept] = declaration->addresses_where[i];
+		addresses[n_kept++] = addresses[i];
+	}
+	declaration->n_addresses = n_kept;
 	return 0;
 }
 
@@ -195,12 +211,16 @@ static bool has_ipv6(const struct declaration *declaration)
 
 static int validate_wireguard(struct declaration *declaration, struct diag *reterr)
 {
-	if (!declaration->key_file)
-		return diag_set(reterr, -EINVAL, declaration->where, "tunnels.%s: needs key, the path of its key file",
+	if (!declaration->has_mode)
+		return place_refuse(reterr, -EINVAL, &declaration->where, "tunnels.%s: needs the key mode: wireguard",
 			declaration->id);
-	int error = peer_table_check(&declaration->peers, reterr);
-	if (error == -EINVAL && reterr)
-		(void)snprintf(reterr->where, sizeof(reterr->where), "%s", declaration->where);
+	if (!declaration->key_file)
+		return place_refuse(reterr, -EINVAL, &declaration->where, "tunnels.%s: needs key, the path of its key file",
+			declaration->id);
+	struct diag rule = {0};
+	int error = peer_table_check(&declaration->peers, &rule);
+	if (error == -EINVAL)
+		return place_refuse(reterr, error, &declaration->where, "tunnels.%s: %s", declaration->id, rule.message);
 	return error;
 }
 
@@ -210,12 +230,12 @@ static int validate_declaration(struct declaration *declaration, struct diag *re
 	if (error < 0)
 		return error;
 	if (!declaration->has_match && !link_name_valid(declaration->id))
-		return diag_set(reterr, -EINVAL, declaration->where,
+		return place_refuse(reterr, -EINVAL, &declaration->where,
 			"%s: without match the id is a link's name: 1-15 letters, digits and . _ - @", declaration->id);
 	if (declaration->set_name && !declaration->has_match)
-		return diag_set(reterr, -EINVAL, declaration->where, "%s: set-name needs match", declaration->id);
+		return place_refuse(reterr, -EINVAL, &declaration->where, "%s: set-name needs match", declaration->id);
 	if (declaration->mtu && declaration->mtu < IPV6_MIN_MTU && has_ipv6(declaration))
-		return diag_set(reterr, -EINVAL, declaration->where, "%s: mtu must be at least %d with IPv6, not %u",
+		return place_refuse(reterr, -EINVAL, &declaration->where, "%s: mtu must be at least %d with IPv6, not %u",
 			declaration->id, IPV6_MIN_MTU, declaration->mtu);
 	if (declaration->kind == DECLARATION_BOND)
 		return bond_validate(declaration, reterr);
@@ -224,8 +244,35 @@ static int validate_declaration(struct declaration *declaration, struct diag *re
 	return declaration->kind == DECLARATION_WIREGUARD ? validate_wireguard(declaration, reterr) : 0;
 }
 
+// --- the whole ---
+
+// networkd reads 10-netplan-ID.network in the order of these names, and the first that fits a link has it.
+static int compare_ids(const char *a, const char *b)
+{
+	for (; *a && *a == *b; a++, b++)
+		;
+	return (uint8_t)(*a ? *a : '.') - (uint8_t)(*b ? *b : '.');
+}
+
+// Few, and mostly in order already. The other kinds keep their order.
+static void sort_ethernets(struct network *network)
+{
+	for (size_t i = 1; i < network->n; i++) {
+		struct declaration moved = network->declarations[i];
+		size_t to = i;
+		if (moved.kind != DECLARATION_ETHERNET)
+			continue;
+		for (size_t j = i; j-- > 0 && (network->declarations[j].kind != DECLARATION_ETHERNET ||
+						      compare_ids(network->declarations[j].id, moved.id) > 0);)
+			to = network->declarations[j].kind == DECLARATION_ETHERNET ? j : to;
+		memmove(&network->declarations[to + 1], &network->declarations[to], (i - to) * sizeof(moved));
+		network->declarations[to] = moved;
+	}
+}
+
 int network_validate(struct network *network, struct diag *reterr)
 {
+	sort_ethernets(network);
 	int error = network_resolve(network, reterr);
 	for (size_t i = 0; error == 0 && i < network->n; i++)
 		error = validate_declaration(&network->declarations[i], reterr);

@@ -64,6 +64,7 @@ static void declaration_done(struct declaration *declaration)
 	free(declaration->match_mac);
 	free(declaration->set_name);
 	free(declaration->addresses);
+	free(declaration->addresses_where);
 	free(declaration->routes);
 	free(declaration->routes_where);
 	free(declaration->key_file);
@@ -78,6 +79,7 @@ struct network *network_free(struct network *network)
 	for (size_t i = 0; i < network->n; i++)
 		declaration_done(&network->declarations[i]);
 	free(network->declarations);
+	free_texts(network->files, network->n_files);
 	free(network);
 	return NULL;
 }
@@ -127,7 +129,7 @@ int netconf_decode(const struct value *netplan, struct network **ret, struct dia
 	CLEANUP(network_freep) struct network *network = calloc(1, sizeof(*network));
 	if (!network)
 		return -ENOMEM;
-	int error = network_decode(network, netplan, reterr);
+	int error = network_decode(network, netplan, NULL, reterr);
 	if (error == 0)
 		error = network_validate(network, reterr);
 	if (error < 0)
@@ -145,7 +147,7 @@ int netconf_default(struct network **ret)
 	if (!network->declarations)
 		return -ENOMEM;
 	network->declarations[0] = (struct declaration){.kind = DECLARATION_ETHERNET, .id = strdup("wired"),
-		.where = "default", .has_match = true, .match_wired = true, .dhcp4 = true, .dhcp6 = true,
+		.where.file = "default", .has_match = true, .match_wired = true, .dhcp4 = true, .dhcp6 = true,
 		.has_accept_ra = true, .accept_ra = true, .optional = true};
 	network->n = 1;
 	if (!network->declarations[0].id)
@@ -159,7 +161,7 @@ static void drop_port(struct declaration *master, size_t i)
 	free(master->ports[i]);
 	memmove(&master->ports[i], &master->ports[i + 1], (master->n_ports - i - 1) * sizeof(*master->ports));
 	if (master->ports_where)
-		memmove(master->ports_where[i], master->ports_where[i + 1],
+		memmove(&master->ports_where[i], &master->ports_where[i + 1],
 			(master->n_ports - i - 1) * sizeof(*master->ports_where));
 	master->n_ports--;
 }
@@ -192,6 +194,15 @@ int netconf_layer(struct network *network, struct network *below_take)
 			return -ENOMEM;
 		}
 		network->declarations = grown;
+		for (; below_take->n_files; below_take->n_files--) { // places of what it declares go by them
+			char **files = realloc(network->files, (network->n_files + 1) * sizeof(*files));
+			if (!files) {
+				network_free(below_take);
+				return -ENOMEM;
+			}
+			network->files = files;
+			files[network->n_files++] = below_take->files[below_take->n_files - 1];
+		}
 		for (size_t i = 0; i < below_take->n; i++) {
 			if (network_find(network, below_take->declarations[i].id))
 				declaration_done(&below_take->declarations[i]); // declared anew above

@@ -7,10 +7,11 @@
 #include "netconf/link-options.h"
 #include "netconf/netconf.h"
 #include "netconf/peer.h"
+#include "netconf/place.h"
 #include "netconf/route.h"
 #include "netconf/rule.h"
 
-enum { NETWORK_MAX_DECLARATIONS = 256, NETWORK_MAX_ADDRESSES = 4096, NETWORK_MAX_ROUTES = 65536, NETWORK_MAX_SERVERS = 16,
+enum { NETWORK_MAX_DECLARATIONS = 1024, NETWORK_MAX_ADDRESSES = 4096, NETWORK_MAX_ROUTES = 65536, NETWORK_MAX_SERVERS = 16,
 	NETWORK_MAX_RULES = 4096 };
 
 enum declaration_kind {
@@ -43,16 +44,18 @@ struct dhcp_overrides {
 struct declaration { // one netplan definition
 	enum declaration_kind kind;
 	char *id;          // netplan's id; the link's name unless there is a match
-	char where[24];    // "line:column" of the definition
+	struct place where; // of the definition, and of its addresses, routes ... below
+	const char *file;   // of the document that is decoded into it; borrowed from the network
 	char *match_name, *match_mac; // globs and MACs as written; NULL: not asked
 	char **match_drivers;
 	size_t n_match_drivers;
 	bool has_match, match_wired; // match_wired: netconf_default()
 	char *set_name;
-	struct address *addresses;
+	struct address *addresses; // in the order of the document: the kernel's first one of a subnet is its primary
+	struct place *addresses_where;
 	size_t n_addresses;
 	struct route *routes; // masked, scope and metric as the kernel will show them
-	char (*routes_where)[24];
+	struct place *routes_where;
 	size_t n_routes;
 	size_t gateway_routes[2]; // position + 1 of the route that gateway4, gateway6 made; 0: none
 	struct ip servers[NETWORK_MAX_SERVERS];
@@ -67,11 +70,11 @@ struct declaration { // one netplan definition
 	bool has_mac;       // macaddress: the MAC it shall have
 	uint8_t mac[6];
 	struct rule *rules; // routing-policy; in the order of the document
-	char (*rules_where)[24];
+	struct place *rules_where;
 	size_t n_rules;
 	// What it is part of and what it stands on. Ids of other declarations.
 	char **ports;     // bonds, bridges, vrfs: `interfaces` as written
-	char (*ports_where)[24];
+	struct place *ports_where;
 	size_t n_ports;
 	char *master;     // of a port, set by network_validate(): the bond, bridge or vrf that has it; NULL: none
 	char *parent;     // VLAN: `link`
@@ -85,14 +88,14 @@ struct declaration { // one netplan definition
 	struct bridge_port { // bridge: path-cost, port-priority, hairpin ... by the port's id
 		char *port;
 		struct link_options options;
-		char where[24];
+		struct place where;
 	} *bridge_ports;
 	size_t n_bridge_ports;
 	// WireGuard
 	char *key_file; // absolute path
 	uint16_t port;  // 0: the kernel chooses
 	uint32_t mark;
-	bool has_port, has_mark, has_peers, has_private_key;
+	bool has_mode, has_port, has_mark, has_peers, has_private_key;
 	uint8_t private_key[PEER_KEY_BYTES]; // after network_load_keys(), clamped
 	struct peer_table peers;
 	char **preshared_files; // per peer in the order of the document, NULL: none
@@ -100,13 +103,16 @@ struct declaration { // one netplan definition
 	uint8_t (*preshared_owner)[PEER_KEY_BYTES];
 };
 struct network {
-	struct declaration *declarations; // order matters: the first that fits a link has it
+	struct declaration *declarations; // order matters: the first ethernet that fits a link has it
 	size_t n;
+	char **files; // the names of the documents it was made from
+	size_t n_files;
 };
 const struct declaration *network_find(const struct network *network, const char *id);
-/* Decode one more document into @network (zeroed at first). After a failure only network_free() is allowed. */
-int network_decode(struct network *network, const struct value *netplan, struct diag *reterr);
-int network_validate(struct network *network, struct diag *reterr); // across definitions; sorts peers
+/* Decode one more document into @network (zeroed at first). After a failure only network_free() is allowed.
+ *   file  the document's name for errors, also for those of network_validate(); NULL: it has none */
+int network_decode(struct network *network, const struct value *netplan, const char *file, struct diag *reterr);
+int network_validate(struct network *network, struct diag *reterr); // across definitions; sorts peers and ethernets
 /* The table of a route that says none, as networkd chooses it: that of the VRF the link is in (or is), else what the type
  * belongs to. Goes by the VRFs' `interfaces`, so it needs no network_validate(). @route_type: RTN_*. */
 uint32_t network_default_table(const struct network *network, const struct declaration *declaration,

@@ -119,7 +119,7 @@ int peer_key_load(const char *path, uint8_t ret[static PEER_KEY_BYTES], struct d
 	while (n_text > 0 && strchr(" \t\r\n", text[n_text - 1]))
 		n_text--;
 	text[n_text] = '\0';
-	error = peer_key_parse(text, ret);
+	error = peer_key_parse(text + strspn(text, " \t\r\n"), ret);
 	crypto_wipe(text, n);
 	free(text);
 	if (error < 0)

@@ -15,19 +15,31 @@ static int put_address(struct planning *planning, enum change_type type, const s
 	return 0;
 }
 
+// The first of @n sorted addresses from @first on that is not below @ip.
+static size_t find_address(const struct kernel *kernel, size_t first, size_t n, const struct ip *ip)
+{
+	size_t low = first, high = first + n;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (ip_compare(&kernel->addresses[middle].address.ip, ip) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 static int plan_addresses_of(struct planning *planning, const struct plan_link *link, bool *keep)
 {
 	const struct kernel *kernel = planning->kernel;
-	size_t n = 0, first = link->have ? kernel_addresses_of(kernel, link->have->index, &n) : 0, at = first;
+	size_t n = 0, first = link->have ? kernel_addresses_of(kernel, link->have->index, &n) : 0;
 	bool cycles = link->have && plan_fate(planning, link->have->index) == LINK_CYCLES;
 	int error = 0;
-	// both lists are sorted: one walk
+	// in the order of the document: the first of a subnet is the one the machine speaks from
 	for (size_t i = 0; error == 0 && i < link->declaration->n_addresses; i++) {
 		const struct address *wanted = &link->declaration->addresses[i];
 		bool is_v6 = wanted->ip.family == AF_INET6, is_there = false;
-		while (at < first + n && ip_compare(&kernel->addresses[at].address.ip, &wanted->ip) < 0)
-			at++;
-		for (size_t j = at; j < first + n && ip_compare(&kernel->addresses[j].address.ip, &wanted->ip) == 0; j++) {
+		for (size_t j = find_address(kernel, first, n, &wanted->ip); j < first + n && ip_compare(&kernel->addresses[j].address.ip, &wanted->ip) == 0; j++) {
 			const struct kernel_address *have = &kernel->addresses[j];
 			if (have->address.prefix == wanted->prefix) {
 				// a lease's would expire: make it ours

@@ -54,7 +54,7 @@ static int find_depths(struct planning *planning)
 	}
 	for (size_t i = 0; changed && i < planning->claims.n; i++)
 		if (planning->links[i].depth > planning->claims.n)
-			return diag_set(planning->reterr, -EINVAL, planning->links[i].declaration->where,
+			return place_refuse(planning->reterr, -EINVAL, &planning->links[i].declaration->where,
 				"%s: stands on itself, by way of its link or of what it is a port of",
 				planning->links[i].claim->name);
 	return 0;
@@ -173,7 +173,7 @@ static int plan_one_made(struct planning *planning, struct plan_link *link)
 	enum change_type type = CHANGE_LINK_CREATE;
 	if (link->have && is_another(link)) {
 		if (!plan_is_ours(link->have))
-			return diag_set(planning->reterr, -EEXIST, link->declaration->where,
+			return place_refuse(planning->reterr, -EEXIST, &link->declaration->where,
 				"%s: a %s link of that name with another %s is there, and it is not Hearth's; remove it, or "
 				"choose another name",
 				link->claim->name, link->have->kind,

@@ -7,7 +7,7 @@
 struct wanted_route {
 	const struct route *route;
 	const struct plan_link *link;
-	const char *where;
+	const struct place *where;
 };
 
 static int compare_wanted(const void *a, const void *b)
@@ -75,7 +75,7 @@ static int plan_one_route(struct planning *planning, const struct wanted_route *
 		return put_route(planning, CHANGE_ROUTE_REPLACE, wanted);
 	}
 	if (others < end)
-		return diag_set(planning->reterr, -EEXIST, wanted->where,
+		return place_refuse(planning->reterr, -EEXIST, wanted->where,
 			"route %s: there is another one with this metric that is not Hearth's (protocol %u); choose another "
 			"metric",
 			route_format(wanted->route, text), routes[others].protocol);
@@ -101,13 +101,13 @@ static int collect_routes(const struct planning *planning, struct wanted_route *
 		const struct plan_link *link = &planning->links[i];
 		for (size_t j = 0; wants_routes(link) && j < link->declaration->n_routes; j++)
 			wanted[n++] = (struct wanted_route){&link->declaration->routes[j], link,
-				link->declaration->routes_where[j]};
+				&link->declaration->routes_where[j]};
 	}
 	if (n)
 		qsort(wanted, n, sizeof(*wanted), compare_wanted);
 	for (size_t i = 1; i < n; i++)
 		if (compare_wanted(&wanted[i - 1], &wanted[i]) == 0) // one definition that fits two links, or two layers
-			return diag_set(planning->reterr, -EINVAL, wanted[i].where, "route %s: is wanted on %s and on %s",
+			return place_refuse(planning->reterr, -EINVAL, wanted[i].where, "route %s: is wanted on %s and on %s",
 				route_format(wanted[i].route, text), wanted[i - 1].link->claim->name,
 				wanted[i].link->claim->name);
 	*ret = TAKE_PTR(wanted);

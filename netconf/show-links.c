@@ -171,7 +171,7 @@ void show_choose_links(const struct kernel *kernel, const char *ret_why[])
 		if (!ret_why[i] && has_twin_before(kernel, i)) // it was renamed while the kernel was read
 			ret_why[i] = "another link has its name";
 		if (!ret_why[i] && ++n > NETWORK_MAX_DECLARATIONS)
-			ret_why[i] = "a document has at most 256 links";
+			ret_why[i] = "a document has at most 1024 links";
 	}
 	for (bool changed = true; changed;) { // ends: each round leaves at least one more link out
 		changed = false;

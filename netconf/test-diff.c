@@ -228,7 +228,7 @@ static void networkds_files_are_named(void **state)
 
 static void a_port_that_is_not_there_is_named(void **state)
 {
-	struct declaration missing = {.kind = DECLARATION_ETHERNET, .id = (char *)"eth9", .where = "5:3"};
+	struct declaration missing = {.kind = DECLARATION_ETHERNET, .id = (char *)"eth9", .where = {.line = 5, .column = 3}};
 	struct network network = {.declarations = &missing, .n = 1};
 	struct kernel kernel = {.links = links, .n_links = N_ELEMENTS(links)};
 	struct plan plan = {0};

@@ -45,7 +45,8 @@ static void documents_are_refused_by_name_and_place(void **state)
 		{"version: 2\nethernets:\n  eth0: {addresses: [10.0.0.1/33]}\n", "3:22", "not \"10.0.0.1/33\""},
 		{"version: 2\nethernets:\n  eth0: {addresses: [10.0.0.1/24: {label: x}]}\n", "",
 			"addresses[0].label: is not supported"},
-		{"version: 2\nethernets:\n  eth0: {addresses: [10.0.0.1/24, 10.0.0.1/16]}\n", "3:9", "10.0.0.1 is there twice"},
+		{"version: 2\nethernets:\n  eth0: {addresses: [10.0.0.1/24, 10.0.0.1/16]}\n", "3:35",
+			"address 10.0.0.1/16 is there twice, as 10.0.0.1/24 at 3:22"},
 		{"version: 2\nethernets:\n  eth0: {mtu: 67}\n", "3:15", "ethernets.eth0.mtu: must be a number 68-65536"},
 		{"version: 2\nethernets:\n  eth0: {mtu: 1000, addresses: ['fd00::1/64']}\n", "3:9", "at least 1280"},
 		{"version: 2\nethernets:\n  eth0: {routes: [{via: 10.0.0.1}]}\n", "3:19", "routes[0]: needs the key to"},
@@ -167,13 +168,111 @@ static void later_documents_extend_earlier_ones(void **state)
 	for (size_t i = 0; i < N_ELEMENTS(files); i++) {
 		CLEANUP(value_freep) struct value *document = NULL;
 		assert_int_equal(yaml_parse(files[i], strlen(files[i]), 0, "f", &document, &diag), 0);
-		assert_int_equal(network_decode(network, document, &diag), 0);
+		assert_int_equal(network_decode(network, document, NULL, &diag), 0);
 	}
 	assert_int_equal(network_validate(network, &diag), 0);
 	assert_int_equal(network->n, 1);
 	assert_false(network->declarations[0].dhcp4);
 	assert_int_equal(network->declarations[0].mtu, 1400);
 	assert_int_equal(network->declarations[0].n_addresses, 2);
+}
+
+// @n documents under the names a.yaml, b.yaml ... of /etc/netplan.
+static int decode_files(const char *const files[], size_t n, struct network **ret, struct diag *reterr)
+{
+	CLEANUP(network_freep) struct network *network = calloc(1, sizeof(*network));
+	int error = 0;
+	assert_non_null(network);
+	for (size_t i = 0; error == 0 && i < n; i++) {
+		CLEANUP(value_freep) struct value *document = NULL;
+		AUTO_FREE char *name = str_format("/etc/netplan/%c.yaml", (char)('a' + i));
+		assert_non_null(name);
+		assert_int_equal(yaml_parse(files[i], strlen(files[i]), 0, name, &document, reterr), 0);
+		error = network_decode(network, document, name, reterr);
+	}
+	if (error == 0)
+		error = network_validate(network, reterr);
+	if (error == 0)
+		*ret = TAKE_PTR(network);
+	return error;
+}
+
+static void errors_across_documents_name_their_files(void **state)
+{
+	static const struct {
+		const char *files[2], *text;
+	} rows[] = {
+		{{"ethernets: {}\n", "ethernets:\n  eth0: {mtu: many}\n"}, "/etc/netplan/b.yaml:2:15: ethernets.eth0.mtu"},
+		{{"ethernets:\n  eth0: {}\n", "bonds:\n  eth0: {}\n"},
+			"/etc/netplan/b.yaml:2:9: eth0: is declared as another kind of link at /etc/netplan/a.yaml:2:9"},
+		{{"ethernets:\n  eth0: {routes: [{to: default, via: 10.0.0.1}]}\n",
+			"ethernets:\n  eth1: {gateway4: 10.1.0.1}\n"},
+			"/etc/netplan/b.yaml:2:20: route 0.0.0.0/0 via 10.1.0.1 of eth1: destination, table and metric are those of "
+			"the route at /etc/netplan/a.yaml:2:19 (eth0)"},
+		{{"ethernets:\n  eth0: {addresses: [10.0.0.1/24]}\n", "ethernets:\n  eth0: {addresses: [10.0.0.1/16]}\n"},
+			"/etc/netplan/b.yaml:2:22: eth0: address 10.0.0.1/16 is there twice, as 10.0.0.1/24 at "
+			"/etc/netplan/a.yaml:2:22"},
+		{{"bonds:\n  bond0: {interfaces: [eth0]}\n", "ethernets:\n  eth1: {}\n"},
+			"/etc/netplan/a.yaml:2:24: bonds.bond0.interfaces: eth0 is not declared"},
+		{{"ethernets:\n  eth0: {}\nvrfs:\n  red: {table: 5, interfaces: [eth0]}\n",
+			"vrfs:\n  red: {routes: [{to: 10.0.0.0/8, via: 10.1.0.1, table: 6}]}\n"},
+			"/etc/netplan/b.yaml:2:18: vrfs.red.routes[0].table"},
+		{{"ethernets:\n  eth0: {mtu: 1000}\n", "ethernets:\n  eth0: {dhcp6: true}\n"},
+			"/etc/netplan/a.yaml:2:9: eth0: mtu must be at least 1280"},
+	};
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct network *network = NULL;
+		struct diag diag = {0};
+		assert_int_equal(decode_files(rows[i].files, N_ELEMENTS(rows[i].files), &network, &diag), -EINVAL);
+		if (strncmp(diag_text(&diag), rows[i].text, strlen(rows[i].text)) != 0)
+			fail_msg("%s\nis not\n%s", diag_text(&diag), rows[i].text);
+	}
+}
+
+static void a_layer_below_keeps_the_names_of_its_files(void **state)
+{
+	static const char *const above[] = {"ethernets:\n  eth0: {}\n"}, *const under[] = {"ethernets: {}\n",
+		"ethernets:\n  eth1: {}\n"};
+	CLEANUP(network_freep) struct network *network = NULL;
+	struct network *below = NULL;
+	struct diag diag = {0};
+	char where[DIAG_WHERE_MAX];
+	assert_int_equal(decode_files(above, N_ELEMENTS(above), &network, &diag), 0);
+	assert_int_equal(decode_files(under, N_ELEMENTS(under), &below, &diag), 0);
+	assert_int_equal(netconf_layer(network, below), 0);
+	assert_string_equal(place_text(&network_find(network, "eth1")->where, where), "/etc/netplan/b.yaml:2:9");
+}
+
+static void a_long_path_is_cut_and_its_line_is_not(void **state)
+{
+	char path[2 * DIAG_WHERE_MAX], where[DIAG_WHERE_MAX];
+	memset(path, 'x', sizeof(path) - 1);
+	path[sizeof(path) - 1] = '\0';
+	struct place place = {.file = path, .line = 4000000000, .column = 4000000000};
+	assert_string_equal(strchr(place_text(&place, where), ':'), ":4000000000:4000000000");
+}
+
+static void addresses_keep_the_order_of_the_document(void **state)
+{
+	CLEANUP(network_freep) struct network *network = taken(
+		"ethernets:\n  eth0: {addresses: [10.0.0.9/24, 10.0.0.2/24, 10.0.0.9/24, 10.0.0.1/24]}\n");
+	static const char *const rest[] = {"10.0.0.9/24", "10.0.0.2/24", "10.0.0.1/24"};
+	const struct declaration *eth0 = &network->declarations[0];
+	char text[ADDRESS_TEXT];
+	assert_int_equal(eth0->n_addresses, N_ELEMENTS(rest));
+	for (size_t i = 0; i < N_ELEMENTS(rest); i++)
+		assert_string_equal(address_format(&eth0->addresses[i], text), rest[i]);
+	assert_int_equal(eth0->addresses_where[2].column, 61);
+}
+
+static void ethernets_are_asked_in_the_order_of_networkds_files(void **state)
+{
+	CLEANUP(network_freep) struct network *network = taken("ethernets: {zz: {match: {name: 'e*'}}, en0: {}, en-a: {}, en: {}}\n"
+							       "dummy-devices: {d1: {}, d0: {}}\n");
+	static const char *const order[] = {"en-a", "en", "en0", "zz", "d1", "d0"};
+	assert_int_equal(network->n, N_ELEMENTS(order));
+	for (size_t i = 0; i < N_ELEMENTS(order); i++)
+		assert_string_equal(network->declarations[i].id, order[i]);
 }
 
 static void a_layer_below_keeps_only_what_is_not_declared_above(void **state)
@@ -240,6 +339,11 @@ int main(void)
 		cmocka_unit_test(what_netplan_users_write_is_taken),
 		cmocka_unit_test(routes_are_as_the_kernel_will_show_them),
 		cmocka_unit_test(later_documents_extend_earlier_ones),
+		cmocka_unit_test(errors_across_documents_name_their_files),
+		cmocka_unit_test(a_layer_below_keeps_the_names_of_its_files),
+		cmocka_unit_test(a_long_path_is_cut_and_its_line_is_not),
+		cmocka_unit_test(addresses_keep_the_order_of_the_document),
+		cmocka_unit_test(ethernets_are_asked_in_the_order_of_networkds_files),
 		cmocka_unit_test(a_layer_below_keeps_only_what_is_not_declared_above),
 		cmocka_unit_test(a_big_document_is_decoded),
 		cmocka_unit_test(endpoints_and_prefixes_are_exact),

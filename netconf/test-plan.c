@@ -250,13 +250,28 @@ static void globs_fit_hardware_only(void **state)
 	plan_is("version: 2\nethernets:\n  all: {match: {name: 'eth*'}, mtu: 1500}\n", kernel, "eth0: set mtu 1500\n");
 }
 
-static void the_first_declaration_that_fits_has_the_link(void **state)
+static struct kernel *kernel_of_two_ports(void)
 {
 	struct kernel *kernel = kernel_new();
 	has_link(kernel, 2, "eth0", "");
 	has_link(kernel, 3, "eth1", "");
-	plan_is("version: 2\nethernets:\n  eth1: {mtu: 1400}\n  all: {match: {name: 'e*'}, mtu: 9000}\n", kernel,
-		"eth1: set mtu 1400\neth0: set mtu 9000\n");
+	return kernel;
+}
+
+static void the_first_declaration_by_id_that_fits_has_the_link(void **state)
+{
+	plan_is("version: 2\nethernets:\n  rest: {match: {name: 'e*'}, mtu: 9000}\n  eth1: {mtu: 1400}\n",
+		kernel_of_two_ports(), "eth1: set mtu 1400\neth0: set mtu 9000\n");
+	plan_is("version: 2\nethernets:\n  eth1: {mtu: 1400}\n  all: {match: {name: 'e*'}, mtu: 9000}\n",
+		kernel_of_two_ports(), "eth0: set mtu 9000\neth1: set mtu 9000\n");
+}
+
+static void addresses_are_added_in_the_order_of_the_document(void **state)
+{
+	struct kernel *kernel = kernel_of_two_ports();
+	has_address(kernel, 2, "10.0.0.5/24", HEARTH_PROTOCOL);
+	plan_is("version: 2\nethernets:\n  eth0: {addresses: [10.0.0.9/24, 10.0.0.5/24, 10.0.0.2/24, 10.0.0.7/24]}\n", kernel,
+		"eth0: add address 10.0.0.9/24\neth0: add address 10.0.0.2/24\neth0: add address 10.0.0.7/24\n");
 }
 
 static void a_port_is_renamed_once(void **state)
@@ -391,7 +406,8 @@ int main(void)
 		cmocka_unit_test(a_mesh_without_declared_peers_keeps_those_it_has),
 		cmocka_unit_test(a_link_of_another_kind_in_the_way_is_named),
 		cmocka_unit_test(globs_fit_hardware_only),
-		cmocka_unit_test(the_first_declaration_that_fits_has_the_link),
+		cmocka_unit_test(the_first_declaration_by_id_that_fits_has_the_link),
+		cmocka_unit_test(addresses_are_added_in_the_order_of_the_document),
 		cmocka_unit_test(a_port_is_renamed_once),
 		cmocka_unit_test(a_new_name_must_fit_one_port_and_be_free),
 		cmocka_unit_test(a_port_that_is_missing_is_no_change),

@@ -36,7 +36,7 @@ static int add_file(struct network *network, const char *path, struct diag *rete
 {
 	CLEANUP(value_freep) struct value *document = NULL;
 	int error = yaml_load(path, 0, &document, reterr);
-	return error < 0 ? error : network_decode(network, document, reterr);
+	return error < 0 ? error : network_decode(network, document, NULL, reterr);
 }
 
 // One file, or the files of a folder in the order of their names.
@@ -333,6 +333,16 @@ static void words_and_quotes_are_netplans(void **state)
 	assert_int_equal(eth0->mtu, 1500);
 }
 
+static void what_says_nothing_is_taken(void **state)
+{
+	CLEANUP(network_freep) struct network *network = taken("values-of-nothing.yaml");
+	const struct declaration *eth0 = network_find(network, "eth0"), *eth1 = network_find(network, "eth1");
+	assert_int_equal(eth0->n_search, 1); // resolv.conf has no domains that only say which server to ask
+	assert_int_equal(eth0->n_addresses, 1);
+	assert_int_equal(eth1->port_options.has, 0);
+	assert_false(has_option(LINK_OPTION_BRIDGE, &network_find(network, "br0")->options, "hello-time"));
+}
+
 static void a_master_below_keeps_the_ports_that_nobody_above_takes(void **state)
 {
 	CLEANUP(network_freep) struct network *network = taken("bridge.yaml"); // br0 of eth0
@@ -376,6 +386,31 @@ static void a_hundred_thousand_routes_are_refused_in_a_sentence(void **state)
 	assert_string_equal(diag.message, "ethernets.eth0.routes: at most 65536 routes on one link");
 }
 
+static char *a_trunk_of(int n_vlans, size_t *ret_n)
+{
+	char *text = NULL;
+	FILE *out = open_memstream(&text, ret_n);
+	assert_non_null(out);
+	fprintf(out, "ethernets: {eth0: {}}\nvlans:\n");
+	for (int i = 1; i <= n_vlans; i++)
+		fprintf(out, " v%d: {id: %d, link: eth0}\n", i, i);
+	assert_int_equal(fclose(out), 0);
+	return text;
+}
+
+static void a_trunk_of_a_thousand_vlans_is_taken_and_more_are_refused_in_a_sentence(void **state)
+{
+	CLEANUP(network_freep) struct network *network = NULL, *more = NULL;
+	struct diag diag = {0};
+	size_t n, n_more;
+	AUTO_FREE char *text = a_trunk_of(NETWORK_MAX_DECLARATIONS - 1, &n);
+	AUTO_FREE char *text_more = a_trunk_of(NETWORK_MAX_DECLARATIONS, &n_more);
+	assert_int_equal(decode_text(text, n, &network, &diag), 0);
+	assert_int_equal(network->n, NETWORK_MAX_DECLARATIONS);
+	assert_int_equal(decode_text(text_more, n_more, &more, &diag), -EINVAL);
+	assert_string_equal(diag_text(&diag), "1026:9: at most 1024 links can be declared");
+}
+
 static void a_file_of_ten_megabytes_is_refused_in_a_sentence(void **state)
 {
 	CLEANUP(network_freep) struct network *network = NULL;
@@ -410,8 +445,10 @@ int main(void)
 		cmocka_unit_test(routes_of_several_files_are_there_once),
 		cmocka_unit_test(overrides_say_what_of_a_lease_is_used),
 		cmocka_unit_test(words_and_quotes_are_netplans),
+		cmocka_unit_test(what_says_nothing_is_taken),
 		cmocka_unit_test(a_master_below_keeps_the_ports_that_nobody_above_takes),
 		cmocka_unit_test(a_hundred_thousand_routes_are_refused_in_a_sentence),
+		cmocka_unit_test(a_trunk_of_a_thousand_vlans_is_taken_and_more_are_refused_in_a_sentence),
 		cmocka_unit_test(a_file_of_ten_megabytes_is_refused_in_a_sentence),
 	};
 	return cmocka_run_group_tests_name("schema", tests, NULL, NULL);

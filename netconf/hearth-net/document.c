@@ -22,42 +22,63 @@ static int compare_found(const void *a, const void *b)
 	return order ? order : (one->folder > other->folder) - (one->folder < other->folder);
 }
 
-static int find_files(struct found_file **ret, size_t *ret_n)
+static int add_found(struct found_file **found, size_t *n, const char *name, size_t folder)
 {
-	struct found_file *found = NULL;
-	size_t n = 0;
-	for (size_t i = 0; i < N_ELEMENTS(folders); i++) {
-		DIR *dir = opendir(folders[i]);
-		for (struct dirent *entry; dir && (entry = readdir(dir));) {
-			const char *dot = strrchr(entry->d_name, '.');
-			if (!str_equal(dot, ".yaml"))
-				continue;
-			struct found_file *grown = realloc(found, (n + 1) * sizeof(*grown));
-			if (!grown)
-				abort();
-			found = grown;
-			found[n++] = (struct found_file){strdup(entry->d_name), i};
-		}
-		if (dir)
-			(void)closedir(dir); // read only
-	}
-	if (n)
-		qsort(found, n, sizeof(*found), compare_found);
-	*ret = found;
-	*ret_n = n;
+	struct found_file *grown = realloc(*found, (*n + 1) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	*found = grown;
+	grown[*n] = (struct found_file){strdup(name), folder};
+	if (!grown[*n].name)
+		return -ENOMEM;
+	(*n)++;
 	return 0;
+}
+
+// As netplan's *.yaml, which leaves out what begins with a dot.
+static bool is_document(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+	return name[0] != '.' && str_equal(dot, ".yaml");
+}
+
+// A folder that is not there is none; one that cannot be read is an error: half a network is worse than none.
+static int find_in(size_t folder, struct found_file **found, size_t *n, struct diag *reterr)
+{
+	DIR *dir = opendir(folders[folder]);
+	int error = dir ? 0 : -errno;
+	if (error == -ENOENT)
+		return 0;
+	while (error == 0) {
+		errno = 0;
+		const struct dirent *entry = readdir(dir);
+		if (!entry) {
+			error = -errno;
+			break;
+		}
+		if (is_document(entry->d_name))
+			error = add_found(found, n, entry->d_name, folder);
+	}
+	if (dir)
+		(void)closedir(dir); // read only
+	return error < 0 ? diag_set(reterr, error, folders[folder], "cannot be read: %s", strerror(-error)) : 0;
+}
+
+static int find_files(struct found_file **found, size_t *n, struct diag *reterr)
+{
+	int error = 0;
+	for (size_t i = 0; error == 0 && i < N_ELEMENTS(folders); i++)
+		error = find_in(i, found, n, reterr);
+	if (*n)
+		qsort(*found, *n, sizeof(**found), compare_found);
+	return error;
 }
 
 static int add_document(struct network *network, const char *path, struct diag *reterr)
 {
 	CLEANUP(value_freep) struct value *document = NULL;
 	int error = yaml_load(path, 0, &document, reterr);
-	if (error < 0)
-		return error;
-	error = network_decode(network, document, reterr);
-	if (error < 0)
-		diag_prefix(reterr, path);
-	return error;
+	return error < 0 ? error : network_decode(network, document, path, reterr);
 }
 
 int load_network(const struct arguments *arguments, struct network **ret, struct diag *reterr)
@@ -71,7 +92,7 @@ int load_network(const struct arguments *arguments, struct network **ret, struct
 	if (arguments->file)
 		error = add_document(network, arguments->file, reterr);
 	else
-		error = find_files(&found, &n);
+		error = find_files(&found, &n, reterr);
 	for (size_t i = 0; error == 0 && i < n; i++) {
 		AUTO_FREE char *path = str_format("%s/%s", folders[found[i].folder], found[i].name);
 		bool is_hidden = i > 0 && str_equal(found[i].name, found[i - 1].name);
