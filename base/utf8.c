@@ -62,7 +62,7 @@ size_t utf8_encode(uint32_t code, char ret[static 4])
 bool utf8_valid(const char *text, size_t n, size_t *ret_at)
 {
 	for (size_t at = 0; at < n;) {
-		size_t length = utf8_sequence(text + at, n - at, NULL);
+		size_t length = (uint8_t)text[at] < 0x80 ? 1 : utf8_sequence(text + at, n - at, NULL); // most bytes are ASCII
 		if (length == 0) {
 			if (ret_at)
 				*ret_at = at;

@@ -118,15 +118,21 @@ static bool is_number(const char *text)
 	return *p == '\0';
 }
 
+// In any case. The first letter decides for nearly all of a document's many thousand scalars.
+static bool is_word(const char *text, const char *word)
+{
+	return (*text | 0x20) == *word && strcasecmp(text, word) == 0;
+}
+
 static void set_plain_type(struct value *value)
 {
 	const char *text = value->text;
 
 	value->plain = true;
 	value->type = VALUE_STRING;
-	if (*text == '\0' || strcmp(text, "~") == 0 || strcasecmp(text, "null") == 0) {
+	if (*text == '\0' || strcmp(text, "~") == 0 || is_word(text, "null")) {
 		value->type = VALUE_NULL;
-	} else if (strcasecmp(text, "true") == 0 || strcasecmp(text, "false") == 0) {
+	} else if (is_word(text, "true") || is_word(text, "false")) {
 		value->type = VALUE_BOOL;
 		value->boolean = (*text | 0x20) == 't';
 	} else if (is_number(text)) {

@@ -32,9 +32,31 @@ int ip_parse(const char *text, struct ip *ret)
 	return 0;
 }
 
+// @n, at most 255, without an end; returns what is behind it.
+static char *put_decimal(char *to, unsigned n)
+{
+	if (n >= 100)
+		*to++ = (char)('0' + n / 100);
+	if (n >= 10)
+		*to++ = (char)('0' + n / 10 % 10);
+	*to++ = (char)('0' + n % 10);
+	return to;
+}
+
+// Documents, plans and journals have thousands of IPv4 addresses, and inet_ntop() prints each by sprintf().
+static void format_v4(const struct ip *ip, char *to)
+{
+	for (size_t i = 0; i < 4; i++) {
+		to = put_decimal(to, ip->bytes[i]);
+		*to++ = i < 3 ? '.' : '\0';
+	}
+}
+
 const char *ip_format(const struct ip *ip, char buffer[static ADDRESS_TEXT])
 {
-	if (!inet_ntop(ip->family, ip->bytes, buffer, ADDRESS_TEXT))
+	if (ip->family == AF_INET)
+		format_v4(ip, buffer);
+	else if (!inet_ntop(ip->family, ip->bytes, buffer, ADDRESS_TEXT))
 		(void)snprintf(buffer, ADDRESS_TEXT, "none"); // family 0
 	return buffer;
 }
@@ -79,8 +101,9 @@ int address_parse(const char *text, bool needs_prefix, struct address *ret)
 
 const char *address_format(const struct address *address, char buffer[static ADDRESS_TEXT])
 {
-	char ip[ADDRESS_TEXT];
-	(void)snprintf(buffer, ADDRESS_TEXT, "%.50s/%u", ip_format(&address->ip, ip), address->prefix);
+	char *end = buffer + strlen(ip_format(&address->ip, buffer)); // 45 characters at most
+	*end++ = '/';
+	*put_decimal(end, address->prefix) = '\0';
 	return buffer;
 }
 

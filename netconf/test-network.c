@@ -9,6 +9,7 @@
 #include "base/yaml.h"
 #include "netconf/network.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/rtnetlink.h>
 
@@ -330,6 +331,22 @@ static void endpoints_and_prefixes_are_exact(void **state)
 	assert_string_equal(address_format(&address, text), "::/0");
 }
 
+static void addresses_read_as_libc_writes_them(void **state)
+{
+	for (int i = 0; i < 256; i++) {
+		struct address address = {.ip = {.family = AF_INET, .bytes = {(uint8_t)i, 0, (uint8_t)(255 - i), 10}},
+			.prefix = (uint8_t)(i % 33)};
+		char text[ADDRESS_TEXT], wanted[INET_ADDRSTRLEN], with_prefix[ADDRESS_TEXT];
+		assert_non_null(inet_ntop(AF_INET, address.ip.bytes, wanted, sizeof(wanted)));
+		assert_string_equal(ip_format(&address.ip, text), wanted);
+		(void)snprintf(with_prefix, sizeof(with_prefix), "%s/%d", wanted, i % 33);
+		assert_string_equal(address_format(&address, text), with_prefix);
+	}
+	struct address none = {0};
+	char text[ADDRESS_TEXT];
+	assert_string_equal(address_format(&none, text), "none/0");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -347,6 +364,7 @@ int main(void)
 		cmocka_unit_test(a_layer_below_keeps_only_what_is_not_declared_above),
 		cmocka_unit_test(a_big_document_is_decoded),
 		cmocka_unit_test(endpoints_and_prefixes_are_exact),
+		cmocka_unit_test(addresses_read_as_libc_writes_them),
 	};
 	return cmocka_run_group_tests_name("network", tests, NULL, NULL);
 }

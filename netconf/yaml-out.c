@@ -6,9 +6,13 @@
 
 #include <strings.h>
 
+// Documents have many thousand lines: no printf, and no strspn, which makes a table each time.
 static void begin_line(struct yaml_place *at)
 {
-	(void)fprintf(at->out, "%*s%s", at->depth * 2, "", !at->is_item ? "" : at->has_dash ? "  " : "- ");
+	for (int i = 0; i < at->depth; i++)
+		(void)fputs("  ", at->out);
+	if (at->is_item)
+		(void)fputs(at->has_dash ? "  " : "- ", at->out);
 	at->has_dash = true;
 }
 
@@ -22,21 +26,42 @@ struct yaml_place yaml_item(const struct yaml_place *at)
 	return (struct yaml_place){.out = at->out, .depth = at->depth + (at->is_item ? 1 : 0), .is_item = true};
 }
 
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool is_letter_or_digit(char c)
+{
+	return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_word_of_yaml(const char *text)
+{
+	static const char *const words[] = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"};
+	for (size_t i = 0; i < N_ELEMENTS(words); i++)
+		if (strcasecmp(text, words[i]) == 0)
+			return true;
+	return false;
+}
+
 // May @text stand without quotes, and is it a text then, for YAML 1.1 and 1.2?
 static bool is_plain(const char *text)
 {
-	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/+-";
-	static const char *const words[] = {"null", "true", "false", "yes", "no", "on", "off", "y", "n", NULL};
-	size_t n = strlen(text), n_dots = 0;
-	if (n == 0 || strspn(text, safe) != n || strchr("._+-", text[0]))
+	enum { LONGEST_WORD = 5 };
+	size_t n = 0, n_dots = 0, n_slashes = 0;
+	if (!is_letter_or_digit(text[0]) && text[0] != '/')
 		return false;
-	for (size_t i = 0; words[i]; i++)
-		if (strcasecmp(text, words[i]) == 0)
+	for (; text[n]; n++) {
+		n_dots += text[n] == '.';
+		n_slashes += text[n] == '/';
+		if (!is_letter_or_digit(text[n]) && !strchr("._/+-", text[n]))
 			return false;
-	for (size_t i = 0; i < n; i++)
-		n_dots += text[i] == '.';
+	}
+	if (n <= LONGEST_WORD && is_word_of_yaml(text))
+		return false;
 	// what begins with a digit is a number to somebody, but for addresses and what has a slash
-	return text[0] < '0' || text[0] > '9' || n_dots > 2 || strchr(text, '/');
+	return !is_digit(text[0]) || n_dots > 2 || n_slashes;
 }
 
 static void put_quoted(FILE *out, const char *text)
