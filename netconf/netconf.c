@@ -133,18 +133,14 @@ int netconf_update_resolv(const struct network *network, const struct netconf_op
 	return error < 0 ? error : 1;
 }
 
-int netconf_apply(struct network *network, const struct netconf_options *options, size_t *ret_n_changes,
+int netconf_apply_plan(struct network *network, struct plan *plan, const struct netconf_options *options,
 	struct diag *reterr)
 {
 	struct places places = places_of(options);
-	CLEANUP(plan_freep) struct plan *plan = NULL;
 	struct diag diag = {0};
-	int error = netconf_plan(network, options, &plan, reterr);
-	if (error < 0)
-		return error;
 	// every part is done even when one fails: as much as can stand shall stand; the first failure is told
 	int result = places.without_networkd ? 0 : apply_files(plan, &places, true, &diag);
-	error = apply_netlink(plan, reterr);
+	int error = apply_netlink(plan, reterr);
 	if (!places.without_networkd && result == 0)
 		result = apply_files(plan, &places, false, &diag);
 	if (!places.without_networkd) {
@@ -156,6 +152,16 @@ int netconf_apply(struct network *network, const struct netconf_options *options
 		if (reterr)
 			*reterr = diag;
 	}
+	return error;
+}
+
+int netconf_apply(struct network *network, const struct netconf_options *options, size_t *ret_n_changes,
+	struct diag *reterr)
+{
+	CLEANUP(plan_freep) struct plan *plan = NULL;
+	int error = netconf_plan(network, options, &plan, reterr);
+	if (error == 0)
+		error = netconf_apply_plan(network, plan, options, reterr);
 	if (error == 0 && ret_n_changes)
 		*ret_n_changes = plan->n;
 	return error;

@@ -52,6 +52,9 @@ DEFINE_CLEANUP(plan)
  * Declared WireGuard links without `peers` keep the peers they have (netconf_set_peers owns them). */
 int netconf_apply(struct network *network, const struct netconf_options *options, size_t *ret_n_changes,
 	struct diag *reterr);
+/* The same with a plan that netconf_plan() has made of @network, before anything else was changed. */
+int netconf_apply_plan(struct network *network, struct plan *plan, const struct netconf_options *options,
+	struct diag *reterr);
 /* Only resolv.conf: declared servers, then those of networkd's leases. Cheap; call it now and then: routers name servers
  * without a change of the kernel's. 0 unchanged, 1 written, or negative. */
 int netconf_update_resolv(const struct network *network, const struct netconf_options *options, struct diag *reterr);

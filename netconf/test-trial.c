@@ -23,7 +23,8 @@ struct machine { // the double: the network is the id of its one link, in a file
 	struct netconf_options options;
 	struct trial trial;
 	unsigned n_steps, kill_at; // the process ends before step @kill_at; 0: never
-	bool fail_apply, fail_restore;
+	bool fail_apply, fail_restore, lacks_key;
+	unsigned n_plans;
 };
 
 // --- the double ---
@@ -61,7 +62,7 @@ static int remember(const struct trial *trial, struct network *tried, struct jou
 	return file_read(kernel_path(trial->user), 1 << 10, &ret->before, NULL, reterr);
 }
 
-static int apply(const struct trial *trial, struct network *network, size_t *ret_n_changes, struct diag *reterr)
+static int apply(const struct trial *trial, struct network *network, struct plan *plan, struct diag *reterr)
 {
 	struct machine *machine = trial->user;
 	step(trial);
@@ -71,14 +72,16 @@ static int apply(const struct trial *trial, struct network *network, size_t *ret
 	step(trial);
 	set_kernel(machine, network->n ? network->declarations[0].id : "");
 	step(trial);
-	if (ret_n_changes)
-		*ret_n_changes = 1;
 	return 0;
 }
 
-static int stands(const struct trial *trial, struct network *network, struct diag *reterr)
+static int plan(const struct trial *trial, struct network *network, struct plan **ret, struct diag *reterr)
 {
+	struct machine *machine = trial->user;
 	AUTO_FREE char *text = NULL;
+	machine->n_plans++;
+	if (machine->lacks_key)
+		return diag_set(reterr, -ENOENT, "/etc/wg.key", "cannot be opened");
 	int error = file_read(kernel_path(trial->user), 1 << 10, &text, NULL, reterr);
 	return error < 0 ? error : str_equal(text, network->declarations[0].id);
 }
@@ -96,7 +99,7 @@ static int restore(const struct trial *trial, const struct journal *journal, str
 	return 0;
 }
 
-static const struct trial_steps steps = {remember, apply, stands, restore};
+static const struct trial_steps steps = {.remember = remember, .plan = plan, .apply = apply, .restore = restore};
 
 // --- the machine ---
 
@@ -118,9 +121,17 @@ static int begin(const struct machine *machine, const char *document, uint64_t t
 {
 	CLEANUP(network_freep) struct network *network = decode(document);
 	AUTO_CLOSE int lock_fd = lock(machine);
-	size_t n = 0;
+	struct plan *unused = NULL;
 	uint64_t deadline_usec = timeout_sec ? time_boot_usec() + timeout_sec * USEC_PER_SEC : 0;
-	return trial_begin(&machine->trial, lock_fd, document, network, deadline_usec, &n, reterr);
+	int result = trial_prepare(&machine->trial, lock_fd, network, &unused, reterr);
+	return result < 0 ? result : trial_begin(&machine->trial, lock_fd, document, network, unused, deadline_usec, reterr);
+}
+
+// What a person orders stands by itself.
+static int stand(const struct machine *machine)
+{
+	AUTO_CLOSE int lock_fd = lock(machine);
+	return trial_stand(&machine->trial, lock_fd, NULL);
 }
 
 static int confirm(const struct machine *machine, uint64_t later_sec, struct diag *reterr)
@@ -158,7 +169,7 @@ static int machine_new(void **state)
 	machine->trial = (struct trial){.folder = machine->folder, .who = "test", .boot_id = "first", .options = &machine->options,
 		.steps = &steps, .user = machine};
 	set_kernel(machine, "");
-	if (begin(machine, OLD, 0, NULL) < 0 || confirm(machine, 0, NULL) < 0)
+	if (begin(machine, OLD, 0, NULL) < 0 || stand(machine) < 0)
 		return -1;
 	machine->n_steps = 0;
 	return 0;
@@ -291,12 +302,85 @@ static void damaged_journal_leads_to_the_confirmed_network(void **state)
 	expect_confirmed(machine, OLD);
 }
 
-static void nothing_to_change_needs_no_journal(void **state)
+static void nothing_to_change_is_known_before_anything_is_written(void **state)
 {
 	struct machine *machine = *state;
-	assert_int_equal(begin(machine, OLD, 0, NULL), 0);
+	CLEANUP(network_freep) struct network *network = decode(OLD);
+	AUTO_CLOSE int lock_fd = lock(machine);
+	struct plan *unused = NULL;
+	assert_int_equal(trial_prepare(&machine->trial, lock_fd, network, &unused, NULL), 1);
 	assert_int_equal(machine->n_steps, 0);
 	assert_int_equal(look(machine), TRIAL_NONE);
+}
+
+static void a_change_is_planned_once(void **state)
+{
+	struct machine *machine = *state;
+	machine->n_plans = 0;
+	assert_int_equal(begin(machine, NEW, 30, NULL), 0);
+	assert_int_equal(machine->n_plans, 1);
+}
+
+// What was before was not the confirmed network: a node reached its region by first contact, and another one was assigned.
+static void undoing_leads_to_what_was_and_not_to_the_confirmed(void **state)
+{
+	struct machine *machine = *state;
+	set_kernel(machine, "first contact");
+	assert_int_equal(begin(machine, NEW, 30, NULL), 0);
+	assert_int_equal(revert(machine, NULL), 1);
+	expect_kernel(machine, "first contact");
+	expect_confirmed(machine, OLD);
+}
+
+static void what_cannot_be_restored_becomes_the_confirmed_network(void **state)
+{
+	struct machine *machine = *state;
+	assert_int_equal(begin(machine, NEW, 30, NULL), 0);
+	machine->fail_restore = true;
+	assert_int_equal(revert(machine, NULL), -EIO);
+	expect_kernel(machine, "old");
+	assert_int_equal(look(machine), TRIAL_WAITS);
+}
+
+// The guard and hearthd take -ENOENT for a trial that has ended.
+static void missing_key_is_no_missing_trial(void **state)
+{
+	struct machine *machine = *state;
+	struct diag diag = {0};
+	assert_int_equal(begin(machine, NEW, 30, NULL), 0);
+	cut_power(machine);
+	machine->lacks_key = true;
+	assert_int_equal(revert(machine, &diag), -EIO);
+	assert_string_equal(diag_text(&diag), "/etc/wg.key: cannot be opened");
+	assert_int_equal(look(machine), TRIAL_STALE);
+	machine->lacks_key = false;
+	assert_int_equal(revert(machine, NULL), 1);
+	expect_kernel(machine, "old");
+}
+
+// `hearth-net apply` and its guard were killed while they changed the network: that is nothing to confirm.
+static void killed_order_cannot_be_confirmed(void **state)
+{
+	struct machine *machine = *state;
+	assert_int_equal(begin(machine, NEW, 0, NULL), 0);
+	assert_int_equal(confirm(machine, 0, NULL), -ETIME);
+	expect_confirmed(machine, OLD);
+	assert_int_equal(recover(machine, 0, NULL), 1);
+	expect_kernel(machine, "old");
+}
+
+// STATE is full: nothing was changed, and nothing is left that takes its room or waits for a confirmation.
+static void journal_that_cannot_be_written_leaves_nothing(void **state)
+{
+	struct machine *machine = *state;
+	AUTO_FREE char *path = str_format("%s/" JOURNAL_NAME, machine->folder);
+	AUTO_FREE char *tried = str_format("%s/" TRIAL_TRIED, machine->folder);
+	assert_int_equal(file_make_folders(path, 0700), 0); // a file cannot take its place
+	CLEANUP(network_freep) struct network *network = decode(NEW);
+	AUTO_CLOSE int lock_fd = lock(machine);
+	assert_true(trial_begin(&machine->trial, lock_fd, NEW, network, NULL, time_boot_usec() + HOUR_SEC * USEC_PER_SEC, NULL) < 0);
+	expect_kernel(machine, "old");
+	assert_false(file_exists(tried));
 }
 
 // Runs the whole of a trial (or of an order) in a process that is killed before its @kill_at-th step.
@@ -310,7 +394,7 @@ static bool killed(struct machine *machine, unsigned kill_at, uint64_t timeout_s
 		machine->kill_at = kill_at;
 		if (begin(machine, NEW, timeout_sec, NULL) < 0)
 			_exit(1);
-		_exit((confirms ? confirm(machine, 0, NULL) : revert(machine, NULL)) < 0);
+		_exit((!confirms ? revert(machine, NULL) : timeout_sec ? confirm(machine, 0, NULL) : stand(machine)) < 0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == KILLED));
@@ -322,7 +406,6 @@ static void expect_old_or_new_after_kills(struct machine *machine, uint64_t time
 	unsigned n_kills = 0;
 	for (unsigned at = 1;; at++) {
 		set_kernel(machine, "old");
-		assert_int_equal(begin(machine, OLD, 0, NULL), 0);
 		AUTO_CLOSE int lock_fd = lock(machine);
 		assert_int_equal(trial_keep(&machine->trial, lock_fd, OLD, NULL), 0);
 		(void)close(TAKE_FD(lock_fd));
@@ -391,7 +474,13 @@ int main(void)
 		CASE(undoing_that_fails_is_said_and_done_later),
 		CASE(power_cut_leads_to_the_confirmed_network),
 		CASE(damaged_journal_leads_to_the_confirmed_network),
-		CASE(nothing_to_change_needs_no_journal),
+		CASE(nothing_to_change_is_known_before_anything_is_written),
+		CASE(a_change_is_planned_once),
+		CASE(undoing_leads_to_what_was_and_not_to_the_confirmed),
+		CASE(what_cannot_be_restored_becomes_the_confirmed_network),
+		CASE(missing_key_is_no_missing_trial),
+		CASE(killed_order_cannot_be_confirmed),
+		CASE(journal_that_cannot_be_written_leaves_nothing),
 		CASE(kill_at_any_step_of_an_order),
 		CASE(kill_at_any_step_of_a_trial),
 		CASE(kill_at_any_step_of_undoing),

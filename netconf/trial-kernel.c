@@ -80,16 +80,15 @@ static int remember(const struct trial *trial, struct network *tried, struct jou
 
 // --- trying ---
 
-static int apply(const struct trial *trial, struct network *network, size_t *ret_n_changes, struct diag *reterr)
+static int plan(const struct trial *trial, struct network *network, struct plan **ret, struct diag *reterr)
 {
-	return netconf_apply(network, trial->options, ret_n_changes, reterr);
+	int error = netconf_plan(network, trial->options, ret, reterr);
+	return error < 0 ? error : plan_n_changes(*ret) == 0;
 }
 
-static int stands(const struct trial *trial, struct network *network, struct diag *reterr)
+static int apply(const struct trial *trial, struct network *network, struct plan *planned, struct diag *reterr)
 {
-	CLEANUP(plan_freep) struct plan *plan = NULL;
-	int error = netconf_plan(network, trial->options, &plan, reterr);
-	return error < 0 ? error : plan_n_changes(plan) == 0;
+	return netconf_apply_plan(network, planned, trial->options, reterr);
 }
 
 // --- the way back ---
@@ -180,8 +179,10 @@ static int restore_files(const struct trial *trial, const struct journal *journa
 
 static int restore(const struct trial *trial, const struct journal *journal, struct diag *reterr)
 {
+	// a link that cannot be made again is no reason to leave networkd with the tried network's files
 	int error = restore_kernel(trial, journal, reterr);
-	return error < 0 || !journal->has_files ? error : restore_files(trial, journal, reterr);
+	int files = journal->has_files ? restore_files(trial, journal, error < 0 ? NULL : reterr) : 0;
+	return error < 0 ? error : files;
 }
 
-const struct trial_steps trial_kernel = {.remember = remember, .apply = apply, .stands = stands, .restore = restore};
+const struct trial_steps trial_kernel = {.remember = remember, .plan = plan, .apply = apply, .restore = restore};

@@ -181,6 +181,13 @@ static bool is_confirmed(const struct trial *trial, const struct journal *journa
 
 // --- undoing ---
 
+static int plan_and_apply(const struct trial *trial, struct network *network, struct diag *reterr)
+{
+	CLEANUP(plan_freep) struct plan *plan = NULL;
+	int error = steps_of(trial)->plan(trial, network, &plan, reterr);
+	return error < 0 ? error : steps_of(trial)->apply(trial, network, plan, reterr);
+}
+
 static int apply_confirmed(const struct trial *trial, struct diag *reterr)
 {
 	AUTO_FREE char *confirmed = trial_confirmed(trial);
@@ -188,27 +195,41 @@ static int apply_confirmed(const struct trial *trial, struct diag *reterr)
 	if (!confirmed && !trial->decode)
 		return 0; // there never was one: what a start without Hearth has is right
 	int error = trial_decode(trial, confirmed ? confirmed : "", &network, reterr);
-	return error < 0 ? error : steps_of(trial)->apply(trial, network, NULL, reterr);
+	return error < 0 ? error : plan_and_apply(trial, network, reterr);
 }
 
+/* What was before need not be the confirmed network: a node may have reached its region by first contact. So the confirmed
+ * one comes in only when nothing else is known, or when what was cannot be made so again: then as much of it as can be. */
 static int undo(const struct trial *trial, const struct journal *journal, struct diag *reterr)
 {
 	char now_boot_id[37];
 	int error = boot_id(trial, now_boot_id, reterr);
-	if (error == 0 && str_equal(now_boot_id, journal->boot_id))
-		error = steps_of(trial)->restore(trial, journal, reterr);
-	// the confirmed network knows links that were not there, and is all there is after a power cut
-	if (error == 0)
+	if (error < 0)
+		return error;
+	if (!str_equal(now_boot_id, journal->boot_id)) {
 		error = apply_confirmed(trial, reterr);
+	} else if ((error = steps_of(trial)->restore(trial, journal, reterr)) < 0) {
+		(void)apply_confirmed(trial, NULL); // the first failure is the one that is told
+	}
 	return error < 0 ? error : forget(trial, reterr);
+}
+
+// A key or a file that is missing is no missing trial.
+static int revert_result(int error)
+{
+	return error == -ENOENT ? -EIO : error < 0 ? error : 1;
+}
+
+static int load_journal(const struct trial *trial, struct journal *ret, struct diag *reterr)
+{
+	int error = journal_load(trial_folder(trial), ret, reterr);
+	return error == -ENOENT ? diag_set(reterr, -ENOENT, "", "no network is on trial") : error;
 }
 
 int trial_revert(const struct trial *trial, int lock_fd, struct diag *reterr)
 {
 	CLEANUP(journal_done) struct journal journal = {0};
-	int error = journal_load(trial_folder(trial), &journal, reterr);
-	if (error == -ENOENT)
-		return diag_set(reterr, -ENOENT, "", "no network is on trial");
+	int error = load_journal(trial, &journal, reterr);
 	if (error == -EBADMSG) {
 		struct diag damaged = reterr ? *reterr : (struct diag){0};
 		error = apply_confirmed(trial, reterr);
@@ -216,14 +237,13 @@ int trial_revert(const struct trial *trial, int lock_fd, struct diag *reterr)
 			error = forget(trial, reterr);
 		if (error == 0 && reterr)
 			*reterr = damaged;
-		return error < 0 ? error : 1;
+		return revert_result(error);
 	}
 	if (error < 0)
 		return error;
 	if (is_confirmed(trial, &journal))
 		return forget(trial, reterr);
-	error = undo(trial, &journal, reterr);
-	return error < 0 ? error : 1;
+	return revert_result(undo(trial, &journal, reterr));
 }
 
 int trial_recover(const struct trial *trial, int lock_fd, uint64_t now_usec, struct diag *reterr)
@@ -259,26 +279,26 @@ static int write_down(const struct trial *trial, const char *document, struct ne
 	return error < 0 ? error : journal_save(trial_folder(trial), &journal, reterr);
 }
 
-int trial_begin(const struct trial *trial, int lock_fd, const char *document, struct network *network,
-	uint64_t deadline_usec, size_t *ret_n_changes, struct diag *reterr)
+int trial_prepare(const struct trial *trial, int lock_fd, struct network *network, struct plan **ret, struct diag *reterr)
 {
-	struct diag diag = {0};
 	if (trial_look(trial, time_boot_usec(), NULL) == TRIAL_WAITS)
 		return diag_set(reterr, -EBUSY, "", "another network is on trial: confirm or revert it first");
 	int error = trial_recover(trial, lock_fd, time_boot_usec(), reterr);
-	if (error < 0)
+	return error < 0 ? error : steps_of(trial)->plan(trial, network, ret, reterr);
+}
+
+int trial_begin(const struct trial *trial, int lock_fd, const char *document, struct network *network,
+	struct plan *plan, uint64_t deadline_usec, struct diag *reterr)
+{
+	struct diag diag = {0};
+	int error = write_down(trial, document, network, deadline_usec, reterr);
+	if (error < 0) { // nothing was changed, so a journal that is there all the same would undo nothing
+		(void)journal_remove(trial_folder(trial));
+		forget_keys(trial);
+		(void)unlink(path_of(trial, TRIAL_TRIED).text); // else the next one replaces it
 		return error;
-	error = steps_of(trial)->stands(trial, network, reterr);
-	if (error < 0)
-		return error;
-	if (error == 1 && deadline_usec == 0) { // nothing to undo
-		*ret_n_changes = 0;
-		return 0;
 	}
-	error = write_down(trial, document, network, deadline_usec, reterr);
-	if (error < 0)
-		return error;
-	error = steps_of(trial)->apply(trial, network, ret_n_changes, reterr);
+	error = steps_of(trial)->apply(trial, network, plan, reterr);
 	if (error == 0)
 		return 0;
 	if (deadline_usec == 0) { // a person's order: as much as can stand shall stand
@@ -295,25 +315,35 @@ int trial_begin(const struct trial *trial, int lock_fd, const char *document, st
 	return error;
 }
 
-int trial_confirm(const struct trial *trial, int lock_fd, uint64_t now_usec, struct diag *reterr)
+static int stand(const struct trial *trial, const struct journal *journal, struct diag *reterr)
 {
-	CLEANUP(journal_done) struct journal journal = {0};
 	char hex[SHA256_HEX + 1];
-	int error = journal_load(trial_folder(trial), &journal, reterr);
-	if (error == -ENOENT)
-		return diag_set(reterr, -ENOENT, "", "no network is on trial");
-	if (error < 0)
-		return error;
-	if (is_confirmed(trial, &journal))
-		return forget(trial, reterr);
-	if (journal.deadline_usec && standing_of(trial, &journal, now_usec) == TRIAL_STALE)
-		return diag_set(reterr, -ETIME, "", "too late: the time of this trial is over, and it is undone");
 	AUTO_FREE char *document = load_document(trial, TRIAL_TRIED, reterr);
 	if (!document)
 		return -EBADMSG;
 	digest(document, hex);
-	if (!str_equal(hex, journal.tried))
+	if (!str_equal(hex, journal->tried))
 		return diag_set(reterr, -EBADMSG, path_of(trial, TRIAL_TRIED).text, "is not the document that was tried");
-	error = file_replace(path_of(trial, TRIAL_TRIED).text, path_of(trial, TRIAL_CONFIRMED).text, reterr);
+	int error = file_replace(path_of(trial, TRIAL_TRIED).text, path_of(trial, TRIAL_CONFIRMED).text, reterr);
 	return error < 0 ? error : forget(trial, reterr);
+}
+
+int trial_confirm(const struct trial *trial, int lock_fd, uint64_t now_usec, struct diag *reterr)
+{
+	CLEANUP(journal_done) struct journal journal = {0};
+	int error = load_journal(trial, &journal, reterr);
+	if (error < 0)
+		return error;
+	if (is_confirmed(trial, &journal))
+		return forget(trial, reterr);
+	if (standing_of(trial, &journal, now_usec) == TRIAL_STALE)
+		return diag_set(reterr, -ETIME, "", "too late: the time of this trial is over, and it is undone");
+	return stand(trial, &journal, reterr);
+}
+
+int trial_stand(const struct trial *trial, int lock_fd, struct diag *reterr)
+{
+	CLEANUP(journal_done) struct journal journal = {0};
+	int error = load_journal(trial, &journal, reterr);
+	return error < 0 ? error : stand(trial, &journal, reterr);
 }

@@ -21,9 +21,10 @@ struct trial;
 struct trial_steps {
 	/* Fill in @ret what was: before, strangers, files, resolv. May write key copies into the folder. */
 	int (*remember)(const struct trial *trial, struct network *tried, struct journal *ret, struct diag *reterr);
-	int (*apply)(const struct trial *trial, struct network *network, size_t *ret_n_changes, struct diag *reterr);
-	/* 1: @network is what is there already. */
-	int (*stands)(const struct trial *trial, struct network *network, struct diag *reterr);
+	/* What @network would change; *ret is plan_free()d. 1: nothing, it is what is there already. */
+	int (*plan)(const struct trial *trial, struct network *network, struct plan **ret, struct diag *reterr);
+	/* @plan: of this very network, made under this very lock. */
+	int (*apply)(const struct trial *trial, struct network *network, struct plan *plan, struct diag *reterr);
 	// Make the state of @journal so again; it may be half there.
 	int (*restore)(const struct trial *trial, const struct journal *journal, struct diag *reterr);
 };
@@ -59,20 +60,26 @@ enum trial_standing {
  * program of a journal without a deadline still lives tells the lock: who holds it here is not that program. */
 enum trial_standing trial_look(const struct trial *trial, uint64_t now_usec, struct journal *ret_journal);
 
-/* Put @document (of which @network was made) on trial until @deadline_usec (CLOCK_BOOTTIME; 0: for as long as this
- * program lives). What is stale is undone first. When it returns 0 the change is made and journalled, or nothing had to
- * change (*ret_n_changes 0; confirm all the same).
- * -EBUSY: another one is on trial. Any other failure: undone, unless reterr says that this failed as well; without a
- * deadline it is a person's order, and as much as can stand stands, the last confirmed network remaining it. */
+/* Undo what is stale, and plan @network: *ret is the plan to hand on. 1: nothing has to change. -EBUSY: another one is on
+ * trial. */
+int trial_prepare(const struct trial *trial, int lock_fd, struct network *network, struct plan **ret, struct diag *reterr);
+/* Put @document (of which @network and @plan were made) on trial until @deadline_usec (CLOCK_BOOTTIME; 0: for as long as
+ * this program holds the lock). When it returns 0 the change is made and journalled. A failure: undone, unless reterr says
+ * that this failed as well; without a deadline it is a person's order, and as much as can stand stands, the last confirmed
+ * network remaining it. */
 int trial_begin(const struct trial *trial, int lock_fd, const char *document, struct network *network,
-	uint64_t deadline_usec, size_t *ret_n_changes, struct diag *reterr);
+	struct plan *plan, uint64_t deadline_usec, struct diag *reterr);
 /* What is on trial is the confirmed network from now on. -ENOENT: nothing is on trial; -ETIME: too late, it is undone
- * (soon). */
+ * (soon). What has no deadline can be confirmed by trial_stand() alone. */
 int trial_confirm(const struct trial *trial, int lock_fd, uint64_t now_usec, struct diag *reterr);
+/* The same for the one that began it without a deadline, still under the lock that it began it with: to anybody else such a
+ * journal is of a program that was killed while it changed the network. */
+int trial_stand(const struct trial *trial, int lock_fd, struct diag *reterr);
 /* @document is the confirmed one, without a trial: it is what stands. Written only when it differs. */
 int trial_keep(const struct trial *trial, int lock_fd, const char *document, struct diag *reterr);
-/* Undo now. 1: undone; 0: it was confirmed already, only the journal was left. -ENOENT: nothing is on trial. After another
- * failure the journal stays: call again. */
+/* Undo now: what was before is there again, or, after a power cut or with a damaged journal, the last confirmed network.
+ * 1: undone; 0: it was confirmed already, only the journal was left. -ENOENT: nothing is on trial, and never anything else.
+ * After another failure the journal stays: call again. */
 int trial_revert(const struct trial *trial, int lock_fd, struct diag *reterr);
 /* At a start: undo what is stale. After a power cut, when the kernel has nothing any more, or with a damaged journal (which
  * is set aside), that is to apply the last confirmed network. 1: undone, reterr says what and why; 0: nothing to do. */

@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <termios.h>
 
 enum { LOOK_MSEC = 100, END_WAIT_SEC = 30 };
 
@@ -31,32 +32,42 @@ static void print_changes(const struct arguments *arguments, size_t n_changes)
 		printf("%zu change%s made\n", n_changes, n_changes == 1 ? "" : "s");
 }
 
+static int change_guarded(const struct trial *trial, int lock_fd, const char *document, struct network *network,
+	struct plan *plan, struct diag *reterr)
+{
+	struct guard guard;
+	int error = guard_start(trial, lock_fd, 0, &guard, reterr);
+	if (error < 0)
+		return error;
+	error = trial_begin(trial, lock_fd, document, network, plan, 0, reterr);
+	if (error == 0)
+		error = trial_stand(trial, lock_fd, reterr);
+	(void)guard_end(&guard); // nothing to undo
+	return error;
+}
+
 int run_apply(const struct arguments *arguments)
 {
 	const struct trial *trial = &arguments->trial;
 	CLEANUP(network_freep) struct network *network = NULL;
 	AUTO_FREE char *document = NULL;
+	CLEANUP(plan_freep) struct plan *plan = NULL;
 	AUTO_CLOSE int lock_fd = -1;
-	struct guard guard;
 	struct diag diag = {0};
-	size_t n_changes = 0;
-	int error = load(arguments, &network, &document, &diag);
-	if (error == 0)
-		error = trial_lock(trial, 0, &lock_fd, &diag);
-	if (error == 0)
-		error = guard_start(trial, lock_fd, 0, &guard, &diag);
-	if (error < 0)
-		return fail(&diag, error);
-	error = trial_begin(trial, lock_fd, document, network, 0, &n_changes, &diag);
-	if (error == 0)
-		error = n_changes ? trial_confirm(trial, lock_fd, time_boot_usec(), &diag)
-				  : trial_keep(trial, lock_fd, document, &diag);
-	(void)guard_end(&guard); // nothing to undo
-	if (error == 0 && !n_changes && !arguments->options.without_networkd) // leases may have come since the last time
-		error = netconf_update_resolv(network, &arguments->options, &diag);
-	if (error < 0)
-		return fail(&diag, error);
-	print_changes(arguments, n_changes);
+	int result = load(arguments, &network, &document, &diag);
+	if (result == 0)
+		result = trial_lock(trial, 0, &lock_fd, &diag);
+	if (result == 0)
+		result = trial_prepare(trial, lock_fd, network, &plan, &diag);
+	if (result == 1) // nothing to undo
+		result = trial_keep(trial, lock_fd, document, &diag);
+	else if (result == 0)
+		result = change_guarded(trial, lock_fd, document, network, plan, &diag);
+	if (result >= 0 && plan_n_changes(plan) == 0 && !arguments->options.without_networkd) // leases may have come since then
+		result = netconf_update_resolv(network, &arguments->options, &diag);
+	if (result < 0)
+		return fail(&diag, result);
+	print_changes(arguments, plan_n_changes(plan));
 	return EXIT_DONE;
 }
 
@@ -83,11 +94,16 @@ static bool has_person(void)
 	return isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) == getpgrp();
 }
 
-static bool key_pressed(bool person)
+// Enter alone confirms: a line with something in it was meant for somebody else. A terminal that is gone is no person.
+static bool enter_pressed(bool *person)
 {
-	struct pollfd wait = {.fd = person ? STDIN_FILENO : -1, .events = POLLIN};
-	char bytes[64];
-	return poll(&wait, 1, LOOK_MSEC) > 0 && (wait.revents & POLLIN) && read(STDIN_FILENO, bytes, sizeof(bytes)) > 0;
+	struct pollfd wait = {.fd = *person ? STDIN_FILENO : -1, .events = POLLIN};
+	char bytes[256];
+	if (poll(&wait, 1, LOOK_MSEC) <= 0)
+		return false;
+	ssize_t n = wait.revents & POLLIN ? read(STDIN_FILENO, bytes, sizeof(bytes)) : -1;
+	*person = n > 0;
+	return n == 1 && bytes[0] == '\n';
 }
 
 static int end_trial(const struct trial *trial, bool confirm, struct diag *reterr)
@@ -116,8 +132,10 @@ static int revert_as_guard(const struct trial *trial, struct diag *reterr)
 static int wait_for_end(const struct trial *trial, struct guard *guard, uint64_t deadline_usec, struct diag *reterr)
 {
 	bool person = has_person();
+	if (person)
+		(void)tcflush(STDIN_FILENO, TCIFLUSH); // what was typed before the change says nothing about it
 	for (int status = -1;;) {
-		bool confirm = key_pressed(person);
+		bool confirm = enter_pressed(&person);
 		if (confirm || stop_asked) {
 			int error = end_trial(trial, confirm && !stop_asked, reterr);
 			if (error < 0 && error != -ENOENT && error != -ETIME)
@@ -157,19 +175,23 @@ int run_try(const struct arguments *arguments)
 	const struct trial *trial = &arguments->trial;
 	CLEANUP(network_freep) struct network *network = NULL;
 	AUTO_FREE char *document = NULL;
+	CLEANUP(plan_freep) struct plan *plan = NULL;
 	int lock_fd = -1;
 	struct guard guard;
 	struct diag diag = {0};
-	size_t n_changes = 0;
 	int error = load(arguments, &network, &document, &diag);
 	if (error == 0)
 		error = trial_lock(trial, 0, &lock_fd, &diag);
+	if (error == 0)
+		error = trial_prepare(trial, lock_fd, network, &plan, &diag);
 	take_stops();
 	uint64_t deadline_usec = time_boot_usec() + arguments->timeout_sec * USEC_PER_SEC;
-	if (error == 0 && (error = guard_start(trial, lock_fd, deadline_usec, &guard, &diag)) == 0) {
-		error = trial_begin(trial, lock_fd, document, network, deadline_usec, &n_changes, &diag);
+	if (error >= 0 && (error = guard_start(trial, lock_fd, deadline_usec, &guard, &diag)) == 0) {
+		error = trial_begin(trial, lock_fd, document, network, plan, deadline_usec, &diag);
 		if (error < 0)
 			(void)guard_end(&guard); // what could be undone is
+		else
+			guard_applied(&guard); // before the lock is open: a guard that sees us die undoes under it
 	}
 	if (lock_fd >= 0) {
 		(void)flock(lock_fd, LOCK_UN); // the guard has the same lock open
@@ -177,8 +199,7 @@ int run_try(const struct arguments *arguments)
 	}
 	if (error < 0)
 		return fail(&diag, error);
-	guard_applied(&guard);
-	print_changes(arguments, n_changes);
+	print_changes(arguments, plan_n_changes(plan));
 	if (!arguments->json)
 		printf("undone in %llu s unless you %srun `hearth-net confirm`\n", (unsigned long long)arguments->timeout_sec,
 			has_person() ? "press Enter here, or " : "");
@@ -189,23 +210,27 @@ int run_try(const struct arguments *arguments)
 
 // --- the ends of a trial ---
 
-static int tell(const struct arguments *arguments, int error, const struct diag *diag, const char *word)
+struct word {
+	const char *person, *json;
+};
+
+static int tell(const struct arguments *arguments, int error, const struct diag *diag, struct word word)
 {
 	if (error < 0) {
 		(void)fail(diag, error);
 		return error == -ENOENT ? EXIT_NO_TRIAL : error == -ETIME ? EXIT_UNDONE : EXIT_FAILED;
 	}
 	if (arguments->json)
-		printf("{\"result\": \"%s\"}\n", word);
+		printf("{\"result\": \"%s\"}\n", word.json);
 	else
-		puts(word);
+		puts(word.person);
 	return EXIT_DONE;
 }
 
 int run_confirm(const struct arguments *arguments)
 {
 	struct diag diag = {0};
-	return tell(arguments, end_trial(&arguments->trial, true, &diag), &diag, "confirmed");
+	return tell(arguments, end_trial(&arguments->trial, true, &diag), &diag, (struct word){"confirmed", "confirmed"});
 }
 
 int run_revert(const struct arguments *arguments)
@@ -214,7 +239,8 @@ int run_revert(const struct arguments *arguments)
 	int result = end_trial(&arguments->trial, false, &diag);
 	if (result == 1 && diag.message[0])
 		fprintf(stderr, "hearth-net: %s\n", diag_text(&diag)); // of a damaged journal
-	return tell(arguments, result, &diag, result == 0 ? "it was confirmed already" : "undone");
+	return tell(arguments, result, &diag, result == 0 ? (struct word){"it was confirmed already", "confirmed"}
+							   : (struct word){"undone", "undone"});
 }
 
 int run_recover(const struct arguments *arguments)
@@ -227,5 +253,6 @@ int run_recover(const struct arguments *arguments)
 		result = trial_recover(trial, lock_fd, time_boot_usec(), &diag);
 	if (result == 1)
 		fprintf(stderr, "hearth-net: %s\n", diag_text(&diag));
-	return tell(arguments, result, &diag, result == 1 ? "undone" : "nothing to undo");
+	return tell(arguments, result, &diag, result == 1 ? (struct word){"undone", "undone"}
+							   : (struct word){"nothing to undo", "nothing"});
 }

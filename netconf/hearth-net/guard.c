@@ -21,7 +21,7 @@ static int undo(const struct trial *trial, int lock_fd)
 	for (int i = 0; i < UNDO_TRIES; i++) {
 		diag = (struct diag){0};
 		int result = trial_revert(trial, lock_fd, &diag);
-		if (result >= 0 || result == -ENOENT)
+		if (result >= 0 || result == -ENOENT) // -ENOENT: nothing is on trial
 			return result == 1 ? GUARD_UNDONE : GUARD_IDLE;
 		(void)usleep(UNDO_PAUSE_USEC); // a link may come back; waking early does no harm
 	}
@@ -66,7 +66,7 @@ static int guard_main(const struct trial *trial, int lock_fd, int pipe_fd, uint6
 		return undo(trial, lock_fd);
 	if (byte == 'e')
 		return GUARD_IDLE;
-	(void)close(lock_fd); // the other side has unlocked it
+	(void)close(lock_fd); // the other side unlocks it
 	return wait_for_deadline(trial, deadline_usec);
 }
 
@@ -110,6 +110,7 @@ int guard_start(const struct trial *trial, int lock_fd, uint64_t deadline_usec, 
 		_exit(guard_main(trial, lock_fd, fds[0], deadline_usec));
 	}
 	(void)close(fds[0]);
+	(void)signal(SIGPIPE, SIG_IGN); // a guard that was killed is an error of write(), and must not take us with it
 	*ret = (struct guard){.pid = pid, .pipe_fd = fds[1]};
 	return 0;
 }
