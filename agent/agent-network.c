@@ -16,6 +16,7 @@ enum {
 	CONFIRM_AGAIN_SEC = 60,
 	PROBE_SEC = 30,         // a network that does not prove itself by then is undone
 	RECOVER_PATIENCE_SEC = 30,
+	RECOVER_AGAIN_SEC = 60,
 	GATEWAY_FRESH_SEC = 60, // it answered so lately that it would answer now
 };
 
@@ -233,14 +234,13 @@ static void refused(struct agent *a, const char *why)
 	a->n_network_refusals++;
 	a->network_refused_usec = time_boot_usec();
 	a->network_applied_usec = a->network_waits_usec = 0;
-	a->network_candidate = NETWORK_ASSIGNED; // what is below begins anew
-	a->network_is_assigned = false;
+	a->network_is_assigned = false; // network_candidate is what reached the region before, if that was not an assigned one
 	a->network_dirty = true;
 	apply_below(a);
 }
 
-// Back to what was, and only then to what is below. False: it has to come again.
-static bool undo(struct agent *a, const char *why)
+// Back to what was. False: it has to come again.
+static bool undo(struct agent *a)
 {
 	struct diag diag = { 0 };
 	int lock_fd = lock(a, &diag);
@@ -255,8 +255,51 @@ static bool undo(struct agent *a, const char *why)
 		return false;
 	}
 	a->network_on_trial = false;
-	refused(a, why);
 	return true;
+}
+
+// It has not proved itself: back to what was, and only then to what is below.
+static void undo_refused(struct agent *a, const char *why)
+{
+	if (undo(a))
+		refused(a, why); // else at the next tick
+}
+
+// Its trial is over before it could prove itself, which says nothing about it or about the one that comes now.
+static bool undo_broken_off(struct agent *a, const char *why)
+{
+	if (!undo(a))
+		return false;
+	note_try(a, NETWORK_ASSIGNED, why);
+	a->network_applied_usec = 0;
+	a->network_is_assigned = false;
+	a->network_dirty = true;
+	return true;
+}
+
+// The assigned network stands.
+static void proved(struct agent *a)
+{
+	a->network_on_trial = false;
+	a->network_applied_usec = a->network_unproven_usec = 0;
+	a->n_network_refusals = 0;
+	a->network_candidate = NETWORK_ASSIGNED; // nothing is below it any more
+}
+
+// A person confirmed or undid it by hearth-net.
+static void ended_by_person(struct agent *a)
+{
+	bool was_replaced = !a->network_applied_usec; // by another assignment, meanwhile
+	load_confirmed(a);
+	a->network_on_trial = false;
+	if (was_replaced)
+		return;
+	if (!was_confirmed(a)) {
+		refused(a, "a person undid it by hearth-net");
+		return;
+	}
+	proved(a);
+	note_try(a, NETWORK_ASSIGNED, "a person confirmed it by hearth-net");
 }
 
 static void store_confirmation(struct agent *a, int (*store)(const struct agent *, int lock_fd, struct diag *))
@@ -269,9 +312,7 @@ static void store_confirmation(struct agent *a, int (*store)(const struct agent 
 	load_confirmed(a);
 	if (r < 0)
 		return; // it comes again: while on trial at the next tick, else within a minute
-	a->network_on_trial = false;
-	a->network_applied_usec = a->network_unproven_usec = 0;
-	a->n_network_refusals = 0;
+	proved(a);
 }
 
 static int store_tried(const struct agent *a, int lock_fd, struct diag *reterr)
@@ -294,18 +335,19 @@ static uint64_t deadline_of(const struct agent *a)
 static int begin_trial(struct agent *a, struct network *network_take, const char *document, struct diag *reterr)
 {
 	struct network *network CLEANUP(network_freep) = network_take;
-	size_t n_changes = 0;
+	struct plan *plan CLEANUP(plan_freep) = NULL;
 	int lock_fd AUTO_CLOSE = lock(a, reterr);
+	int r = lock_fd < 0 ? lock_fd : trial_prepare(&a->trial, lock_fd, network, &plan, reterr);
 	uint64_t now_usec = time_boot_usec();
-	int r = lock_fd < 0 ? lock_fd
-			    : trial_begin(&a->trial, lock_fd, document, network, now_usec + deadline_of(a), &n_changes, reterr);
+	if (r >= 0)
+		r = trial_begin(&a->trial, lock_fd, document, network, plan, now_usec + deadline_of(a), reterr);
 	if (r < 0)
 		return r;
 	a->network_on_trial = true;
 	a->network_applied_usec = time_boot_usec();
 	a->network_deadline_usec = now_usec + deadline_of(a);
 	a->network_was_silent = !a->region || a->region->contact != REGION_FOUND;
-	took(a, TAKE_PTR(network), n_changes);
+	took(a, TAKE_PTR(network), plan_n_changes(plan));
 	if (a->region)
 		region_client_reconnect(a->region); // what was asked before proves nothing
 	note_try(a, NETWORK_ASSIGNED, a->network_was_silent ? "on trial; the region was silent before, so the mesh or the gateway "
@@ -343,6 +385,7 @@ static void apply_assigned(struct agent *a, bool to_be_probed)
 	if (to_be_probed)
 		return;
 	a->network_applied_usec = 0;
+	a->network_candidate = NETWORK_ASSIGNED; // nothing is below it
 	a->network_unproven_usec = a->from_seed || was_confirmed(a) ? 0 : time_boot_usec();
 	note_try(a, NETWORK_ASSIGNED, a->from_seed ? "it came with the seed" : was_confirmed(a) ? "it was confirmed before"
 		: "taken as it is: the region is silent, and nothing else could prove it");
@@ -435,7 +478,7 @@ static void probe(struct agent *a)
 		break;
 	case NETWORK_VERDICT_STANDS:
 		if (now_usec >= a->network_deadline_usec) {
-			(void)undo(a, "its confirmation could not be stored in time");
+			undo_refused(a, "its confirmation could not be stored in time");
 			break;
 		}
 		store_confirmation(a, store_tried);
@@ -443,7 +486,7 @@ static void probe(struct agent *a)
 			note_try(a, NETWORK_ASSIGNED, reason);
 		break;
 	case NETWORK_VERDICT_UNDO:
-		(void)undo(a, reason); // else at the next tick
+		undo_refused(a, reason);
 		break;
 	}
 }
@@ -474,7 +517,7 @@ void agent_network_done(struct agent *a)
 		(void)close(a->poke_fd); // a datagram socket has nothing left to write
 }
 
-/* What a hearthd left that was killed, or the power. True: nothing is left of it. */
+/* What a hearthd left that was killed, or the power, or a hearth-net. True: nothing is left of it, or it cannot be undone. */
 static bool recover(struct agent *a)
 {
 	struct journal journal CLEANUP(journal_done) = { 0 };
@@ -489,20 +532,35 @@ static bool recover(struct agent *a)
 	int r = ours ? trial_revert(&a->trial, lock_fd, &diag) : trial_recover(&a->trial, lock_fd, now_usec, &diag);
 	if (r < 0 && now_usec - a->network_recover_usec < RECOVER_PATIENCE_SEC * USEC_PER_SEC)
 		return false; // D-Bus comes soon
-	if (r < 0)
+	a->network_recover_usec = r < 0 ? now_usec : 0;
+	if (r < 0) {
 		log_error("a network that was never confirmed cannot be undone: %s", diag_text(&diag));
-	else if (r == 1)
+	} else if (r == 1) {
 		note_try(a, NETWORK_ASSIGNED, diag.message[0] ? diag_text(&diag) : "hearthd was restarted before it was confirmed: undone");
+		a->network_dirty = true;
+	}
 	load_confirmed(a);
-	a->network_candidate = NETWORK_ASSIGNED; // nothing yet
 	return true;
 }
 
-// A person tries a network by hearth-net: it is theirs until they have confirmed it, or it is undone.
-static bool is_in_other_hands(const struct agent *a)
+/* May the network be changed now? Not while a person tries one by hearth-net: it is theirs until they have confirmed it, or it
+ * is undone; and not while there is something to undo, be it of a hearth-net that was killed with its guard. */
+static bool may_act(struct agent *a)
 {
 	struct journal journal CLEANUP(journal_done) = { 0 };
-	return trial_look(&a->trial, time_boot_usec(), &journal) == TRIAL_WAITS && !str_equal(journal.who, WHO);
+	uint64_t now_usec = time_boot_usec();
+	if (!a->network_recovered && !(a->network_recovered = recover(a)))
+		return false;
+	enum trial_standing standing = trial_look(&a->trial, now_usec, &journal);
+	if (standing == TRIAL_NONE && a->network_on_trial)
+		ended_by_person(a);
+	if (standing == TRIAL_NONE || a->network_on_trial)
+		return true;
+	if (standing == TRIAL_WAITS && !str_equal(journal.who, WHO))
+		return false;
+	if (a->network_recover_usec && now_usec - a->network_recover_usec < RECOVER_AGAIN_SEC * USEC_PER_SEC)
+		return true; // it cannot be undone, and the node is to go on
+	return a->network_recovered = recover(a);
 }
 
 void agent_safe_network(struct agent *a)
@@ -527,12 +585,10 @@ void agent_network_act(struct agent *a, enum rung rung)
 	look_at_links(a);
 	if (a->network) // at each tick: routers name servers without a change of the kernel's
 		(void)netconf_update_resolv(a->network, NULL, NULL); // tried again at the next one
-	if (!a->network_recovered && !(a->network_recovered = recover(a)))
-		return;
-	if (is_in_other_hands(a))
+	if (!may_act(a))
 		return;
 	if (a->network_on_trial && (a->safe_network || !a->network_applied_usec) &&
-		!undo(a, a->safe_network ? "a person at the console wants the safe network" : "another network was assigned"))
+		!undo_broken_off(a, a->safe_network ? "a person at the console wants the safe network" : "another network was assigned"))
 		return;
 	agent_mesh_key_act(a);
 	enum network_trial trial = trial_of(a);

@@ -84,7 +84,7 @@ struct agent {
 	char network_folder[512];
 	struct trial trial;          // its journal and the confirmed network
 	bool network_recovered;      // what a killed hearthd left is undone
-	uint64_t network_recover_usec; // 0, or since when that is tried
+	uint64_t network_recover_usec; // 0, or since when that is tried; once it failed, when that was
 	bool network_on_trial;       // there is a journal of ours
 	uint64_t network_deadline_usec; // of the trial
 	bool network_was_silent;     // the region, before the trial

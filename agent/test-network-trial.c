@@ -97,6 +97,7 @@ static void proof_is_judged(void **state)
 		{ true, 0, 0, 0, 30, NETWORK_VERDICT_UNDO, "with it neither the region nor the mesh nor the gateway answers" },
 		{ true, 0, 2, 0, 3, NETWORK_VERDICT_STANDS,
 			"the region is silent as before, and a peer of the mesh answers through it" },
+		{ true, 0, 1, 0, 3, NETWORK_VERDICT_WAIT, NULL }, // may be from just before: its time is in whole seconds
 		{ true, 0, 0, 2, 3, NETWORK_VERDICT_STANDS, "the region is silent as before, and the gateway answers as before" },
 		{ true, 2, 0, 0, 3, NETWORK_VERDICT_STANDS, "the region answers through it" },
 	};
