@@ -115,19 +115,18 @@ int guard_start(const struct trial *trial, int lock_fd, uint64_t deadline_usec, 
 	return 0;
 }
 
-static void tell(struct guard *guard, char byte)
+// False: nobody is there any more.
+static bool tell(struct guard *guard, char byte)
 {
-	if (guard->pipe_fd < 0)
-		return;
-	if (write(guard->pipe_fd, &byte, 1) != 1)
-		log_warning("the guard of this change was killed; only a restart would undo it now");
+	bool told = write(guard->pipe_fd, &byte, 1) == 1;
 	(void)close(guard->pipe_fd);
-	guard->pipe_fd = -1;
+	return told;
 }
 
 void guard_applied(struct guard *guard)
 {
-	tell(guard, 'a');
+	if (!tell(guard, 'a'))
+		log_warning("the guard of this change was killed: keep this hearth-net running, which undoes it in time, too");
 }
 
 int guard_ended(struct guard *guard, bool wait)
@@ -144,6 +143,6 @@ int guard_ended(struct guard *guard, bool wait)
 
 int guard_end(struct guard *guard)
 {
-	tell(guard, 'e');
+	(void)tell(guard, 'e'); // a guard that was killed has nothing to hear
 	return guard_ended(guard, true);
 }
