@@ -97,7 +97,7 @@ enum network_candidate network_candidate_next(const struct network_candidates *f
 		return NETWORK_DHCP;
 	}
 	if (now_is == NETWORK_ASSIGNED || !is_there(facts, now_is)) {
-		*ret_reason = "it is the first that is there";
+		*ret_reason = "the first of last good, seed and DHCP that this node has";
 		return first_from(facts, NETWORK_LAST_GOOD);
 	}
 	if (facts->enrolled || facts->region_answers || now_usec < since_usec + patience_sec[now_is] * USEC_PER_SEC)

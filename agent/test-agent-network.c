@@ -1,0 +1,250 @@
+// What hearthd makes of a trial that ends otherwise than by its own judgement. The network of the trial is a word in memory; what
+// is below it is the kernel's, in a namespace with nothing in it.
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "agent/agent.h"
+#include "base/json.h"
+#include "base/time.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <sys/mount.h>
+
+#define ASSIGNED "{\"ethernets\":{\"eth9\":{\"addresses\":[\"10.77.0.9/24\"]}}}"
+#define LAST_GOOD "{\"ethernets\":{\"eth9\":{\"addresses\":[\"10.77.0.1/24\"]}}}"
+enum { TIMEOUT_SEC = 30 };
+
+static const char *kernel; // what the double's kernel has
+static bool is_alone;      // in a namespace
+
+// --- the double ---
+
+static int remember(const struct trial *trial, struct network *tried, struct journal *ret, struct diag *reterr)
+{
+	ret->before = strdup(kernel);
+	return ret->before ? 0 : -ENOMEM;
+}
+
+static int plan(const struct trial *trial, struct network *network, struct plan **ret, struct diag *reterr)
+{
+	return 0;
+}
+
+static int apply(const struct trial *trial, struct network *network, struct plan *planned, struct diag *reterr)
+{
+	kernel = "tried";
+	return 0;
+}
+
+static int restore(const struct trial *trial, const struct journal *journal, struct diag *reterr)
+{
+	kernel = "before";
+	return 0;
+}
+
+static const struct trial_steps steps = {.remember = remember, .plan = plan, .apply = apply, .restore = restore};
+
+// --- the agent ---
+
+static void enter_namespace(void)
+{
+	is_alone = unshare(CLONE_NEWNET | CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+		   mount("none", "/run", "tmpfs", 0, NULL) == 0;
+}
+
+static int agent_start(void **state)
+{
+	static char folder[64];
+	(void)snprintf(folder, sizeof(folder), "/tmp/hearth-network-XXXXXX");
+	struct agent *a = calloc(1, sizeof(*a));
+	if (!a || !mkdtemp(folder) || sd_event_new(&a->event) < 0)
+		return -1;
+	*state = a;
+	kernel = "before";
+	a->options.root = folder;
+	a->state_known = true;
+	a->assignment = calloc(1, sizeof(*a->assignment));
+	if (!a->assignment || json_parse(ASSIGNED, strlen(ASSIGNED), 1 << 10, &a->assignment->document, NULL) < 0)
+		return -1;
+	a->assignment->network = a->assignment->document;
+	if (!is_alone)
+		return 0;
+	int r = agent_network_start(a);
+	a->trial.steps = &steps;
+	a->network_recovered = true;
+	return r;
+}
+
+static int agent_end(void **state)
+{
+	struct agent *a = *state;
+	char *command AUTO_FREE = str_format("rm -rf '%s'", a->options.root);
+	if (is_alone)
+		agent_network_done(a);
+	value_free(a->assignment->document);
+	free(a->assignment);
+	sd_event_unref(a->event);
+	free(a->network_problem);
+	free(a->network_try);
+	free(a->first_contact_problem);
+	free(a);
+	return system(command);
+}
+
+static int lock(const struct agent *a)
+{
+	int fd = -1;
+	assert_int_equal(trial_lock(&a->trial, 0, &fd, NULL), 0);
+	return fd;
+}
+
+// Somebody's trial; of hearthd it is as begin_trial() leaves it.
+static void begin(struct agent *a, const char *who, uint64_t timeout_sec)
+{
+	struct network *network CLEANUP(network_freep) = NULL;
+	struct plan *unused = NULL;
+	struct trial trial = a->trial;
+	trial.who = who;
+	int lock_fd AUTO_CLOSE = lock(a);
+	uint64_t now_usec = time_boot_usec(), deadline_usec = timeout_sec ? now_usec + timeout_sec * USEC_PER_SEC : 0;
+	assert_int_equal(trial_decode(&trial, ASSIGNED, &network, NULL), 0);
+	assert_int_equal(trial_prepare(&trial, lock_fd, network, &unused, NULL), 0);
+	assert_int_equal(trial_begin(&trial, lock_fd, ASSIGNED, network, unused, deadline_usec, NULL), 0);
+	if (!str_equal(who, "hearthd"))
+		return;
+	a->network_on_trial = a->network_is_assigned = true;
+	a->network_applied_usec = now_usec;
+	a->network_deadline_usec = deadline_usec;
+}
+
+static void act(struct agent *a)
+{
+	agent_network_act(a, RUNG_NETWORK);
+}
+
+static bool was_said(const struct agent *a, const char *text)
+{
+	for (size_t i = 0; i < a->timeline.n_tries; i++)
+		if (str_equal(a->timeline.tries[i].text, text))
+			return true;
+	return false;
+}
+
+// --- cases ---
+
+#define NEEDS_NAMESPACE() \
+	do { \
+		if (!is_alone) \
+			skip(); \
+	} while (0)
+
+static void trial_waits_for_its_proof(void **state)
+{
+	NEEDS_NAMESPACE();
+	struct agent *a = *state;
+	begin(a, "hearthd", TIMEOUT_SEC);
+	act(a);
+	assert_true(a->network_on_trial);
+	assert_string_equal(kernel, "tried");
+}
+
+static void confirmation_by_a_person_stands(void **state)
+{
+	NEEDS_NAMESPACE();
+	struct agent *a = *state;
+	begin(a, "hearthd", TIMEOUT_SEC);
+	int lock_fd AUTO_CLOSE = lock(a);
+	assert_int_equal(trial_confirm(&a->trial, lock_fd, time_boot_usec(), NULL), 0);
+	act(a);
+	assert_false(a->network_on_trial);
+	assert_true(a->network_is_assigned);
+	assert_int_equal(a->n_network_refusals, 0);
+	assert_true(was_said(a, "a person confirmed it by hearth-net"));
+	assert_string_equal(kernel, "tried");
+}
+
+static void undoing_by_a_person_is_a_refusal(void **state)
+{
+	NEEDS_NAMESPACE();
+	struct agent *a = *state;
+	begin(a, "hearthd", TIMEOUT_SEC);
+	int lock_fd = lock(a);
+	assert_int_equal(trial_revert(&a->trial, lock_fd, NULL), 1);
+	(void)close(lock_fd);
+	act(a);
+	assert_false(a->network_on_trial || a->network_is_assigned);
+	assert_int_equal(a->n_network_refusals, 1);
+	assert_string_equal(a->network_problem, "a person undid it by hearth-net");
+}
+
+static void another_assignment_breaks_off_and_refuses_nothing(void **state)
+{
+	NEEDS_NAMESPACE();
+	struct agent *a = *state;
+	begin(a, "hearthd", TIMEOUT_SEC);
+	a->network_applied_usec = 0; // as take_assignment() leaves it
+	a->network_is_assigned = false;
+	act(a);
+	assert_false(a->network_on_trial);
+	assert_int_equal(a->n_network_refusals, 0);
+	assert_true(was_said(a, "another network was assigned"));
+	assert_string_equal(kernel, "before");
+}
+
+static void refusal_goes_back_to_what_reached_the_region(void **state)
+{
+	NEEDS_NAMESPACE();
+	struct agent *a = *state;
+	int lock_fd = lock(a);
+	assert_int_equal(trial_keep(&a->trial, lock_fd, LAST_GOOD, NULL), 0);
+	(void)close(lock_fd);
+	a->confirmed_document = trial_confirmed(&a->trial);
+	a->network_candidate = NETWORK_DHCP;
+	begin(a, "hearthd", TIMEOUT_SEC);
+	a->network_deadline_usec = a->network_applied_usec; // its time is over
+	act(a);
+	assert_int_equal(a->n_network_refusals, 1);
+	assert_string_equal(kernel, "before");
+	assert_int_equal(a->network_candidate, NETWORK_DHCP);
+}
+
+static void what_a_killed_program_left_is_undone_while_it_runs(void **state)
+{
+	NEEDS_NAMESPACE();
+	struct agent *a = *state;
+	begin(a, "hearth-net", 0);
+	act(a);
+	assert_string_equal(kernel, "before");
+	assert_int_equal(trial_look(&a->trial, time_boot_usec(), NULL), TRIAL_NONE);
+}
+
+static void trial_of_a_person_is_left_alone(void **state)
+{
+	NEEDS_NAMESPACE();
+	struct agent *a = *state;
+	begin(a, "hearth-net", TIMEOUT_SEC);
+	act(a);
+	assert_string_equal(kernel, "tried");
+	assert_null(a->network);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, agent_start, agent_end)
+	const struct CMUnitTest tests[] = {
+		CASE(trial_waits_for_its_proof),
+		CASE(confirmation_by_a_person_stands),
+		CASE(undoing_by_a_person_is_a_refusal),
+		CASE(another_assignment_breaks_off_and_refuses_nothing),
+		CASE(refusal_goes_back_to_what_reached_the_region),
+		CASE(what_a_killed_program_left_is_undone_while_it_runs),
+		CASE(trial_of_a_person_is_left_alone),
+	};
+	enter_namespace();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
