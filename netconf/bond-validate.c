@@ -112,8 +112,8 @@ int bridge_validate(struct declaration *declaration, struct diag *reterr)
 		!link_options_have(&declaration->options, delay_at))
 		return 0;
 	uint32_t delay = declaration->options.value[delay_at];
-	if (delay == 0) // as networkd: the kernel's own
-		leave_out(declaration, LINK_OPTION_BRIDGE, "forward-delay");
+	if (delay == 0) // networkd sends the 0 beside STP, and the kernel raises it
+		declaration->options.value[delay_at] = STP_MIN_DELAY;
 	else if (delay < STP_MIN_DELAY || delay > STP_MAX_DELAY)
 		return place_refuse(reterr, -EINVAL, &declaration->where,
 			"bridges.%s.parameters.forward-delay: must be 2-30 seconds with STP", declaration->id);

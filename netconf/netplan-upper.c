@@ -177,7 +177,7 @@ static int decode_by_port(struct declaration *declaration, size_t position, cons
 	return error;
 }
 
-// networkd leaves a time of 0 to the kernel; without STP a forward-delay of 0 means at once, network_validate() sees to it.
+// networkd leaves these times to the kernel when they are 0; a forward-delay of 0 it sends, network_validate() sees to it.
 static bool is_left_to_kernel(const char *key, const struct value *value)
 {
 	return (str_equal(key, "hello-time") || str_equal(key, "max-age")) && is_zero(value);
