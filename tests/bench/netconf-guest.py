@@ -84,8 +84,9 @@ def sync_conf(port):
 
 
 def everything_is_there(run_there):
-    have = tuple(len(run_there(*command).splitlines()) for command in (
-        ("ip", "-4", "-o", "address", "show", "lan0"), ("ip", "route", "show", "via", "10.1.255.254"), ("wg", "show", "wg0", "peers")))
+    shown = (("ip", "-4", "-o", "address", "show", "lan0"), ("ip", "route", "show", "via", "10.1.255.254"),
+             ("wg", "show", "wg0", "peers"))
+    have = tuple(len(run_there(*command).splitlines()) for command in shown)
     if have != (ADDRESSES, ROUTES, PEERS):
         raise RuntimeError("wrong numbers of addresses, routes and peers: %s" % (have,))
 
@@ -142,8 +143,8 @@ def writes(log):
 
 def count_writes(namespace):
     log = HERE + "/strace"
-    namespace.run("strace", "-f", "-X", "raw", "-s", "0", "-e", "abbrev=none", "-e", "trace=socket,sendto,sendmsg,sendmmsg", "-o", log,
-                  NET, "apply", "--file", HERE + "/n.yaml", "--without-networkd", "--state", STATE)
+    namespace.run("strace", "-f", "-X", "raw", "-s", "0", "-e", "abbrev=none", "-e",
+                  "trace=socket,sendto,sendmsg,sendmmsg", "-o", log, NET, "apply", "--file", HERE + "/n.yaml", "--without-networkd", "--state", STATE)
     with open(log) as f:
         return writes(f)
 
@@ -160,7 +161,8 @@ def from_nothing(numbers):
         with Namespace() as namespace:
             floor.append(namespace.measured("sh", "-c", "ip -batch %s/batch && wg setconf wg0 %s/wg.conf" % (HERE, HERE))[0])
             everything_is_there(namespace.run)
-        say("pair %d: hearth-net %d ms, again %d ms; ip and wg %d ms" % (pair + 1, first[-1] / 1e3, again[-1] / 1e3, floor[-1] / 1e3))
+        say("pair %d: hearth-net %d ms, again %d ms; ip and wg %d ms" % (
+            pair + 1, first[-1] / 1e3, again[-1] / 1e3, floor[-1] / 1e3))
     with Namespace() as namespace:
         numbers["first_writes"] = count_writes(namespace)
         numbers["again_writes"] = count_writes(namespace)
@@ -240,7 +242,7 @@ def one_of_many(numbers):
 def main():
     numbers = {}
     write_files()
-    for part in (one_of_many, from_nothing, of_networkd):
+    for part in (from_nothing, of_networkd, one_of_many):  # the last: the kernel takes a minute to forget 5,000 peers
         part(numbers)
     print("numbers: " + json.dumps(numbers), flush=True)
 
