@@ -86,6 +86,7 @@ static int agent_end(void **state)
 	char *command AUTO_FREE = str_format("rm -rf '%s'", a->options.root);
 	if (is_alone)
 		agent_network_done(a);
+	agent_mesh_done(a);
 	value_free(a->assignment->document);
 	free(a->assignment);
 	sd_event_unref(a->event);

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <getopt.h>
 
-enum { DEFAULT_TIMEOUT_SEC = 30, MAX_TIMEOUT_SEC = 86400 };
+enum { DEFAULT_TIMEOUT_SEC = 30, MAX_TIMEOUT_SEC = TRIAL_MAX_SEC };
 
 int fail(const struct diag *diag, int error)
 {

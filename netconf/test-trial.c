@@ -369,6 +369,16 @@ static void killed_order_cannot_be_confirmed(void **state)
 	expect_kernel(machine, "old");
 }
 
+// Nobody asks for so long: a deadline that is damaged must not have everybody wait for it.
+static void deadline_beyond_any_trial_is_over(void **state)
+{
+	struct machine *machine = *state;
+	assert_int_equal(begin(machine, NEW, 25 * HOUR_SEC, NULL), 0);
+	assert_int_equal(look(machine), TRIAL_STALE);
+	assert_int_equal(recover(machine, 0, NULL), 1);
+	expect_kernel(machine, "old");
+}
+
 // STATE is full: nothing was changed, and nothing is left that takes its room or waits for a confirmation.
 static void journal_that_cannot_be_written_leaves_nothing(void **state)
 {
@@ -480,6 +490,7 @@ int main(void)
 		CASE(what_cannot_be_restored_becomes_the_confirmed_network),
 		CASE(missing_key_is_no_missing_trial),
 		CASE(killed_order_cannot_be_confirmed),
+		CASE(deadline_beyond_any_trial_is_over),
 		CASE(journal_that_cannot_be_written_leaves_nothing),
 		CASE(kill_at_any_step_of_an_order),
 		CASE(kill_at_any_step_of_a_trial),

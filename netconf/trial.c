@@ -149,7 +149,9 @@ static enum trial_standing standing_of(const struct trial *trial, const struct j
 {
 	char now_boot_id[37];
 	bool is_this_boot = boot_id(trial, now_boot_id, NULL) == 0 && str_equal(now_boot_id, journal->boot_id);
-	return is_this_boot && now_usec < journal->deadline_usec ? TRIAL_WAITS : TRIAL_STALE;
+	bool is_due = now_usec >= journal->deadline_usec;
+	bool is_believable = journal->deadline_usec - now_usec <= TRIAL_MAX_SEC * USEC_PER_SEC; // else it would be left alone for ever
+	return is_this_boot && !is_due && is_believable ? TRIAL_WAITS : TRIAL_STALE;
 }
 
 enum trial_standing trial_look(const struct trial *trial, uint64_t now_usec, struct journal *ret_journal)

@@ -14,7 +14,7 @@
 #define TRIAL_CONFIRMED "confirmed-network"
 #define TRIAL_TRIED "tried-network"
 #define TRIAL_KEYS "keys"
-enum { TRIAL_MAX_DOCUMENT = 16 << 20 };
+enum { TRIAL_MAX_DOCUMENT = 16 << 20, TRIAL_MAX_SEC = 86400 };
 
 struct trial;
 /* What touches the machine. trial_kernel is the real one; tests have their own. */
