@@ -245,7 +245,11 @@ int trial_revert(const struct trial *trial, int lock_fd, struct diag *reterr)
 		return error;
 	if (is_confirmed(trial, &journal))
 		return forget(trial, reterr);
-	return revert_result(undo(trial, &journal, reterr));
+	struct diag diag = {0};
+	error = undo(trial, &journal, &diag);
+	if (error < 0 && reterr) // what was written on the way to success is no reason
+		*reterr = diag;
+	return revert_result(error);
 }
 
 int trial_recover(const struct trial *trial, int lock_fd, uint64_t now_usec, struct diag *reterr)
