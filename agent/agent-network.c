@@ -18,6 +18,7 @@ enum {
 	RECOVER_PATIENCE_SEC = 30,
 	RECOVER_AGAIN_SEC = 60,
 	GATEWAY_FRESH_SEC = 60, // it answered so lately that it would answer now
+	MAX_TOLD = 8,           // changes that the log has one by one
 };
 
 static void look_at_links(struct agent *a)
@@ -50,8 +51,8 @@ static void on_netlink(unsigned changed, void *user)
 {
 	struct agent *a = user;
 	uint64_t before = a->address_mark;
-	if (changed & NETCONF_CHANGED_LINK)
-		a->network_dirty = true; // a port came: what is declared for it can be set now
+	if (changed & (NETCONF_CHANGED_LINK | NETCONF_CHANGED_OURS))
+		a->network_dirty = true; // a port came: what is declared for it can be set now; or something of ours was taken
 	look_at_links(a);
 	a->address_mark = address_mark(a);
 	if (a->region && a->address_mark != before && a->assignment_problem) // it may overlap a network that is gone now
@@ -160,13 +161,25 @@ static void took(struct agent *a, struct network *network_take, size_t n_changes
 	look_at_links(a);
 }
 
+// What is put right without a trial, in sentences: a link came, or somebody took an address of ours.
+static void tell(const struct plan *plan, void *user)
+{
+	char *text AUTO_FREE = plan_text(plan);
+	char *rest = text;
+	for (size_t i = 0; i < MAX_TOLD && rest && *rest; i++)
+		log_info("network: %s", strsep(&rest, "\n"));
+	if (rest && *rest)
+		log_info("network: and %zu more", plan_n_changes(plan) - MAX_TOLD);
+}
+
 // Make @network_take the applied one. Blocks for the kernel's acknowledgements only.
 static int apply(struct agent *a, struct network *network_take, struct diag *reterr)
 {
 	struct network *network CLEANUP(network_freep) = network_take;
 	size_t n_changes = 0;
 	int lock_fd AUTO_CLOSE = lock(a, reterr);
-	int r = lock_fd < 0 ? lock_fd : netconf_apply(network, NULL, &n_changes, reterr);
+	struct netconf_options options = { .on_plan = tell };
+	int r = lock_fd < 0 ? lock_fd : netconf_apply(network, &options, &n_changes, reterr);
 	if (r == 0)
 		took(a, TAKE_PTR(network), n_changes);
 	return r;

@@ -14,9 +14,11 @@ struct apply {
 	struct netlink *netlink;
 	int error; // the first
 	struct diag *reterr;
+	bool *again; // NULL: this is the second time
 	char last_name[IFNAMSIZ], last_promoted[IFNAMSIZ];
 	int last_index;
 	size_t n_made; // since the last batch ended
+	bool are_replaced_gone;
 };
 
 static bool is_release(const struct change *change)
@@ -42,6 +44,10 @@ static void on_error(size_t tag, int error, const char *kernel_words, void *user
 	char sentence[512];
 	if (is_gone(change, error) || apply->error < 0)
 		return;
+	if (change->type == CHANGE_LINK_CREATE && error == -EEXIST && apply->again) {
+		*apply->again = true; // the bonding module makes a bond0 when it is loaded; or somebody was faster
+		return;
+	}
 	apply->error = diag_set(apply->reterr, error, change->name, "cannot do \"%s\": %s%s%s%s",
 		change_format(change, sentence, sizeof(sentence)), strerror(-error), kernel_words[0] ? " (" : "", kernel_words,
 		kernel_words[0] ? ")" : "");
@@ -104,17 +110,24 @@ static int find_links(struct apply *apply, struct change *change, size_t positio
 
 // --- what takes more than one message ---
 
+/* All that are made anew go first: one may have the name or the VLAN's id of another that comes, or the wrong link below
+ * it. */
+static int remove_replaced(struct apply *apply)
+{
+	int error = 0;
+	for (size_t i = 0; error == 0 && !apply->are_replaced_gone && i < apply->plan->n; i++)
+		if (apply->plan->changes[i].type == CHANGE_LINK_REPLACE)
+			error = add(apply, change_message_remove(&apply->plan->changes[i]), i);
+	apply->are_replaced_gone = true;
+	return error;
+}
+
 /* A link is made and marked as ours in one datagram: a process that is killed does not end between the two. */
 static int add_made(struct apply *apply, const struct change *change, size_t position)
 {
-	int error = apply->n_made == MAKES_PER_BATCH ? end_batch(apply) : 0;
-	if (error == 0 && apply->n_made == 0)
+	int error = remove_replaced(apply);
+	if (error == 0 && (apply->n_made == 0 || apply->n_made == MAKES_PER_BATCH))
 		error = end_batch(apply); // all of the batch is free for them
-	if (error == 0 && change->type == CHANGE_LINK_REPLACE) {
-		error = add(apply, change_message_remove(change), position);
-		if (error == 0)
-			error = end_batch(apply);
-	}
 	if (error == 0)
 		error = add(apply, change_message(change), position);
 	if (error == 0)
@@ -147,7 +160,7 @@ static void keep_answer(size_t position, int error, const char *kernel_words, vo
 	((struct answer *)user)->error = error;
 }
 
-// Some drivers take a MAC only while the link is down. What that costs in routes, the next plan brings back.
+// Some drivers take a MAC only while the link is down. What that costs in routes, another plan brings back.
 static int set_mac(struct apply *apply, const struct change *change, size_t position)
 {
 	struct answer answer = {0};
@@ -158,6 +171,8 @@ static int set_mac(struct apply *apply, const struct change *change, size_t posi
 		error = netlink_batch_end(apply->netlink, keep_answer, &answer);
 	if (error < 0 || answer.error != -EBUSY)
 		return error; // when it failed, the whole change that follows fails, and says why
+	if (apply->again)
+		*apply->again = true;
 	error = add(apply, change_message_updown(change, false), position);
 	if (error == 0)
 		error = add(apply, change_message_mac(change), position);
@@ -231,15 +246,30 @@ static int add_change(struct apply *apply, const struct change *change, size_t p
 	return 0;
 }
 
-int apply_netlink(struct plan *plan, struct diag *reterr)
+/* Before the change: what has been made is there now, or what is to be taken away is next. One that turned out to be
+ * there already is looked at again before anything is done to it; and nothing is taken away unless all that shall stand
+ * does. True: it ends here. */
+static bool is_over(struct apply *apply, const struct change *before, const struct change *change, int *reterr)
+{
+	bool made = before->type <= CHANGE_LINK_CREATE && change->type > CHANGE_LINK_CREATE;
+	bool added = before->type < CHANGE_RULE_REMOVE && change->type >= CHANGE_RULE_REMOVE;
+	if (!made && !added)
+		return false;
+	*reterr = end_batch(apply);
+	return *reterr < 0 || (made && apply->again && *apply->again) || (added && apply->error < 0);
+}
+
+int apply_netlink(struct plan *plan, bool *ret_again, struct diag *reterr)
 {
 	CLEANUP(netlink_freep) struct netlink *netlink = NULL;
 	const char *last = "netlink";
 	int error = netlink_open(NETLINK_ROUTE, &netlink, reterr);
 	if (error < 0)
 		return error;
-	struct apply apply = {.plan = plan, .netlink = netlink, .reterr = reterr};
+	struct apply apply = {.plan = plan, .netlink = netlink, .again = ret_again, .reterr = reterr};
 	for (size_t i = 0; error == 0 && i < plan->n; i++) {
+		if (i > 0 && is_over(&apply, &plan->changes[i - 1], &plan->changes[i], &error))
+			break;
 		int found = find_links(&apply, &plan->changes[i], i);
 		error = found > 0 ? add_change(&apply, &plan->changes[i], i) : found;
 		last = plan->changes[i].name[0] ? plan->changes[i].name : last;

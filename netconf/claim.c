@@ -76,7 +76,7 @@ static int claim_virtual(struct claims *claims, const struct declaration *declar
 	if (one && declaration->kind == DECLARATION_VLAN && one->vlan_is_8021ad)
 		return place_refuse(reterr, -EEXIST, &declaration->where,
 			"%s: must be a VLAN of 802.1Q, but one of 802.1ad has that name", declaration->id);
-	if (one && !str_equal(one->kind, kind))
+	if (one && !str_equal(one->kind, kind) && !str_equal(one->alias, HEARTH_ALIAS)) // ours is made anew
 		return place_refuse(reterr, -EEXIST, &declaration->where, "%s: must be a %s link, but a %s link has that name",
 			declaration->id, kind, one->kind[0] ? one->kind : "hardware");
 	return claim_add(claims, declaration, one, declaration->id);
@@ -106,7 +106,8 @@ static int check_name(const struct claims *claims, const struct claim *claim, co
 	struct diag *reterr)
 {
 	const struct kernel_link *holder = kernel_link_by_name(kernel, claim->name);
-	if (!link_name_valid(claim->name) || !str_equal(claim->name, claim->declaration->set_name))
+	bool is_asked = claim->declaration->set_name != NULL; // else it is a virtual link that was declared by another name
+	if (is_asked && (!link_name_valid(claim->name) || !str_equal(claim->name, claim->declaration->set_name)))
 		return place_refuse(reterr, -EINVAL, &claim->declaration->where,
 			"%s: set-name: must be 1-15 letters, digits and . _ - @, not \"%s\"", claim->declaration->id,
 			claim->declaration->set_name);
@@ -119,18 +120,55 @@ static int check_name(const struct claims *claims, const struct claim *claim, co
 		if (other->link == holder)
 			holder = NULL;
 	}
-	if (holder)
+	if (holder && !(holder->kind[0] && str_equal(holder->alias, HEARTH_ALIAS))) // that goes, for nobody declares it
 		return place_refuse(reterr, -EEXIST, &claim->declaration->where, "%s: set-name %s is the name of another link",
 			claim->declaration->id, claim->name);
 	return 0;
 }
 
-static bool has_claim(const struct claims *claims, const char *id)
+static const struct claim *find_claim(const struct claims *claims, const char *id)
 {
 	for (size_t i = 0; i < claims->n; i++)
 		if (str_equal(claims->claims[i].declaration->id, id))
-			return true;
-	return false;
+			return &claims->claims[i];
+	return NULL;
+}
+
+// Is it there, or can it be made out of what is there?
+static bool is_there(const struct claim *claim)
+{
+	return claim->link && str_equal(claim->link->kind, declaration_link_kind(claim->declaration->kind));
+}
+
+/* Does the kernel take @declaration's link only once @one is gone? Two VLANs of one id cannot stand on one link, nor two
+ * tunnels listen on one port. */
+static bool is_in_the_way(const struct claims *claims, const struct declaration *declaration, const struct kernel_link *one)
+{
+	if (!str_equal(one->kind, declaration_link_kind(declaration->kind)))
+		return false;
+	if (declaration->kind == DECLARATION_WIREGUARD)
+		return declaration->has_port && one->wireguard.present && one->wireguard.port == declaration->port;
+	const struct claim *parent = declaration->kind == DECLARATION_VLAN ? find_claim(claims, declaration->parent) : NULL;
+	return parent && parent->link && parent->link->index == one->parent_index && one->vlan_id == declaration->vlan_id &&
+	       !one->vlan_is_8021ad;
+}
+
+// What we made, and what is declared by another name now, gets that name: what flows through it goes on.
+static void claim_by_what_they_are(struct claims *claims, const struct kernel *kernel, bool taken[])
+{
+	for (bool changed = true; changed;) { // VLANs on VLANs: one more each round
+		changed = false;
+		for (size_t i = 0; i < claims->n; i++) {
+			struct claim *claim = &claims->claims[i];
+			for (size_t j = 0; j < kernel->n_links && !claim->link; j++) {
+				const struct kernel_link *one = &kernel->links[j];
+				if (taken[j] || !str_equal(one->alias, HEARTH_ALIAS) || !is_in_the_way(claims, claim->declaration, one))
+					continue;
+				claim->link = one;
+				taken[j] = changed = true;
+			}
+		}
+	}
 }
 
 // A VLAN is made when what it stands on is there; VLANs on that VLAN wait, too.
@@ -140,8 +178,8 @@ static void drop_waiting(struct claims *claims)
 		changed = false;
 		for (size_t i = claims->n; i-- > 0;) {
 			const struct claim *claim = &claims->claims[i];
-			if (claim->link || claim->declaration->kind != DECLARATION_VLAN ||
-				has_claim(claims, claim->declaration->parent))
+			if (claim->declaration->kind != DECLARATION_VLAN || is_there(claim) ||
+				find_claim(claims, claim->declaration->parent))
 				continue;
 			memmove(&claims->claims[i], &claims->claims[i + 1], (claims->n - i - 1) * sizeof(*claims->claims));
 			claims->n--;
@@ -174,6 +212,7 @@ int claims_make(const struct network *network, const struct kernel *kernel, stru
 			if (claims.claims[j].link)
 				taken[claims.claims[j].link - kernel->links] = true;
 	}
+	claim_by_what_they_are(&claims, kernel, taken);
 	for (size_t i = 0; i < claims.n; i++) {
 		const struct claim *claim = &claims.claims[i];
 		int error = claim->link && !str_equal(claim->name, claim->link->name)

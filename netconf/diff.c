@@ -86,6 +86,10 @@ static const char *name_of(const struct diff *diff, int link_index)
 static void put_identity(struct diff *diff, const struct change *change, const struct kernel_link *have)
 {
 	const struct declaration *declaration = change->declaration;
+	if (have && !str_equal(have->kind, declaration_link_kind(declaration->kind))) {
+		put(diff, KERNEL, change->name, "kind: %s", have->kind);
+		have = NULL;
+	}
 	if (declaration->kind == DECLARATION_VLAN) {
 		if (have)
 			put(diff, KERNEL, change->name, "vlan: id %u on %s", have->vlan_id,

@@ -1,15 +1,17 @@
 // Changes of the kernel's network as one callback per burst.
 // SPDX-License-Identifier: Apache-2.0
+#include "netconf/kernel.h"
 #include "netconf/netconf.h"
 
 #include "base/time.h"
 
 #include <errno.h>
-#include <linux/netlink.h>
+#include <linux/fib_rules.h>
+#include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
-enum { QUIET_USEC = 50000, LATE_USEC = 500000, EVERYTHING = 15 };
+enum { QUIET_USEC = 50000, LATE_USEC = 500000, EVERYTHING = 31 };
 
 struct netconf_monitor {
 	int fd;
@@ -20,21 +22,36 @@ struct netconf_monitor {
 	void *user;
 };
 
+static bool says_ours(const struct nlmsghdr *message, int n_header, int attribute)
+{
+	struct nlattr *protocol = nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)message, n_header, attribute);
+	return protocol && nla_len(protocol) >= 1 && nla_get_u8(protocol) == HEARTH_PROTOCOL;
+}
+
+// Nobody tells of routes that go with their link or with their source address; but of those two they do.
 static unsigned kind_of(const struct nlmsghdr *message)
 {
 	switch (message->nlmsg_type) {
 	case RTM_NEWLINK:
 	case RTM_DELLINK:
 		return NETCONF_CHANGED_LINK;
-	case RTM_NEWADDR:
+	case RTM_NEWADDR: // it may be usable now: a route may have waited for it
 	case RTM_DELADDR:
-		return NETCONF_CHANGED_ADDRESS;
+		return NETCONF_CHANGED_ADDRESS |
+		       (says_ours(message, sizeof(struct ifaddrmsg), IFA_PROTO) ? NETCONF_CHANGED_OURS : 0);
 	case RTM_NEWROUTE:
-	case RTM_DELROUTE:
 		return NETCONF_CHANGED_ROUTE;
+	case RTM_DELROUTE:
+		return NETCONF_CHANGED_ROUTE |
+		       (nlmsg_valid_hdr(message, sizeof(struct rtmsg)) &&
+				       ((const struct rtmsg *)nlmsg_data(message))->rtm_protocol == HEARTH_PROTOCOL
+			       ? NETCONF_CHANGED_OURS
+			       : 0);
 	case RTM_NEWRULE:
-	case RTM_DELRULE:
 		return NETCONF_CHANGED_RULE;
+	case RTM_DELRULE:
+		return NETCONF_CHANGED_RULE |
+		       (says_ours(message, sizeof(struct fib_rule_hdr), FRA_PROTOCOL) ? NETCONF_CHANGED_OURS : 0);
 	default:
 		return 0;
 	}
@@ -81,9 +98,8 @@ static int on_socket(sd_event_source *source, int fd, uint32_t events, void *use
 			break;
 		if (n <= 0 || sender.nl_pid != 0)
 			continue;
-		unsigned left = (unsigned)n;
-		for (struct nlmsghdr *message = (struct nlmsghdr *)buffer; NLMSG_OK(message, left);
-			message = NLMSG_NEXT(message, left))
+		struct nlmsghdr *message = (struct nlmsghdr *)buffer;
+		for (int left = (int)n; nlmsg_ok(message, left); message = nlmsg_next(message, &left))
 			changed |= kind_of(message);
 	}
 	if (!changed)

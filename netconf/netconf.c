@@ -8,6 +8,10 @@
 #include "base/time.h"
 
 #include <errno.h>
+#include <linux/if_addr.h>
+#include <poll.h>
+
+enum { DAD_LOOK_MSEC = 100, DAD_PATIENCE = 30 }; // the kernel asks once, for a second, after up to one more
 
 struct places {
 	const char *networkd_folder, *resolv_conf, *run_folder;
@@ -27,16 +31,22 @@ static struct places places_of(const struct netconf_options *options)
 	};
 }
 
-// The WireGuard devices of declared tunnels.
+static bool is_declared_tunnel(const struct network *network, const struct kernel_link *one)
+{
+	const struct declaration *declaration = network_find(network, one->name);
+	return declaration && declaration->kind == DECLARATION_WIREGUARD;
+}
+
+// The WireGuard devices of declared tunnels, and of those we made: one may get another name.
 static int read_devices(const struct network *network, struct kernel *kernel, struct diag *reterr)
 {
-	for (size_t i = 0; i < network->n; i++) {
-		const struct declaration *declaration = &network->declarations[i];
-		struct kernel_link *one = kernel_link_by_name(kernel, declaration->id);
-		if (declaration->kind != DECLARATION_WIREGUARD || !one || !str_equal(one->kind, "wireguard"))
+	for (size_t i = 0; i < kernel->n_links; i++) {
+		struct kernel_link *one = &kernel->links[i];
+		bool is_declared = is_declared_tunnel(network, one);
+		if (!str_equal(one->kind, "wireguard") || !(is_declared || str_equal(one->alias, HEARTH_ALIAS)))
 			continue;
-		int error = wireguard_get(one->index, &one->wireguard, reterr);
-		if (error < 0)
+		int error = wireguard_get(one->index, &one->wireguard, is_declared ? reterr : NULL);
+		if (error < 0 && is_declared) // only root may; without its settings one that nobody declares just goes
 			return error;
 	}
 	return 0;
@@ -133,14 +143,46 @@ int netconf_update_resolv(const struct network *network, const struct netconf_op
 	return error < 0 ? error : 1;
 }
 
-int netconf_apply_plan(struct network *network, struct plan *plan, const struct netconf_options *options,
+// Until no address of ours is asked for any more on a link with a cable in it; then it is usable, or somebody else's.
+static void wait_for_addresses(void)
+{
+	for (unsigned i = 0; i < DAD_PATIENCE; i++) {
+		CLEANUP(kernel_freep) struct kernel *kernel = NULL;
+		bool waits = false;
+		if (kernel_read(KERNEL_LINKS | KERNEL_ADDRESSES, &kernel, NULL) < 0)
+			return; // planning again says why
+		for (size_t j = 0; j < kernel->n_addresses && !waits; j++) {
+			const struct kernel_address *address = &kernel->addresses[j];
+			const struct kernel_link *one = kernel_link_by_index(kernel, address->link_index);
+			waits = address->protocol == HEARTH_PROTOCOL && (address->flags & IFA_F_TENTATIVE) &&
+				!(address->flags & IFA_F_DADFAILED) && one && one->carrier;
+		}
+		if (!waits)
+			return;
+		(void)poll(NULL, 0, DAD_LOOK_MSEC); // woken early is as good
+	}
+}
+
+/* Every part is done even when one fails: as much as can stand shall stand; the first failure is told.
+ *   ret_again  the kernel has to be read and planned for once more; NULL: there is no second time */
+static int apply_once(struct network *network, struct plan *plan, const struct netconf_options *options, bool *ret_again,
 	struct diag *reterr)
 {
 	struct places places = places_of(options);
 	struct diag diag = {0};
-	// every part is done even when one fails: as much as can stand shall stand; the first failure is told
+	bool again = false;
+	if (options && options->on_plan && plan->n)
+		options->on_plan(plan, options->user);
 	int result = places.without_networkd ? 0 : apply_files(plan, &places, true, &diag);
-	int error = apply_netlink(plan, reterr);
+	int error = apply_netlink(plan, ret_again ? &again : NULL, reterr);
+	if (error == 0 && ret_again && plan->waits) {
+		wait_for_addresses();
+		again = true;
+	}
+	if (error == 0 && again) {
+		*ret_again = true;
+		return 0;
+	}
 	if (!places.without_networkd && result == 0)
 		result = apply_files(plan, &places, false, &diag);
 	if (!places.without_networkd) {
@@ -153,6 +195,17 @@ int netconf_apply_plan(struct network *network, struct plan *plan, const struct 
 			*reterr = diag;
 	}
 	return error;
+}
+
+int netconf_apply_plan(struct network *network, struct plan *plan, const struct netconf_options *options,
+	struct diag *reterr)
+{
+	CLEANUP(plan_freep) struct plan *second = NULL;
+	bool again = false;
+	int error = apply_once(network, plan, options, &again, reterr);
+	if (error == 0 && again)
+		error = netconf_plan(network, options, &second, reterr);
+	return error < 0 || !again ? error : apply_once(network, second, options, NULL, reterr);
 }
 
 int netconf_apply(struct network *network, const struct netconf_options *options, size_t *ret_n_changes,

@@ -35,6 +35,9 @@ struct netconf_options { // NULL instead of it: all defaults
 	const char *resolv_conf;     // NULL: /run/hearth/resolv.conf
 	const char *run_folder;      // NULL: /run/hearth (marker of a reload that is still owed)
 	bool without_networkd;       // write no files and tell nobody: bare namespaces, tests
+	// What netconf_apply() is about to do, when that is anything; NULL: nobody wants to know.
+	void (*on_plan)(const struct plan *plan, void *user);
+	void *user;
 };
 /* Read the kernel once, compare, order. Loads the WireGuard key files the document names (-ENOENT etc. by name).
  * After a successful apply the next plan is empty. */
@@ -47,7 +50,8 @@ struct plan *plan_free(struct plan *plan);
 DEFINE_CLEANUP(plan)
 
 /* Plan and do. Returns when the kernel has acknowledged everything and networkd was told; a lease comes later, by
- * itself. Idempotent: a link that is not there yet is no error (see netconf_online), call again on a link event.
+ * itself. With an IPv6 route that has a source address (`from`) it waits for that address, 3 s at most. Idempotent: a link
+ * that is not there yet is no error (see netconf_online), call again on a link event.
  * After a failure part of the plan may stand: call again to converge. @ret_n_changes may be NULL.
  * Declared WireGuard links without `peers` keep the peers they have (netconf_set_peers owns them). */
 int netconf_apply(struct network *network, const struct netconf_options *options, size_t *ret_n_changes,
@@ -182,7 +186,15 @@ bool netconf_online_sentence(const struct netconf_online *online, uint64_t now_u
 
 // --- changes of the kernel ---
 
-enum { NETCONF_CHANGED_LINK = 1, NETCONF_CHANGED_ADDRESS = 2, NETCONF_CHANGED_ROUTE = 4, NETCONF_CHANGED_RULE = 8 };
+enum {
+	NETCONF_CHANGED_LINK = 1,
+	NETCONF_CHANGED_ADDRESS = 2,
+	NETCONF_CHANGED_ROUTE = 4,
+	NETCONF_CHANGED_RULE = 8,
+	/* An address, a route or a rule of Hearth's went, or an address of its came or is usable now: netconf_apply() puts
+	 * back what is wanted. */
+	NETCONF_CHANGED_OURS = 16,
+};
 struct netconf_monitor;
 /* @on_change runs from the event loop, once per burst (quiet for 50 ms, at most 500 ms late), with a mask of
  * NETCONF_CHANGED_*; everything when the kernel dropped messages. */

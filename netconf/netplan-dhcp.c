@@ -62,11 +62,11 @@ static int decode_overrides(struct dhcp_overrides *overrides, const struct value
 		"use-hostname", "use-mtu", "use-ntp", "use-routes", NULL};
 	const struct {
 		const char *key;
-		bool *field, is_opposite; // the field says that it is not used
+		bool *no; // the field says that it is not used
 	} switches[] = {
-		{"send-hostname", &overrides->no_send_hostname, true}, {"use-dns", &overrides->no_dns, true},
-		{"use-hostname", &overrides->no_hostname, true}, {"use-mtu", &overrides->use_mtu, false},
-		{"use-ntp", &overrides->no_ntp, true}, {"use-routes", &overrides->no_routes, true},
+		{"send-hostname", &overrides->no_send_hostname}, {"use-dns", &overrides->no_dns},
+		{"use-hostname", &overrides->no_hostname}, {"use-mtu", &overrides->no_mtu},
+		{"use-ntp", &overrides->no_ntp}, {"use-routes", &overrides->no_routes},
 	};
 	char path[NETPLAN_PATH_TEXT];
 	int error = netplan_need_type(value, VALUE_OBJECT, what, reterr);
@@ -77,7 +77,7 @@ static int decode_overrides(struct dhcp_overrides *overrides, const struct value
 		bool yes = false;
 		netplan_path_set(path, "%s.%s", what, switches[i].key);
 		if (member && (error = netplan_bool(member, path, &yes, reterr)) == 0)
-			*switches[i].field = yes != switches[i].is_opposite;
+			*switches[i].no = !yes;
 	}
 	const struct value *hostname = value_find(value, "hostname"), *domains = value_find(value, "use-domains");
 	const struct value *metric = value_find(value, "route-metric");

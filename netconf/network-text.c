@@ -30,7 +30,7 @@ static void put_match(struct yaml_place *at, const struct declaration *declarati
 static void put_overrides(struct yaml_place *at, const char *key, const struct dhcp_overrides *overrides)
 {
 	if (!overrides->no_dns && !overrides->no_ntp && !overrides->no_hostname && !overrides->no_send_hostname &&
-		!overrides->use_mtu && !overrides->no_routes && !overrides->hostname && !overrides->use_domains &&
+		!overrides->no_mtu && !overrides->no_routes && !overrides->hostname && !overrides->use_domains &&
 		!overrides->has_metric)
 		return;
 	yaml_put_key(at, key);
@@ -44,8 +44,8 @@ static void put_overrides(struct yaml_place *at, const char *key, const struct d
 		yaml_put_bool(&inner, "use-hostname", false);
 	if (overrides->no_send_hostname)
 		yaml_put_bool(&inner, "send-hostname", false);
-	if (overrides->use_mtu)
-		yaml_put_bool(&inner, "use-mtu", true);
+	if (overrides->no_mtu)
+		yaml_put_bool(&inner, "use-mtu", false);
 	if (overrides->no_routes)
 		yaml_put_bool(&inner, "use-routes", false);
 	if (overrides->hostname)

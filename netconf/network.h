@@ -34,7 +34,7 @@ enum activation {
 };
 // dhcp4-overrides, dhcp6-overrides: what of a lease is used. networkd does it.
 struct dhcp_overrides {
-	bool no_dns, no_ntp, no_hostname, no_send_hostname, use_mtu, no_routes;
+	bool no_dns, no_ntp, no_hostname, no_send_hostname, no_mtu, no_routes;
 	char *hostname;     // sent instead of the machine's; NULL: none said
 	char *use_domains;  // "true", "false", "route"; NULL: none said
 	bool has_metric;

@@ -43,6 +43,8 @@ int config_files_add(struct config_files *files, const char *name, char *content
 
 // --- rendering ---
 
+#define VIRTUAL "all-virtual-links" // longer than a link's name can be: the file of no set-name
+
 static const char *yes_no(bool yes)
 {
 	return yes ? "yes" : "no";
@@ -143,7 +145,7 @@ static void put_dhcp(FILE *out, const struct declaration *declaration, uint32_t 
 {
 	const struct dhcp_overrides *v4 = &declaration->dhcp4_overrides, *v6 = &declaration->dhcp6_overrides;
 	(void)fprintf(out, "\n[DHCPv4]\nClientIdentifier=mac\nRouteMetric=%u\nUseMTU=%s\n",
-		v4->has_metric ? v4->metric : 100, yes_no(v4->use_mtu));
+		v4->has_metric ? v4->metric : 100, yes_no(!v4->no_mtu));
 	put_lease(out, v4);
 	if (v4->no_routes)
 		(void)fprintf(out, "UseRoutes=no\nUseGateway=no\n");
@@ -151,9 +153,9 @@ static void put_dhcp(FILE *out, const struct declaration *declaration, uint32_t 
 		(void)fprintf(out, "RouteTable=%u\n", table);
 	(void)fprintf(out, "\n[DHCPv6]\nDUIDType=link-layer\n");
 	put_lease(out, v6);
-	if (!table && !v6->has_metric && !v6->no_routes && !v6->no_dns)
+	if (!table && !v6->has_metric && !v6->no_routes && !v6->no_dns && !v6->no_mtu)
 		return;
-	(void)fprintf(out, "\n[IPv6AcceptRA]\n"); // with DHCPv6 routes come from here
+	(void)fprintf(out, "\n[IPv6AcceptRA]\n"); // with DHCPv6 routes and an MTU come from here
 	if (table)
 		(void)fprintf(out, "RouteTable=%u\n", table);
 	if (v6->has_metric)
@@ -162,6 +164,8 @@ static void put_dhcp(FILE *out, const struct declaration *declaration, uint32_t 
 		(void)fprintf(out, "UseGateway=no\nUseRoutePrefix=no\n");
 	if (v6->no_dns)
 		(void)fprintf(out, "UseDNS=no\n");
+	if (v6->no_mtu)
+		(void)fprintf(out, "UseMTU=no\n");
 }
 
 static char *render_network(const struct claims *claims, const struct claim *claim)
@@ -235,7 +239,7 @@ static int render_link_files(const struct claims *claims, struct config_files *f
 		}
 	}
 	if (error == 0 && n_list)
-		error = config_files_add(files, NETWORKD_PREFIX "virtual.link",
+		error = config_files_add(files, NETWORKD_PREFIX VIRTUAL ".link",
 			str_format("[Match]\nOriginalName=%s\n\n[Link]\nNamePolicy=keep\nMACAddressPolicy=none\n", list + 1));
 	return error;
 }

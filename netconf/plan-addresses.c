@@ -77,7 +77,8 @@ int plan_addresses(struct planning *planning)
 		enum link_fate fate = plan_fate(planning, one->index);
 		if (fate == LINK_GOES || (fate == LINK_CYCLES && have->address.ip.family == AF_INET6))
 			continue; // goes by itself
-		struct change *change = plan_add(planning->plan, CHANGE_ADDRESS_REMOVE, one->name, one->index, NULL);
+		struct change *change = plan_add(planning->plan, CHANGE_ADDRESS_REMOVE,
+			plan_name(planning, one), one->index, NULL);
 		if (!change)
 			return -ENOMEM;
 		change->address = have->address;

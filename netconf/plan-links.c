@@ -17,6 +17,14 @@ enum link_fate plan_fate(const struct planning *planning, int link_index)
 	return one ? planning->fates[one - planning->kernel->links] : LINK_STAYS;
 }
 
+const char *plan_name(const struct planning *planning, const struct kernel_link *one)
+{
+	for (size_t i = 0; i < planning->claims.n; i++)
+		if (planning->claims.claims[i].link == one)
+			return planning->claims.claims[i].name;
+	return one->name;
+}
+
 // --- how links stand on each other ---
 
 static const struct plan_link *find(const struct planning *planning, const char *id)
@@ -160,6 +168,9 @@ static int plan_renames(struct planning *planning)
 
 static bool is_another(const struct plan_link *link)
 {
+	if (link->declaration->kind != DECLARATION_ETHERNET &&
+		!str_equal(link->have->kind, declaration_link_kind(link->declaration->kind)))
+		return true;
 	if (link->declaration->kind == DECLARATION_VRF)
 		return link->have->vrf_table != link->declaration->vrf_table;
 	if (link->declaration->kind != DECLARATION_VLAN || !link->parent) // a parent that is awaited changes nothing yet
@@ -199,13 +210,18 @@ static int plan_one_made(struct planning *planning, struct plan_link *link)
 
 // --- WireGuard ---
 
+static bool has_key(const struct plan_link *link)
+{
+	return link->have && crypto_equal(link->declaration->private_key, link->have->wireguard.private_key, PEER_KEY_BYTES);
+}
+
 static int plan_wireguard(struct planning *planning, const struct plan_link *link)
 {
 	static const struct wireguard_device absent;
 	const struct declaration *declaration = link->declaration;
 	const struct wireguard_device *device = link->have ? &link->have->wireguard : &absent;
 	struct wireguard_settings settings = {
-		.set_private_key = !crypto_equal(declaration->private_key, device->private_key, PEER_KEY_BYTES),
+		.set_private_key = !has_key(link),
 		.set_port = declaration->has_port && declaration->port != device->port,
 		.set_mark = declaration->mark != device->mark,
 		.port = declaration->port,
@@ -222,6 +238,16 @@ static int plan_wireguard(struct planning *planning, const struct plan_link *lin
 	return 0;
 }
 
+// The kernel does not take a link's own key as a peer's, and says nothing. One document may have the peers of all nodes.
+static void drop_self(struct peer_plan *peers, const struct wireguard_device *device)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < peers->n; i++)
+		if (memcmp(peers->changes[i].public_key, device->public_key, PEER_KEY_BYTES) != 0)
+			peers->changes[n++] = peers->changes[i];
+	peers->n = n;
+}
+
 static int plan_peers(struct planning *planning, const struct plan_link *link)
 {
 	static const struct peer_table none;
@@ -230,6 +256,8 @@ static int plan_peers(struct planning *planning, const struct plan_link *link)
 		return 0; // somebody else's: netconf_set_peers()
 	int error = peer_plan_make(&link->declaration->peers, link->have ? &link->have->wireguard.peers : &none, NULL, 0,
 		true, planning->input->now_sec, &peers);
+	if (error == 0 && has_key(link))
+		drop_self(&peers, &link->have->wireguard);
 	if (error < 0 || peers.n == 0) {
 		if (error == 0)
 			peer_plan_done(&peers);
@@ -284,6 +312,24 @@ static int compare_removals(const void *a, const void *b)
 	return one->link < other->link ? -1 : one->link > other->link;
 }
 
+/* Does the kernel take what is wanted only once @one is gone? A name is free for one link, two VLANs of one id cannot stand
+ * on one link, nor two tunnels listen on one port. */
+static bool is_in_the_way(const struct planning *planning, const struct kernel_link *one)
+{
+	for (size_t i = 0; i < planning->claims.n; i++) {
+		const struct plan_link *link = &planning->links[i];
+		const struct declaration *declaration = link->declaration;
+		bool is_kind = str_equal(one->kind, declaration_link_kind(declaration->kind));
+		if (str_equal(link->claim->name, one->name) ||
+			(is_kind && declaration->kind == DECLARATION_VLAN && !link->have && link->parent && link->parent->have &&
+				link->parent->have->index == one->parent_index && declaration->vlan_id == one->vlan_id) ||
+			(is_kind && declaration->kind == DECLARATION_WIREGUARD && declaration->has_port &&
+				declaration->port == one->wireguard.port))
+			return true;
+	}
+	return false;
+}
+
 static int plan_removals(struct planning *planning)
 {
 	const struct kernel *kernel = planning->kernel;
@@ -300,9 +346,13 @@ static int plan_removals(struct planning *planning)
 	}
 	if (n)
 		qsort(removals, n, sizeof(*removals), compare_removals);
-	for (size_t i = 0; i < n; i++)
-		if (!plan_add(planning->plan, CHANGE_LINK_REMOVE, removals[i].link->name, removals[i].link->index, NULL))
+	for (size_t i = 0; i < n; i++) {
+		const struct kernel_link *one = removals[i].link;
+		struct change *change = plan_add(planning->plan, CHANGE_LINK_REMOVE, one->name, one->index, NULL);
+		if (!change)
 			return -ENOMEM;
+		change->is_in_the_way = is_in_the_way(planning, one);
+	}
 	return 0;
 }
 

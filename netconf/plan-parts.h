@@ -19,7 +19,8 @@ struct plan_link { // one claim
 	size_t depth;    // above that of its master and its parent
 	bool is_up;      // after masters and options are as they shall be
 	bool lets_ports_go; // a bond whose mode changes: they come back
-	bool is_lost_mac; // a bond that may have had no port for a moment
+	bool is_lost_mac; // a bond that may have had no port for a moment, or a port that leaves one
+	bool is_lost_mtu; // a port that leaves a bond has the MTU of before again
 	bool takes_mtu;  // a port that the plan puts into a bond: it has the bond's MTU then
 };
 struct planning {
@@ -40,6 +41,7 @@ static inline struct change *plan_add_to(struct planning *planning, enum change_
 	return plan_add(planning->plan, type, link->claim->name, link->have ? link->have->index : 0, link->declaration);
 }
 enum link_fate plan_fate(const struct planning *planning, int link_index);
+const char *plan_name(const struct planning *planning, const struct kernel_link *one); // after the plan
 void plan_cycle(struct planning *planning, const struct plan_link *link); // and the VLANs that stand on it
 bool plan_is_up_at_end(const struct plan_link *link);
 // Has the link Hearth's alias, so that it is Hearth's to remove?

@@ -217,6 +217,13 @@ static const struct plan_link *must_return(const struct planning *planning, cons
 	return master && master->lets_ports_go ? master : NULL;
 }
 
+// The kernel takes it down, and gives it the MAC and the MTU that it had before.
+static void leave_bond(struct plan_link *link)
+{
+	link->is_up = false;
+	link->is_lost_mac = link->is_lost_mtu = true;
+}
+
 static int plan_releases(struct planning *planning)
 {
 	for (size_t i = 0; i < planning->kernel->n_links; i++) {
@@ -236,7 +243,7 @@ static int plan_releases(struct planning *planning)
 		if (link && !str_equal(port->port_kind, "bridge"))
 			plan_cycle(planning, link);
 		if (link && str_equal(port->port_kind, "bond"))
-			link->is_up = false; // the kernel takes it down
+			leave_bond(link);
 	}
 	return 0;
 }
@@ -257,7 +264,7 @@ static int plan_join(struct planning *planning, struct plan_link *link)
 		return error;
 	bool leaves_bond = link->have && str_equal(link->have->port_kind, "bond");
 	if (leaves_bond)
-		link->is_up = false;
+		leave_bond(link);
 	if (leaves_bond || master->declaration->kind != DECLARATION_BRIDGE ||
 		(link->have && str_equal(link->have->port_kind, "vrf")))
 		plan_cycle(planning, link);

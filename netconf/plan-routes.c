@@ -3,6 +3,7 @@
 #include "netconf/plan-parts.h"
 
 #include <errno.h>
+#include <linux/if_addr.h>
 
 struct wanted_route {
 	const struct route *route;
@@ -40,8 +41,43 @@ static bool same_route(const struct planning *planning, const struct wanted_rout
 	return wanted->link->have && wanted->link->have->index == have->link_index;
 }
 
+// Is an address of @link usable at once? Else the kernel first asks whether somebody else has it.
+static bool is_usable_at_once(const struct plan_link *link)
+{
+	if (link->have)
+		return link->have->flags & (IFF_NOARP | IFF_LOOPBACK);
+	return link->declaration->kind == DECLARATION_DUMMY || link->declaration->kind == DECLARATION_WIREGUARD;
+}
+
+/* The kernel takes an IPv6 route only once its source address is known to be nobody else's: a second or two after it came,
+ * or when the cable is in. */
+static bool source_waits(const struct planning *planning, const struct ip *source)
+{
+	const struct kernel *kernel = planning->kernel;
+	if (source->family != AF_INET6)
+		return false;
+	for (size_t i = 0; i < planning->claims.n; i++) {
+		const struct plan_link *link = &planning->links[i];
+		for (size_t j = 0; j < link->declaration->n_addresses; j++) {
+			if (ip_compare(&link->declaration->addresses[j].ip, source) != 0)
+				continue;
+			size_t n = 0, first = link->have ? kernel_addresses_of(kernel, link->have->index, &n) : 0;
+			bool stays = link->have && plan_fate(planning, link->have->index) == LINK_STAYS, is_ready = false;
+			for (size_t k = first; stays && k < first + n; k++)
+				is_ready |= ip_compare(&kernel->addresses[k].address.ip, source) == 0 &&
+					    !(kernel->addresses[k].flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED));
+			return !is_ready && !is_usable_at_once(link);
+		}
+	}
+	return false; // nobody declares it: the kernel says whether it is there
+}
+
 static int put_route(struct planning *planning, enum change_type type, const struct wanted_route *wanted)
 {
+	if (source_waits(planning, &wanted->route->source)) {
+		planning->plan->waits = true;
+		return 0;
+	}
 	const struct plan_link *link = wanted->link;
 	bool has_link = says_link(wanted);
 	struct change *change = plan_add(planning->plan, type, has_link ? link->claim->name : "",
@@ -59,6 +95,7 @@ static int plan_one_route(struct planning *planning, const struct wanted_route *
 	const struct kernel_route *routes = planning->kernel->routes;
 	char text[ROUTE_TEXT];
 	size_t ours = end, others = end;
+	bool goes = false; // one of others is in the way until its link goes, behind all that is added
 	for (size_t i = first; i < end; i++) {
 		if (same_route(planning, wanted, &routes[i])) {
 			keep[i] = true;
@@ -66,8 +103,10 @@ static int plan_one_route(struct planning *planning, const struct wanted_route *
 		}
 		if (routes[i].protocol == HEARTH_PROTOCOL && ours == end)
 			ours = i;
-		if (routes[i].protocol != HEARTH_PROTOCOL && !routes[i].has_other_shape && stays(planning, &routes[i]) &&
-			others == end)
+		if (routes[i].protocol == HEARTH_PROTOCOL || routes[i].has_other_shape)
+			continue;
+		goes |= !stays(planning, &routes[i]);
+		if (stays(planning, &routes[i]) && others == end)
 			others = i;
 	}
 	if (ours < end) {
@@ -79,7 +118,7 @@ static int plan_one_route(struct planning *planning, const struct wanted_route *
 			"route %s: there is another one with this metric that is not Hearth's (protocol %u); choose another "
 			"metric",
 			route_format(wanted->route, text), routes[others].protocol);
-	return put_route(planning, CHANGE_ROUTE_ADD, wanted);
+	return put_route(planning, goes ? CHANGE_ROUTE_REPLACE : CHANGE_ROUTE_ADD, wanted);
 }
 
 static bool wants_routes(const struct plan_link *link)
@@ -160,7 +199,7 @@ int plan_routes(struct planning *planning)
 		if (keep[i] || have->protocol != HEARTH_PROTOCOL || !stays(planning, have))
 			continue;
 		struct change *change =
-			plan_add(planning->plan, CHANGE_ROUTE_REMOVE, one ? one->name : "", have->link_index, NULL);
+			plan_add(planning->plan, CHANGE_ROUTE_REMOVE, one ? plan_name(planning, one) : "", have->link_index, NULL);
 		if (!change)
 			return -ENOMEM;
 		change->route = have->route;

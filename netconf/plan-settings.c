@@ -51,7 +51,7 @@ static bool gets_bond_mtu(const struct plan_link *link)
 static uint32_t wanted_mtu(const struct plan_link *link)
 {
 	if (link->declaration->mtu) {
-		uint32_t now = gets_bond_mtu(link) ? mtu_at_end(link->master) : mtu_before(link);
+		uint32_t now = gets_bond_mtu(link) ? mtu_at_end(link->master) : link->is_lost_mtu ? 0 : mtu_before(link);
 		return now != link->declaration->mtu ? link->declaration->mtu : 0;
 	}
 	// a VLAN is made with the MTU that its parent has then, and does not grow with it

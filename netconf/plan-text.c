@@ -50,9 +50,11 @@ bool change_drops_traffic(const struct change *change)
 	case CHANGE_LINK_SET:
 		return change->set.down || (change->set.has_mac && change->link_index);
 	case CHANGE_PEERS:
-		for (size_t i = 0; i < change->peers.n; i++)
-			if (change->peers.changes[i].what & (PEER_REMOVE | PEER_ALLOWED_REPLACE))
+		for (size_t i = 0; i < change->peers.n; i++) {
+			unsigned what = change->peers.changes[i].what;
+			if (what & PEER_REMOVE || (what & PEER_ALLOWED_REPLACE && !(what & PEER_NEW)))
 				return true;
+		}
 		return false;
 	case CHANGE_LINK_RENAME:
 	case CHANGE_LINK_CREATE:

@@ -96,6 +96,10 @@ struct ordered {
 // By type; but what leaves its master does so before options are set, and a port is set when it is one.
 static unsigned rank_of(const struct change *change)
 {
+	if (change->type == CHANGE_LINK_REMOVE && change->is_in_the_way)
+		return 0;
+	if (change->type == CHANGE_LINK_REPLACE)
+		return CHANGE_LINK_CREATE * 2;
 	if (change->type == CHANGE_LINK_MASTER && !change->master.name[0])
 		return CHANGE_LINK_OPTIONS * 2 - 1;
 	if (change->type == CHANGE_LINK_OPTIONS && change->options.kind == LINK_OPTION_BRIDGE_PORT)

@@ -5,10 +5,10 @@
 
 #include "netconf/networkd.h"
 
-enum change_type { // in the order in which they are done, but for those of ports: see CHANGE_LINK_MASTER
-	CHANGE_LINK_RENAME,
-	CHANGE_LINK_REPLACE, // one that cannot become what is wanted (a VLAN's id, a VRF's table) goes, and is made anew
-	CHANGE_LINK_CREATE,  // what others stand on first; with all its options, but a bond's primary, and our alias
+enum change_type { // in the order in which they are done, but for CHANGE_LINK_MASTER and CHANGE_LINK_REMOVE
+	CHANGE_LINK_RENAME = 1,
+	CHANGE_LINK_REPLACE, // one that cannot become what is wanted (a VLAN's id, a VRF's table): all of them go, and are
+	CHANGE_LINK_CREATE,  // made with the others, what others stand on first; with all options, but a bond's primary
 	CHANGE_WIREGUARD,
 	CHANGE_LINK_OPTIONS, // of a bond, a bridge or a bridge's port; of a port once it is one
 	CHANGE_LINK_MASTER,  // becomes a port of another link, or, before all options, of none
@@ -22,7 +22,7 @@ enum change_type { // in the order in which they are done, but for those of port
 	CHANGE_RULE_REMOVE,
 	CHANGE_ROUTE_REMOVE,
 	CHANGE_ADDRESS_REMOVE,
-	CHANGE_LINK_REMOVE,
+	CHANGE_LINK_REMOVE,  // but before everything when it is in the way of what is made or gets its name
 	CHANGE_FILE_WRITE,
 	CHANGE_FILE_REMOVE,
 	CHANGE_NETWORKD, // reload, or restart when networkd.conf changed
@@ -34,6 +34,7 @@ struct change {
 	const struct declaration *declaration; // borrowed from the network; NULL for removals
 	union {
 		char old_name[IFNAMSIZ];
+		bool is_in_the_way; // of a link that is removed
 		struct wireguard_settings wireguard;
 		struct {
 			char name[IFNAMSIZ]; // "": none
@@ -71,6 +72,7 @@ struct change {
 struct plan {
 	struct change *changes;
 	size_t n, n_room;
+	bool waits; // a route is left out until its source address is known to be nobody else's
 	struct kernel *kernel; // kept alive for those who borrow from it; may be NULL
 };
 const char *change_word(enum change_type type);                             // "address-add"

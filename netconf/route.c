@@ -79,20 +79,27 @@ const char *route_type_word(uint8_t type)
 
 const char *route_format(const struct route *route, char buffer[static ROUTE_TEXT])
 {
-	char text[ADDRESS_TEXT], gateway[ADDRESS_TEXT + 8] = "", table[24] = "", metric[24] = "", type[24] = "";
-	char mtu[24] = "";
+	static const char *const scopes[256] = {[RT_SCOPE_UNIVERSE] = "global", [RT_SCOPE_LINK] = "link", [RT_SCOPE_HOST] = "host"};
+	const struct {
+		const char *word;
+		uint32_t value, usual;
+	} numbers[] = {
+		{"metric", route->metric, 0}, {"table", route->table, RT_TABLE_MAIN}, {"mtu", route->mtu, 0},
+		{"congestion-window", route->cwnd, 0}, {"advertised-receive-window", route->rwnd, 0}};
+	char text[ADDRESS_TEXT], gateway[ADDRESS_TEXT + 8] = "", source[ADDRESS_TEXT + 8] = "", type[24] = "", scope[24] = "";
 	const char *word = route_type_word(route->type);
 	if (route->type != RTN_UNICAST)
 		(void)snprintf(type, sizeof(type), "%s ", word ? word : "special");
 	if (route->gateway.family)
 		(void)snprintf(gateway, sizeof(gateway), " via %s", ip_format(&route->gateway, text));
-	if (route->metric)
-		(void)snprintf(metric, sizeof(metric), " metric %u", route->metric);
-	if (route->table != RT_TABLE_MAIN)
-		(void)snprintf(table, sizeof(table), " table %u", route->table);
-	if (route->mtu)
-		(void)snprintf(mtu, sizeof(mtu), " mtu %u", route->mtu);
-	(void)snprintf(buffer, ROUTE_TEXT, "%s%s%s%s%s%s", type, address_format(&route->destination, text), gateway,
-		metric, table, mtu);
+	if (route->source.family)
+		(void)snprintf(source, sizeof(source), " from %s", ip_format(&route->source, text));
+	if (route->scope != route_default_scope(route))
+		(void)snprintf(scope, sizeof(scope), " scope %s", scopes[route->scope] ? scopes[route->scope] : "special");
+	int n = snprintf(buffer, ROUTE_TEXT, "%s%s%s%s%s%s", type, address_format(&route->destination, text), gateway, source,
+		route->on_link ? " on-link" : "", scope);
+	for (size_t i = 0; i < N_ELEMENTS(numbers); i++)
+		if (numbers[i].value != numbers[i].usual)
+			n += snprintf(buffer + n, ROUTE_TEXT - (size_t)n, " %s %u", numbers[i].word, numbers[i].value);
 	return buffer;
 }

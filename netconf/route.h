@@ -4,7 +4,7 @@
 
 #include "netconf/address.h"
 
-enum { ROUTE_TEXT = 192 };
+enum { ROUTE_TEXT = 320 };
 
 struct route {
 	struct address destination; // masked; 0.0.0.0/0 and ::/0 are the default routes
@@ -23,7 +23,7 @@ bool route_equal(const struct route *a, const struct route *b);
 // RT_SCOPE_* when none is said: as netplan has it, but for blackholes and the like, which the kernel shows as global.
 uint8_t route_default_scope(const struct route *route);
 bool route_needs_link(const struct route *route); // blackhole, unreachable, prohibit and throw have none
-// "10.1.0.0/16 via 10.77.0.1 metric 100"
+// "10.1.0.0/16 via 10.77.0.1 metric 100": all that is not usual, so that two that differ read differently.
 const char *route_format(const struct route *route, char buffer[static ROUTE_TEXT]);
 // RTN_* by netplan's word or back; negative or NULL when there is none.
 int route_type_parse(const char *word);

@@ -70,7 +70,7 @@ static void a_port_is_written_whole(void **state)
 					 "        use-ntp: false\n"
 					 "        use-hostname: false\n"
 					 "        send-hostname: false\n"
-					 "        use-mtu: true\n"
+					 "        use-mtu: false\n"
 					 "        use-routes: false\n"
 					 "        hostname: node-1\n"
 					 "        use-domains: route\n"

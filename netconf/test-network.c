@@ -155,6 +155,14 @@ static void routes_are_as_the_kernel_will_show_them(void **state)
 	assert_string_equal(route_format(&routes[1], text), "10.0.0.0/8");
 	assert_int_equal(routes[1].scope, RT_SCOPE_LINK);
 	assert_string_equal(route_format(&routes[2], text), "10.9.9.9/32 via 10.1.1.1");
+	struct route whole = routes[2];
+	whole.source = whole.gateway;
+	whole.scope = RT_SCOPE_LINK;
+	whole.on_link = true;
+	whole.metric = whole.table = whole.mtu = whole.cwnd = whole.rwnd = UINT32_MAX;
+	assert_string_equal(route_format(&whole, text), "10.9.9.9/32 via 10.1.1.1 from 10.1.1.1 on-link scope link "
+							"metric 4294967295 table 4294967295 mtu 4294967295 "
+							"congestion-window 4294967295 advertised-receive-window 4294967295");
 	assert_int_equal(routes[2].scope, RT_SCOPE_UNIVERSE);
 }
 

@@ -64,10 +64,23 @@ static void a_dhcp_port_gets_all_that_keeps_networkd_off_the_rest(void **state)
 		"[Link]\nMTUBytes=1400\nRequiredForOnline=no\n\n"
 		"[Network]\nDHCP=ipv4\nLinkLocalAddressing=ipv6\nIPv6AcceptRA=yes\nLLDP=yes\nEmitLLDP=no\n"
 		"KeepMaster=yes\nKeepConfiguration=static\n\n"
-		"[DHCPv4]\nClientIdentifier=mac\nRouteMetric=100\nUseMTU=no\nUseHostname=no\nSendRelease=no\n\n"
+		"[DHCPv4]\nClientIdentifier=mac\nRouteMetric=100\nUseMTU=yes\nUseHostname=no\nSendRelease=no\n\n"
 		"[DHCPv6]\nDUIDType=link-layer\nUseHostname=no\nSendRelease=no\n");
 	assert_string_equal(content(&files, "../networkd.conf.d/10-hearth.conf"),
 		"[Network]\nManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\nManageForeignNextHops=no\n");
+}
+
+static void an_mtu_is_taken_from_a_lease_unless_told_otherwise(void **state)
+{
+	CLEANUP(config_files_done) struct config_files files = {0};
+	render("version: 2\nethernets:\n  eth0: {dhcp4: true, dhcp6: true}\n"
+	       "  eth1: {dhcp4: true, dhcp4-overrides: {use-mtu: false}, dhcp6: true, dhcp6-overrides: {use-mtu: false}}\n",
+		&files);
+	const char *usual = content(&files, "10-hearth-eth0.network"), *other = content(&files, "10-hearth-eth1.network");
+	assert_non_null(strstr(strstr(usual, "[DHCPv4]"), "\nUseMTU=yes\n"));
+	assert_null(strstr(usual, "UseMTU=no")); // networkd takes that of advertisements by itself
+	assert_non_null(strstr(strstr(other, "[DHCPv4]"), "\nUseMTU=no\n"));
+	assert_non_null(strstr(other, "\n[IPv6AcceptRA]\nUseMTU=no\n"));
 }
 
 static void a_static_port_still_hears_lldp_but_asks_for_nothing(void **state)
@@ -99,7 +112,7 @@ static void our_virtual_links_are_taken_from_networkd_and_udev(void **state)
 	CLEANUP(config_files_done) struct config_files files = {0};
 	render("version: 2\ntunnels:\n  hearth0: {mode: wireguard, key: /k}\ndummy-devices:\n  hearth-api: {}\n", &files);
 	assert_non_null(strstr(content(&files, "10-hearth-hearth0.network"), "Name=hearth0\n\n[Link]\nUnmanaged=yes\n"));
-	assert_string_equal(content(&files, "10-hearth-virtual.link"),
+	assert_string_equal(content(&files, "10-hearth-all-virtual-links.link"),
 		"[Match]\nOriginalName=hearth-api hearth0\n\n[Link]\nNamePolicy=keep\nMACAddressPolicy=none\n");
 }
 
@@ -118,7 +131,7 @@ static void dhcp_on_a_vlan_on_a_bond_in_a_vrf_fills_the_vrfs_table(void **state)
 				     "KeepMaster=yes\n"));
 	assert_null(strstr(port, "[DHCPv4]"));
 	assert_non_null(strstr(content(&files, "10-hearth-blue.network"), "Unmanaged=yes"));
-	assert_non_null(strstr(content(&files, "10-hearth-virtual.link"), "OriginalName=bond0 v7 blue\n"));
+	assert_non_null(strstr(content(&files, "10-hearth-all-virtual-links.link"), "OriginalName=bond0 v7 blue\n"));
 }
 
 static void a_hostname_with_a_line_break_makes_no_line(void **state)
@@ -145,7 +158,7 @@ static void many_virtual_links_are_all_in_the_list(void **state)
 	for (unsigned i = 0; i < 200; i++)
 		n += (size_t)snprintf(yaml + n, sizeof(yaml) - n, "  hearth-long-%03u: {}\n", i);
 	render(yaml, &files);
-	assert_non_null(strstr(content(&files, "10-hearth-virtual.link"), " hearth-long-199\n"));
+	assert_non_null(strstr(content(&files, "10-hearth-all-virtual-links.link"), " hearth-long-199\n"));
 }
 
 static void a_renamed_port_has_a_link_file_by_its_permanent_mac(void **state)
@@ -155,6 +168,14 @@ static void a_renamed_port_has_a_link_file_by_its_permanent_mac(void **state)
 	assert_string_equal(content(&files, "10-hearth-lan0.link"),
 		"[Match]\nPermanentMACAddress=52:54:00:00:01:03\n\n[Link]\nName=lan0\n");
 	assert_non_null(strstr(content(&files, "10-hearth-lan0.network"), "Name=lan0\n"));
+}
+
+static void no_new_name_has_the_file_of_the_virtual_links(void **state)
+{
+	CLEANUP(config_files_done) struct config_files files = {0};
+	render("version: 2\nethernets:\n  lan: {match: {name: eth1}, set-name: virtual}\ndummy-devices: {hearth-api: {}}\n", &files);
+	for (size_t i = 0; i < files.n; i++)
+		assert_ptr_equal(config_files_find(&files, files.files[i].name), &files.files[i]);
 }
 
 static void files_come_back_as_they_were_written(void **state)
@@ -196,11 +217,11 @@ static void resolv_conf_has_declared_servers_before_those_of_leases(void **state
 	kernel->links[0].index = kernel->links[1].index = 999999; // no such link: no state of networkd
 	assert_int_equal(claims_make(network, kernel, &claims, &diag), 0);
 	resolv_collect(&resolv, &claims);
-	resolv_add_state(&resolv, "ADMIN_STATE=configured\nDNS=10.0.2.3 10.0.0.53 fe80::1%eth0 2001:db8::53#dns.example 9.9.9.9\n"
+	resolv_add_state(&resolv, "ADMIN_STATE=configured\nDNS=10.0.0.53 fe80::1%eth0 fe80::1%eth0#dns.example 2001:db8::53#dns.example 9.9.9.9\n"
 				  "NTP=10.0.2.4\nDOMAINS=b.example a.example ~. x;y\n", "eth1");
 	AUTO_FREE char *text = resolv_render(&resolv);
 	assert_string_equal(text, "# Hearth's: declared name servers, then those of leases.\n"
-				  "nameserver 10.0.0.53\nnameserver 10.0.2.3\nnameserver fe80::1%eth0\n"
+				  "nameserver 10.0.0.53\nnameserver fe80::1%eth0\nnameserver 2001:db8::53\n"
 				  "search a.example b.example\n");
 }
 
@@ -260,6 +281,46 @@ static void an_address_and_a_gateway_are_online(void **state)
 	assert_false(netconf_online_sentence(second, 0, text, sizeof(text)));
 }
 
+// The links of @yaml that tell the story on a machine with eth0, eth1 and, with @has_bond, a bond0.
+static void story_is(const char *yaml, bool has_bond, const char *wanted)
+{
+	CLEANUP(network_freep) struct network *network = wants(yaml);
+	CLEANUP(kernel_freep) struct kernel *kernel = two_ports();
+	CLEANUP(netconf_online_freep) struct netconf_online *online = NULL;
+	static const bool leases[4];
+	struct diag diag = {0};
+	char text[256] = "";
+	if (has_bond) {
+		kernel->links = realloc(kernel->links, 3 * sizeof(*kernel->links));
+		assert_non_null(kernel->links);
+		kernel->links[kernel->n_links++] = (struct kernel_link){.index = 9, .name = "bond0", .kind = "bond",
+			.flags = IFF_UP, .carrier = true};
+	}
+	kernel_sort(kernel);
+	assert_int_equal(online_make(network, kernel, leases, NULL, 0, &online, &diag), 0);
+	for (size_t i = 0; i < online->n; i++) {
+		size_t n = strlen(text);
+		(void)snprintf(text + n, sizeof(text) - n, "%s%s:%d", i ? " " : "", online->links[i].name, online->links[i].reach);
+	}
+	assert_string_equal(text, wanted);
+}
+
+static void the_link_that_asks_for_an_address_tells_the_story(void **state)
+{
+	static const char bond[] = "version: 2\nethernets: {eth0: {}, eth1: {}}\nbonds: {bond0: {interfaces: [eth0, eth1], dhcp4: true}}\n";
+	static const char quiet[] = "version: 2\nethernets: {eth0: {}, eth1: {}}\nbonds: {bond0: {interfaces: [eth0, eth1]}}\n"
+				    "vlans: {v7: {id: 7, link: bond0, dhcp4: true}}\n";
+	story_is(bond, true, "bond0:2");
+	story_is(bond, false, "bond0:0"); // to be made yet
+	story_is(quiet, true, "bond0:0"); // the VLAN is missing, and what it waits for is named
+	story_is("version: 2\nethernets: {eth0: {}, eth9: {}}\nvlans: {v7: {id: 7, link: eth9, addresses: [10.0.0.2/24]}, "
+		 "v8: {id: 8, link: v7, accept-ra: true}}\n", false, "eth0:3 eth9:0 eth9:0");
+	story_is("version: 2\nethernets: {eth0: {dhcp4: true}, eth1: {}}\nvlans: {v7: {id: 7, link: eth0}}\n"
+		 "vrfs: {blue: {table: 9, interfaces: [eth1]}}\ndummy-devices: {d0: {addresses: [10.0.0.1/32]}}\n", false,
+		"eth0:2 eth1:3"); // it asks though a VLAN is on it; a VRF's port carries its own traffic; a dummy none
+	story_is("version: 2\nethernets: {eth0: {}, eth1: {}}\nbridges: {br0: {interfaces: [eth0]}}\n", false, "eth1:3");
+}
+
 static void a_link_local_address_is_not_online(void **state)
 {
 	CLEANUP(kernel_freep) struct kernel *kernel = two_ports();
@@ -284,16 +345,19 @@ int main(void)
 		cmocka_unit_test(a_dhcp_port_gets_all_that_keeps_networkd_off_the_rest),
 		cmocka_unit_test(a_static_port_still_hears_lldp_but_asks_for_nothing),
 		cmocka_unit_test(what_cannot_be_had_is_not_asked_for),
+		cmocka_unit_test(an_mtu_is_taken_from_a_lease_unless_told_otherwise),
 		cmocka_unit_test(our_virtual_links_are_taken_from_networkd_and_udev),
 		cmocka_unit_test(dhcp_on_a_vlan_on_a_bond_in_a_vrf_fills_the_vrfs_table),
 		cmocka_unit_test(a_hostname_with_a_line_break_makes_no_line),
 		cmocka_unit_test(many_virtual_links_are_all_in_the_list),
 		cmocka_unit_test(a_renamed_port_has_a_link_file_by_its_permanent_mac),
+		cmocka_unit_test(no_new_name_has_the_file_of_the_virtual_links),
 		cmocka_unit_test(files_come_back_as_they_were_written),
 		cmocka_unit_test(resolv_conf_has_declared_servers_before_those_of_leases),
 		cmocka_unit_test(a_link_local_server_has_its_link_behind_it),
 		cmocka_unit_test(the_sentence_says_how_long_dhcp_is_silent),
 		cmocka_unit_test(an_address_and_a_gateway_are_online),
+		cmocka_unit_test(the_link_that_asks_for_an_address_tells_the_story),
 		cmocka_unit_test(a_link_local_address_is_not_online),
 		cmocka_unit_test(a_port_that_is_missing_is_named),
 	};

@@ -19,12 +19,16 @@
 
 enum { ROOM = 256 };
 
+static int last_index;                 // the kernel gives no number twice
+static uint32_t mtu_before_bond[ROOM]; // of ports of bonds, by number
+
 // --- the model ---
 
 static struct kernel *kernel_new(void)
 {
 	struct kernel *kernel = calloc(1, sizeof(*kernel));
 	assert_non_null(kernel);
+	last_index = 1;
 	kernel->links = calloc(ROOM, sizeof(*kernel->links));
 	kernel->addresses = calloc(ROOM, sizeof(*kernel->addresses));
 	kernel->routes = calloc(ROOM, sizeof(*kernel->routes));
@@ -34,7 +38,7 @@ static struct kernel *kernel_new(void)
 
 static struct kernel_link *has_link(struct kernel *kernel, const char *name, const char *kind)
 {
-	int index = kernel->n_links ? kernel->links[kernel->n_links - 1].index + 1 : 2;
+	int index = ++last_index;
 	struct kernel_link *one = &kernel->links[kernel->n_links++];
 	*one = (struct kernel_link){.index = index, .mtu = 1500, .type = ARPHRD_ETHER, .carrier = true, .has_mac = true,
 		.mac = {0x52, 0x54, 0, 0, 0, (uint8_t)index}, .has_permanent_mac = kind[0] == '\0',
@@ -106,8 +110,10 @@ static void leaves(struct kernel *kernel, struct kernel_link *port)
 		goes_down(kernel, port);
 	if (str_equal(port->port_kind, "vrf") && was_up)
 		goes_up(kernel, port);
-	if (str_equal(port->port_kind, "bond"))
+	if (str_equal(port->port_kind, "bond")) {
 		memcpy(port->mac, port->permanent_mac, 6);
+		port->mtu = mtu_before_bond[port->index];
+	}
 	port->master_index = 0;
 	port->port_kind[0] = '\0';
 	port->port_options = (struct link_options){0};
@@ -121,6 +127,7 @@ static void joins(struct kernel *kernel, struct kernel_link *port, struct kernel
 		if (was_up)
 			fail_msg("%s: Device can not be enslaved while up", port->name);
 		port->flags |= IFF_UP;
+		mtu_before_bond[port->index] = port->mtu;
 		port->mtu = master->mtu;
 		memcpy(port->mac, master->mac, 6);
 	} else if (str_equal(master->kind, "vrf") && was_up) {
@@ -169,8 +176,6 @@ static struct kernel_link *link_named(const struct kernel *kernel, const char *n
 static void is_made(struct kernel *kernel, const struct change *change)
 {
 	const struct declaration *declaration = change->declaration;
-	if (change->type == CHANGE_LINK_REPLACE)
-		disappears(kernel, change->link_index);
 	if (kernel_link_by_name(kernel, change->name))
 		fail_msg("%s: File exists", change->name);
 	struct kernel_link *made = has_link(kernel, change->name, declaration_link_kind(declaration->kind));
@@ -183,6 +188,9 @@ static void is_made(struct kernel *kernel, const struct change *change)
 	if (declaration->kind != DECLARATION_VLAN)
 		return;
 	const struct kernel_link *parent = link_named(kernel, change->parent.name);
+	for (size_t i = 0; i < kernel->n_links; i++)
+		if (kernel->links[i].parent_index == parent->index && kernel->links[i].vlan_id == declaration->vlan_id)
+			fail_msg("%s: VLAN device already exists", change->name);
 	made->parent_index = parent->index;
 	made->mtu = parent->mtu;
 }
@@ -226,8 +234,9 @@ static void is_set(struct kernel *kernel, const struct change *change)
 			other->mtu = change->set.mtu;
 	}
 	one->mtu = change->set.mtu ? change->set.mtu : one->mtu;
-	if (change->set.has_mac)
-		memcpy(one->mac, change->set.mac, 6);
+	for (size_t i = 0; change->set.has_mac && i < kernel->n_links; i++)
+		if (&kernel->links[i] == one || (kernel->links[i].master_index == one->index && str_equal(one->kind, "bond")))
+			memcpy(kernel->links[i].mac, change->set.mac, 6);
 	if (change->set.up)
 		goes_up(kernel, one);
 	if (change->set.down)
@@ -363,10 +372,17 @@ static char *done(struct kernel *kernel, const char *yaml)
 	CLEANUP(network_freep) struct network *network = wants(yaml);
 	CLEANUP(plan_freep) struct plan *plan = NULL, *second = NULL;
 	struct diag diag = {0};
+	bool are_replaced_gone = false;
 	if (make(network, kernel, &plan, &diag) < 0)
 		fail_msg("%s", diag_text(&diag));
-	for (size_t i = 0; i < plan->n; i++)
+	for (size_t i = 0; i < plan->n; i++) {
+		bool makes = plan->changes[i].type == CHANGE_LINK_REPLACE || plan->changes[i].type == CHANGE_LINK_CREATE;
+		for (size_t j = 0; makes && !are_replaced_gone && j < plan->n; j++)
+			if (plan->changes[j].type == CHANGE_LINK_REPLACE)
+				disappears(kernel, plan->changes[j].link_index);
+		are_replaced_gone |= makes;
 		is_done(kernel, &plan->changes[i]);
+	}
 	char *text = plan_text(plan);
 	if (make(network, kernel, &second, &diag) < 0)
 		fail_msg("second plan: %s", diag_text(&diag));
@@ -513,6 +529,50 @@ static void a_vlan_of_another_id_is_made_anew_with_all_above_it(void **state)
 		"v1: add address 10.1.0.2/24\nv2: add address 10.2.0.2/24\nv2: replace route 0.0.0.0/0 via 10.2.0.1\n");
 }
 
+#define VLANS                                                                                      \
+	"version: 2\nethernets: {eth0: {}}\nvlans:\n"                                              \
+	"  %s: {id: 1, link: eth0, addresses: [10.1.0.2/24], routes: [{to: default, via: 10.1.0.1}]}\n" \
+	"  %s: {id: 2, link: %s, addresses: ['fd00::2/64']}\n"
+
+static void vlans_that_are_declared_by_other_names_get_them_and_nothing_else_changes(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = ports(1);
+	AUTO_FREE char *first = str_format(VLANS, "v1", "v2", "v1"), *second = str_format(VLANS, "lan", "top", "lan");
+	becomes(kernel, first);
+	plan_is(kernel, second, "v1: rename to lan\nv2: rename to top\n");
+}
+
+static void vlans_whose_names_are_those_of_others_are_made_anew(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = ports(1);
+	AUTO_FREE char *first = str_format(VLANS, "v1", "v2", "v1"), *second = str_format(VLANS, "lan", "v1", "lan");
+	becomes(kernel, first);
+	becomes(kernel, second);
+	becomes(kernel, "version: 2\nethernets: {eth0: {}}\nvlans: {a: {id: 1, link: eth0}, b: {id: 2, link: eth0}}\n");
+	plan_is(kernel, "version: 2\nethernets: {eth0: {}}\nvlans: {a: {id: 2, link: eth0}}\n",
+		"b: remove the link (stops traffic)\n"
+		"a: remove, and make anew as a VLAN link, id 2 on eth0 (stops traffic)\na: set up\n");
+}
+
+static void a_vlan_moves_to_a_bond_that_is_made_with_it(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = ports(1);
+	becomes(kernel, "version: 2\nethernets: {eth0: {}}\nvlans: {v1: {id: 1, link: eth0, addresses: [10.1.0.2/24]}}\n");
+	plan_is(kernel, "version: 2\nethernets: {eth0: {}}\nbonds: {bond0: {interfaces: [eth0]}}\n"
+			"vlans: {v1: {id: 1, link: bond0, addresses: [10.1.0.2/24]}}\n",
+		"bond0: make a bond link\nv1: remove, and make anew as a VLAN link, id 1 on bond0 (stops traffic)\n"
+		"eth0: becomes a port of bond0 (stops traffic)\nbond0: set up\nv1: set up\nv1: add address 10.1.0.2/24\n");
+}
+
+static void a_name_that_one_of_ours_leaves_is_free(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = ports(1);
+	becomes(kernel, "version: 2\nethernets: {eth0: {}}\nbridges: {lan0: {interfaces: [eth0], addresses: [10.0.0.2/24]}}\n");
+	plan_is(kernel, "version: 2\nethernets: {lan: {match: {macaddress: '52:54:00:00:00:02'}, set-name: lan0, addresses: [10.0.0.2/24]}}\n",
+		"lan0: remove the link (stops traffic)\neth0: rename to lan0\nlan0: is a port no longer (stops traffic)\n"
+		"lan0: add address 10.0.0.2/24\n");
+}
+
 static void a_vlan_of_others_with_another_id_is_not_touched(void **state)
 {
 	CLEANUP(kernel_freep) struct kernel *kernel = ports(1);
@@ -550,6 +610,37 @@ static void a_new_vlan_has_the_mtu_that_its_parent_gets(void **state)
 	CLEANUP(kernel_freep) struct kernel *kernel = ports(1);
 	becomes(kernel, "version: 2\nethernets: {eth0: {mtu: 9000}}\nvlans: {v1: {id: 1, link: eth0}}\n");
 	assert_int_equal(link_named(kernel, "v1")->mtu, 9000);
+}
+
+static void what_a_port_has_of_its_bond_goes_when_it_leaves(void **state)
+{
+	static const char port[] = "version: 2\nethernets: {eth0: {mtu: 9000, macaddress: '02:00:00:00:00:99'}}\n";
+	CLEANUP(kernel_freep) struct kernel *kernel = ports(1);
+	AUTO_FREE char *bond = str_format("%sbonds: {bond0: {interfaces: [eth0], mtu: 9000, macaddress: '02:00:00:00:00:99'}}\n",
+		port);
+	becomes(kernel, bond);
+	becomes(kernel, port); // the MTU and the MAC of the bond were those that it shall have
+	assert_int_equal(link_named(kernel, "eth0")->mtu, 9000);
+	becomes(kernel, bond);
+	AUTO_FREE char *bridge = str_format("%sbridges: {br0: {interfaces: [eth0]}}\n", port);
+	becomes(kernel, bridge);
+	assert_int_equal(link_named(kernel, "eth0")->mtu, 9000);
+}
+
+static void what_we_made_of_another_kind_is_made_anew(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = ports(2);
+	becomes(kernel, TWO_PORTS "bonds: {lan: {interfaces: [eth0, eth1], addresses: [10.0.0.2/24]}}\n");
+	plan_is(kernel, TWO_PORTS "bridges: {lan: {interfaces: [eth0], addresses: [10.0.0.2/24]}}\n",
+		"lan: remove, and make anew as a bridge link (stops traffic)\neth1: is a port no longer (stops traffic)\n"
+		"eth0: becomes a port of lan (stops traffic)\neth1: set up\nlan: set up\neth0: set up\n"
+		"lan: add address 10.0.0.2/24\n");
+	plan_is(kernel, TWO_PORTS "vlans: {lan: {id: 7, link: eth0}}\n",
+		"lan: remove, and make anew as a VLAN link, id 7 on eth0 (stops traffic)\n"
+		"eth0: is a port no longer (stops traffic)\nlan: set up\n");
+	plan_is(kernel, "version: 2\nethernets: {eth9: {}}\ndummy-devices: {lan: {}}\n",
+		"lan: remove, and make anew as a dummy link (stops traffic)\nlan: set up\n");
+	plan_is(kernel, "version: 2\nethernets: {eth9: {}}\nvlans: {lan: {id: 7, link: eth9}}\n", "lan: remove the link (stops traffic)\n");
 }
 
 static void foreign_ports_of_our_bridge_stay_in_it(void **state)
@@ -655,10 +746,16 @@ int main(void)
 		cmocka_unit_test(an_option_that_a_bond_takes_while_up_touches_nothing_else),
 		cmocka_unit_test(what_a_bond_loses_while_it_is_down_comes_back),
 		cmocka_unit_test(a_vlan_of_another_id_is_made_anew_with_all_above_it),
+		cmocka_unit_test(vlans_that_are_declared_by_other_names_get_them_and_nothing_else_changes),
+		cmocka_unit_test(vlans_whose_names_are_those_of_others_are_made_anew),
+		cmocka_unit_test(a_vlan_moves_to_a_bond_that_is_made_with_it),
+		cmocka_unit_test(a_name_that_one_of_ours_leaves_is_free),
 		cmocka_unit_test(a_vlan_of_others_with_another_id_is_not_touched),
 		cmocka_unit_test(a_vrf_with_another_table_takes_its_ports_along),
 		cmocka_unit_test(mtus_grow_from_below_and_shrink_from_above),
 		cmocka_unit_test(a_new_vlan_has_the_mtu_that_its_parent_gets),
+		cmocka_unit_test(what_a_port_has_of_its_bond_goes_when_it_leaves),
+		cmocka_unit_test(what_we_made_of_another_kind_is_made_anew),
 		cmocka_unit_test(foreign_ports_of_our_bridge_stay_in_it),
 		cmocka_unit_test(a_declared_port_stays_in_the_bridge_of_others),
 		cmocka_unit_test(a_bridges_port_is_set_once_it_is_one),

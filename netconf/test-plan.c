@@ -6,57 +6,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "netconf/test-by-hand.h"
 #include "netconf/test-wants.h"
 
 #include "base/yaml.h"
 #include "netconf/plan.h"
 
 #include <errno.h>
-#include <linux/if_addr.h>
-#include <linux/if_arp.h>
-#include <linux/rtnetlink.h>
-
-// --- a kernel by hand ---
-
-static struct kernel *kernel_new(void)
-{
-	struct kernel *kernel = calloc(1, sizeof(*kernel));
-	kernel->links = calloc(2048, sizeof(*kernel->links));
-	kernel->addresses = calloc(2048, sizeof(*kernel->addresses));
-	kernel->routes = calloc(8192, sizeof(*kernel->routes));
-	return kernel;
-}
-
-static struct kernel_link *has_link(struct kernel *kernel, int index, const char *name, const char *kind)
-{
-	struct kernel_link *one = &kernel->links[kernel->n_links++];
-	*one = (struct kernel_link){.index = index, .flags = IFF_UP, .mtu = 1500, .type = ARPHRD_ETHER, .carrier = true,
-		.has_mac = true, .mac = {0x52, 0x54, 0, 0, 0, (uint8_t)index}};
-	(void)snprintf(one->name, sizeof(one->name), "%s", name);
-	(void)snprintf(one->kind, sizeof(one->kind), "%s", kind);
-	return one;
-}
-
-static struct kernel_address *has_address(struct kernel *kernel, int link_index, const char *text, uint8_t protocol)
-{
-	struct kernel_address *one = &kernel->addresses[kernel->n_addresses++];
-	*one = (struct kernel_address){.link_index = link_index, .protocol = protocol, .flags = IFA_F_PERMANENT};
-	assert_int_equal(address_parse(text, true, &one->address), 0);
-	return one;
-}
-
-static struct kernel_route *has_route(struct kernel *kernel, int link_index, const char *to, const char *via,
-	uint32_t metric, uint8_t protocol)
-{
-	struct kernel_route *one = &kernel->routes[kernel->n_routes++];
-	*one = (struct kernel_route){.link_index = link_index, .protocol = protocol,
-		.route = {.table = RT_TABLE_MAIN, .metric = metric, .type = RTN_UNICAST,
-			.scope = via || strchr(to, ':') ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK}};
-	assert_int_equal(address_parse(to, true, &one->route.destination), 0);
-	if (via)
-		assert_int_equal(ip_parse(via, &one->route.gateway), 0);
-	return one;
-}
 
 static int try_plan(const char *yaml, struct kernel *kernel, const struct config_files *files, char **ret_text,
 	struct diag *reterr)
@@ -184,6 +140,16 @@ static void a_foreign_route_in_the_way_is_named(void **state)
 	plan_fails(STATIC, kernel, -EEXIST, "not Hearth's (protocol 12); choose another metric");
 }
 
+static void a_foreign_route_that_goes_with_its_link_is_replaced(void **state)
+{
+	struct kernel *kernel = kernel_new();
+	has_link(kernel, 2, "eth0", "");
+	(void)snprintf(has_link(kernel, 7, "old0", "bridge")->alias, 32, HEARTH_ALIAS);
+	has_address(kernel, 2, "10.0.0.2/24", HEARTH_PROTOCOL);
+	has_route(kernel, 7, "0.0.0.0/0", "10.0.0.254", 0, RTPROT_DHCP);
+	plan_is(STATIC, kernel, "eth0: replace route 0.0.0.0/0 via 10.0.0.1\nold0: remove the link (stops traffic)\n");
+}
+
 static void a_wider_ipv4_prefix_is_added_before_the_old_one_goes(void **state)
 {
 	struct kernel *kernel = kernel_new();
@@ -200,6 +166,39 @@ static void a_wider_ipv6_prefix_needs_the_old_one_gone_first(void **state)
 	has_address(kernel, 2, "fd00::2/64", HEARTH_PROTOCOL);
 	plan_is("version: 2\nethernets:\n  eth0: {addresses: ['fd00::2/48']}\n", kernel,
 		"eth0: take off address fd00::2/64, its prefix changes (stops traffic)\neth0: add address fd00::2/48\n");
+}
+
+#define SOURCE                                                                                     \
+	"version: 2\nethernets:\n  eth0: {addresses: ['fd00::2/64'], routes: [{to: 'fd01::/64', via: 'fd00::1', from: 'fd00::2'}]}\n"
+
+static void an_ipv6_route_waits_until_its_source_is_usable(void **state)
+{
+	static const struct {
+		uint32_t address_flags, link_flags;
+		bool has_address;
+		const char *wanted;
+	} cases[] = {
+		{0, IFF_UP, false, "eth0: add address fd00::2/64\n"},
+		{0, IFF_UP | IFF_NOARP, false,
+			"eth0: add address fd00::2/64\neth0: add route fd01::/64 via fd00::1 from fd00::2 metric 1024\n"},
+		{IFA_F_TENTATIVE, IFF_UP, true, ""},
+		{IFA_F_DADFAILED, IFF_UP, true, ""},
+		{0, IFF_UP, true, "eth0: add route fd01::/64 via fd00::1 from fd00::2 metric 1024\n"},
+		{0, 0, true, "eth0: set up\neth0: add route fd01::/64 via fd00::1 from fd00::2 metric 1024\n"},
+	};
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		struct kernel *kernel = kernel_new();
+		has_link(kernel, 2, "eth0", "")->flags = cases[i].link_flags;
+		if (cases[i].has_address)
+			has_address(kernel, 2, "fd00::2/64", HEARTH_PROTOCOL)->flags |= cases[i].address_flags;
+		plan_is(SOURCE, kernel, cases[i].wanted);
+	}
+	struct kernel *kernel = kernel_new();
+	has_link(kernel, 2, "eth0", "");
+	has_address(kernel, 2, "fd00::2/64", HEARTH_PROTOCOL)->flags |= IFA_F_TENTATIVE;
+	struct kernel_route *old = has_route(kernel, 2, "fd01::/64", "fd00::9", 1024, HEARTH_PROTOCOL);
+	old->route.mtu = 1400;
+	plan_is(SOURCE, kernel, ""); // until then the old one stays
 }
 
 static void the_mesh_link_is_made_keyed_and_then_brought_up(void **state)
@@ -232,6 +231,39 @@ static void a_mesh_without_declared_peers_keeps_those_it_has(void **state)
 	assert_non_null(peer_table_add(&mesh->wireguard.peers));
 	has_address(kernel, 9, "10.66.0.11/16", HEARTH_PROTOCOL);
 	plan_is(MESH, kernel, "");
+}
+
+static void a_link_does_not_ask_itself_to_be_its_peer(void **state)
+{
+	static const char yaml[] =
+		"version: 2\ntunnels:\n  hearth0:\n    mode: wireguard\n    key: /k\n    peers:\n"
+		"    - keys: {public: 'BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc='}\n      allowed-ips: [10.66.0.7/32]\n"
+		"    - keys: {public: 'CAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAg='}\n      allowed-ips: [10.66.0.8/32]\n";
+	for (uint8_t key = 6; key < 8; key++) { // another key of before is changed: then nobody knows yet which peer is itself
+		struct kernel *kernel = kernel_new();
+		struct kernel_link *mesh = has_link(kernel, 9, "hearth0", "wireguard");
+		(void)snprintf(mesh->alias, sizeof(mesh->alias), HEARTH_ALIAS);
+		memset(mesh->wireguard.private_key, key, PEER_KEY_BYTES);
+		memset(mesh->wireguard.public_key, 7, PEER_KEY_BYTES);
+		plan_is(yaml, kernel, key == 7 ? "hearth0: peers: add 1, change 0, remove 0\n"
+					       : "hearth0: set WireGuard key of /k (stops traffic)\n"
+						 "hearth0: peers: add 2, change 0, remove 0\n");
+	}
+}
+
+static void a_tunnel_that_is_declared_by_another_name_gets_it_and_keeps_its_sessions(void **state)
+{
+	struct kernel *kernel = kernel_new();
+	for (int i = 0; i < 2; i++) {
+		struct kernel_link *mesh = has_link(kernel, 9 + i, i ? "wg-old" : "wg-others", "wireguard");
+		mesh->mtu = 1420;
+		mesh->wireguard.present = true;
+		mesh->wireguard.port = 51820;
+		memset(mesh->wireguard.private_key, 7, PEER_KEY_BYTES);
+	}
+	(void)snprintf(kernel->links[1].alias, 32, HEARTH_ALIAS);
+	has_address(kernel, 10, "10.66.0.11/16", HEARTH_PROTOCOL);
+	plan_is(MESH, kernel, "wg-old: rename to hearth0\n");
 }
 
 static void a_link_of_another_kind_in_the_way_is_named(void **state)
@@ -399,11 +431,15 @@ int main(void)
 		cmocka_unit_test(what_is_ours_and_not_wanted_goes_last),
 		cmocka_unit_test(a_new_gateway_replaces_the_route_in_one_step),
 		cmocka_unit_test(a_foreign_route_in_the_way_is_named),
+		cmocka_unit_test(a_foreign_route_that_goes_with_its_link_is_replaced),
 		cmocka_unit_test(a_wider_ipv4_prefix_is_added_before_the_old_one_goes),
 		cmocka_unit_test(a_wider_ipv6_prefix_needs_the_old_one_gone_first),
+		cmocka_unit_test(an_ipv6_route_waits_until_its_source_is_usable),
 		cmocka_unit_test(the_mesh_link_is_made_keyed_and_then_brought_up),
 		cmocka_unit_test(an_unchanged_private_key_is_never_sent_again),
 		cmocka_unit_test(a_mesh_without_declared_peers_keeps_those_it_has),
+		cmocka_unit_test(a_link_does_not_ask_itself_to_be_its_peer),
+		cmocka_unit_test(a_tunnel_that_is_declared_by_another_name_gets_it_and_keeps_its_sessions),
 		cmocka_unit_test(a_link_of_another_kind_in_the_way_is_named),
 		cmocka_unit_test(globs_fit_hardware_only),
 		cmocka_unit_test(the_first_declaration_by_id_that_fits_has_the_link),

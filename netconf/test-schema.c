@@ -316,7 +316,7 @@ static void overrides_say_what_of_a_lease_is_used(void **state)
 	CLEANUP(network_freep) struct network *network = taken("dhcp-overrides.yaml");
 	const struct dhcp_overrides *overrides = &network_find(network, "eth0")->dhcp4_overrides;
 	assert_true(overrides->no_dns && overrides->no_ntp && overrides->no_hostname && overrides->no_send_hostname);
-	assert_true(overrides->use_mtu && !overrides->no_routes && overrides->has_metric);
+	assert_true(!overrides->no_mtu && !overrides->no_routes && overrides->has_metric);
 	assert_int_equal(overrides->metric, 200);
 	assert_string_equal(overrides->use_domains, "route");
 	assert_string_equal(overrides->hostname, "rack1-node7");

@@ -6,36 +6,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "netconf/test-by-hand.h"
+
 #include "base/yaml.h"
 #include "netconf/plan.h"
 #include "netconf/show.h"
 
-#include <linux/if_addr.h>
-#include <linux/if_arp.h>
-#include <linux/rtnetlink.h>
-
 // --- a kernel by hand ---
-
-static struct kernel *kernel_new(void)
-{
-	struct kernel *kernel = calloc(1, sizeof(*kernel));
-	assert_non_null(kernel);
-	kernel->links = calloc(512, sizeof(*kernel->links));
-	kernel->addresses = calloc(2048, sizeof(*kernel->addresses));
-	kernel->routes = calloc(8192, sizeof(*kernel->routes));
-	kernel->rules = calloc(512, sizeof(*kernel->rules));
-	return kernel;
-}
-
-static struct kernel_link *has_link(struct kernel *kernel, int index, const char *name, const char *kind)
-{
-	struct kernel_link *one = &kernel->links[kernel->n_links++];
-	*one = (struct kernel_link){.index = index, .flags = IFF_UP, .mtu = 1500, .type = ARPHRD_ETHER, .carrier = true,
-		.has_mac = true, .mac = {0x52, 0x54, 0, 0, 0, (uint8_t)index}};
-	(void)snprintf(one->name, sizeof(one->name), "%s", name);
-	(void)snprintf(one->kind, sizeof(one->kind), "%s", kind);
-	return one;
-}
 
 static void goes_down(struct kernel_link *one)
 {
@@ -43,34 +20,16 @@ static void goes_down(struct kernel_link *one)
 	one->carrier = false;
 }
 
-static struct kernel_address *has_address(struct kernel *kernel, int link_index, const char *text)
-{
-	struct kernel_address *one = &kernel->addresses[kernel->n_addresses++];
-	*one = (struct kernel_address){.link_index = link_index, .flags = IFA_F_PERMANENT};
-	assert_int_equal(address_parse(text, true, &one->address), 0);
-	if (ip_is_link_local(&one->address.ip))
-		one->scope = RT_SCOPE_LINK;
-	return one;
-}
-
 // The address that the kernel gives every link with IPv6.
 static void has_link_local(struct kernel *kernel, int link_index)
 {
-	has_address(kernel, link_index, "fe80::5054:ff:fe00:1/64")->protocol = IFAPROT_KERNEL_LL;
+	has_address(kernel, link_index, "fe80::5054:ff:fe00:1/64", 0)->protocol = IFAPROT_KERNEL_LL;
 }
 
-static struct kernel_route *has_route(struct kernel *kernel, int link_index, const char *to, const char *via,
+static struct kernel_route *has_usual_route(struct kernel *kernel, int link_index, const char *to, const char *via,
 	uint8_t protocol)
 {
-	struct kernel_route *one = &kernel->routes[kernel->n_routes++];
-	bool is_v6 = strchr(to, ':') != NULL;
-	*one = (struct kernel_route){.link_index = link_index, .protocol = protocol,
-		.route = {.table = RT_TABLE_MAIN, .metric = is_v6 ? 1024 : 0, .type = RTN_UNICAST,
-			.scope = via || is_v6 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK}};
-	assert_int_equal(address_parse(to, true, &one->route.destination), 0);
-	if (via)
-		assert_int_equal(ip_parse(via, &one->route.gateway), 0);
-	return one;
+	return has_route(kernel, link_index, to, via, strchr(to, ':') ? 1024 : 0, protocol);
 }
 
 static struct kernel_rule *has_rule(struct kernel *kernel, const char *from, uint32_t table, uint32_t priority)
@@ -232,10 +191,10 @@ static void a_static_port_is_shown_whole(void **state)
 	port->mtu = 9000;
 	(void)snprintf(port->driver, sizeof(port->driver), "virtio_net");
 	has_link_local(kernel, 2);
-	has_address(kernel, 2, "10.0.0.2/24");
-	has_address(kernel, 2, "fd00::2/64");
-	has_route(kernel, 2, "0.0.0.0/0", "10.0.0.1", RTPROT_STATIC);
-	has_route(kernel, 2, "10.0.0.0/24", NULL, RTPROT_KERNEL);
+	has_address(kernel, 2, "10.0.0.2/24", 0);
+	has_address(kernel, 2, "fd00::2/64", 0);
+	has_usual_route(kernel, 2, "0.0.0.0/0", "10.0.0.1", RTPROT_STATIC);
+	has_usual_route(kernel, 2, "10.0.0.0/24", NULL, RTPROT_KERNEL);
 	shows(kernel, HEAD NETWORK "  ethernets:\n"
 				   "    eth0: # 52:54:00:00:00:02, virtio_net\n"
 				   "      mtu: 9000\n"
@@ -252,7 +211,7 @@ static void an_empty_kernel_is_a_document_too(void **state)
 {
 	struct kernel *kernel = kernel_new();
 	has_link(kernel, 1, "lo", "")->flags |= IFF_LOOPBACK;
-	has_address(kernel, 1, "127.0.0.1/8")->scope = RT_SCOPE_HOST;
+	has_address(kernel, 1, "127.0.0.1/8", 0)->scope = RT_SCOPE_HOST;
 	shows(kernel, HEAD NETWORK);
 }
 
@@ -261,8 +220,8 @@ static void a_lease_is_dhcp4(void **state)
 	struct kernel *kernel = kernel_new();
 	has_link(kernel, 2, "eth0", "");
 	has_link_local(kernel, 2);
-	has_address(kernel, 2, "10.0.2.15/24")->flags = 0;
-	has_route(kernel, 2, "0.0.0.0/0", "10.0.2.2", RTPROT_DHCP);
+	has_address(kernel, 2, "10.0.2.15/24", 0)->flags = 0;
+	has_usual_route(kernel, 2, "0.0.0.0/0", "10.0.2.2", RTPROT_DHCP);
 	shows(kernel, HEAD NETWORK "  ethernets:\n"
 				   "    eth0: # 52:54:00:00:00:02\n"
 				   "      dhcp4: true\n"
@@ -276,10 +235,10 @@ static void what_ipv6_brings_by_itself_is_told_apart(void **state)
 	has_link(kernel, 3, "eth1", "");
 	has_link_local(kernel, 2);
 	has_link_local(kernel, 3);
-	has_address(kernel, 2, "2001:db8::5/128")->flags = 0; // DHCPv6
-	has_route(kernel, 2, "::/0", "fe80::1", RTPROT_RA);
-	has_address(kernel, 3, "2001:db8:1::a/64")->flags = 0;
-	has_address(kernel, 3, "2001:db8:1::b/64")->flags = IFA_F_TEMPORARY;
+	has_address(kernel, 2, "2001:db8::5/128", 0)->flags = 0; // DHCPv6
+	has_usual_route(kernel, 2, "::/0", "fe80::1", RTPROT_RA);
+	has_address(kernel, 3, "2001:db8:1::a/64", 0)->flags = 0;
+	has_address(kernel, 3, "2001:db8:1::b/64", 0)->flags = IFA_F_TEMPORARY;
 	shows(kernel, HEAD NETWORK "  ethernets:\n"
 				   "    eth0: # 52:54:00:00:00:02\n"
 				   "      dhcp6: true\n"
@@ -291,12 +250,12 @@ static void a_port_without_link_local_addresses_keeps_none(void **state)
 {
 	struct kernel *kernel = kernel_new();
 	has_link(kernel, 2, "eth0", "");
-	has_address(kernel, 2, "10.0.0.2/24");
+	has_address(kernel, 2, "10.0.0.2/24", 0);
 	shows_part(kernel, "      link-local: []\n");
 	kernel = kernel_new();
 	has_link(kernel, 2, "eth0", "");
 	has_link_local(kernel, 2);
-	has_address(kernel, 2, "169.254.7.7/16");
+	has_address(kernel, 2, "169.254.7.7/16", 0);
 	shows_part(kernel, "      link-local:\n      - ipv4\n      - ipv6\n");
 }
 
@@ -314,12 +273,12 @@ static void a_bond_with_a_vlan_in_a_vrf_is_shown_whole(void **state)
 	vlan->master_index = 7;
 	(void)snprintf(vlan->port_kind, sizeof(vlan->port_kind), "vrf");
 	has_link_local(kernel, 6);
-	has_address(kernel, 6, "10.1.0.2/24");
+	has_address(kernel, 6, "10.1.0.2/24", 0);
 	struct kernel_link *vrf = has_link(kernel, 7, "blue", "vrf");
 	vrf->mtu = 65575;
 	vrf->vrf_table = 1001;
-	has_route(kernel, 6, "0.0.0.0/0", "10.1.0.1", RTPROT_STATIC)->route.table = 1001;
-	struct kernel_route *nowhere = has_route(kernel, 0, "10.9.0.0/16", NULL, RTPROT_STATIC);
+	has_usual_route(kernel, 6, "0.0.0.0/0", "10.1.0.1", RTPROT_STATIC)->route.table = 1001;
+	struct kernel_route *nowhere = has_usual_route(kernel, 0, "10.9.0.0/16", NULL, RTPROT_STATIC);
 	nowhere->route.type = RTN_UNREACHABLE;
 	nowhere->route.table = 1001;
 	nowhere->route.scope = RT_SCOPE_UNIVERSE;
@@ -423,7 +382,7 @@ static void a_tunnel_names_its_key_files_and_no_key(void **state)
 	peer->endpoint_port = 51820;
 	assert_int_equal(ip_parse("2001:db8::9", &peer->endpoint), 0);
 	memset(has_peer(tunnel, 2, "10.66.1.0/24")->preshared_key, 0x53, PEER_KEY_BYTES);
-	has_address(kernel, 4, "10.66.0.1/16");
+	has_address(kernel, 4, "10.66.0.1/16", 0);
 	shows(kernel, HEAD NETWORK
 		"  tunnels:\n"
 		"    wg0: # its private key has to be put into /etc/wireguard/wg0.key, preshared keys into the files of "
@@ -474,8 +433,8 @@ static void links_of_containers_are_left_out_and_named(void **state)
 	}
 	has_link(kernel, 20, "cilium_vxlan", "vxlan");
 	has_link(kernel, 21, "gre0", "gre");
-	has_address(kernel, 4, "10.42.0.1/24");
-	has_route(kernel, 4, "10.43.0.0/24", NULL, RTPROT_STATIC);
+	has_address(kernel, 4, "10.42.0.1/24", 0);
+	has_usual_route(kernel, 4, "10.43.0.0/24", NULL, RTPROT_STATIC);
 	shows(kernel, HEAD
 		"# Left out: cilium_net (veth), cni0 (bridge), br-0123456789ab (bridge), lxdbr0 (bridge), veth1 (veth), lxc8 "
 		"(veth) and 12 more: made for containers or virtual machines\n"
@@ -500,7 +459,7 @@ static void a_link_that_is_down_stays_down(void **state)
 	struct kernel *kernel = kernel_new();
 	goes_down(has_link(kernel, 2, "eth0", ""));
 	goes_down(has_link(kernel, 3, "eth1", ""));
-	has_address(kernel, 3, "10.0.0.2/24");
+	has_address(kernel, 3, "10.0.0.2/24", 0);
 	goes_down(has_link(kernel, 4, "dummy0", "dummy"));
 	shows(kernel, HEAD "# Left out: eth0: down, and without settings\n" NETWORK
 			   "  ethernets:\n"
@@ -566,8 +525,8 @@ static void an_address_of_the_loopback_is_a_declaration_of_lo(void **state)
 	lo->flags |= IFF_LOOPBACK;
 	lo->type = ARPHRD_LOOPBACK;
 	lo->mtu = 65536;
-	has_address(kernel, 1, "127.0.0.1/8")->scope = RT_SCOPE_HOST;
-	has_address(kernel, 1, "192.0.2.1/32");
+	has_address(kernel, 1, "127.0.0.1/8", 0)->scope = RT_SCOPE_HOST;
+	has_address(kernel, 1, "192.0.2.1/32", 0);
 	shows(kernel, HEAD NETWORK "  ethernets:\n"
 				   "    lo:\n"
 				   "      addresses:\n"
@@ -591,7 +550,7 @@ static void names_that_look_like_something_else_stay_texts(void **state)
 			continue;
 		has_link(kernel, (int)i + 2, names[i], "");
 		(void)snprintf(text, sizeof(text), "10.%zu.0.2/24", i);
-		has_address(kernel, (int)i + 2, text);
+		has_address(kernel, (int)i + 2, text, 0);
 	}
 	assert_true(kernel->n_links > 5);
 	shows_part(kernel, "    \"on\": # ");
@@ -601,7 +560,7 @@ static void an_address_of_a_far_end_is_named_and_left_out(void **state)
 {
 	struct kernel *kernel = kernel_new();
 	has_link(kernel, 2, "eth0", "");
-	has_address(kernel, 2, "10.0.0.1/32")->has_peer = true;
+	has_address(kernel, 2, "10.0.0.1/32", 0)->has_peer = true;
 	shows_part(kernel, "# eth0: address 10.0.0.1/32 is left out: netplan has no address of the far end\n");
 }
 
@@ -611,14 +570,14 @@ static void routes_of_others_are_counted(void **state)
 {
 	struct kernel *kernel = kernel_new();
 	has_link(kernel, 2, "eth0", "");
-	has_address(kernel, 2, "10.0.0.2/24");
-	has_route(kernel, 2, "10.1.0.0/16", "10.0.0.1", RTPROT_BIRD);
-	has_route(kernel, 2, "10.2.0.0/16", "10.0.0.1", RTPROT_STATIC)->has_other_shape = true;
-	has_route(kernel, 2, "10.3.0.0/16", NULL, RTPROT_STATIC)->route.scope = RT_SCOPE_UNIVERSE;
-	has_route(kernel, 99, "10.4.0.0/16", NULL, RTPROT_BOOT);
-	has_route(kernel, 2, "10.5.0.0/16", "10.0.0.1", RTPROT_BOOT)->has_other_metrics = true;
-	has_route(kernel, 2, "fd00::/8", "fe80::1", RTPROT_BOOT);
-	has_route(kernel, 2, "fd00::/8", "fe80::2", RTPROT_BOOT);
+	has_address(kernel, 2, "10.0.0.2/24", 0);
+	has_usual_route(kernel, 2, "10.1.0.0/16", "10.0.0.1", RTPROT_BIRD);
+	has_usual_route(kernel, 2, "10.2.0.0/16", "10.0.0.1", RTPROT_STATIC)->has_other_shape = true;
+	has_usual_route(kernel, 2, "10.3.0.0/16", NULL, RTPROT_STATIC)->route.scope = RT_SCOPE_UNIVERSE;
+	has_usual_route(kernel, 99, "10.4.0.0/16", NULL, RTPROT_BOOT);
+	has_usual_route(kernel, 2, "10.5.0.0/16", "10.0.0.1", RTPROT_BOOT)->has_other_metrics = true;
+	has_usual_route(kernel, 2, "fd00::/8", "fe80::1", RTPROT_BOOT);
+	has_usual_route(kernel, 2, "fd00::/8", "fe80::2", RTPROT_BOOT);
 	CLEANUP(kernel_freep) struct kernel *held = kernel;
 	AUTO_FREE char *text = show(held);
 	assert_non_null(strstr(text, "# Left out: routes of routing programs: 1\n"));
@@ -633,8 +592,8 @@ static void everything_a_route_can_say_comes_back(void **state)
 {
 	struct kernel *kernel = kernel_new();
 	has_link(kernel, 2, "eth0", "");
-	has_address(kernel, 2, "10.0.0.2/24");
-	struct kernel_route *route = has_route(kernel, 2, "10.1.0.0/16", "10.0.0.1", RTPROT_STATIC);
+	has_address(kernel, 2, "10.0.0.2/24", 0);
+	struct kernel_route *route = has_usual_route(kernel, 2, "10.1.0.0/16", "10.0.0.1", RTPROT_STATIC);
 	route->route.metric = 50;
 	route->route.table = 77;
 	route->route.on_link = true;
@@ -642,14 +601,14 @@ static void everything_a_route_can_say_comes_back(void **state)
 	route->route.cwnd = 20;
 	route->route.rwnd = 30;
 	assert_int_equal(ip_parse("10.0.0.2", &route->route.source), 0);
-	route = has_route(kernel, 2, "fd00::/8", NULL, RTPROT_STATIC);
+	route = has_usual_route(kernel, 2, "fd00::/8", NULL, RTPROT_STATIC);
 	route->route.metric = 5;
-	route = has_route(kernel, 2, "10.4.0.0/16", NULL, RTPROT_STATIC);
+	route = has_usual_route(kernel, 2, "10.4.0.0/16", NULL, RTPROT_STATIC);
 	route->route.type = RTN_LOCAL;
 	route->route.scope = RT_SCOPE_HOST;
 	route->route.table = RT_TABLE_LOCAL;
-	has_route(kernel, 2, "10.2.0.0/16", NULL, RTPROT_STATIC);
-	route = has_route(kernel, 0, "10.3.0.0/16", NULL, HEARTH_PROTOCOL);
+	has_usual_route(kernel, 2, "10.2.0.0/16", NULL, RTPROT_STATIC);
+	route = has_usual_route(kernel, 0, "10.3.0.0/16", NULL, HEARTH_PROTOCOL);
 	route->route.type = RTN_BLACKHOLE;
 	route->route.scope = RT_SCOPE_UNIVERSE;
 	shows_part(kernel, "      routes:\n"
@@ -678,9 +637,9 @@ static void a_route_of_a_vrfs_port_may_be_in_another_table(void **state)
 	vrf->vrf_table = 1001;
 	vrf->mtu = 65575;
 	has_port(kernel, 2, "eth0", 7, "vrf");
-	has_address(kernel, 2, "10.0.0.2/24");
-	has_route(kernel, 2, "10.1.0.0/16", "10.0.0.1", RTPROT_STATIC);
-	has_route(kernel, 2, "10.2.0.0/16", "10.0.0.1", RTPROT_STATIC)->route.table = 1001;
+	has_address(kernel, 2, "10.0.0.2/24", 0);
+	has_usual_route(kernel, 2, "10.1.0.0/16", "10.0.0.1", RTPROT_STATIC);
+	has_usual_route(kernel, 2, "10.2.0.0/16", "10.0.0.1", RTPROT_STATIC)->route.table = 1001;
 	shows_part(kernel, "      - to: 10.1.0.0/16\n"
 			   "        via: 10.0.0.1\n"
 			   "        table: 254\n"
@@ -694,9 +653,9 @@ static void rules_stand_beside_the_routes_they_lead_to(void **state)
 	struct kernel *kernel = kernel_new();
 	has_link(kernel, 2, "eth0", "");
 	has_link(kernel, 3, "eth1", "");
-	has_address(kernel, 2, "10.0.0.2/24");
-	has_address(kernel, 3, "10.1.0.2/24");
-	has_route(kernel, 3, "0.0.0.0/0", "10.1.0.1", RTPROT_STATIC)->route.table = 100;
+	has_address(kernel, 2, "10.0.0.2/24", 0);
+	has_address(kernel, 3, "10.1.0.2/24", 0);
+	has_usual_route(kernel, 3, "0.0.0.0/0", "10.1.0.1", RTPROT_STATIC)->route.table = 100;
 	has_rule(kernel, NULL, RT_TABLE_MAIN, 32766)->protocol = RTPROT_KERNEL;
 	has_rule(kernel, "10.1.0.0/24", 100, 50);
 	struct kernel_rule *rule = has_rule(kernel, NULL, 200, 60);
@@ -744,11 +703,11 @@ static void a_thousand_addresses_and_five_thousand_routes_come_back(void **state
 	has_link(kernel, 2, "eth0", "");
 	for (int i = 0; i < 1000; i++) {
 		(void)snprintf(text, sizeof(text), "10.1.%d.%d/16", i >> 8, i & 255);
-		has_address(kernel, 2, text);
+		has_address(kernel, 2, text, 0);
 	}
 	for (int i = 0; i < 5000; i++) {
 		(void)snprintf(text, sizeof(text), "10.%d.%d.0/24", 100 + (i >> 8), i & 255);
-		has_route(kernel, 2, text, "10.1.0.1", RTPROT_STATIC);
+		has_usual_route(kernel, 2, text, "10.1.0.1", RTPROT_STATIC);
 	}
 	AUTO_FREE char *document = show(kernel);
 	assert_non_null(strstr(document, "10.1.3.231/16"));
@@ -797,10 +756,10 @@ static void has_random_link(struct kernel *kernel, int index)
 		set_option(&one->options, LINK_OPTION_BRIDGE, "stp", pick(2));
 	if (pick(2) == 0 && !str_equal(kind, "vrf")) {
 		(void)snprintf(text, sizeof(text), "10.%d.0.%u/24", index, 1 + pick(200));
-		has_address(kernel, index, text)->flags = pick(3) ? IFA_F_PERMANENT : 0;
+		has_address(kernel, index, text, 0)->flags = pick(3) ? IFA_F_PERMANENT : 0;
 		(void)snprintf(text, sizeof(text), "172.16.%d.0/24", index);
 		if (one->flags & IFF_UP) // the kernel takes the routes of a link that goes down
-			has_route(kernel, index, text, NULL, can_be_ours && pick(2) ? HEARTH_PROTOCOL : RTPROT_STATIC)->route.metric = pick(3);
+			has_usual_route(kernel, index, text, NULL, can_be_ours && pick(2) ? HEARTH_PROTOCOL : RTPROT_STATIC)->route.metric = pick(3);
 	}
 	if (pick(2) == 0)
 		has_link_local(kernel, index);

@@ -11,6 +11,95 @@
 #include <errno.h>
 #include <linux/genetlink.h>
 #include <linux/wireguard.h>
+#include <sys/socket.h>
+
+// --- a kernel with one device that changes, or runs out of buffers, while it is read: these two stand before libc's ---
+
+enum { FAMILY = 30, PORT = 51820 };
+
+static struct {
+	uint8_t answer[1024] __attribute__((aligned(NLMSG_ALIGNTO)));
+	size_t n_answer;
+	bool is_dump;
+	unsigned n_dumps, n_lost, n_interrupted;
+} fake;
+
+static struct nlmsghdr *answer_add(const struct nlmsghdr *request, uint16_t type, const void *content, size_t n)
+{
+	struct nlmsghdr *message = (struct nlmsghdr *)(fake.answer + fake.n_answer);
+	*message = (struct nlmsghdr){.nlmsg_len = (uint32_t)(NLMSG_HDRLEN + n), .nlmsg_type = type,
+		.nlmsg_seq = request->nlmsg_seq};
+	memcpy(nlmsg_data(message), content, n);
+	fake.n_answer += NLMSG_ALIGN(message->nlmsg_len);
+	assert_true(fake.n_answer <= sizeof(fake.answer));
+	return message;
+}
+
+ssize_t sendto(int fd, const void *bytes, size_t n, int flags, __CONST_SOCKADDR_ARG to, socklen_t n_to)
+{
+	const struct nlmsghdr *request = bytes;
+	struct {
+		struct genlmsghdr generic;
+		struct nlattr attribute;
+		uint16_t value;
+	} content = {{.version = 1}, {.nla_len = NLA_HDRLEN + 2, .nla_type = CTRL_ATTR_FAMILY_ID}, FAMILY};
+	struct nlmsgerr acknowledged = {.error = 0};
+	int done = 0;
+	fake.n_answer = 0;
+	fake.is_dump = request->nlmsg_type == FAMILY;
+	if (fake.is_dump) {
+		content.attribute.nla_type = WGDEVICE_A_LISTEN_PORT;
+		content.value = PORT;
+	}
+	struct nlmsghdr *first = answer_add(request, request->nlmsg_type, &content, GENL_HDRLEN + NLA_HDRLEN + 2);
+	if (!fake.is_dump) {
+		(void)answer_add(request, NLMSG_ERROR, &acknowledged, sizeof(acknowledged));
+		return (ssize_t)n;
+	}
+	fake.n_dumps++;
+	if (fake.n_interrupted) {
+		fake.n_interrupted--;
+		first->nlmsg_flags = NLM_F_DUMP_INTR;
+	}
+	(void)answer_add(request, NLMSG_DONE, &done, sizeof(done));
+	return (ssize_t)n;
+}
+
+ssize_t recvmsg(int fd, struct msghdr *envelope, int flags)
+{
+	if (fake.is_dump && fake.n_lost) {
+		fake.n_lost--;
+		errno = ENOBUFS;
+		return -1;
+	}
+	size_t n = fake.n_answer;
+	assert_true(n > 0 && n <= envelope->msg_iov->iov_len);
+	memcpy(envelope->msg_iov->iov_base, fake.answer, n);
+	*(struct sockaddr_nl *)envelope->msg_name = (struct sockaddr_nl){.nl_family = AF_NETLINK};
+	envelope->msg_flags = 0;
+	fake.n_answer = 0;
+	return (ssize_t)n;
+}
+
+static void a_device_is_read_again_until_it_is_whole(void **state)
+{
+	CLEANUP(wireguard_device_done) struct wireguard_device device = {0};
+	struct diag diag = {0};
+	fake.n_lost = 2;
+	fake.n_interrupted = 3;
+	assert_int_equal(wireguard_get(7, &device, &diag), 0);
+	assert_int_equal(device.port, PORT);
+	assert_int_equal(fake.n_lost + fake.n_interrupted, 0);
+	assert_string_equal(diag.message, "");
+	fake.n_lost = 1000;
+	fake.n_dumps = 0;
+	assert_int_equal(wireguard_get(7, &device, &diag), -ENOBUFS);
+	assert_true(fake.n_dumps < 100); // not for ever
+	assert_string_equal(diag_text(&diag), "wireguard: the device cannot be read: No buffer space available");
+	fake.n_lost = 0;
+}
+
+// --- values ---
 
 static struct peer *add_peer(struct peer_table *table, uint8_t key, const char *endpoint, unsigned n_allowed)
 {
@@ -259,6 +348,7 @@ static void keys_are_44_characters_of_base64(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_device_is_read_again_until_it_is_whole),
 		cmocka_unit_test(peers_survive_encoding_and_decoding),
 		cmocka_unit_test(a_peer_that_is_cut_is_continued_without_replacing),
 		cmocka_unit_test(a_second_peer_of_the_same_message_is_never_merged),

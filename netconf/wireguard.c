@@ -9,6 +9,8 @@
 #include <linux/wireguard.h>
 #include <netinet/in.h>
 
+enum { GET_ATTEMPTS = 16 }; // the device changes under a dump, or the kernel runs out of buffers: not for ever
+
 void wireguard_device_done(struct wireguard_device *device)
 {
 	peer_table_done(&device->peers);
@@ -144,25 +146,34 @@ static int get_once(struct netlink *netlink, uint16_t family, int link_index, st
 	return netlink_dump(netlink, request, on_device, device);
 }
 
-int wireguard_get(int link_index, struct wireguard_device *ret, struct diag *reterr)
+// A socket of its own per attempt: after ENOBUFS the old one still has the rest of a dump to give.
+static int get_whole(int link_index, struct wireguard_device *device, struct diag *reterr)
 {
 	CLEANUP(netlink_freep) struct netlink *netlink = NULL;
-	struct wireguard_device device = {0};
 	uint16_t family;
 	int error = netlink_open(NETLINK_GENERIC, &netlink, reterr);
 	if (error == 0)
 		error = netlink_family(netlink, WG_GENL_NAME, &family, reterr);
 	if (error < 0)
 		return error;
-	for (int attempt = 0; attempt < 5; attempt++) {
+	error = get_once(netlink, family, link_index, device);
+	return error < 0 ? diag_set(reterr, error, "wireguard", "the device cannot be read: %s", strerror(-error)) : 0;
+}
+
+int wireguard_get(int link_index, struct wireguard_device *ret, struct diag *reterr)
+{
+	struct wireguard_device device = {0};
+	struct diag diag = {0};
+	int error = -EAGAIN;
+	for (int attempt = 0; (error == -EAGAIN || error == -ENOBUFS) && attempt < GET_ATTEMPTS; attempt++) {
 		wireguard_device_done(&device);
-		error = get_once(netlink, family, link_index, &device);
-		if (error != -EAGAIN)
-			break;
+		error = get_whole(link_index, &device, &diag);
 	}
 	if (error < 0) {
 		wireguard_device_done(&device);
-		return diag_set(reterr, error, "wireguard", "the device cannot be read: %s", strerror(-error));
+		if (reterr)
+			*reterr = diag;
+		return error;
 	}
 	peer_table_sort(&device.peers);
 	*ret = device;
@@ -335,8 +346,7 @@ int wireguard_encode(uint16_t family, int link_index, const struct wireguard_set
 		error = encode_peer(&encoder, &plan->changes[i]);
 	if (error == 0)
 		error = encoder_send(&encoder);
-	if (encoder.request)
-		nlmsg_free(encoder.request);
+	nl_msgp(&encoder.request); // wipes it
 	return error;
 }
 

@@ -1,0 +1,210 @@
+// Plans done on a kernel that refuses: what is sent behind a failure, and when the kernel is to be looked at again.
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "netconf/apply-netlink.h"
+
+#include <errno.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+
+// --- a kernel: these two stand before libc's ---
+
+static struct {
+	int (*refuses)(const struct nlmsghdr *request); // 0, or the error of its answer
+	char said[1024];                                // a word per request
+	uint8_t answers[8192] __attribute__((aligned(NLMSG_ALIGNTO)));
+	size_t n_answers;
+	bool is_up;
+} fake;
+
+static void say(const struct nlmsghdr *request)
+{
+	const struct ifinfomsg *link = nlmsg_data(request);
+	struct nlmsghdr *message = (struct nlmsghdr *)(uintptr_t)request;
+	const char *word = "?";
+	if (request->nlmsg_type == RTM_NEWLINK)
+		word = request->nlmsg_flags & NLM_F_CREATE                         ? "make"
+		       : nlmsg_find_attr(message, sizeof(*link), IFLA_IFALIAS) ? "mark"
+		       : nlmsg_find_attr(message, sizeof(*link), IFLA_ADDRESS) ? link->ifi_change ? "mac-and-state" : "mac"
+		       : link->ifi_change                                      ? link->ifi_flags & IFF_UP ? "up" : "down"
+									       : "set";
+	else if (request->nlmsg_type == RTM_DELLINK)
+		word = "unmake";
+	else if (request->nlmsg_type == RTM_NEWADDR || request->nlmsg_type == RTM_DELADDR)
+		word = request->nlmsg_type == RTM_NEWADDR ? "address" : "no-address";
+	else if (request->nlmsg_type == RTM_NEWROUTE || request->nlmsg_type == RTM_DELROUTE)
+		word = request->nlmsg_type == RTM_NEWROUTE ? "route" : "no-route";
+	size_t n = strlen(fake.said);
+	(void)snprintf(fake.said + n, sizeof(fake.said) - n, "%s%s", n ? " " : "", word);
+	if (request->nlmsg_type == RTM_NEWLINK && link->ifi_change)
+		fake.is_up = link->ifi_flags & IFF_UP;
+}
+
+ssize_t sendto(int fd, const void *bytes, size_t n, int flags, __CONST_SOCKADDR_ARG to, socklen_t n_to)
+{
+	const struct nlmsghdr *request = bytes;
+	fake.n_answers = 0;
+	for (int left = (int)n; nlmsg_ok(request, left); request = nlmsg_next((struct nlmsghdr *)(uintptr_t)request, &left)) {
+		int code = fake.refuses(request);
+		say(request);
+		if (!code && !(request->nlmsg_flags & NLM_F_ACK))
+			continue;
+		struct nlmsghdr *answer = (struct nlmsghdr *)(fake.answers + fake.n_answers);
+		*answer = (struct nlmsghdr){.nlmsg_len = NLMSG_LENGTH(sizeof(struct nlmsgerr)), .nlmsg_type = NLMSG_ERROR,
+			.nlmsg_seq = request->nlmsg_seq, .nlmsg_flags = NLM_F_CAPPED};
+		*(struct nlmsgerr *)nlmsg_data(answer) = (struct nlmsgerr){.error = code, .msg = *request};
+		fake.n_answers += NLMSG_ALIGN(answer->nlmsg_len);
+	}
+	return (ssize_t)n;
+}
+
+ssize_t recvmsg(int fd, struct msghdr *envelope, int flags)
+{
+	size_t n = fake.n_answers;
+	assert_true(n > 0 && n <= envelope->msg_iov->iov_len);
+	memcpy(envelope->msg_iov->iov_base, fake.answers, n);
+	*(struct sockaddr_nl *)envelope->msg_name = (struct sockaddr_nl){.nl_family = AF_NETLINK};
+	envelope->msg_flags = 0;
+	fake.n_answers = 0;
+	return (ssize_t)n;
+}
+
+// --- plans ---
+
+static struct declaration bond = {.kind = DECLARATION_BOND, .id = (char *)"bond0"};
+
+static struct change change_of(enum change_type type, const char *name, int link_index)
+{
+	struct change change = {.type = type, .link_index = link_index};
+	(void)snprintf(change.name, sizeof(change.name), "%s", name);
+	if (type == CHANGE_LINK_CREATE)
+		change.declaration = &bond;
+	if (type == CHANGE_ADDRESS_ADD || type == CHANGE_ADDRESS_REMOVE)
+		assert_int_equal(address_parse(type == CHANGE_ADDRESS_ADD ? "fd00::2/64" : "fd00::1/64", true, &change.address), 0);
+	if (type == CHANGE_ROUTE_ADD || type == CHANGE_ROUTE_REMOVE) {
+		change.route = (struct route){.table = RT_TABLE_MAIN, .type = RTN_UNICAST};
+		assert_int_equal(address_parse("fd01::/64", true, &change.route.destination), 0);
+	}
+	return change;
+}
+
+static int done(struct change *changes, size_t n, int (*refuses)(const struct nlmsghdr *), bool *ret_again, struct diag *reterr)
+{
+	struct plan plan = {.changes = changes, .n = n};
+	fake.refuses = refuses;
+	fake.said[0] = '\0';
+	return apply_netlink(&plan, ret_again, reterr);
+}
+
+static int nothing(const struct nlmsghdr *request)
+{
+	return 0;
+}
+
+static int addresses(const struct nlmsghdr *request)
+{
+	return request->nlmsg_type == RTM_NEWADDR ? -EINVAL : 0;
+}
+
+static void nothing_is_taken_away_behind_a_failure(void **state)
+{
+	struct change changes[] = {change_of(CHANGE_ADDRESS_ADD, "eth0", 2), change_of(CHANGE_ROUTE_ADD, "eth0", 2),
+		change_of(CHANGE_ROUTE_REMOVE, "eth0", 2), change_of(CHANGE_ADDRESS_REMOVE, "eth0", 2),
+		change_of(CHANGE_LINK_REMOVE, "old0", 3)};
+	struct diag diag = {0};
+	bool again = false;
+	assert_int_equal(done(changes, N_ELEMENTS(changes), addresses, &again, &diag), -EINVAL);
+	assert_string_equal(fake.said, "address route");
+	assert_string_equal(diag_text(&diag), "eth0: cannot do \"eth0: add address fd00::2/64\": Invalid argument");
+	assert_int_equal(done(changes, N_ELEMENTS(changes), nothing, &again, &diag), 0);
+	assert_string_equal(fake.said, "address route no-route no-address unmake");
+	assert_false(again);
+}
+
+static int makes(const struct nlmsghdr *request)
+{
+	return request->nlmsg_flags & NLM_F_EXCL && request->nlmsg_type == RTM_NEWLINK ? -EEXIST : 0;
+}
+
+static void nothing_is_done_to_a_link_that_is_there_already(void **state)
+{
+	struct change changes[] = {change_of(CHANGE_LINK_CREATE, "bond0", 0), change_of(CHANGE_LINK_SET, "eth0", 2),
+		change_of(CHANGE_LINK_REMOVE, "old0", 3)};
+	struct diag diag = {0};
+	bool again = false;
+	changes[1].set.mtu = 1400;
+	assert_int_equal(done(changes, N_ELEMENTS(changes), makes, &again, &diag), 0);
+	assert_true(again);
+	assert_string_equal(fake.said, "make mark");
+	// and the second time it is a failure
+	assert_int_equal(done(changes, N_ELEMENTS(changes), makes, NULL, &diag), -EEXIST);
+	assert_string_equal(fake.said, "make mark set");
+	assert_string_equal(diag_text(&diag), "bond0: cannot do \"bond0: make a bond link\": File exists");
+}
+
+// A driver that takes a MAC only while its link is down; the kernel does not ask it for the one that it has.
+static bool has_the_mac;
+static int mac_while_up(const struct nlmsghdr *request)
+{
+	bool has_mac = request->nlmsg_type == RTM_NEWLINK &&
+		       nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)request, sizeof(struct ifinfomsg), IFLA_ADDRESS);
+	if (!has_mac || has_the_mac)
+		return 0;
+	has_the_mac = !fake.is_up;
+	return fake.is_up ? -EBUSY : 0;
+}
+
+static void a_link_goes_down_for_its_new_mac_when_it_has_to(void **state)
+{
+	struct change changes[] = {change_of(CHANGE_LINK_SET, "eth0", 2), change_of(CHANGE_ADDRESS_ADD, "eth0", 2)};
+	struct diag diag = {0};
+	bool again = false;
+	changes[0].set.has_mac = true;
+	for (int is_up = 0; is_up < 2; is_up++) {
+		fake.is_up = is_up;
+		has_the_mac = false;
+		assert_int_equal(done(changes, N_ELEMENTS(changes), mac_while_up, &again, &diag), 0);
+		assert_true(has_the_mac);
+		assert_string_equal(fake.said, is_up ? "mac down mac up mac address" : "mac mac address");
+		assert_int_equal(again, is_up); // it lost its routes
+	}
+	changes[0].set.down = true;
+	fake.is_up = true;
+	has_the_mac = false;
+	assert_int_equal(done(changes, 1, mac_while_up, &again, &diag), 0);
+	assert_string_equal(fake.said, "mac down mac mac-and-state");
+	assert_false(fake.is_up); // which was to go down, and stays it
+}
+
+static int macs(const struct nlmsghdr *request)
+{
+	return nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)request, sizeof(struct ifinfomsg), IFLA_ADDRESS) ? -EOPNOTSUPP : 0;
+}
+
+static void a_mac_that_is_never_taken_is_told_once(void **state)
+{
+	struct change changes[] = {change_of(CHANGE_LINK_SET, "eth0", 2)};
+	struct diag diag = {0};
+	bool again = false;
+	changes[0].set.has_mac = true;
+	assert_int_equal(done(changes, 1, macs, &again, &diag), -EOPNOTSUPP);
+	assert_string_equal(fake.said, "mac mac");
+	assert_false(again);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_is_taken_away_behind_a_failure),
+		cmocka_unit_test(nothing_is_done_to_a_link_that_is_there_already),
+		cmocka_unit_test(a_link_goes_down_for_its_new_mac_when_it_has_to),
+		cmocka_unit_test(a_mac_that_is_never_taken_is_told_once),
+	};
+	return cmocka_run_group_tests_name("apply-netlink", tests, NULL, NULL);
+}
