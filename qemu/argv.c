@@ -125,6 +125,47 @@ static void add_identity(const struct lab_node *node, const char *folder, struct
 		argv->failed = true;
 }
 
+static void add_uplink(unsigned number, const char *bootfile, const char *forwards, struct argv *argv)
+{
+	argv_add(argv, "-netdev");
+	argv_add(argv, "user,id=uplink,net=10.0.2.0/24%s%s%s", bootfile ? ",bootfile=" : "", bootfile ? bootfile : "", forwards);
+	argv_add(argv, "-device");
+	argv_add(argv, "virtio-net-pci,netdev=uplink,mac=52:54:76:00:00:%02x%s", number, bootfile ? ",bootindex=0" : ",romfile=");
+}
+
+static void add_segment(unsigned number, const struct lab_machine *machine, struct argv *argv)
+{
+	argv_add(argv, "-netdev");
+	argv_add(argv, "socket,id=segment,mcast=230.0.0.1:%u,localaddr=127.0.0.1", machine->segment_port);
+	argv_add(argv, "-device");
+	argv_add(argv, "virtio-net-pci,netdev=segment,mac=52:54:77:00:00:%02x,romfile=", number);
+}
+
+// One of the others; its netdev has the NIC's place as its name.
+static void add_nic(const struct lab_node *node, size_t i, struct argv *argv)
+{
+	const struct lab_nic *nic = &node->nics[i];
+	AUTO_FREE char *path = nic->path ? qemu_option_escape(nic->path) : NULL;
+	argv_add(argv, "-netdev");
+	if (path)
+		argv_add(argv, "dgram,id=nic%zu,local.type=unix,local.path=%s.nic,remote.type=unix,remote.path=%s", i, path, path);
+	else if (nic->kind == LAB_NIC_UPLINK6)
+		argv_add(argv, "user,id=nic%zu,ipv4=off,ipv6=on,ipv6-net=fd76::/64,ipv6-host=fd76::2", i);
+	else
+		argv_add(argv, "hubport,id=nic%zu,hubid=%zu", i, i); // the hub has no other port
+	if (nic->kind == LAB_NIC_USB) {
+		argv_add(argv, "-device");
+		argv_add(argv, "qemu-xhci,id=usb%zu", i);
+	}
+	argv_add(argv, "-device");
+	if (nic->kind == LAB_NIC_USB)
+		argv_add(argv, "usb-net,bus=usb%zu.0,netdev=nic%zu,mac=52:54:78:00:%02zx:%02x", i, i, i, node->number);
+	else
+		argv_add(argv, "virtio-net-pci,netdev=nic%zu,mac=52:54:78:00:%02zx:%02x,romfile=", i, i, node->number);
+	if (nic->path && !path)
+		argv->failed = true;
+}
+
 static void add_networks(const struct lab_node *node, const struct lab_machine *machine, struct argv *argv)
 {
 	bool is_pxe = node->boot == LAB_BOOT_PXE;
@@ -141,16 +182,25 @@ static void add_networks(const struct lab_node *node, const struct lab_machine *
 		argv->failed = true;
 		return;
 	}
-	argv_add(argv, "-netdev");
-	argv_add(argv, "user,id=uplink,net=10.0.2.0/24%s%s%s", is_pxe ? ",bootfile=" : "", is_pxe ? bootfile : "",
-		forwards);
-	argv_add(argv, "-device");
-	argv_add(argv, "virtio-net-pci,netdev=uplink,mac=52:54:76:00:00:%02x%s", node->number,
-		is_pxe ? ",bootindex=0" : ",romfile=");
-	argv_add(argv, "-netdev");
-	argv_add(argv, "socket,id=segment,mcast=230.0.0.1:%u,localaddr=127.0.0.1", machine->segment_port);
-	argv_add(argv, "-device");
-	argv_add(argv, "virtio-net-pci,netdev=segment,mac=52:54:77:00:00:%02x,romfile=", node->number);
+	if (node->n_nics == 0) {
+		add_uplink(node->number, is_pxe ? bootfile : NULL, forwards, argv);
+		add_segment(node->number, machine, argv);
+	}
+	for (size_t i = 0; i < node->n_nics; i++)
+		switch (node->nics[i].kind) {
+		case LAB_NIC_UPLINK:
+			add_uplink(node->number, is_pxe ? bootfile : NULL, forwards, argv);
+			break;
+		case LAB_NIC_SEGMENT:
+			add_segment(node->number, machine, argv);
+			break;
+		case LAB_NIC_UPLINK6:
+		case LAB_NIC_NOWHERE:
+		case LAB_NIC_USB:
+		case LAB_NIC_WIRE:
+			add_nic(node, i, argv);
+			break;
+		}
 }
 
 static void add_firmware(const struct lab_node *node, const struct lab_machine *machine, const char *folder,

@@ -9,7 +9,7 @@ static const struct verb verbs[] = {
 	{"node", "add NAME [OPTIONS]", "add a node, or change one that is off", verb_node},
 	{"start", "NAME...", "power on", verb_start},
 	{"power", "NAME off|cut|on|reset", "press the button, pull the plug, switch on, reset", verb_power},
-	{"cable", "NAME up|down [uplink|segment]", "plug or pull a network cable (segment)", verb_cable},
+	{"cable", "NAME up|down [uplink|segment|nicN]", "plug or pull a network cable (segment)", verb_cable},
 	{"console", "NAME [--log]", "what the serial console said, then attach to it", verb_console},
 	{"wait", "NAME --console REGEX [--timeout SEC]", "wait for a line of the serial console, print it", verb_wait},
 	{"screendump", "NAME FILE.png", "a picture of the screen", verb_screendump},
@@ -21,15 +21,16 @@ static const struct verb verbs[] = {
 static void print_help(void)
 {
 	puts("hearth-lab [--lab DIR] COMMAND\n\n"
-	     "Boots machines in QEMU: two NICs each, an uplink (10.0.2.2 is this host) and a segment\n"
-	     "between the nodes of one lab. A lab is a folder (default: $HEARTH_CACHE/lab).\n");
+	     "Boots machines in QEMU: two NICs each (or those that --nic names), an uplink (10.0.2.2 is this\n"
+	     "host) and a segment between the nodes of one lab. A lab is a folder (default: $HEARTH_CACHE/lab).\n");
 	for (size_t i = 0; i < N_ELEMENTS(verbs); i++)
 		printf("  %-11s%-38s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].help);
 	puts("\nOptions of node add:\n"
 	     "  --boot iso|pxe|disk|kernel  --firmware bios|uefi  --memory MIB  --cpus N  --number N\n"
 	     "  --iso FILE  --pxe-url URL  --kernel FILE  --initrd FILE  --cmdline TEXT\n"
 	     "  --disk FILE|SIZE[,serial=TEXT]  --smbios-seed FILE  --clock YYYY-MM-DD[THH:MM:SS]\n"
-	     "  --serial TEXT  --uuid UUID  --forward HOSTPORT:GUESTPORT");
+	     "  --serial TEXT  --uuid UUID  --forward HOSTPORT:GUESTPORT\n"
+	     "  --nic uplink|uplink6|segment|nowhere|usb|wire=PATH (as often as there are NICs; else uplink and segment)");
 }
 
 static char *default_folder(void)

@@ -10,6 +10,15 @@ static const char *const boot_names[] = {
 	[LAB_BOOT_ISO] = "iso", [LAB_BOOT_PXE] = "pxe", [LAB_BOOT_DISK] = "disk", [LAB_BOOT_KERNEL] = "kernel"};
 static const char *const firmware_names[] = {[LAB_FIRMWARE_BIOS] = "bios", [LAB_FIRMWARE_UEFI] = "uefi"};
 
+static const char *const nic_names[] = {[LAB_NIC_UPLINK] = "uplink", [LAB_NIC_UPLINK6] = "uplink6",
+	[LAB_NIC_SEGMENT] = "segment", [LAB_NIC_NOWHERE] = "nowhere", [LAB_NIC_USB] = "usb", [LAB_NIC_WIRE] = "wire"};
+enum { WIRE_PATH_MAX = 100 }; // with ".nic" it is a unix socket's name
+
+const char *lab_nic_name(enum lab_nic_kind kind)
+{
+	return nic_names[kind];
+}
+
 const char *lab_boot_name(enum lab_boot boot)
 {
 	return boot_names[boot];
@@ -41,6 +50,8 @@ struct lab_node *lab_node_free(struct lab_node *node)
 		free(node->disks[i].file);
 		free(node->disks[i].serial);
 	}
+	for (size_t i = 0; i < node->n_nics; i++)
+		free(node->nics[i].path);
 	free(node->name);
 	free(node->iso);
 	free(node->pxe_url);
@@ -146,6 +157,33 @@ static int add_forward(struct lab_node *node, const char *text, struct diag *ret
 	return 0;
 }
 
+static int add_nic(struct lab_node *node, const char *text, struct diag *reterr)
+{
+	static const char wire[] = "wire=";
+	struct lab_nic nic = {LAB_NIC_WIRE, NULL};
+	if (node->n_nics == LAB_MAX_NICS)
+		return diag_set(reterr, -E2BIG, "nics", "must be at most %d", LAB_MAX_NICS);
+	if (str_starts(text, wire)) {
+		const char *path = text + strlen(wire);
+		if (path[0] != '/' || strlen(path) > WIRE_PATH_MAX)
+			return diag_set(reterr, -EINVAL, "nics", "a wire must be an absolute path of at most %d bytes, not \"%s\"",
+				WIRE_PATH_MAX, path);
+		nic.path = strdup(path);
+		if (!nic.path)
+			return -ENOMEM;
+	} else {
+		unsigned kind = 0;
+		while (kind < LAB_NIC_WIRE && !str_equal(text, nic_names[kind]))
+			kind++;
+		if (kind == LAB_NIC_WIRE)
+			return diag_set(reterr, -EINVAL, "nics",
+				"must be uplink, uplink6, segment, nowhere, usb or wire=PATH, not \"%s\"", text);
+		nic.kind = (enum lab_nic_kind)kind;
+	}
+	node->nics[node->n_nics++] = nic;
+	return 0;
+}
+
 static int set_text(char **where, const char *text)
 {
 	char *copy = strdup(text);
@@ -171,7 +209,7 @@ static const struct text_key {
 	{"uuid", offsetof(struct lab_node, uuid)},
 };
 
-static const char *const known_keys[] = {"name", "number", "boot", "firmware", "memoryMib", "cpus", "disks", "forwards",
+static const char *const known_keys[] = {"name", "number", "boot", "firmware", "memoryMib", "cpus", "disks", "forwards", "nics",
 	"iso", "pxeUrl", "kernel", "initrd", "cmdline", "clock", "smbiosSeed", "serial", "uuid", NULL};
 
 int lab_node_set(struct lab_node *node, const char *key, const char *text, struct diag *reterr)
@@ -187,6 +225,8 @@ int lab_node_set(struct lab_node *node, const char *key, const char *text, struc
 		return add_disk(node, text, reterr);
 	if (str_equal(key, "forward"))
 		return add_forward(node, text, reterr);
+	if (str_equal(key, "nic"))
+		return add_nic(node, text, reterr);
 	if (str_equal(key, "boot")) {
 		r = parse_word(key, text, boot_names, N_ELEMENTS(boot_names), &word, reterr);
 		if (r == 0)
@@ -299,6 +339,17 @@ int lab_node_validate(const struct lab_node *node, struct diag *reterr)
 			return diag_set(reterr, -EINVAL, "kernel", "is required with boot: kernel");
 		break;
 	}
+	bool once[LAB_NIC_WIRE + 1] = {0};
+	for (size_t i = 0; i < node->n_nics; i++) {
+		enum lab_nic_kind kind = node->nics[i].kind;
+		if (kind <= LAB_NIC_SEGMENT && once[kind])
+			return diag_set(reterr, -EINVAL, "nics", "must name %s once", nic_names[kind]);
+		once[kind] = true;
+	}
+	if (node->boot == LAB_BOOT_PXE && node->n_nics && !once[LAB_NIC_UPLINK])
+		return diag_set(reterr, -EINVAL, "nics", "must name uplink with boot: pxe");
+	if (node->n_forwards && node->n_nics && !once[LAB_NIC_UPLINK])
+		return diag_set(reterr, -EINVAL, "nics", "must name uplink with forwards");
 	if (node->pxe_url && !str_starts(node->pxe_url, "http://") && !str_starts(node->pxe_url, "tftp://"))
 		return diag_set(reterr, -EINVAL, "pxeUrl", "must be http:// or tftp://, not \"%s\"", node->pxe_url);
 	if ((node->initrd || node->cmdline) && !node->kernel)
@@ -336,8 +387,8 @@ static int decode_disk(const struct value *value, struct lab_node *node, struct 
 
 static int decode_member(const char *key, const struct value *value, struct lab_node *node, struct diag *reterr)
 {
-	bool is_disks = str_equal(key, "disks");
-	if (!is_disks && !str_equal(key, "forwards")) {
+	bool is_disks = str_equal(key, "disks"), is_nics = str_equal(key, "nics");
+	if (!is_disks && !is_nics && !str_equal(key, "forwards")) {
 		const char *text = value_text(value);
 		if (!text)
 			return diag_set(reterr, -EINVAL, key, "must be a plain value");
@@ -350,8 +401,10 @@ static int decode_member(const char *key, const struct value *value, struct lab_
 		int r = is_disks ? value->items[i].type == VALUE_OBJECT
 				? decode_disk(&value->items[i], node, reterr)
 				: diag_set(reterr, -EINVAL, key, "each must have file or size")
-			: text   ? add_forward(node, text, reterr)
-				 : diag_set(reterr, -EINVAL, key, "each must be HOSTPORT:GUESTPORT");
+			: !text  ? diag_set(reterr, -EINVAL, key, is_nics ? "each must be a word"
+									  : "each must be HOSTPORT:GUESTPORT")
+			: is_nics ? add_nic(node, text, reterr)
+				  : add_forward(node, text, reterr);
 		if (r < 0)
 			return r;
 	}
@@ -415,6 +468,15 @@ char *lab_node_format(const struct lab_node *node)
 		AUTO_FREE char *forward =
 			str_format("%u:%u", node->forwards[i].host_port, node->forwards[i].guest_port);
 		json_out_string(&out, forward);
+	}
+	json_out_array_end(&out);
+	json_out_key(&out, "nics");
+	json_out_array_begin(&out);
+	for (size_t i = 0; i < node->n_nics; i++) {
+		const struct lab_nic *nic = &node->nics[i];
+		AUTO_FREE char *text =
+			str_format("%s%s%s", nic_names[nic->kind], nic->path ? "=" : "", nic->path ? nic->path : "");
+		json_out_string(&out, text);
 	}
 	json_out_array_end(&out);
 	for (size_t i = 0; i < N_ELEMENTS(text_keys); i++) {

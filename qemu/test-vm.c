@@ -81,6 +81,24 @@ static void pxe_node_gets_a_boot_file_and_a_network_rom(void **state)
 	argv_done(&argv);
 }
 
+static void a_node_has_the_nics_it_names_and_no_others(void **state)
+{
+	CLEANUP(lab_node_freep) struct lab_node *node = parse_one("version: 1\nnodes:\n  - {name: n5, number: 17, boot: kernel,"
+								  " kernel: /k, nics: [uplink6, 'wire=/w,1', usb, nowhere]}\n");
+	struct argv argv;
+	assert_int_equal(lab_argv_render(node, &machine, &argv), 0);
+	assert_true(has_pair(&argv, "-netdev", "user,id=nic0,ipv4=off,ipv6=on,ipv6-net=fd76::/64,ipv6-host=fd76::2"));
+	assert_true(has_pair(&argv, "-device", "virtio-net-pci,netdev=nic0,mac=52:54:78:00:00:11,romfile="));
+	assert_true(has_pair(&argv, "-netdev",
+		"dgram,id=nic1,local.type=unix,local.path=/w,,1.nic,remote.type=unix,remote.path=/w,,1"));
+	assert_true(has_pair(&argv, "-netdev", "hubport,id=nic2,hubid=2"));
+	assert_true(has_pair(&argv, "-device", "usb-net,bus=usb2.0,netdev=nic2,mac=52:54:78:00:02:11"));
+	assert_true(has_pair(&argv, "-netdev", "hubport,id=nic3,hubid=3"));
+	assert_false(has(&argv, "id=uplink"));
+	assert_false(has(&argv, "id=segment"));
+	argv_done(&argv);
+}
+
 static void uefi_node_has_its_own_variables_and_the_seed_stays_out_of_argv(void **state)
 {
 	CLEANUP(lab_node_freep) struct lab_node *node = parse_one(
@@ -119,6 +137,12 @@ static void spec_refuses_what_cannot_be_meant(void **state)
 		{"version: 1\nnodes: [{name: a, number: 1, boot: kernel, kernel: /k, disks: [{size: 4G, file: /f}]}]",
 			"disks"},
 		{"version: 1\nnodes: [{name: a, number: 1, boot: kernel, kernel: /k, forwards: ['1:2:3']}]", "forwards"},
+		{"version: 1\nnodes: [{name: a, number: 1, boot: kernel, kernel: /k, nics: [wifi]}]", "uplink6"},
+		{"version: 1\nnodes: [{name: a, number: 1, boot: kernel, kernel: /k, nics: [wire=here]}]", "absolute"},
+		{"version: 1\nnodes: [{name: a, number: 1, boot: kernel, kernel: /k, nics: [segment, segment]}]", "once"},
+		{"version: 1\nnodes: [{name: a, number: 1, boot: kernel, kernel: /k, nics: [{a: b}]}]", "word"},
+		{"version: 1\nnodes: [{name: a, number: 1, boot: pxe, pxeUrl: 'http://x', nics: [segment]}]", "uplink"},
+		{"version: 1\nnodes: [{name: a, number: 1, boot: kernel, kernel: /k, nics: [usb], forwards: ['1:2']}]", "uplink"},
 		{"version: 1\nnodes: [{name: a, number: 1, boot: kernel, kernel: /k},"
 		 "{name: a, number: 2, boot: kernel, kernel: /k}]",
 			"two are named"},
@@ -140,7 +164,7 @@ static void node_survives_being_written_and_read(void **state)
 {
 	CLEANUP(lab_node_freep) struct lab_node *node = parse_one(
 		"version: 1\nnodes:\n  - {name: n4, number: 9, boot: disk, firmware: uefi, memoryMib: 3072, cpus: 1,"
-		" disks: [{size: 512M, serial: S1}, {file: /d.qcow2}], forwards: ['1:2'], serial: 'A \"B\"'}\n");
+		" disks: [{size: 512M, serial: S1}, {file: /d.qcow2}], forwards: ['1:2'], nics: [uplink, nowhere, 'wire=/a b'], serial: 'A \"B\"'}\n");
 	AUTO_FREE char *first = lab_node_format(node);
 	AUTO_FREE char *spec = str_format("{\"version\":1,\"nodes\":[%s]}", first);
 	CLEANUP(lab_node_freep) struct lab_node *again = parse_one(spec);
@@ -242,6 +266,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(iso_node_boots_from_its_cd_and_only_uplink_and_segment_are_there),
 		cmocka_unit_test(pxe_node_gets_a_boot_file_and_a_network_rom),
+		cmocka_unit_test(a_node_has_the_nics_it_names_and_no_others),
 		cmocka_unit_test(uefi_node_has_its_own_variables_and_the_seed_stays_out_of_argv),
 		cmocka_unit_test(spec_refuses_what_cannot_be_meant),
 		cmocka_unit_test(node_survives_being_written_and_read),

@@ -58,9 +58,10 @@ int verb_cable(const struct lab *lab, int argc, char *argv[])
 	const char *nic = argc == 4 ? argv[3] : "segment";
 
 	if (argc < 3 || argc > 4 || (!str_equal(argv[2], "up") && !str_equal(argv[2], "down")))
-		return verb_misused("cable: use cable NAME up|down [uplink|segment]");
-	if (!str_equal(nic, "uplink") && !str_equal(nic, "segment"))
-		return verb_misused("cable: must be uplink or segment, not \"%s\"", nic);
+		return verb_misused("cable: use cable NAME up|down [uplink|segment|nicN]");
+	bool numbered = str_starts(nic, "nic") && nic[3] >= '0' && nic[3] < '0' + LAB_MAX_NICS && !nic[4];
+	if (!numbered && !str_equal(nic, "uplink") && !str_equal(nic, "segment"))
+		return verb_misused("cable: must be uplink, segment or nic0 to nic%d, not \"%s\"", LAB_MAX_NICS - 1, nic);
 	AUTO_FREE char *arguments =
 		str_format("{\"name\":\"%s\",\"up\":%s}", nic, str_equal(argv[2], "up") ? "true" : "false");
 	if (!arguments)

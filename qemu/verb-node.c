@@ -44,6 +44,7 @@ static const struct node_option {
 	{"--serial", "serial"},
 	{"--uuid", "uuid"},
 	{"--forward", "forward"},
+	{"--nic", "nic"},
 };
 
 static const char *key_of_option(const char *option)
