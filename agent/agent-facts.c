@@ -3,6 +3,7 @@
 #include "agent/agent.h"
 #include "base/file.h"
 #include "base/time.h"
+#include "base/url.h"
 
 static void gather_seed(const struct agent *a, struct facts *f)
 {
@@ -47,6 +48,7 @@ static void gather_link(const struct agent *a, struct facts *f)
 			f->link_since_usec = link->since_usec;
 		}
 	}
+	f->link_lldp = wire_listener_place(a->wire, f->link_name);
 	f->link_problem = a->first_contact_problem;
 	f->network = a->network_is_assigned && !a->network_applied_usec ? STEP_DONE : a->network_state;
 	f->network_problem = a->network_problem;
@@ -64,6 +66,7 @@ static void gather_region(const struct agent *a, struct facts *f)
 	f->contact = c->contact;
 	f->region_url = c->error && c->error_url < c->n_urls ? c->urls[c->error_url] : region_client_url(c);
 	f->region_error = c->error;
+	f->region_proxy = c->proxy ? url_proxy_host(c->proxy) : NULL;
 	f->clock_holds = a->clock_taken;
 	f->clock_problem = a->clock_problem;
 	f->enrol = a->identity->cert_pem && c->enrol != ENROL_REVOKED && c->enrol != ENROL_QUARANTINED ? ENROL_APPROVED : c->enrol;

@@ -217,9 +217,12 @@ static char *environment(const struct agent *a)
 			always[n++] = mine[i];
 	for (size_t i = 0; i < as->n_servers; i++)
 		always[n++] = as->servers[i].address;
-	if (a->region && k3s_url_host(region_client_url(a->region), region, sizeof(region)) == 0)
+	const char *way = agent_proxy(a); // to the region: then K3s has no other either
+	if (!way && a->region && k3s_url_host(region_client_url(a->region), region, sizeof(region)) == 0)
 		always[n++] = region;
-	struct k3s_proxy proxy = { .http = as->proxy_http, .https = as->proxy_https, .no = as->proxy_no, .always = always };
+	bool own = as->proxy_http || as->proxy_https;
+	struct k3s_proxy proxy = { .http = own ? as->proxy_http : way, .https = own ? as->proxy_https : way, .no = as->proxy_no,
+		.always = always };
 	char *lines AUTO_FREE = k3s_proxy_environment(&proxy);
 	return lines ? str_format("PATH=%s/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n%s", RUN_PAYLOAD, lines)
 		     : NULL;

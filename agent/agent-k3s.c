@@ -39,6 +39,7 @@ static void keep_content_client(struct agent *a)
 		.ca_pem = a->region_record.ca_pem,
 		.client_cert_pem = a->identity->cert_pem,
 		.client_key_pem = a->identity->key_pem,
+		.proxy = agent_proxy(a),
 	};
 	if (http_client_new(a->event, &config, &a->content) < 0)
 		log_warning("the client for the region's content cannot be made");

@@ -2,6 +2,7 @@
 // one, which has to prove itself. netconf/ does it and undoes it; what is wanted when is decided in network-trial.c.
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/agent.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/time.h"
@@ -81,16 +82,90 @@ static const struct value *seed_network_of(const struct agent *a)
 	return seed_network(a->seed.network, a->machine.serial, a->machine.uuid, macs, n);
 }
 
-static int first_contact(struct agent *a, struct network **ret)
+static const struct value *seed_contact_of(const struct agent *a)
+{
+	return first_contact_seed(&a->first_contact, seed_network_of(a));
+}
+
+static int seed_contact(struct agent *a, struct network **ret)
 {
 	struct diag diag = { 0 };
-	const struct value *wanted = seed_network_of(a);
+	const struct value *wanted = seed_contact_of(a);
 	str_set(&a->first_contact_problem, NULL);
 	if (wanted && netconf_decode(wanted, ret, &diag) == 0)
 		return 0;
 	if (wanted) // said, and DHCP tried all the same
 		str_set(&a->first_contact_problem, diag_text(&diag));
 	return netconf_default(ret);
+}
+
+static const char *picked_port_name(const struct agent *a)
+{
+	for (size_t i = 0; a->links && i < a->links->n; i++) {
+		const struct netconf_link *link = &a->links->links[i];
+		if (link->wired && str_equal(link->permanent_mac[0] ? link->permanent_mac : link->mac, a->vlan_pick.mac))
+			return link->name;
+	}
+	return NULL;
+}
+
+// The VLAN that a person picked, over DHCP on every wired port.
+static int vlan_contact(const struct agent *a, const struct value *above, struct network **ret, struct diag *reterr)
+{
+	char *text AUTO_FREE = vlan_pick_netplan(&a->vlan_pick, above, picked_port_name(a));
+	struct value *document CLEANUP(value_freep) = NULL;
+	struct network *network CLEANUP(network_freep) = NULL, *below = NULL;
+	int r = text ? yaml_parse(text, strlen(text), TRIAL_MAX_DOCUMENT, "picked VLAN", &document, reterr) : -ENOMEM;
+	if (r == 0)
+		r = netconf_decode(document, &network, reterr);
+	if (r == 0)
+		r = netconf_default(&below);
+	if (r == 0)
+		r = netconf_layer(network, below);
+	if (r == 0)
+		*ret = TAKE_PTR(network);
+	return r;
+}
+
+// What led to the region, or would be the first to be tried; below the document @above, when there is one.
+static int first_contact(struct agent *a, const struct value *above, struct network **ret)
+{
+	enum network_candidate carried = first_contact_carried(&a->first_contact, seed_network_of(a));
+	if (carried == NETWORK_DHCP)
+		return netconf_default(ret);
+	if (a->vlan_pick.id && carried != NETWORK_SEED && !vlan_pick_is_in(&a->vlan_pick, above))
+		return vlan_contact(a, above, ret, NULL);
+	return seed_contact(a, ret);
+}
+
+void agent_first_contact_load(struct agent *a)
+{
+	struct diag diag = { 0 };
+	char *text AUTO_FREE = NULL;
+	size_t n = 0;
+	if (file_load_checked(root_path(a->options.root, STATE_FIRST_CONTACT).text, FIRST_CONTACT_BYTES, &text, &n, NULL) < 0)
+		return; // none yet, or it was set aside
+	if (first_contact_parse(text, n, &a->first_contact, &diag) < 0)
+		log_warning("%s: %s", STATE_FIRST_CONTACT, diag_text(&diag)); // as on a first boot then
+}
+
+// The region answers through a network that nobody has assigned: this is the one to come back to.
+static void keep_first_contact(struct agent *a)
+{
+	const struct value *seed = seed_network_of(a);
+	bool found = a->region && a->region->contact == REGION_FOUND && a->region->heard_usec > a->network_candidate_usec;
+	if (!found || a->network_is_assigned || a->network_on_trial || a->safe_network || a->network_candidate < NETWORK_VLAN ||
+		first_contact_carried(&a->first_contact, seed) == a->network_candidate)
+		return;
+	char *text AUTO_FREE = first_contact_format(a->network_candidate, seed_contact_of(a));
+	struct first_contact fresh = { 0 };
+	struct diag diag = { 0 };
+	if (!text || first_contact_parse(text, strlen(text), &fresh, &diag) < 0)
+		return;
+	first_contact_done(&a->first_contact);
+	a->first_contact = fresh;
+	if (file_save_checked(root_path(a->options.root, STATE_FIRST_CONTACT).text, text, strlen(text), 0600, &diag) < 0)
+		log_warning("the network of first contact cannot be kept: %s", diag_text(&diag)); // it holds in this start
 }
 
 // @document over first contact, for the links that it says nothing of; "": first contact alone.
@@ -100,12 +175,12 @@ static int decode_stored(const char *document, struct network **ret, void *user,
 	struct value *value CLEANUP(value_freep) = NULL;
 	struct network *network CLEANUP(network_freep) = NULL, *below = NULL;
 	if (!*document)
-		return first_contact(a, ret);
+		return first_contact(a, NULL, ret);
 	int r = yaml_parse(document, strlen(document), TRIAL_MAX_DOCUMENT, "stored network", &value, reterr);
 	if (r == 0)
 		r = netconf_decode(value, &network, reterr);
 	if (r == 0)
-		r = first_contact(a, &below);
+		r = first_contact(a, value, &below);
 	if (r == 0)
 		r = netconf_layer(network, below);
 	if (r == 0)
@@ -190,7 +265,9 @@ static struct network_candidates candidates_of(const struct agent *a)
 	bool has_networkless_assignment = a->assignment && !a->assignment->network; // then what was good once is not wanted
 	return (struct network_candidates){
 		.has_last_good = a->confirmed_document && !has_networkless_assignment && !was_confirmed(a),
-		.has_seed = seed_network_of(a) != NULL,
+		.has_vlan = a->vlan_pick.id != 0,
+		.has_seed = seed_contact_of(a) != NULL,
+		.carried = first_contact_carried(&a->first_contact, seed_network_of(a)),
 		.enrolled = a->assignment != NULL,
 		.safe = a->safe_network,
 		.region_answers = a->region && a->region->contact == REGION_FOUND,
@@ -201,7 +278,9 @@ static int decode_candidate(struct agent *a, enum network_candidate candidate, s
 {
 	if (candidate == NETWORK_LAST_GOOD)
 		return decode_stored(a->confirmed_document, ret, a, reterr);
-	return candidate == NETWORK_SEED ? first_contact(a, ret) : netconf_default(ret);
+	if (candidate == NETWORK_VLAN)
+		return vlan_contact(a, NULL, ret, reterr);
+	return candidate == NETWORK_SEED ? seed_contact(a, ret) : netconf_default(ret);
 }
 
 static void apply_below(struct agent *a)
@@ -520,6 +599,8 @@ int agent_network_start(struct agent *a)
 
 void agent_network_done(struct agent *a)
 {
+	wire_listener_free(a->wire);
+	first_contact_done(&a->first_contact);
 	netconf_monitor_free(a->monitor);
 	network_free(a->network);
 	netconf_online_free(a->online);
@@ -591,6 +672,18 @@ void agent_safe_network(struct agent *a)
 	agent_kick(a);
 }
 
+void agent_network_begin_anew(struct agent *a)
+{
+	first_contact_done(&a->first_contact);
+	(void)unlink(root_path(a->options.root, STATE_FIRST_CONTACT).text); // what stays is known again after a reboot, and has its turn
+	a->safe_network = false;
+	a->network_dirty = true;
+	a->network_candidate = NETWORK_ASSIGNED; // nothing yet
+	str_set(&a->network_try, NULL);
+	agent_hurry(a);
+	agent_kick(a);
+}
+
 void agent_network_act(struct agent *a, enum rung rung)
 {
 	if (a->options.without_network || !(a->state_known || a->state_making))
@@ -600,6 +693,7 @@ void agent_network_act(struct agent *a, enum rung rung)
 		(void)netconf_update_resolv(a->network, NULL, NULL); // tried again at the next one
 	if (!may_act(a))
 		return;
+	keep_first_contact(a);
 	if (a->network_on_trial && (a->safe_network || !a->network_applied_usec) &&
 		!undo_broken_off(a, a->safe_network ? "a person at the console wants the safe network" : "another network was assigned"))
 		return;

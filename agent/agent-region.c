@@ -3,6 +3,7 @@
 #include "agent/agent.h"
 #include "agent/ranges.h"
 #include "agent/user-secrets.h"
+#include "base/crypto.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/time.h"
@@ -96,6 +97,35 @@ static void on_certificate(void *user)
 	struct agent *a = user;
 	log_notice("this node has a certificate of region %s", region_client_url(a->region));
 	a->content_stale = true;
+}
+
+/* What stands between this node and its region: by the seed, else by the seed of an earlier start. The assignment's proxy is
+ * for what is beyond: one that is wrong or down must not be what keeps this node from hearing of a better one. */
+const char *agent_proxy(const struct agent *a)
+{
+	const char *proxy = a->seed.proxy ? a->seed.proxy : a->region_record.proxy;
+	return proxy && *proxy ? proxy : NULL;
+}
+
+static void keep_proxy(struct agent *a)
+{
+	const char *proxy = agent_proxy(a);
+	if (!str_equal(a->region->proxy, proxy)) {
+		a->content_stale = true;
+		a->k3s_configured = false;
+	}
+	if (region_client_set_proxy(a->region, proxy) < 0)
+		log_warning("out of memory");
+	if (!a->seed.proxy || str_equal(a->region_record.proxy, proxy))
+		return;
+	char *copy = proxy ? strdup(proxy) : NULL;
+	if (proxy && !copy)
+		return; // at the next tick
+	if (a->region_record.proxy)
+		crypto_wipe(a->region_record.proxy, strlen(a->region_record.proxy));
+	free(a->region_record.proxy);
+	a->region_record.proxy = copy;
+	save_record(a); // once this node has a region; before, the seed is asked for anyway
 }
 
 // The region that admitted us is ours from now on.
@@ -308,6 +338,8 @@ static void load_state(struct agent *a)
 	struct assignment *assignment = NULL;
 	struct diag diag = { 0 };
 	(void)region_record_load(a->options.root, &a->region_record); // missing is fine
+	agent_vlans_load(a);
+	agent_first_contact_load(a);
 	if (a->seed.assignment) {
 		a->from_seed = true;
 		if (assignment_from_value(a->seed.assignment, &assignment, &diag) < 0)
@@ -380,6 +412,7 @@ void agent_region_act(struct agent *a)
 {
 	if (!a->region || a->from_seed)
 		return;
+	keep_proxy(a);
 	aim(a);
 	agent_mesh_save(a);
 	region_client_want_mesh(a->region, a->assignment && a->assignment->mesh_link);

@@ -104,6 +104,9 @@ static char *essence(const struct agent *a)
 	json_out_string(&out, a->has_node ? a->node.pod_cidr : "");
 	json_out_bool(&out, agent_node_is_ready(a));
 	agent_status_cluster(a, &out);
+	json_out_object_begin(&out);
+	agent_vlans_to_json(a, &out);
+	json_out_object_end(&out);
 	json_out_string(&out, a->volumes_json);
 	json_out_int(&out, (int64_t)a->mesh_mark);
 	json_out_string(&out, a->mesh_candidates);
@@ -155,6 +158,7 @@ static void act(struct agent *a)
 	if (a->state_known && !a->region && agent_region_start(a) == 0)
 		agent_kick(a); // what STATE holds changes the facts
 	agent_network_act(a, rung);
+	agent_vlans_act(a);
 	agent_region_act(a);
 	agent_time_act(a);
 	agent_volumes_act(a);
@@ -215,6 +219,8 @@ static int on_run_changed(sd_event_source *source, const struct inotify_event *e
 	if (event->len && str_equal(event->name, "safe-network") && !a->options.without_network &&
 		unlink(root_path(a->options.root, RUN_SAFE_NETWORK).text) == 0)
 		agent_safe_network(a);
+	if (event->len && str_equal(event->name, "vlan-pick") && !a->options.without_network)
+		agent_vlans_take_pick(a);
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include "agent/bootstrap-sources.h"
 #include "agent/clock.h"
+#include "agent/first-contact.h"
 #include "agent/hand-over.h"
 #include "agent/image-facts.h"
 #include "agent/machine.h"
@@ -16,6 +17,7 @@
 #include "agent/seed-sources.h"
 #include "agent/store.h"
 #include "agent/timeline.h"
+#include "agent/vlan-pick.h"
 #include "base/json.h"
 #include "k3s/bootstrap.h"
 #include "k3s/command.h"
@@ -25,6 +27,7 @@
 #include "k3s/service.h"
 #include "k3s/snapshots.h"
 #include "netconf/trial.h"
+#include "netconf/wire-listen.h"
 
 struct agent_options {
 	const char *root;    // "" or a folder (tests)
@@ -94,6 +97,10 @@ struct agent {
 	uint64_t network_candidate_usec; // since when
 	char *network_try;           // why it is not the usual one
 	bool safe_network;           // a person at the console wants it
+	struct wire_listener *wire;  // NULL: nobody has to know what is on it
+	uint64_t wire_from_usec;     // 0, or from when on it may be listened on
+	struct vlan_pick vlan_pick;  // by a person at the console
+	struct first_contact first_contact; // which network led to the region
 	bool network_dirty;          // links changed: apply again
 	uint64_t address_mark;       // changes with our addresses on wired ports
 	enum step_state network_state;
@@ -222,11 +229,18 @@ int agent_confirm(struct agent *agent, const char *code, struct diag *reterr);
 void agent_gather(struct agent *agent, struct facts *ret, char *buffer, size_t n_buffer); // agent-facts.c
 int agent_region_start(struct agent *agent);   // agent-region.c: identity, client, whom to talk to
 void agent_region_act(struct agent *agent);
+const char *agent_proxy(const struct agent *agent); // the way to the region (http://...), NULL: straight
 void agent_secrets_again(struct agent *agent, unsigned every_sec); // ask for them anew, unless they were asked for since
 int agent_network_start(struct agent *agent);  // agent-network.c
 void agent_network_act(struct agent *agent, enum rung rung);
 void agent_network_done(struct agent *agent);
 void agent_safe_network(struct agent *agent); // a person at the console: DHCP on every wired port; once more: as before
+void agent_first_contact_load(struct agent *agent); // which network led to the region, from STATE
+void agent_network_begin_anew(struct agent *agent); // a person at the console: the candidates from the first one on
+void agent_vlans_act(struct agent *agent); // agent-vlans.c: which VLANs are on the wire
+void agent_vlans_load(struct agent *agent); // the one that was picked, from STATE
+void agent_vlans_take_pick(struct agent *agent); // a person at the console picked one
+void agent_vlans_to_json(const struct agent *agent, struct json_out *out); // the member vlans, when there is one
 void agent_mesh_act(struct agent *agent); // agent-mesh.c
 void agent_mesh_news(struct agent *agent); // the region said something new of the peers
 void agent_mesh_reserve(struct agent *agent); // what is applied now is no peer's

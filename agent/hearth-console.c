@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/root-path.h"
 #include "agent/screen.h"
+#include "agent/vlan-pick.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -18,7 +19,7 @@ static const char help[] = "hearth-console TTY: show what this node waits for on
 			   "On a serial line: one line per change. On a screen: a dashboard, with the enrolment code in big\n"
 			   "letters and as QR.\n"
 			   "The key s there asks hearthd for the safe network: DHCP on every wired port in place of what does not\n"
-			   "work. Once more goes back.\n";
+			   "work. Once more goes back. Where VLANs are offered, a digit has that one tried, and 0 none.\n";
 
 enum { ALONE_MSEC = 100 };
 #define SAFE_KEY 's'
@@ -28,6 +29,7 @@ struct console {
 	bool serial;
 	bool has_keys; // it can be read, too
 	char *last; // what was shown
+	struct value *status; // of that
 };
 
 static bool is_screen(const char *path) // virtual terminals; everything else is taken as a serial line
@@ -70,6 +72,8 @@ static void show(struct console *console)
 	}
 	free(console->last);
 	console->last = text;
+	value_free(console->status);
+	console->status = TAKE_PTR(status);
 	if (console->serial)
 		write_all(console->fd, "\r");
 	write_all(console->fd, text);
@@ -111,6 +115,27 @@ static void take_keys(struct console *console)
 	console->has_keys = tcsetattr(console->fd, TCSANOW, &settings) == 0;
 }
 
+static void ask_for_vlan(const struct console *console, char key)
+{
+	struct vlan_pick pick = { 0 };
+	struct diag diag = { 0 };
+	char text[VLAN_PICK_TEXT];
+	const char *mac;
+	if (!screen_vlan_of(console->status, key, &mac, &pick.id)) // what this terminal shows, not what came since
+		return;
+	(void)snprintf(pick.mac, sizeof(pick.mac), "%s", mac); // a longer one is refused there
+	vlan_pick_format(&pick, text);
+	if (file_write_volatile(RUN_VLAN_PICK, text, strlen(text), 0600, &diag) < 0)
+		log_error("the VLAN cannot be asked for: %s", diag_text(&diag));
+}
+
+static void ask_for_safe_network(void)
+{
+	struct diag diag = { 0 };
+	if (file_write_volatile(RUN_SAFE_NETWORK, "", 0, 0600, &diag) < 0)
+		log_error("the safe network cannot be asked for: %s", diag_text(&diag));
+}
+
 // A key that is alone: what a terminal server echoes of our own lines, or noise, comes in heaps.
 static void read_keys(struct console *console)
 {
@@ -119,11 +144,12 @@ static void read_keys(struct console *console)
 	ssize_t n = read(console->fd, bytes, sizeof(bytes));
 	if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN))
 		console->has_keys = false; // hung up: the unit's next start opens it again
-	if (n != 1 || bytes[0] != SAFE_KEY || poll(&more, 1, ALONE_MSEC) != 0)
+	if (n != 1 || poll(&more, 1, ALONE_MSEC) != 0)
 		return;
-	struct diag diag = { 0 };
-	if (file_write_volatile(RUN_SAFE_NETWORK, "", 0, 0600, &diag) < 0)
-		log_error("the safe network cannot be asked for: %s", diag_text(&diag));
+	if (bytes[0] == SAFE_KEY)
+		ask_for_safe_network();
+	else
+		ask_for_vlan(console, bytes[0]);
 }
 
 static int run(struct console *console)

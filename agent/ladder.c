@@ -120,11 +120,12 @@ static bool link_holds(const struct facts *f, uint64_t now_usec, struct ladder_a
 static bool region_holds(const struct facts *f, uint64_t now_usec, struct ladder_action *a)
 {
 	const char *url = or_text(f->region_url, "the region");
+	const char *by = f->region_proxy ? " through the proxy " : "", *proxy = or_text(f->region_proxy, "");
 	if (f->contact == REGION_FOUND || f->from_seed)
 		return true;
 	if (f->has_assignment) { // a silent region never takes a working node down
 		if (f->contact == REGION_SILENT)
-			warn(a, "region %s is silent (%s); this node works on from what it knows", url,
+			warn(a, "region %s is silent%s%s (%s); this node works on from what it knows", url, by, proxy,
 				or_text(f->region_error, "no answer"));
 		else if (f->contact == REGION_WRONG_PIN || f->contact == REGION_BAD_HELLO)
 			warn(a, "region %s is not believed: %s; this node works on from what it knows", url,
@@ -134,10 +135,10 @@ static bool region_holds(const struct facts *f, uint64_t now_usec, struct ladder
 	switch (f->contact) {
 	case REGION_UNTRIED:
 	case REGION_TRYING:
-		return waits(a, "asking region %s for its hello", url);
+		return waits(a, "asking region %s%s%s for its hello", url, by, proxy);
 	case REGION_SILENT:
-		return waits(a, "region %s does not answer: %s; is it running, and may this network reach it? the region's "
-				"admin can tell", url, or_text(f->region_error, "no answer"));
+		return waits(a, "region %s does not answer%s%s: %s; is it running, and may this network reach it? the region's "
+				"admin can tell", url, by, proxy, or_text(f->region_error, "no answer"));
 	case REGION_WRONG_PIN:
 		return waits(a, "region %s is not ours (wrong pin): %s; nothing was sent to it; whoever made the seed, or runs "
 				"that address, can mend it", url, or_text(f->region_error, "its CA is another"));

@@ -75,6 +75,7 @@ struct facts {
 	// region
 	enum region_contact contact;
 	const char *region_url, *region_error;
+	const char *region_proxy; // HOST:PORT, NULL: straight
 	// clock
 	bool clock_holds;
 	const char *clock_problem;

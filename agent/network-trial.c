@@ -64,6 +64,7 @@ const char *network_candidate_name(enum network_candidate candidate)
 	static const char *const names[N_NETWORK_CANDIDATES] = {
 		[NETWORK_ASSIGNED] = "assigned",
 		[NETWORK_LAST_GOOD] = "last good",
+		[NETWORK_VLAN] = "VLAN",
 		[NETWORK_SEED] = "seed",
 		[NETWORK_DHCP] = "DHCP",
 	};
@@ -73,7 +74,7 @@ const char *network_candidate_name(enum network_candidate candidate)
 static bool is_there(const struct network_candidates *facts, enum network_candidate candidate)
 {
 	return candidate == NETWORK_DHCP || (candidate == NETWORK_LAST_GOOD && facts->has_last_good) ||
-	       (candidate == NETWORK_SEED && facts->has_seed);
+	       (candidate == NETWORK_VLAN && facts->has_vlan) || (candidate == NETWORK_SEED && facts->has_seed);
 }
 
 static enum network_candidate first_from(const struct network_candidates *facts, enum network_candidate candidate)
@@ -89,6 +90,7 @@ enum network_candidate network_candidate_next(const struct network_candidates *f
 	// the seed's has the longest turn: where it is needed nothing else works
 	static const unsigned patience_sec[N_NETWORK_CANDIDATES] = {
 		[NETWORK_LAST_GOOD] = 60,
+		[NETWORK_VLAN] = 120, // a person wants it
 		[NETWORK_SEED] = 120,
 		[NETWORK_DHCP] = 60,
 	};
@@ -97,8 +99,14 @@ enum network_candidate network_candidate_next(const struct network_candidates *f
 		return NETWORK_DHCP;
 	}
 	if (now_is == NETWORK_ASSIGNED || !is_there(facts, now_is)) {
-		*ret_reason = "the first of last good, seed and DHCP that this node has";
-		return first_from(facts, NETWORK_LAST_GOOD);
+		enum network_candidate first = first_from(facts, NETWORK_LAST_GOOD);
+		if (first != NETWORK_LAST_GOOD && facts->carried != NETWORK_ASSIGNED && is_there(facts, facts->carried)) {
+			*ret_reason = "it led to the region before";
+			return facts->carried;
+		}
+		*ret_reason = first == NETWORK_VLAN ? "a person at the console picked it" :
+						    "the first of last good, seed and DHCP that this node has";
+		return first;
 	}
 	if (facts->enrolled || facts->region_answers || now_usec < since_usec + patience_sec[now_is] * USEC_PER_SEC)
 		return now_is;

@@ -47,13 +47,15 @@ enum network_verdict network_trial_judge(const struct network_proof *proof, uint
 enum network_candidate {
 	NETWORK_ASSIGNED,
 	NETWORK_LAST_GOOD, // the last one that was confirmed
+	NETWORK_VLAN,      // DHCP in the VLAN that a person at the console picked
 	NETWORK_SEED,
 	NETWORK_DHCP, // on every wired port
 	N_NETWORK_CANDIDATES,
 };
 const char *network_candidate_name(enum network_candidate candidate); // "last good"
 struct network_candidates {
-	bool has_last_good, has_seed;
+	bool has_last_good, has_vlan, has_seed;
+	enum network_candidate carried; // led to the region before; NETWORK_ASSIGNED: not known
 	bool enrolled;       // there is an assignment: then a silent region is no reason to leave what works
 	bool safe;           // a person at the console wants DHCP on every wired port
 	bool region_answers;

@@ -342,6 +342,7 @@ static int make_clients(struct region_client *c)
 			.ca_pem = c->hello.ca_pem,
 			.client_cert_pem = c->identity->self_cert_pem,
 			.client_key_pem = c->identity->key_pem,
+			.proxy = c->proxy,
 		};
 		r = http_client_new(c->event, &config, &c->key_client);
 		config.client_cert_pem = c->identity->cert_pem;
@@ -430,6 +431,7 @@ struct region_client *region_client_free(struct region_client *c)
 	for (size_t i = 0; i < c->n_urls; i++)
 		free(c->urls[i]);
 	wipe_text(&c->token);
+	wipe_text(&c->proxy);
 	wipe_text(&c->cluster);
 	free(c->error);
 	free(c->enrol_sentence);
@@ -482,6 +484,28 @@ int region_client_set_region(struct region_client *c, const char *const *urls, s
 	cancel_calls(c);
 	region_client_forget_hello(c);
 	region_client_kick(c);
+	return 0;
+}
+
+int region_client_set_proxy(struct region_client *c, const char *proxy)
+{
+	struct http_trust_config nothing = { .trust = HTTP_TRUST_NOTHING, .proxy = proxy };
+	struct http_client *fresh = NULL;
+	if (str_equal(c->proxy, proxy))
+		return 0;
+	char *copy = proxy ? strdup(proxy) : NULL;
+	int r = proxy && !copy ? -ENOMEM : http_client_new(c->event, &nothing, &fresh);
+	if (r < 0) {
+		wipe_text(&copy);
+		return r;
+	}
+	cancel_calls(c);
+	http_client_free(c->hello_client);
+	c->hello_client = fresh;
+	wipe_text(&c->proxy);
+	c->proxy = copy;
+	c->clients_stale = true;
+	region_client_hurry(c);
 	return 0;
 }
 

@@ -78,6 +78,7 @@ struct region_client {
 	char *urls[SEED_MAX_URLS];
 	uint8_t pins[SEED_MAX_PINS][32];
 	char *token;
+	char *proxy;             // the way to the region; NULL: straight
 	char *exchange_path;     // the exchange under way, for a restarted hearthd
 	char *exchange_id;
 	uint8_t node_nonce[32], region_nonce[32], hello_nonce[32];
@@ -100,6 +101,8 @@ DEFINE_CLEANUP(region_client)
 int region_client_set_region(struct region_client *client, const char *const *urls, size_t n_urls,
 	const uint8_t (*pins)[32], size_t n_pins, const char *token);
 const char *region_client_url(const struct region_client *client);
+/* The proxy (http://...) that the region is reached through; NULL: none. Copied. -ENOMEM. */
+int region_client_set_proxy(struct region_client *client, const char *proxy);
 // Where long polls start: what is stored already (may be NULL).
 void region_client_set_known(struct region_client *client, const char *assignment_generation, const char *mesh_since);
 // The assignment that was refused is asked for again: what spoke against it may have changed.

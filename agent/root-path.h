@@ -42,4 +42,7 @@ static inline struct root_path root_path(const char *root, const char *absolute)
 #define RUN_VOLUMES "/run/hearth/volumes.json"
 #define RUN_K3S_COMMAND "/run/hearth/k3s-command.json" // for hearth-k3s; 0600
 #define RUN_K3S_COMMAND_DONE "/run/hearth/k3s-command-done.json" // its answer
+#define RUN_VLAN_PICK "/run/hearth/vlan-pick" // the same with a VLAN (vlan-pick.h)
+#define STATE_VLAN_PICK "/state/hearth/vlan-pick"
+#define STATE_FIRST_CONTACT "/state/hearth/first-contact.json" // first-contact.h
 #define RUN_SAFE_NETWORK "/run/hearth/safe-network" // a person at a console pressed the key: hearthd takes it away

@@ -28,11 +28,100 @@ static void put_field(FILE *out, const char *label, const char *value)
 	fprintf(out, "  %-8s %s\n\n", label, text ? text : "");
 }
 
+// --- VLANs that are offered: each has a digit ---
+
+static const struct value *vlans_of(const struct value *status, size_t *ret_n)
+{
+	const struct value *vlans = value_find(status, "vlans");
+	bool any = vlans && vlans->type == VALUE_ARRAY;
+	*ret_n = !any ? 0 : vlans->n < SCREEN_MAX_VLANS ? vlans->n : SCREEN_MAX_VLANS;
+	return any ? vlans->items : NULL;
+}
+
+static bool is_used(const struct value *vlan)
+{
+	bool used;
+	return value_bool(value_find(vlan, "used"), "used", &used, NULL) == 0 && used;
+}
+
+static unsigned id_of(const struct value *vlan)
+{
+	int64_t id;
+	return value_int(value_find(vlan, "id"), "id", 1, 4094, &id, NULL) == 0 ? (unsigned)id : 0;
+}
+
+bool screen_vlan_of(const struct value *status, char key, const char **ret_mac, unsigned *ret_id)
+{
+	size_t n;
+	const struct value *vlans = vlans_of(status, &n);
+	size_t i = key > '0' ? (size_t)(key - '1') : 0; // "no VLAN" is said of any port
+	if (key < '0' || key > '9' || i >= n || !value_text(value_find(&vlans[i], "mac")) || !id_of(&vlans[i]))
+		return false;
+	*ret_mac = value_text(value_find(&vlans[i], "mac"));
+	*ret_id = key == '0' ? 0 : id_of(&vlans[i]);
+	return true;
+}
+
+// "VLAN 42 (mgmt) on eth0, in use"
+static void put_vlan(FILE *out, const struct value *vlan)
+{
+	const char *name = text_of(vlan, "name");
+	fprintf(out, "VLAN %u%s%s%s on %s%s", id_of(vlan), *name ? " (" : "", name, *name ? ")" : "", text_of(vlan, "link"),
+		is_used(vlan) ? ", in use" : "");
+}
+
+static char *vlans_line(const struct value *status)
+{
+	char *text = NULL;
+	size_t n_text = 0, n;
+	const struct value *vlans = vlans_of(status, &n);
+	bool used = false;
+	FILE *out = n ? open_memstream(&text, &n_text) : NULL;
+	if (!out)
+		return strdup("");
+	for (size_t i = 0; i < n; i++) {
+		fprintf(out, "%s %zu for ", i ? "," : " | press", i + 1);
+		put_vlan(out, &vlans[i]);
+		used |= is_used(&vlans[i]);
+	}
+	fputs(used ? ", 0 for none" : "", out);
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static void put_vlans(FILE *out, const struct value *status)
+{
+	size_t n;
+	const struct value *vlans = vlans_of(status, &n);
+	bool used = false;
+	if (n)
+		fputs("\n  VLANs seen on the wire; a digit has one tried:\n", out);
+	for (size_t i = 0; i < n; i++) {
+		char *text = NULL;
+		size_t n_text = 0;
+		FILE *one = open_memstream(&text, &n_text);
+		if (!one)
+			return;
+		put_vlan(one, &vlans[i]);
+		if (fclose(one) == 0) {
+			utf8_make_printable(text);
+			fprintf(out, "    %zu  %s\n", i + 1, text);
+		}
+		free(text);
+		used |= is_used(&vlans[i]);
+	}
+	if (used)
+		fputs("    0  none\n", out);
+}
+
 char *screen_line(const struct value *status)
 {
 	const char *code = text_of(status, "code");
-	char *line = str_format("hearth: %s | %s | %s%s%s%s", name_of(status), text_of(status, "phase"), *code ? "code " : "", code,
-		*code ? " | " : "", text_of(status, "sentence"));
+	char *vlans AUTO_FREE = vlans_line(status);
+	char *line = str_format("hearth: %s | %s | %s%s%s%s%s", name_of(status), text_of(status, "phase"), *code ? "code " : "", code,
+		*code ? " | " : "", text_of(status, "sentence"), vlans ? vlans : "");
 	if (line)
 		utf8_make_printable(line);
 	return line;
@@ -151,6 +240,7 @@ char *screen_dashboard(const struct value *status, unsigned columns, unsigned ro
 		fputc('\n', out);
 	}
 	put_wrapped(out, text_of(status, "sentence"), columns);
+	put_vlans(out, status);
 	const struct value *warnings = value_find(status, "warnings");
 	for (size_t i = 0; warnings && warnings->type == VALUE_ARRAY && i < warnings->n; i++) {
 		fputs("\n  warning:\n", out);

@@ -71,6 +71,8 @@ void seed_choose(const struct seed_sources *sources, struct seed_choice *ret)
 		}
 		if (!ret->network && has_network(source->seed))
 			ret->network = source->seed;
+		if (!ret->proxy)
+			ret->proxy = source->seed->proxy;
 		if (ret->state_disk == SEED_DISK_NONE && source->seed->state_disk != SEED_DISK_NONE) {
 			ret->state_disk = source->seed->state_disk;
 			ret->state_disk_serial = source->seed->state_disk_serial;
@@ -148,7 +150,7 @@ static void list_add(char *list, size_t n_list, const char *value)
 char *seed_text_from_cmdline(const char *cmdline, char ret_problem[static SEED_PROBLEM_MAX])
 {
 	char *copy AUTO_FREE = strdup(cmdline);
-	char urls[1024] = "", pins[512] = "";
+	char urls[1024] = "", pins[512] = "", proxy[256] = "";
 	ret_problem[0] = '\0';
 	if (!copy)
 		return NULL;
@@ -163,11 +165,13 @@ char *seed_text_from_cmdline(const char *cmdline, char ret_problem[static SEED_P
 			list_add(urls, sizeof(urls), word + 14);
 		else if (str_starts(word, "hearth.pin=") && value_is_safe(word + 11))
 			list_add(pins, sizeof(pins), word + 11);
+		else if (str_starts(word, "hearth.proxy=") && value_is_safe(word + 13))
+			(void)snprintf(proxy, sizeof(proxy), "proxy: \"%s\"\n", word + 13); // a cut one does not parse: refused
 	}
 	if (!urls[0])
 		return NULL;
-	return str_format("version: 1\nregion:\n  urls: [%s]\n%s%s%s", urls, pins[0] ? "  pins: [" : "", pins,
-		pins[0] ? "]\n" : "");
+	return str_format("version: 1\nregion:\n  urls: [%s]\n%s%s%s%s", urls, pins[0] ? "  pins: [" : "", pins,
+		pins[0] ? "]\n" : "", proxy);
 }
 
 static void add_cmdline(struct seed_sources *sources, const struct image_facts *image, const char *root)

@@ -26,6 +26,7 @@ struct seed_choice { // everything borrowed from the sources
 	const char *token;          // NULL: none
 	const struct seed *network; // the first source with network settings
 	const struct value *assignment; // a whole assignment instead of a region
+	const char *proxy;          // of the first source that says something of one; "": none; NULL: nothing is said
 	enum seed_disk state_disk;
 	const char *state_disk_serial;
 	char problem[SEED_PROBLEM_MAX]; // what was refused or ignored, "" when nothing

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/url.h"
 #include <errno.h>
 
 enum { REGION_MAX_BYTES = 64 << 10, SECRETS_MAX_BYTES = 1 << 20, SECRET_TEXT_MAX = 1024,
@@ -34,6 +35,9 @@ void region_record_done(struct region_record *record)
 	for (size_t i = 0; i < record->n_signing_keys; i++)
 		free(record->signing_keys[i]);
 	free(record->ca_pem);
+	if (record->proxy)
+		crypto_wipe(record->proxy, strlen(record->proxy)); // it may hold a password
+	free(record->proxy);
 	*record = (struct region_record){ 0 };
 }
 
@@ -99,7 +103,7 @@ static int parse_keys(const struct value *list, struct region_record *ret, struc
 static int parse_region(const struct value *document, struct region_record *ret, struct diag *reterr)
 {
 	const struct value *urls = value_find(document, "urls"), *pins = value_find(document, "pins");
-	const char *ca = value_text(value_find(document, "ca"));
+	const char *ca = value_text(value_find(document, "ca")), *proxy = value_text(value_find(document, "proxy"));
 	int r = value_int(value_find(document, "heardMsec"), "heardMsec", 0, INT64_MAX / 2, &ret->heard_msec, reterr);
 	if (r < 0)
 		return r;
@@ -123,6 +127,8 @@ static int parse_region(const struct value *document, struct region_record *ret,
 		return r;
 	if (ca && !(ret->ca_pem = strdup(ca)))
 		return -ENOMEM;
+	if (proxy && (r = url_proxy(proxy, &ret->proxy)) < 0)
+		return diag_set(reterr, r, "proxy", "must be http://[USER:PASSWORD@]HOST:PORT");
 	return ret->n_urls ? 0 : diag_set(reterr, -EINVAL, "urls", "is missing");
 }
 
@@ -170,6 +176,7 @@ int region_record_save(const char *root, const struct region_record *record, str
 		json_out_string(&out, record->signing_keys[i]);
 	json_out_array_end(&out);
 	json_out_member(&out, "ca", record->ca_pem);
+	json_out_member(&out, "proxy", record->proxy);
 	json_out_member_int(&out, "heardMsec", record->heard_msec);
 	json_out_object_end(&out);
 	char *text AUTO_FREE = json_out_take(&out);

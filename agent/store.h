@@ -12,6 +12,7 @@ struct region_record {
 	uint8_t pins[SEED_MAX_PINS][32];
 	char *signing_keys[SEED_MAX_KEYS]; // of the seed's trust group
 	char *ca_pem;       // of the last good hello
+	char *proxy;        // the way to it, as a seed said last; NULL: none
 	int64_t heard_msec; // the last time heard from the region: part of the clock's floor
 };
 void region_record_done(struct region_record *record);

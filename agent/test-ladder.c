@@ -106,6 +106,9 @@ static void region_says_what_is_wrong_with_it(void **state)
 	f.contact = REGION_SILENT;
 	f.region_error = "TCP: Connection refused";
 	expect(&f, RUNG_REGION, "does not answer: TCP: Connection refused");
+	f.region_proxy = "p.example:3128";
+	expect(&f, RUNG_REGION, "does not answer through the proxy p.example:3128: TCP: Connection refused");
+	f.region_proxy = NULL;
 	f.contact = REGION_WRONG_PIN;
 	f.region_error = "its CA is sha256:aa, the pin says sha256:bb";
 	expect(&f, RUNG_REGION, "wrong pin");

@@ -132,12 +132,31 @@ static void candidates_have_their_turns_before_enrolment(void **state)
 	expect_candidate(&facts, NETWORK_ASSIGNED, 0, NETWORK_LAST_GOOD);
 	expect_candidate(&facts, NETWORK_LAST_GOOD, 60, NETWORK_SEED);
 	expect_candidate(&facts, NETWORK_DHCP, 60, NETWORK_LAST_GOOD);
+	facts.has_vlan = true; // a person picked it
+	expect_candidate(&facts, NETWORK_LAST_GOOD, 60, NETWORK_VLAN);
+	expect_candidate(&facts, NETWORK_VLAN, 119, NETWORK_VLAN);
+	expect_candidate(&facts, NETWORK_VLAN, 120, NETWORK_SEED);
+	facts.has_last_good = facts.has_vlan = false;
+	expect_candidate(&facts, NETWORK_VLAN, 0, NETWORK_SEED); // and wants none any more
 	facts.region_answers = true; // it has what it needs
 	expect_candidate(&facts, NETWORK_SEED, 3600, NETWORK_SEED);
 	facts = (struct network_candidates){ 0 };
 	expect_candidate(&facts, NETWORK_ASSIGNED, 0, NETWORK_DHCP);
 	expect_candidate(&facts, NETWORK_DHCP, 3600, NETWORK_DHCP);
 	expect_candidate(&facts, NETWORK_SEED, 0, NETWORK_DHCP); // another seed without one
+}
+
+static void what_led_to_the_region_comes_first(void **state)
+{
+	struct network_candidates facts = { .has_seed = true, .has_vlan = true, .carried = NETWORK_DHCP };
+	expect_candidate(&facts, NETWORK_ASSIGNED, 0, NETWORK_DHCP);
+	expect_candidate(&facts, NETWORK_DHCP, 60, NETWORK_VLAN); // and when it does no more, the others have their turns
+	facts.carried = NETWORK_SEED;
+	expect_candidate(&facts, NETWORK_ASSIGNED, 0, NETWORK_SEED);
+	facts.has_seed = false; // its network is gone
+	expect_candidate(&facts, NETWORK_ASSIGNED, 0, NETWORK_VLAN);
+	facts.has_last_good = true;
+	expect_candidate(&facts, NETWORK_ASSIGNED, 0, NETWORK_LAST_GOOD);
 }
 
 static void silent_region_moves_no_enrolled_node(void **state)
@@ -160,6 +179,7 @@ int main(void)
 		cmocka_unit_test(a_moment_of_silence_is_no_minute),
 		cmocka_unit_test(silent_region_leaves_it_to_mesh_or_gateway),
 		cmocka_unit_test(proof_is_judged),
+		cmocka_unit_test(what_led_to_the_region_comes_first),
 		cmocka_unit_test(candidates_have_their_turns_before_enrolment),
 		cmocka_unit_test(silent_region_moves_no_enrolled_node),
 	};

@@ -63,6 +63,46 @@ static void what_a_person_needs_is_on_it(void **state)
 	assert_non_null(strstr(text, "iso"));
 }
 
+#define VLANS                                                                                                              \
+	"{\"name\":\"n\",\"phase\":\"link\",\"sentence\":\"no address\",\"vlans\":["                                              \
+	"{\"link\":\"eth0\",\"mac\":\"52:54:78:00:00:0b\",\"id\":42,\"name\":\"mgmt\",\"used\":%s},"                                 \
+	"{\"link\":\"eth1\",\"mac\":\"52:54:78:00:01:0b\",\"id\":7,\"name\":\"\",\"used\":false}]}"
+
+static struct value *with_vlans(const char *used)
+{
+	struct value *status = NULL;
+	char *text AUTO_FREE = str_format(VLANS, used);
+	assert_int_equal(json_parse(text, strlen(text), 0, &status, NULL), 0);
+	return status;
+}
+
+static void vlans_are_offered_by_a_digit_each(void **state)
+{
+	struct value *status CLEANUP(value_freep) = with_vlans("false"), *used CLEANUP(value_freep) = with_vlans("true");
+	char *line AUTO_FREE = screen_line(status), *board AUTO_FREE = screen_dashboard(status, 80, 25);
+	assert_string_equal(line, "hearth: n | link | no address | press 1 for VLAN 42 (mgmt) on eth0, 2 for VLAN 7 on eth1");
+	assert_non_null(strstr(board, "    1  VLAN 42 (mgmt) on eth0\n    2  VLAN 7 on eth1\n"));
+	char *used_line AUTO_FREE = screen_line(used);
+	assert_string_equal(used_line,
+		"hearth: n | link | no address | press 1 for VLAN 42 (mgmt) on eth0, in use, 2 for VLAN 7 on eth1, 0 for none");
+}
+
+static void a_digit_stands_for_what_is_shown(void **state)
+{
+	struct value *status CLEANUP(value_freep) = with_vlans("true");
+	const char *mac = NULL;
+	unsigned id = 1;
+	assert_true(screen_vlan_of(status, '2', &mac, &id));
+	assert_string_equal(mac, "52:54:78:00:01:0b");
+	assert_int_equal(id, 7);
+	assert_true(screen_vlan_of(status, '0', &mac, &id));
+	assert_int_equal(id, 0);
+	assert_false(screen_vlan_of(status, '3', &mac, &id));
+	assert_false(screen_vlan_of(status, 'x', &mac, &id));
+	assert_false(screen_vlan_of(status, '/', &mac, &id)); // the character before 0
+	assert_false(screen_vlan_of(NULL, '1', &mac, &id));
+}
+
 // A region without a pin may be anybody, and a machine's serial number is what its vendor wrote.
 static void no_value_moves_the_cursor(void **state)
 {
@@ -86,6 +126,8 @@ int main(void)
 		cmocka_unit_test(no_word_is_cut_at_the_right_edge),
 		cmocka_unit_test(no_value_moves_the_cursor),
 		cmocka_unit_test(what_a_person_needs_is_on_it),
+		cmocka_unit_test(vlans_are_offered_by_a_digit_each),
+		cmocka_unit_test(a_digit_stands_for_what_is_shown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,6 +68,18 @@ static void network_and_disk_may_come_from_another_source(void **state)
 	assert_int_equal(choice.state_disk, SEED_DISK_BLANK);
 }
 
+static void the_first_source_that_says_something_of_a_proxy_counts(void **state)
+{
+	struct seed_sources sources CLEANUP(seed_sources_done) = { 0 };
+	struct seed_choice choice;
+	add(&sources, "iso", seed_a);
+	add(&sources, "stick", "version: 1\nproxy: none\n");
+	add(&sources, "builtin", "version: 1\nproxy: http://p:3128\n");
+	seed_choose(&sources, &choice);
+	assert_string_equal(choice.trust_name, "iso");
+	assert_string_equal(choice.proxy, "");
+}
+
 static void broken_source_is_named_and_the_next_one_counts(void **state)
 {
 	struct seed_sources sources CLEANUP(seed_sources_done) = { 0 };
@@ -93,12 +105,13 @@ static void command_line_brings_url_and_pin(void **state)
 {
 	char problem[SEED_PROBLEM_MAX];
 	char *text AUTO_FREE = seed_text_from_cmdline("quiet hearth.region=https://a:7443 hearth.region=https://b:7443 hearth.pin="
-						      PIN_A " root=/dev/x\n", problem);
+						      PIN_A " hearth.proxy=http://p:3128 root=/dev/x\n", problem);
 	struct seed *seed CLEANUP(seed_freep) = NULL;
 	assert_non_null(text);
 	assert_int_equal(seed_parse(text, strlen(text), "cmdline", &seed, NULL), 0);
 	assert_int_equal(seed->n_urls, 2);
 	assert_int_equal(seed->n_pins, 1);
+	assert_string_equal(seed->proxy, "http://p:3128");
 	assert_null(seed->token);
 }
 
@@ -125,6 +138,7 @@ int main(void)
 		cmocka_unit_test(builtin_trust_group_wins_over_all_others),
 		cmocka_unit_test(token_of_another_source_needs_a_pin_of_the_group),
 		cmocka_unit_test(network_and_disk_may_come_from_another_source),
+		cmocka_unit_test(the_first_source_that_says_something_of_a_proxy_counts),
 		cmocka_unit_test(broken_source_is_named_and_the_next_one_counts),
 		cmocka_unit_test(no_source_no_choice),
 		cmocka_unit_test(command_line_brings_url_and_pin),

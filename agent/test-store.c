@@ -37,6 +37,25 @@ static void logins_of_registries_come_back_from_state(void **state)
 	assert_int_equal(unpack_remove(root), 0);
 }
 
+// The seed that named the proxy may be on a stick that nobody has any more.
+static void the_way_to_the_region_survives_a_reboot(void **state)
+{
+	static const char json[] = "{\"urls\":[\"https://r:7443\"],\"heardMsec\":1,\"proxy\":\"http://u:hush@p:3128\"}";
+	char root[] = "/tmp/hearth-test-store-XXXXXX";
+	struct region_record record CLEANUP(region_record_done) = { 0 }, loaded CLEANUP(region_record_done) = { 0 }, bad = { 0 };
+	struct diag diag = { 0 };
+	assert_non_null(mkdtemp(root));
+	assert_int_equal(region_record_parse(json, strlen(json), &record, NULL), 0);
+	assert_int_equal(file_make_folders(root_path(root, "/state/hearth").text, 0700), 0);
+	assert_int_equal(region_record_save(root, &record, NULL), 0);
+	assert_int_equal(region_record_load(root, &loaded), 0);
+	assert_string_equal(loaded.proxy, "http://u:hush@p:3128");
+	static const char wrong[] = "{\"urls\":[\"https://r:7443\"],\"heardMsec\":1,\"proxy\":\"http://u:hush@p\"}";
+	assert_int_equal(region_record_parse(wrong, strlen(wrong), &bad, &diag), -EINVAL);
+	assert_null(strstr(diag_text(&diag), "hush"));
+	assert_int_equal(unpack_remove(root), 0);
+}
+
 // People's own secrets come along with a server's: 64 KiB each, and there may be several.
 static void what_people_stored_does_not_hide_the_tokens(void **state)
 {
@@ -138,6 +157,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(logins_of_registries_come_back_from_state),
+		cmocka_unit_test(the_way_to_the_region_survives_a_reboot),
 		cmocka_unit_test(what_people_stored_does_not_hide_the_tokens),
 		cmocka_unit_test(wrong_secrets_are_refused_without_their_value),
 		cmocka_unit_test(a_wrong_login_is_left_out_alone),

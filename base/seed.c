@@ -26,7 +26,13 @@ struct seed *seed_free(struct seed *seed)
 	const struct value *token = value_path(seed->document, "region", "token", NULL);
 	if (token && token->text)
 		crypto_wipe(token->text, strlen(token->text));
+	const struct value *proxy = value_find(seed->document, "proxy");
+	if (proxy && proxy->text)
+		crypto_wipe(proxy->text, strlen(proxy->text)); // it may hold a password
 	value_free(seed->document);
+	if (seed->proxy)
+		crypto_wipe(seed->proxy, strlen(seed->proxy));
+	free(seed->proxy);
 	free(seed->state_disk_serial);
 	free(seed);
 	return NULL;
@@ -150,6 +156,19 @@ static int decode_region(struct seed *seed, const struct value *region, struct d
 	return decode_token(seed, value_find(region, "token"), reterr);
 }
 
+static int decode_proxy(struct seed *seed, const struct value *proxy, struct diag *reterr)
+{
+	const char *text = value_text(proxy);
+
+	if (!proxy)
+		return 0;
+	if (str_equal(text, "none"))
+		seed->proxy = strdup("");
+	else if (!text || url_proxy(text, &seed->proxy) == -EINVAL) // without its text: it may hold a password
+		return refuse(proxy, reterr, "proxy: must be http://HOST:PORT, http://USER:PASSWORD@HOST:PORT or none");
+	return seed->proxy ? 0 : diag_set(reterr, -ENOMEM, "", "no memory");
+}
+
 static int decode_state_disk(struct seed *seed, const struct value *disk, struct diag *reterr)
 {
 	static const char *const keys[] = { "serial", NULL };
@@ -210,7 +229,7 @@ static int check_nodes(const struct value *nodes, struct diag *reterr)
 
 static int decode(struct seed *seed, struct diag *reterr)
 {
-	static const char *const keys[] = { "version", "region", "network", "nodes", "stateDisk", "assignment", NULL };
+	static const char *const keys[] = { "version", "region", "network", "nodes", "proxy", "stateDisk", "assignment", NULL };
 	const struct value *document = seed->document, *network = value_find(document, "network"),
 			   *assignment = value_find(document, "assignment");
 	int64_t version;
@@ -225,6 +244,8 @@ static int decode(struct seed *seed, struct diag *reterr)
 	if (network && network->type != VALUE_OBJECT)
 		return refuse(network, reterr, "network: must be a netplan document");
 	if ((r = check_nodes(value_find(document, "nodes"), reterr)) < 0)
+		return r;
+	if ((r = decode_proxy(seed, value_find(document, "proxy"), reterr)) < 0)
 		return r;
 	if (assignment && assignment->type != VALUE_OBJECT)
 		return refuse(assignment, reterr, "assignment: must be an object");

@@ -15,6 +15,7 @@ struct seed {
 	uint8_t pins[SEED_MAX_PINS][32];
 	char *token;               // join token or NULL
 	char *signing_keys[SEED_MAX_KEYS]; // PEM P-256 public keys
+	char *proxy; // http://[USER:PASSWORD@]HOST:PORT; "": none, whatever was known before; NULL: nothing is said
 	enum seed_disk state_disk;
 	char *state_disk_serial;
 	struct value *document; // the whole document, for `network`, `nodes`, `assignment`

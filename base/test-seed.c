@@ -102,6 +102,9 @@ static void seed_is_refused_with_place_and_rule(void **state)
 		{ "version: 1\nnodes: [{network: {}}]\n", "seed.yaml", "nodes.match: is missing" },
 		{ "version: 1\nassignment: 1\n", "seed.yaml:2:13", "object" },
 		{ "version: 1\nassignment: {}\nregion: {urls: [https://r]}\n", "seed.yaml:2:13", "must not have both" },
+		{ "version: 1\nproxy: https://p:3128\n", "seed.yaml:2:8", "proxy: must be http://HOST:PORT" },
+		{ "version: 1\nproxy: http://user:SECRET@p\n", "seed.yaml:2:8", "proxy: must be http://HOST:PORT" },
+		{ "version: 1\nproxy: [x]\n", "seed.yaml:2:8", "proxy: must be http://HOST:PORT" },
 		{ "version: 1\nversion: 1\n", "seed.yaml:2:10", "must not be repeated" },
 	};
 
@@ -114,6 +117,19 @@ static void seed_is_refused_with_place_and_rule(void **state)
 		if (strstr(diag_text(&diag), "SECRET"))
 			fail_msg("the token is in the message: %s", diag_text(&diag));
 	}
+}
+
+static void proxy_of_a_seed_may_be_none(void **state)
+{
+	struct seed *seed = parse("version: 1\nproxy: http://user:pass@[fd76::3]:3128/\n");
+	assert_string_equal(seed->proxy, "http://user:pass@[fd76::3]:3128");
+	seed_free(seed);
+	seed = parse("version: 1\nproxy: none\n");
+	assert_string_equal(seed->proxy, "");
+	seed_free(seed);
+	seed = parse("version: 1\n");
+	assert_null(seed->proxy);
+	seed_free(seed);
 }
 
 static void seed_network_is_the_first_that_matches(void **state)
@@ -148,6 +164,7 @@ int main(void)
 		cmocka_unit_test(seed_with_everything_is_read),
 		cmocka_unit_test(seed_may_be_padded_as_on_the_iso),
 		cmocka_unit_test(seed_is_refused_with_place_and_rule),
+		cmocka_unit_test(proxy_of_a_seed_may_be_none),
 		cmocka_unit_test(seed_network_is_the_first_that_matches),
 	};
 

@@ -79,6 +79,37 @@ static void utf8_takes_only_shortest_forms_of_scalar_values(void **state)
 		assert_int_equal(utf8_sequence(bad[i], strlen(bad[i]), &code), 0);
 }
 
+static void a_proxy_is_http_with_host_and_port(void **state)
+{
+	static const struct {
+		const char *text, *wanted, *host;
+	} rows[] = {
+		{ "http://p.example:3128", "http://p.example:3128", "p.example:3128" },
+		{ "http://10.0.0.3:3128/", "http://10.0.0.3:3128", "10.0.0.3:3128" },
+		{ "http://[fd76::3]:8080", "http://[fd76::3]:8080", "[fd76::3]:8080" },
+		{ "http://u:p%40ss@p:1", "http://u:p%40ss@p:1", "p:1" },
+		{ "http://p", NULL, NULL },
+		{ "http://[fd76::3]", NULL, NULL },
+		{ "http://p:", NULL, NULL },
+		{ "http://p:3128/path", NULL, NULL },
+		{ "http://@p:3128", NULL, NULL },
+		{ "http://u\"x:p@p:3128", NULL, NULL },
+		{ "http://a@b@p:3128", NULL, NULL },
+		{ "https://p:3128", NULL, NULL },
+		{ "socks5://p:1080", NULL, NULL },
+		{ "http://", NULL, NULL },
+	};
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		char *proxy = NULL;
+		int r = url_proxy(rows[i].text, &proxy);
+		if (r != (rows[i].wanted ? 0 : -EINVAL) || !str_equal(proxy, rows[i].wanted))
+			fail_msg("%s: %d %s", rows[i].text, r, proxy ? proxy : "");
+		if (proxy)
+			assert_string_equal(url_proxy_host(proxy), rows[i].host);
+		free(proxy);
+	}
+}
+
 static void url_origin_is_https_with_host_and_port_only(void **state)
 {
 	static const struct {
@@ -199,6 +230,7 @@ int main(void)
 		cmocka_unit_test(diag_cuts_long_text_at_a_character),
 		cmocka_unit_test(diag_prefix_joins_paths_keys_and_indexes),
 		cmocka_unit_test(utf8_takes_only_shortest_forms_of_scalar_values),
+		cmocka_unit_test(a_proxy_is_http_with_host_and_port),
 		cmocka_unit_test(url_origin_is_https_with_host_and_port_only),
 		cmocka_unit_test(time_utc_reads_what_it_writes_and_nothing_else),
 		cmocka_unit_test(log_goes_to_stderr_without_a_journal),

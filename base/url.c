@@ -78,3 +78,32 @@ int url_origin(const char *text, char **ret)
 	*ret = strndup(text, n);
 	return *ret ? 0 : -ENOMEM;
 }
+
+static const char proxy_scheme[] = "http://";
+
+const char *url_proxy_host(const char *url)
+{
+	const char *host = url + strlen(proxy_scheme), *at = strrchr(host, '@');
+
+	return at ? at + 1 : host;
+}
+
+int url_proxy(const char *text, char **ret)
+{
+	static const char user_characters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~%!&()*+,;=:";
+
+	if (!str_starts(text, proxy_scheme))
+		return -EINVAL;
+	const char *user = text + strlen(proxy_scheme), *host = url_proxy_host(text);
+	size_t n = strlen(text), n_user = host > user ? (size_t)(host - user) - 1 : 0;
+	if (text[n - 1] == '/' && text + n > host)
+		n--;
+	size_t n_host = n - (size_t)(host - text);
+	if (strspn(user, user_characters) < n_user || (host > user && n_user == 0))
+		return -EINVAL;
+	const char *colon = memrchr(host, ':', n_host);
+	if (!url_host_port_valid(host, n_host) || !colon || memchr(colon, ']', n_host - (size_t)(colon - host)))
+		return -EINVAL; // proxies have no usual port
+	*ret = strndup(text, n);
+	return *ret ? 0 : -ENOMEM;
+}

@@ -77,37 +77,23 @@ static void put_match(struct json_out *out, const char *mac)
 	json_out_object_end(out);
 }
 
+/* The port of the LAN alone. Of the others nothing is said: they stay as at first contact, which is by the seed, by the VLAN that
+ * a person picked or by DHCP; only the node knows that. */
 static void put_ethernets(const struct cluster_config *config, const struct node *node,
 	const struct value *facts, struct json_out *out)
 {
-	const struct value *nics = value_find(facts, "nics");
+	char mac[18];
 	struct cidr lan;
-	bool lan_done = assign_lan_address(config, node->number, &lan) < 0;
-	unsigned n_uplinks = 0;
+	if (assign_lan_mac(config, facts, mac) < 0 || assign_lan_address(config, node->number, &lan) < 0)
+		return;
 	json_out_key(out, "ethernets");
 	json_out_object_begin(out);
-	for (size_t i = 0; nics && i < nics->n; i++) {
-		char mac[18], id[16];
-		if (!lower_mac(value_text(value_find(&nics->items[i], "mac")), mac))
-			continue;
-		bool is_lan = is_lan_mac(config, mac);
-		if (is_lan && lan_done)
-			continue;
-		(void)snprintf(
-			id, sizeof(id), is_lan ? "lan%u" : "uplink%u", is_lan ? 0 : n_uplinks++);
-		json_out_key(out, id);
-		json_out_object_begin(out);
-		put_match(out, mac);
-		if (is_lan) {
-			put_addresses(out, &lan, config->lan.length);
-		} else { // as at first contact: networkd then leaves the link as it is
-			json_out_member_bool(out, "dhcp4", true);
-			json_out_member_bool(out, "dhcp6", true);
-		}
-		json_out_member_bool(out, "optional", true);
-		json_out_object_end(out);
-		lan_done |= is_lan;
-	}
+	json_out_key(out, "lan0");
+	json_out_object_begin(out);
+	put_match(out, mac);
+	put_addresses(out, &lan, config->lan.length);
+	json_out_member_bool(out, "optional", true);
+	json_out_object_end(out);
 	json_out_object_end(out);
 }
 

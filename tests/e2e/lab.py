@@ -44,6 +44,7 @@ class Region:
         self.boot_folder, self.process = boot_folder, None
         self.port, self.boot_port = port or parts.free_port(), boot_port or parts.free_port()
         self.url = "https://10.0.2.2:%d" % self.port
+        self.listen = "127.0.0.1"
         self.log_path = folder + ".log"
         self.dir = folder
         self.cluster = cluster or {}
@@ -79,7 +80,7 @@ class Region:
         return said
 
     def start(self, faketime=None):
-        argv = [self.program, "serve", "--dir", self.dir, "--listen", "127.0.0.1:%d" % self.port,
+        argv = [self.program, "serve", "--dir", self.dir, "--listen", "%s:%d" % (self.listen, self.port),
                 "--boot-listen", "127.0.0.1:%d" % self.boot_port]
         if self.boot_folder:
             argv += ["--boot-dir", self.boot_folder]

@@ -1,11 +1,12 @@
 // fuzzes: agent
-// What the agent reads back from STATE and /run: region record, secrets, timeline; and what the console shows of a
+// What the agent reads back from STATE and /run: region record, secrets, timeline, the picked VLAN; and what the console shows of a
 // status, and the seed of a kernel command line.
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/screen.h"
 #include "agent/seed-sources.h"
 #include "agent/store.h"
 #include "agent/timeline.h"
+#include "agent/vlan-pick.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
 
@@ -18,6 +19,12 @@ static void show(const char *text, size_t n)
 	char *line AUTO_FREE = screen_line(status), *board AUTO_FREE = screen_dashboard(status, 80, 40);
 	if (line && strpbrk(line, "\n\r\033"))
 		abort(); // nobody may write to the terminal through a status
+	for (char key = '0'; key <= '9'; key++) {
+		const char *mac = NULL;
+		unsigned id = 0;
+		if (screen_vlan_of(status, key, &mac, &id) && (!mac || id > 4094))
+			abort();
+	}
 	timeline_from_value(&timeline, value_find(status, "timeline"));
 }
 
@@ -36,6 +43,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 		abort();
 	secrets_done(&secrets);
 	show((const char *)bytes, n_bytes);
+	struct vlan_pick pick, again;
+	char written[VLAN_PICK_TEXT];
+	if (vlan_pick_parse((const char *)bytes, n_bytes, &pick) == 0) {
+		vlan_pick_format(&pick, written);
+		if (vlan_pick_parse(written, strlen(written), &again) < 0 || again.id != pick.id)
+			abort();
+	}
 	char *seed AUTO_FREE = seed_text_from_cmdline(text, problem);
 	return 0;
 }
