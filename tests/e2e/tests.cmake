@@ -3,7 +3,7 @@ foreach(scenario line cluster kill bootstrap flux enrol disk volumes storage clo
 	hearth_script_test(e2e/${scenario} e2e 2400 e2e/test-${scenario}.py)
 endforeach()
 # Cheap machines of one core, mostly one at a time.
-set_tests_properties(e2e/enrol e2e/disk e2e/volumes e2e/clock PROPERTIES PROCESSORS 1)
+set_tests_properties(e2e/enrol e2e/disk e2e/volumes e2e/clock PROPERTIES PROCESSORS 2)
 # Each machine has its own network; nothing of it depends on what else a change is about.
 hearth_script_test(e2e/rack-networks e2e 2400 e2e/test-rack.py networks)
 set_tests_properties(e2e/rack-networks PROPERTIES LABELS "e2e;on-demand")
