@@ -53,13 +53,20 @@ static int containers_walk(const struct value *value, unsigned depth, struct wor
 	return rc;
 }
 
+// By the key that charts have for it, or the one of Cilium's clustermesh.
+static bool is_switched_off(const struct value *value)
+{
+	return str_equal(tree_scalar(value_find(value, "enabled")), "false") ||
+		str_equal(tree_scalar(value_find(value, "useAPIServer")), "false");
+}
+
 // {repository, tag} anywhere in a chart's values, but not below something that is switched off.
 static int values_walk(const struct value *value, unsigned depth, struct words *words)
 {
 	const char *repository = tree_scalar(value_find(value, "repository")), *tag = tree_scalar(value_find(value, "tag"));
 	int rc = 0;
 
-	if (str_equal(tree_scalar(value_find(value, "enabled")), "false"))
+	if (is_switched_off(value))
 		return 0;
 	if (repository && *repository && tag && *tag) {
 		// Cilium's chart makes operator-aws, -azure, ... of this one; without a cloud it is -generic
