@@ -3,38 +3,23 @@
 // looked for: after a refusal, or because the tag may have moved.
 // SPDX-License-Identifier: Apache-2.0
 #include "k3s/bootstrap.h"
-#include "base/crypto.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "base/time.h"
 #include "k3s/bootstrap-pull.h"
+#include "k3s/bootstrap-settings.h"
 #include "k3s/bootstrap-trial.h"
-#include "k3s/substitute.h"
 #include "k3s/unpack.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 
 // Between walks: at least WALK_SEC, and thrice what the last one took: an API server that is slow is not asked without a pause.
-enum { WALK_SEC = 2, WALK_STEADY_SEC = 30, WALK_PAUSES = 3, WALK_MAX_SEC = 30, DEFAULT_PRUNE_SEC = 45, DEFAULT_LOOK_SEC = 60 };
+enum { WALK_SEC = 2, WALK_STEADY_SEC = 30, WALK_PAUSES = 3, WALK_MAX_SEC = 30 };
 
 struct bootstrap {
-	sd_event *event;
-	struct kube *kube;
-	struct oci_source sources[BOOTSTRAP_MAX_SOURCES]; // texts owned
-	size_t n_sources;
-	char *tag;
+	struct bootstrap_settings own;
 	char wanted[OCI_DIGEST_TEXT]; // "" until the tag was looked up
-	char keys_hash[65], variables_hash[65];
-	struct value *variables;
-	const struct value *secrets;
-	size_t n_keys;
-	char *keys[COSIGN_MAX_KEYS];
-	char *self, *manifests_folder, *work_folder, *cache_folder;
-	uint64_t max_backoff_usec;
-	unsigned prune_sec, look_sec, attempt;
-	void (*on_changed)(const struct bootstrap_status *status, void *user);
-	void *user;
+	unsigned attempt;
 
 	struct bootstrap_status status, told;
 	sd_event_source *timer;         // the next walk
@@ -87,8 +72,8 @@ static void tell(struct bootstrap *bootstrap)
 	if (memcmp(&bootstrap->status, &bootstrap->told, sizeof(bootstrap->told)) == 0)
 		return;
 	bootstrap->told = bootstrap->status;
-	if (bootstrap->on_changed)
-		bootstrap->on_changed(&bootstrap->status, bootstrap->user);
+	if (bootstrap->own.on_changed)
+		bootstrap->own.on_changed(&bootstrap->status, bootstrap->own.user);
 }
 
 static void sentence_set(struct bootstrap *bootstrap, const char *format, ...) PRINTF_LIKE(2, 3);
@@ -116,7 +101,7 @@ static int stand_in_use(struct bootstrap *bootstrap, struct diag *reterr);
 // The registry itself, behind its mirrors.
 static const struct oci_source *registry_of(const struct bootstrap *bootstrap)
 {
-	return &bootstrap->sources[bootstrap->n_sources - 1];
+	return &bootstrap->own.sources[bootstrap->own.n_sources - 1];
 }
 
 // The artifact that is walked is the one that is wanted.
@@ -133,7 +118,7 @@ static const char *stand_in(const struct bootstrap *bootstrap)
 
 static bool is_given_up(const struct bootstrap *bootstrap, const char *digest)
 {
-	return bootstrap_trial_is_given_up(&bootstrap->trial, bootstrap->given_up, digest, bootstrap->variables_hash);
+	return bootstrap_trial_is_given_up(&bootstrap->trial, bootstrap->given_up, digest, bootstrap->own.variables_hash);
 }
 
 /* What is walked is the stand-in of a time before this server was away: another one was ready since. Laying it would roll
@@ -162,7 +147,7 @@ static bool is_settled(const struct bootstrap *bootstrap)
 
 static uint64_t attempt_wait_usec(struct bootstrap *bootstrap, unsigned retry_after_sec)
 {
-	uint64_t wait = time_backoff_usec(bootstrap->attempt, USEC_PER_SEC, bootstrap->max_backoff_usec);
+	uint64_t wait = time_backoff_usec(bootstrap->attempt, USEC_PER_SEC, bootstrap->own.max_backoff_usec);
 
 	if (bootstrap->attempt < 16)
 		bootstrap->attempt++;
@@ -176,7 +161,7 @@ static void attempt_fail(struct bootstrap *bootstrap, int error, const char *sen
 
 	if (is_settled(bootstrap)) { // the tag could not be looked up again: what it said last stands
 		(void)timer_set(bootstrap->attempt_timer, // else for ever
-			wait + (seeks_stand_in(bootstrap) ? 0 : bootstrap->look_sec * USEC_PER_SEC));
+			wait + (seeks_stand_in(bootstrap) ? 0 : bootstrap->own.look_sec * USEC_PER_SEC));
 		return;
 	}
 	bootstrap->problem = error;
@@ -226,8 +211,8 @@ static void phase_set(struct bootstrap *bootstrap, enum bootstrap_phase phase, c
 static void given_up_set(struct bootstrap *bootstrap, const char *note)
 {
 	snprintf(bootstrap->given_up, sizeof(bootstrap->given_up), "%s", note);
-	if (*bootstrap->cache_folder) // else it is tried once more after a restart
-		(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_BROKEN, *note ? note : NULL);
+	if (*bootstrap->own.cache_folder) // else it is tried once more after a restart
+		(void)bootstrap_note_write(bootstrap->own.cache_folder, BOOTSTRAP_NOTE_BROKEN, *note ? note : NULL);
 }
 
 // The wanted one is walked, and there is nothing to say against it: what was given up before may be tried anew.
@@ -237,7 +222,7 @@ static void wanted_settle(struct bootstrap *bootstrap)
 
 	bootstrap->problem = 0;
 	bootstrap->is_stand_in = false;
-	bootstrap_given_up_note(bootstrap->wanted, bootstrap->variables_hash, note);
+	bootstrap_given_up_note(bootstrap->wanted, bootstrap->own.variables_hash, note);
 	if (*bootstrap->given_up && !str_equal(bootstrap->given_up, note))
 		given_up_set(bootstrap, "");
 }
@@ -247,16 +232,16 @@ static void cache_tidy(struct bootstrap *bootstrap)
 {
 	const char *const digests[] = {bootstrap->wanted, bootstrap->trial.last_ready, bootstrap->trial.learned};
 
-	if (*bootstrap->cache_folder)
-		bootstrap_cache_keep(bootstrap->cache_folder, digests, N_ELEMENTS(digests));
+	if (*bootstrap->own.cache_folder)
+		bootstrap_cache_keep(bootstrap->own.cache_folder, digests, N_ELEMENTS(digests));
 }
 
 // What is walked is entirely ready for the first time.
 static void ready_note(struct bootstrap *bootstrap)
 {
 	// Without the note there is nothing to come back to after a restart: said nowhere, as nothing waits for it.
-	if (*bootstrap->cache_folder)
-		(void)bootstrap_note_write(bootstrap->cache_folder, BOOTSTRAP_NOTE_READY, bootstrap->trial.last_ready);
+	if (*bootstrap->own.cache_folder)
+		(void)bootstrap_note_write(bootstrap->own.cache_folder, BOOTSTRAP_NOTE_READY, bootstrap->trial.last_ready);
 	cache_tidy(bootstrap);
 	if (!is_wanted(bootstrap))
 		return;
@@ -269,7 +254,7 @@ static void give_up(struct bootstrap *bootstrap, const struct stage_walk_result 
 {
 	char note[BOOTSTRAP_NOTE_MAX];
 
-	bootstrap_given_up_note(bootstrap->wanted, bootstrap->variables_hash, note);
+	bootstrap_given_up_note(bootstrap->wanted, bootstrap->own.variables_hash, note);
 	given_up_set(bootstrap, note);
 	bootstrap->problem = -ETIME;
 	snprintf(bootstrap->problem_sentence, sizeof(bootstrap->problem_sentence),
@@ -379,13 +364,13 @@ static int walk_make(struct bootstrap *bootstrap)
 	int r = 0;
 
 	if (!bootstrap->lease)
-		r = lease_new(bootstrap->event, bootstrap->kube, STAGE_WALK_LEASE, bootstrap->self, on_lease, bootstrap,
-			&bootstrap->lease);
+		r = lease_new(bootstrap->own.event, bootstrap->own.kube, STAGE_WALK_LEASE, bootstrap->own.self, on_lease,
+			bootstrap, &bootstrap->lease);
 	if (r == 0)
 		r = stage_walk_new(
-			&(struct stage_walk_config){.kube = bootstrap->kube, .lease = bootstrap->lease,
-				.stages = bootstrap->stages, .self = bootstrap->self,
-				.manifests_folder = bootstrap->manifests_folder, .prune_sec = bootstrap->prune_sec,
+			&(struct stage_walk_config){.kube = bootstrap->own.kube, .lease = bootstrap->lease,
+				.stages = bootstrap->stages, .self = bootstrap->own.self,
+				.manifests_folder = bootstrap->own.manifests_folder, .prune_sec = bootstrap->own.prune_sec,
 				.on_end = on_walk_end, .user = bootstrap},
 			&bootstrap->walk);
 	return r;
@@ -395,7 +380,7 @@ static int walk_make(struct bootstrap *bootstrap)
 
 static int layer_unpack(struct bootstrap *bootstrap, const char *layer_path, struct stages **ret, struct diag *reterr)
 {
-	char *folder AUTO_FREE = str_format("%s/artifact", bootstrap->work_folder);
+	char *folder AUTO_FREE = str_format("%s/artifact", bootstrap->own.work_folder);
 	int fd AUTO_CLOSE = open(layer_path, O_RDONLY | O_CLOEXEC);
 	int r;
 
@@ -403,7 +388,7 @@ static int layer_unpack(struct bootstrap *bootstrap, const char *layer_path, str
 		return -ENOMEM;
 	if (fd < 0)
 		return diag_set(reterr, -errno, layer_path, "cannot be read: %s", strerror(errno));
-	r = file_make_folders(bootstrap->work_folder, 0700);
+	r = file_make_folders(bootstrap->own.work_folder, 0700);
 	if (r == 0)
 		r = unpack_remove(folder); // of an attempt that a power cut ended
 	if (r < 0)
@@ -411,7 +396,7 @@ static int layer_unpack(struct bootstrap *bootstrap, const char *layer_path, str
 	r = unpack_tar_gz_fd(fd, folder, NULL, reterr);
 	if (r < 0)
 		return r;
-	r = stages_load(folder, bootstrap->variables, bootstrap->secrets, ret, reterr);
+	r = stages_load(folder, bootstrap->own.variables, bootstrap->own.secrets, ret, reterr);
 	(void)unpack_remove(folder); // all is in memory now; what stays is removed next time
 	return r;
 }
@@ -480,18 +465,18 @@ static int stand_in_use(struct bootstrap *bootstrap, struct diag *reterr)
 	const char *other = stand_in(bootstrap);
 	char *layer_path AUTO_FREE = NULL;
 
-	if (!other || !*bootstrap->cache_folder ||
-		bootstrap_cache_check(bootstrap->cache_folder, other, bootstrap->keys_hash) < 0)
+	if (!other || !*bootstrap->own.cache_folder ||
+		bootstrap_cache_check(bootstrap->own.cache_folder, other, bootstrap->own.keys_hash) < 0)
 		return 1;
-	layer_path = bootstrap_cache_layer(bootstrap->cache_folder, other);
+	layer_path = bootstrap_cache_layer(bootstrap->own.cache_folder, other);
 	return layer_path ? artifact_use(bootstrap, other, layer_path, reterr) : -ENOMEM;
 }
 
 // For the tag, or for what is not settled. Without the timer what is walked stays.
 static void look_later(struct bootstrap *bootstrap)
 {
-	if (bootstrap->tag && !seeks_stand_in(bootstrap))
-		(void)timer_set(bootstrap->attempt_timer, bootstrap->look_sec * USEC_PER_SEC);
+	if (bootstrap->own.tag && !seeks_stand_in(bootstrap))
+		(void)timer_set(bootstrap->attempt_timer, bootstrap->own.look_sec * USEC_PER_SEC);
 	else if (!is_settled(bootstrap) || seeks_stand_in(bootstrap))
 		(void)timer_set(bootstrap->attempt_timer, attempt_wait_usec(bootstrap, 0));
 }
@@ -506,12 +491,13 @@ static void wanted_use(struct bootstrap *bootstrap, const char *layer_path)
 		attempt_refuse(bootstrap, r, &diag, 0);
 	if (r < 0)
 		return;
-	if (bootstrap->tag)
-		bootstrap_tag_note(bootstrap->cache_folder, registry_of(bootstrap)->repository, bootstrap->tag, bootstrap->wanted);
+	if (bootstrap->own.tag)
+		bootstrap_tag_note(bootstrap->own.cache_folder, registry_of(bootstrap)->repository, bootstrap->own.tag,
+			bootstrap->wanted);
 	if (seeks_stand_in(bootstrap))
 		(void)timer_set(bootstrap->attempt_timer, 0); // else what is walked stays
-	else if (bootstrap->tag)
-		(void)timer_set(bootstrap->attempt_timer, bootstrap->look_sec * USEC_PER_SEC); // else the tag stands
+	else if (bootstrap->own.tag)
+		(void)timer_set(bootstrap->attempt_timer, bootstrap->own.look_sec * USEC_PER_SEC); // else the tag stands
 }
 
 static void given_up_say(struct bootstrap *bootstrap)
@@ -541,11 +527,11 @@ static int wanted_find(struct bootstrap *bootstrap)
 		hold_set(bootstrap);
 		return 0;
 	}
-	if (!*bootstrap->cache_folder)
+	if (!*bootstrap->own.cache_folder)
 		return 1;
-	if (bootstrap_cache_check(bootstrap->cache_folder, bootstrap->wanted, bootstrap->keys_hash) < 0)
+	if (bootstrap_cache_check(bootstrap->own.cache_folder, bootstrap->wanted, bootstrap->own.keys_hash) < 0)
 		return 1;
-	layer_path = bootstrap_cache_layer(bootstrap->cache_folder, bootstrap->wanted);
+	layer_path = bootstrap_cache_layer(bootstrap->own.cache_folder, bootstrap->wanted);
 	if (!layer_path)
 		return 1;
 	wanted_use(bootstrap, layer_path);
@@ -600,23 +586,23 @@ static int pull_start(struct bootstrap *bootstrap, const char *reference, bool (
 	void (*on_end)(const struct bootstrap_pulled *, void *))
 {
 	return bootstrap_pull_start(
-		&(struct bootstrap_pull_config){.event = bootstrap->event, .sources = bootstrap->sources,
-			.n_sources = bootstrap->n_sources,
-			.key_pems = (const char *const *)bootstrap->keys, .n_keys = bootstrap->n_keys,
-			.keys_hash = bootstrap->keys_hash, .cache_folder = bootstrap->cache_folder,
-			.work_folder = bootstrap->work_folder, .on_named = on_name, .on_step = on_pull_step,
+		&(struct bootstrap_pull_config){.event = bootstrap->own.event, .sources = bootstrap->own.sources,
+			.n_sources = bootstrap->own.n_sources,
+			.key_pems = (const char *const *)bootstrap->own.keys, .n_keys = bootstrap->own.n_keys,
+			.keys_hash = bootstrap->own.keys_hash, .cache_folder = bootstrap->own.cache_folder,
+			.work_folder = bootstrap->own.work_folder, .on_named = on_name, .on_step = on_pull_step,
 			.on_pulled = on_end, .user = bootstrap},
 		reference, &bootstrap->pull);
 }
 
 static void wanted_pull(struct bootstrap *bootstrap)
 {
-	const char *reference = bootstrap->tag ? bootstrap->tag : bootstrap->wanted;
+	const char *reference = bootstrap->own.tag ? bootstrap->own.tag : bootstrap->wanted;
 	struct diag diag = {0};
-	int r = pull_start(bootstrap, reference, bootstrap->tag ? on_named : NULL, on_pulled);
+	int r = pull_start(bootstrap, reference, bootstrap->own.tag ? on_named : NULL, on_pulled);
 
 	if (r < 0) {
-		(void)diag_set(&diag, r, "", "%s cannot be asked for %s: %s", bootstrap->sources[0].url, reference,
+		(void)diag_set(&diag, r, "", "%s cannot be asked for %s: %s", bootstrap->own.sources[0].url, reference,
 			strerror(-r));
 		attempt_refuse(bootstrap, r, &diag, 0);
 	}
@@ -626,14 +612,14 @@ static void wanted_pull(struct bootstrap *bootstrap)
  * stays meanwhile. */
 static void seek_fail(struct bootstrap *bootstrap, bool refused, const char *sentence, unsigned retry_after_sec)
 {
-	unsigned least_sec = refused && bootstrap->look_sec > retry_after_sec ? bootstrap->look_sec : retry_after_sec;
+	unsigned least_sec = refused && bootstrap->own.look_sec > retry_after_sec ? bootstrap->own.look_sec : retry_after_sec;
 	uint64_t wait = attempt_wait_usec(bootstrap, least_sec);
 
 	snprintf(bootstrap->seek_sentence, sizeof(bootstrap->seek_sentence), "; it %s: %.200s",
 		refused ? "is refused" : "cannot be had", sentence);
 	if (timer_set(bootstrap->attempt_timer, wait + 100 * USEC_PER_MSEC) < 0)
 		snprintf(bootstrap->seek_sentence, sizeof(bootstrap->seek_sentence), "; there is no timer to try for it again");
-	if (bootstrap->tag || !is_settled(bootstrap))
+	if (bootstrap->own.tag || !is_settled(bootstrap))
 		wanted_pull(bootstrap);
 }
 
@@ -683,16 +669,17 @@ static void attempt_start(struct bootstrap *bootstrap)
 	bool found = false;
 	int r;
 
-	if (!bootstrap->tag && !*bootstrap->wanted) {
+	if (!bootstrap->own.tag && !*bootstrap->wanted) {
 		r = nothing_use(bootstrap, &diag);
 		if (r < 0)
 			attempt_refuse(bootstrap, r, &diag, 0);
 		return;
 	}
-	if (!bootstrap->tag) {
+	if (!bootstrap->own.tag) {
 		found = wanted_find(bootstrap) == 0;
 	} else if (!*bootstrap->wanted) {
-		bootstrap_tag_noted(bootstrap->cache_folder, registry_of(bootstrap)->repository, bootstrap->tag, bootstrap->wanted);
+		bootstrap_tag_noted(bootstrap->own.cache_folder, registry_of(bootstrap)->repository, bootstrap->own.tag,
+			bootstrap->wanted);
 		if (*bootstrap->wanted)
 			(void)wanted_find(bootstrap); // walked from the cache, when it is there; the tag is looked up all the same
 	}
@@ -751,154 +738,46 @@ int bootstrap_set_extras(struct bootstrap *bootstrap, const struct stage_extras 
 void bootstrap_retry(struct bootstrap *bootstrap)
 {
 	bootstrap->attempt = 0;
-	if (!bootstrap->walk || bootstrap->problem < 0 || bootstrap->tag)
+	if (!bootstrap->walk || bootstrap->problem < 0 || bootstrap->own.tag)
 		(void)timer_set(bootstrap->attempt_timer, 0); // when it cannot be set the old time stands
 	if (bootstrap->walk)
 		(void)timer_set(bootstrap->timer, 0);
-}
-
-// ---- making and freeing
-
-static int source_copy(const struct oci_source *source, struct oci_source *ret)
-{
-	*ret = (struct oci_source){.client = source->client, .url = strdup(source->url), .repository = strdup(source->repository)};
-	if (!ret->url || !ret->repository)
-		return -ENOMEM;
-	if (!source->username)
-		return 0;
-	ret->username = strdup(source->username);
-	ret->password = strdup(source->password ? source->password : "");
-	return ret->username && ret->password ? 0 : -ENOMEM;
-}
-
-static void source_done(struct oci_source *source)
-{
-	if (source->password)
-		explicit_bzero((char *)source->password, strlen(source->password));
-	free((char *)source->password);
-	free((char *)source->username);
-	free((char *)source->url);
-	free((char *)source->repository);
-}
-
-static int texts_copy(struct bootstrap *bootstrap, const struct bootstrap_config *config)
-{
-	int r = 0;
-
-	while (r == 0 && bootstrap->n_sources < config->n_sources) {
-		r = source_copy(&config->sources[bootstrap->n_sources], &bootstrap->sources[bootstrap->n_sources]);
-		bootstrap->n_sources++;
-	}
-	if (r < 0)
-		return r;
-	bootstrap->self = strdup(config->self);
-	bootstrap->tag = config->digest || !config->tag ? NULL : strdup(config->tag);
-	bootstrap->manifests_folder = strdup(config->manifests_folder ? config->manifests_folder
-								      : "/var/lib/rancher/k3s/server/manifests");
-	bootstrap->cache_folder = strdup(config->cache_folder ? config->cache_folder : "/state/hearth/bootstrap");
-	bootstrap->work_folder = strdup(config->work_folder ? config->work_folder : "/run/hearth/bootstrap");
-	if (!bootstrap->self || !bootstrap->manifests_folder || !bootstrap->work_folder || !bootstrap->cache_folder ||
-		(!config->digest && config->tag && !bootstrap->tag))
-		return -ENOMEM;
-	for (; bootstrap->n_keys < config->n_keys; bootstrap->n_keys++) {
-		bootstrap->keys[bootstrap->n_keys] = strdup(config->key_pems[bootstrap->n_keys]);
-		if (!bootstrap->keys[bootstrap->n_keys])
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-// The variables live in a document of the caller's: keep a copy of our own, and what tells it from another.
-static int variables_copy(struct bootstrap *bootstrap, const struct value *variables)
-{
-	struct json_out out = {0};
-	struct sha256_stream *stream CLEANUP(sha256_stream_freep) = sha256_stream_new();
-	const struct value *secrets = bootstrap->secrets;
-	char *text AUTO_FREE = NULL;
-	uint8_t hash[SHA256_BYTES];
-
-	if (!stream)
-		return -ENOMEM;
-	if (variables && variables->type != VALUE_NULL) {
-		json_out_value(&out, variables);
-		text = json_out_take(&out);
-		if (!text)
-			return -ENOMEM;
-		sha256_stream_add(stream, text, strlen(text));
-	}
-	// By their names: what waited for a secret is worth another try when it is there.
-	for (size_t i = 0; secrets && secrets->type == VALUE_OBJECT && i < secrets->n; i++)
-		sha256_stream_add(stream, secrets->keys[i], strlen(secrets->keys[i]) + 1);
-	sha256_stream_end(stream, hash);
-	hex_encode(hash, sizeof(hash), bootstrap->variables_hash);
-	if (!text)
-		return 0;
-	return json_parse(text, strlen(text), 0, &bootstrap->variables, NULL);
 }
 
 static void notes_read(struct bootstrap *bootstrap)
 {
 	char note[BOOTSTRAP_NOTE_MAX] = "";
 
-	if (!*bootstrap->cache_folder)
+	if (!*bootstrap->own.cache_folder)
 		return;
-	bootstrap_note_read(bootstrap->cache_folder, BOOTSTRAP_NOTE_READY, note);
+	bootstrap_note_read(bootstrap->own.cache_folder, BOOTSTRAP_NOTE_READY, note);
 	if (oci_digest_valid(note))
 		memcpy(bootstrap->trial.last_ready, note, OCI_DIGEST_TEXT);
-	bootstrap_note_read(bootstrap->cache_folder, BOOTSTRAP_NOTE_BROKEN, bootstrap->given_up);
+	bootstrap_note_read(bootstrap->own.cache_folder, BOOTSTRAP_NOTE_BROKEN, bootstrap->given_up);
 }
 
 int bootstrap_new(const struct bootstrap_config *config, struct bootstrap **ret, struct diag *reterr)
 {
-	struct bootstrap *bootstrap CLEANUP(bootstrap_freep) = NULL;
+	struct bootstrap *bootstrap CLEANUP(bootstrap_freep) = calloc(1, sizeof(*bootstrap));
 	int r;
 
-	if (!config->digest && config->tag && !oci_tag_valid(config->tag))
-		return diag_set(reterr, -EINVAL, "bootstrap.tag", "must be a tag, not \"%s\"", config->tag);
-	if (config->digest && !oci_digest_valid(config->digest))
-		return diag_set(reterr, -EINVAL, "bootstrap.digest", "must be sha256: and 64 hex digits, not \"%s\"",
-			config->digest);
-	if (config->n_sources > BOOTSTRAP_MAX_SOURCES || (!config->n_sources && (config->digest || config->tag)))
-		return diag_set(reterr, -EINVAL, "bootstrap", "must be asked for at 1 to %d places, not %zu", BOOTSTRAP_MAX_SOURCES,
-			config->n_sources);
-	for (size_t i = 0; (config->digest || config->tag) && i < config->n_sources; i++)
-		if (!oci_name_valid(config->sources[i].repository))
-			return diag_set(reterr, -EINVAL, "bootstrap.repository", "is no repository name: \"%s\"",
-				config->sources[i].repository);
-	r = substitute_check_variables(config->variables, reterr);
-	if (r < 0)
-		return r;
-	bootstrap = calloc(1, sizeof(*bootstrap));
 	if (!bootstrap)
 		return -ENOMEM;
-	bootstrap->event = sd_event_ref(config->event);
-	bootstrap->kube = config->kube;
-	bootstrap->secrets = config->secrets;
+	r = bootstrap_settings_copy(config, &bootstrap->own, reterr);
+	if (r < 0)
+		return r;
 	if (config->digest)
 		memcpy(bootstrap->wanted, config->digest, OCI_DIGEST_TEXT);
-	bootstrap->look_sec = config->look_sec ? config->look_sec : DEFAULT_LOOK_SEC;
 	bootstrap->trial.come_back_sec = config->come_back_sec;
-	bootstrap->max_backoff_usec = config->max_backoff_usec ? config->max_backoff_usec : 30 * USEC_PER_SEC;
-	bootstrap->prune_sec = config->prune_sec ? config->prune_sec : DEFAULT_PRUNE_SEC;
-	bootstrap->on_changed = config->on_changed;
-	bootstrap->user = config->user;
-	if (config->digest || config->tag) {
+	if (config->digest || config->tag)
 		sentence_set(bootstrap, "pulling the bootstrap from %.200s", config->sources[0].url);
-		r = bootstrap_keys_hash(config->key_pems, config->n_keys, bootstrap->keys_hash, reterr);
-	}
 	bootstrap->extras = stage_extras_copy(config->extras);
-	if (r == 0 && !bootstrap->extras)
-		r = -ENOMEM;
-	if (r == 0)
-		r = texts_copy(bootstrap, config);
-	if (r == 0)
-		r = variables_copy(bootstrap, config->variables);
-	if (r == 0)
-		r = sd_event_add_time_relative(config->event, &bootstrap->attempt_timer, CLOCK_BOOTTIME, 0, 0,
-			on_attempt_timer, bootstrap);
+	if (!bootstrap->extras)
+		return -ENOMEM;
+	r = sd_event_add_time_relative(config->event, &bootstrap->attempt_timer, CLOCK_BOOTTIME, 0, 0, on_attempt_timer,
+		bootstrap);
 	if (r >= 0)
-		r = sd_event_add_time_relative(config->event, &bootstrap->timer, CLOCK_BOOTTIME, 0, 0, on_timer,
-			bootstrap);
+		r = sd_event_add_time_relative(config->event, &bootstrap->timer, CLOCK_BOOTTIME, 0, 0, on_timer, bootstrap);
 	if (r < 0)
 		return r;
 	notes_read(bootstrap);
@@ -917,17 +796,7 @@ struct bootstrap *bootstrap_free(struct bootstrap *bootstrap)
 	sd_event_source_disable_unref(bootstrap->attempt_timer);
 	stages_free(bootstrap->stages);
 	stage_extras_free(bootstrap->extras);
-	value_free(bootstrap->variables);
-	for (size_t i = 0; i < bootstrap->n_keys; i++)
-		free(bootstrap->keys[i]);
-	for (size_t i = 0; i < bootstrap->n_sources; i++)
-		source_done(&bootstrap->sources[i]);
-	free(bootstrap->tag);
-	free(bootstrap->self);
-	free(bootstrap->manifests_folder);
-	free(bootstrap->work_folder);
-	free(bootstrap->cache_folder);
-	sd_event_unref(bootstrap->event);
+	bootstrap_settings_done(&bootstrap->own);
 	free(bootstrap);
 	return NULL;
 }

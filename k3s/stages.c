@@ -140,13 +140,10 @@ static int stage_file_load(struct stage *stage, enum stage_id id, const char *fo
 	guarded = id == STAGE_SECRETS ? stage_secrets_guard(text) : NULL;
 	if (id == STAGE_SECRETS && !guarded)
 		return -ENOMEM;
-	r = guarded ? substitute_manifest(guarded, strlen(guarded), variables, &file->text, reterr)
-		    : substitute_manifest(text, n, variables, &file->text, reterr);
-	if (r < 0) {
-		if (reterr)
-			diag_prefix(reterr, where);
+	r = guarded ? substitute_manifest(guarded, strlen(guarded), where, variables, &file->text, reterr)
+		    : substitute_manifest(text, n, where, variables, &file->text, reterr);
+	if (r < 0)
 		return r;
-	}
 	file->n = strlen(file->text);
 	r = manifest_parse(file->text, file->n, where, &file->manifest, reterr);
 	if (r == 0)

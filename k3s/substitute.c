@@ -466,10 +466,11 @@ static bool switched_off(const struct value *document)
 	return false;
 }
 
-int substitute_manifest(const char *text, size_t n, const struct value *variables, char **ret, struct diag *reterr)
+int substitute_manifest(const char *text, size_t n, const char *name, const struct value *variables, char **ret,
+	struct diag *reterr)
 {
 	struct buffer out AUTO_BUFFER = {0};
-	size_t cursor = 0, copied = 0, n_document;
+	size_t cursor = 0, copied = 0, n_document, number = 0;
 	const char *document;
 	int r = buffer_add(&out, "", 0);
 
@@ -485,18 +486,23 @@ int substitute_manifest(const char *text, size_t n, const struct value *variable
 	if (r < 0)
 		return r;
 	while (manifest_split(text, n, &cursor, &document, &n_document) > 0) {
+		char *where AUTO_FREE = str_format("%s (document %zu)", name, ++number);
 		struct value *value CLEANUP(value_freep) = NULL;
 		size_t begin = (size_t)(document - text);
 
-		r = yaml_parse(document, n_document, MANIFEST_MAX_BYTES, "manifest", &value, reterr);
+		if (!where)
+			return -ENOMEM;
+		r = yaml_parse(document, n_document, MANIFEST_MAX_BYTES, where, &value, reterr);
 		if (r == 0)
 			r = buffer_add(&out, text + copied, begin - copied);
-		if (r == 0 && switched_off(value))
-			r = buffer_add(&out, document, n_document);
-		else if (r == 0)
-			r = substitute(document, n_document, variables, &out, reterr);
 		if (r < 0)
 			return r;
+		r = switched_off(value) ? buffer_add(&out, document, n_document)
+					: substitute(document, n_document, variables, &out, reterr);
+		if (r < 0) {
+			diag_prefix(reterr, where);
+			return r;
+		}
 		copied = begin + n_document;
 	}
 	*ret = TAKE_PTR(out.text);

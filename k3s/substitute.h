@@ -13,7 +13,9 @@ enum { SUBSTITUTE_MAX_BYTES = 8 << 20 };
  * -EINVAL bad expression (diag with line); -E2BIG. */
 int substitute_text(const char *text, size_t n, const struct value *variables, char **ret, struct diag *reterr);
 /* The same for every document of a YAML stream, except those with label or annotation
- * kustomize.toolkit.fluxcd.io/substitute: disabled. Without any variable the text stays as it is, as in Flux. */
-int substitute_manifest(const char *text, size_t n, const struct value *variables, char **ret, struct diag *reterr);
+ * kustomize.toolkit.fluxcd.io/substitute: disabled. Without any variable the text stays as it is, as in Flux.
+ * @name is the file's, for messages: "NAME (document 2):LINE", the line counted in that document. */
+int substitute_manifest(const char *text, size_t n, const char *name, const struct value *variables, char **ret,
+	struct diag *reterr);
 // Variable names: ^[_a-zA-Z][_a-zA-Z0-9]*$ (else Flux refuses the whole Kustomization). -EINVAL names it.
 int substitute_check_variables(const struct value *variables, struct diag *reterr);

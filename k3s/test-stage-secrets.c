@@ -27,7 +27,7 @@ static int lay(const char *text, const struct value *secrets, char **ret, struct
 	struct value *variables CLEANUP(value_freep) = secrets_of("{\"WHO\":\"me\",\"secret\":\"trap\"}");
 	char *guarded AUTO_FREE = stage_secrets_guard(text), *substituted AUTO_FREE = NULL;
 
-	assert_int_equal(substitute_manifest(guarded, strlen(guarded), variables, &substituted, NULL), 0);
+	assert_int_equal(substitute_manifest(guarded, strlen(guarded), "x.yaml", variables, &substituted, NULL), 0);
 	return stage_secrets_fill(substituted, "40-secrets/a.yaml", secrets, ret, diag);
 }
 

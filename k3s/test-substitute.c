@@ -137,8 +137,24 @@ static void documents_can_switch_it_off(void **state)
 	struct value *variables CLEANUP(value_freep) = variables_make();
 	char *got AUTO_FREE = NULL;
 
-	assert_int_equal(substitute_manifest(text, strlen(text), variables, &got, NULL), 0);
+	assert_int_equal(substitute_manifest(text, strlen(text), "x.yaml", variables, &got, NULL), 0);
 	assert_string_equal(got, want);
+}
+
+static void errors_name_file_document_and_line(void **state)
+{
+	static const struct {
+		const char *text, *where;
+	} rows[] = {{"a: 1\n---\nb: [\n", "20-cni/x.yaml (document 2):"}, {"a: 1\n---\nb: 2\nc: ${\n", "20-cni/x.yaml (document 2):"}};
+	struct value *variables CLEANUP(value_freep) = variables_make();
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct diag diag = {0};
+		char *got AUTO_FREE = NULL;
+
+		assert_int_equal(substitute_manifest(rows[i].text, strlen(rows[i].text), "20-cni/x.yaml", variables, &got, &diag), -EINVAL);
+		assert_memory_equal(diag.where, rows[i].where, strlen(rows[i].where));
+	}
 }
 
 static void without_variables_nothing_is_touched(void **state)
@@ -146,7 +162,7 @@ static void without_variables_nothing_is_touched(void **state)
 	static const char text[] = "a: $${X} ${Y:-z} ${\n";
 	char *got AUTO_FREE = NULL;
 
-	assert_int_equal(substitute_manifest(text, strlen(text), NULL, &got, NULL), 0);
+	assert_int_equal(substitute_manifest(text, strlen(text), "x.yaml", NULL, &got, NULL), 0);
 	assert_string_equal(got, text);
 }
 
@@ -188,7 +204,7 @@ int main(void)
 		cmocka_unit_test(expressions_become_what_flux_makes_of_them),
 		cmocka_unit_test(bad_expressions_name_their_line),
 		cmocka_unit_test(documents_can_switch_it_off),
-		cmocka_unit_test(without_variables_nothing_is_touched),
+		cmocka_unit_test(errors_name_file_document_and_line), cmocka_unit_test(without_variables_nothing_is_touched),
 		cmocka_unit_test(names_follow_flux_rule),
 		cmocka_unit_test(a_text_cannot_grow_without_end),
 	};

@@ -24,6 +24,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 		!memchr(bytes, '$', n_bytes) && !memchr(bytes, '\0', n_bytes) &&
 		(strlen(text) != n_bytes || memcmp(text, bytes, n_bytes) != 0))
 		abort(); // without a $ nothing changes
-	(void)substitute_manifest((const char *)bytes, n_bytes, variables, &manifest, NULL); // only must not crash
+	(void)substitute_manifest((const char *)bytes, n_bytes, "x.yaml", variables, &manifest, NULL); // only must not crash
 	return 0;
 }
