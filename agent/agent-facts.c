@@ -109,6 +109,7 @@ static void gather_mesh(struct agent *a, struct facts *f, char *buffer, size_t n
 	}
 	f->mesh_server_fresh = server && peer_is_fresh(server);
 	mesh_health_sentence(&a->peers, time_boot_usec(), a->mesh_sentence, sizeof(a->mesh_sentence));
+	f->mesh_mtu = a->mesh_mtu_sentence;
 	f->mesh_silent = a->mesh_sentence[0] ? a->mesh_sentence : NULL;
 	if (server && !a->options.without_network) {
 		f->mesh_server = server->endpoint ? server->endpoint : server->name;

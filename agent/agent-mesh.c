@@ -213,6 +213,7 @@ void agent_mesh_act(struct agent *a)
 	a->mesh_dirty |= mesh_peers_settle(&a->peers);
 	set_mesh(a); // what the look showed
 	agent_mesh_key_watch(a, now_usec);
+	agent_mesh_mtu_probe(a);
 	poke_peers(a, now_usec);
 }
 

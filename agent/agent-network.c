@@ -179,6 +179,8 @@ static int decode_stored(const char *document, struct network **ret, void *user,
 	int r = yaml_parse(document, strlen(document), TRIAL_MAX_DOCUMENT, "stored network", &value, reterr);
 	if (r == 0)
 		r = netconf_decode(value, &network, reterr);
+	if (r == 0 && a->assignment && a->assignment->mesh_link && a->assignment->network)
+		netconf_limit_mtu(network, a->assignment->mesh_link, agent_mesh_mtu(a));
 	if (r == 0)
 		r = first_contact(a, value, &below);
 	if (r == 0)
@@ -698,6 +700,7 @@ void agent_network_act(struct agent *a, enum rung rung)
 		!undo_broken_off(a, a->safe_network ? "a person at the console wants the safe network" : "another network was assigned"))
 		return;
 	agent_mesh_key_act(a);
+	agent_mesh_mtu_act(a);
 	enum network_trial trial = trial_of(a);
 	bool wants_assigned = trial != NETWORK_TRIAL_FIRST_CONTACT;
 	if (wants_assigned && (a->network_dirty || !a->network_is_assigned))

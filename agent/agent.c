@@ -242,7 +242,7 @@ int agent_new(sd_event *event, const struct agent_options *options, struct agent
 		return -ENOMEM;
 	a->event = sd_event_ref(event);
 	a->options = *options;
-	a->poke_fd = -1;
+	a->poke_fd = a->mesh_mtu_fd = -1;
 	image_facts_load(options->root, &a->image);
 	machine_load(&a->machine);
 	int r = file_make_folders(root_path(options->root, "/run/hearth").text, 0755);
@@ -286,6 +286,7 @@ struct agent *agent_free(struct agent *a)
 	agent_volumes_forget_bus(a);
 	agent_command_forget_bus(a);
 	agent_mesh_key_done(a);
+	agent_mesh_mtu_done(a);
 	agent_network_done(a);
 	region_client_free(a->region);
 	identity_free(a->identity);

@@ -9,6 +9,7 @@
 #include "agent/hand-over.h"
 #include "agent/image-facts.h"
 #include "agent/machine.h"
+#include "agent/mesh-mtu.h"
 #include "agent/mesh-health.h"
 #include "agent/network-trial.h"
 #include "agent/payload.h"
@@ -133,6 +134,16 @@ struct agent {
 	uint64_t mesh_key_usec;          // since when the kernel has the own key, or this start; 0: not looked yet
 	sd_event_source *mesh_key_timer; // a close look at handshakes
 	char *mesh_key_problem;
+	unsigned mesh_mtu_set;           // what the mesh link was told last; 0: nothing
+	unsigned mesh_mtu_probed;        // what a path was found to carry, when that is less; 0: none
+	struct mesh_mtu_search mesh_mtu_search; // of the peer mesh_mtu_key, under way while there is a socket
+	int mesh_mtu_fd;                 // -1: none
+	char *mesh_mtu_key;
+	uint64_t mesh_mtu_sent_usec, mesh_mtu_round_usec;
+	size_t mesh_mtu_next;            // the peer that is asked next
+	uint64_t mesh_mtu_mark;          // the addresses it was probed with
+	char *mesh_mtu_sentence;
+	sd_event_source *mesh_mtu_timer;
 
 	// payload and K3s
 	struct payload *payload, *payload_next; // next: takes its place once it is verified
@@ -250,6 +261,10 @@ void agent_mesh_key_act(struct agent *agent); // agent-mesh-key.c: this node's o
 void agent_mesh_key_watch(struct agent *agent, uint64_t now_usec); // look more often while keys change
 void agent_mesh_key_to_json(const struct agent *agent, struct json_out *out); // the member meshKey, when there is something
 void agent_mesh_key_done(struct agent *agent);
+unsigned agent_mesh_mtu(const struct agent *agent); // agent-mesh-mtu.c: what the mesh link is to have
+void agent_mesh_mtu_act(struct agent *agent);
+void agent_mesh_mtu_probe(struct agent *agent);
+void agent_mesh_mtu_done(struct agent *agent);
 uint64_t agent_mesh_handshake_usec(const struct agent *agent, uint64_t now_usec); // the last one of any peer; 0: none
 void agent_poke(const struct agent *agent, const char *address, const char *link); // have the kernel look for a neighbour
 void agent_k3s_act(struct agent *agent, enum rung rung); // agent-k3s.c

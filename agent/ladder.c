@@ -270,6 +270,8 @@ static bool mesh_holds(const struct facts *f, uint64_t now_usec, struct ladder_a
 	if (f->mesh_refused)
 		warn(a, "what the region says of the mesh is refused, its peers stay as they were: %s; the region's admin can tell",
 			f->mesh_refused);
+	if (f->mesh_mtu)
+		warn(a, "%s", f->mesh_mtu);
 	if (f->mesh_silent)
 		warn(a, "%s", f->mesh_silent);
 	else if (f->n_peers && !f->n_fresh_peers)

@@ -98,6 +98,7 @@ struct facts {
 	bool mesh_server_fresh;
 	const char *mesh_problem, *mesh_server; // its endpoint or address
 	const char *mesh_refused; // why the region's news of the peers are not taken
+	const char *mesh_mtu;    // the sentence about a path that carries less than the chain
 	const char *mesh_silent; // the sentence about peers that do not answer
 	// payload and K3s
 	bool k3s_wanted;              // the assignment has a k3s part

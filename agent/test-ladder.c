@@ -236,6 +236,9 @@ static void network_and_mesh_wait(void **state)
 	f.mesh_silent = "handshake sent to a at 192.0.2.7:51820, no answer: is UDP 51820 to it filtered?";
 	expect_warning(&f, RUNG_STEADY, "handshake sent to a at 192.0.2.7:51820");
 	f = steady();
+	f.mesh_mtu = "the path to a at 192.0.2.7:51820 carries 1340 bytes through the mesh, not 1420";
+	expect_warning(&f, RUNG_STEADY, "carries 1340 bytes through the mesh, not 1420");
+	f = steady();
 	f.mesh_refused = "peers: allowedIps of two peers must not overlap: 10.64.1.0/24 of b and 10.64.0.0/16 of a";
 	expect_warning(&f, RUNG_STEADY, "refused, its peers stay as they were: peers: allowedIps of two peers must not overlap");
 	f = steady();

@@ -184,6 +184,15 @@ static int adopt_ports(struct network *network, struct declaration *master)
 	return 0;
 }
 
+void netconf_limit_mtu(struct network *network, const char *link, uint32_t mtu)
+{
+	for (size_t i = 0; i < network->n; i++) {
+		struct declaration *declaration = &network->declarations[i];
+		if (str_equal(declaration->id, link) && (declaration->mtu == 0 || declaration->mtu > mtu))
+			declaration->mtu = mtu;
+	}
+}
+
 int netconf_layer(struct network *network, struct network *below_take)
 {
 	struct declaration *grown = network->declarations;
