@@ -30,6 +30,7 @@ struct mesh_mtu_search { // of one path
 	unsigned mtu;  // of the link
 	unsigned low, high; // carries low, not high; 0: not known
 	unsigned n_tries;
+	bool again; // the search has ended, and the packet that got lost at first is sent once more
 };
 void mesh_mtu_begin(struct mesh_mtu_search *search, unsigned mtu);
 /* The packet of search->size arrived, or got no answer in time. Sends go on with search->size while MESH_MTU_GOES_ON. *ret_mtu: what

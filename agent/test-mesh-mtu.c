@@ -48,11 +48,25 @@ static void search_ends_near_what_the_path_carries(void **state)
 	}
 }
 
+// Three packets in a row get lost by chance.
+static void a_moment_of_loss_lowers_nothing(void **state)
+{
+	struct mesh_mtu_search search;
+	enum mesh_mtu_end end;
+	unsigned mtu = 0, n = 0;
+	mesh_mtu_begin(&search, 1420);
+	do
+		end = mesh_mtu_answer(&search, n < 1 || n > 3, &mtu);
+	while (end == MESH_MTU_GOES_ON && ++n < 100);
+	assert_int_equal(end, MESH_MTU_FITS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(chain_is_as_narrow_as_its_narrowest_part),
 		cmocka_unit_test(search_ends_near_what_the_path_carries),
+		cmocka_unit_test(a_moment_of_loss_lowers_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
