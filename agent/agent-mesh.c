@@ -25,7 +25,7 @@ static int set_all(struct agent *a, struct diag *reterr)
 	struct netconf_peer *view AUTO_FREE = mesh_peers_view(&a->peers);
 	if (a->peers.n && !view)
 		return -ENOMEM;
-	return netconf_set_peers(a->assignment->mesh_link, view, a->peers.n, NULL, 0, NETCONF_PEERS_FULL, reterr);
+	return netconf_set_peers(a->assignment->mesh_link, view, a->peers.n, reterr);
 }
 
 static int set_changes(struct agent *a, struct diag *reterr)
@@ -126,9 +126,8 @@ static void poke_peers(struct agent *a, uint64_t now_usec)
 			from = 0;
 			continue;
 		}
-		char address[64];
-		(void)snprintf(address, sizeof(address), "%.*s", (int)strcspn(a->peers.peers[at].allowed_ips[0], "/"),
-			a->peers.peers[at].allowed_ips[0]);
+		char address[MESH_ADDRESS_TEXT];
+		mesh_peer_address(&a->peers.peers[at], address);
 		poke(a, address, 0);
 		from = at + 1;
 	}

@@ -362,7 +362,7 @@ static void peer_that_starts_anew_finds_the_key(void **state)
 	char *stored AUTO_FREE = mesh_peers_to_json(&sides[0].peers);
 	mesh_peers_done(&sides[0].peers);
 	(void)enter(0);
-	assert_int_equal(netconf_set_peers("mesh0", NULL, 0, NULL, 0, NETCONF_PEERS_FULL, NULL), 2);
+	assert_int_equal(netconf_set_peers("mesh0", NULL, 0, NULL), 2);
 	assert_int_equal(mesh_peers_update(&sides[0].peers, stored, strlen(stored), NULL), 0);
 	assert_false(is_at_next(0));
 	set_peers(0);

@@ -79,16 +79,11 @@ struct netconf_peer { // everything borrowed for the call
 	uint16_t keepalive_sec;         // 0: none
 	const char *preshared_key_file; // NULL: none
 };
-enum netconf_peers_mode {
-	NETCONF_PEERS_FULL, // the link has exactly these peers afterwards
-	NETCONF_PEERS_DELTA, // these are added or changed, @removed are removed, others stay
-};
-/* Make the peers of one WireGuard link so. Compared with the kernel first: a peer that is right is not touched and
- * keeps its session, a changed one gets only what differs; an endpoint that roamed away is put back only when the
- * last handshake is older than 180 s. @removed: base64 public keys, only with DELTA.
+/* Make the peers of one WireGuard link exactly these. Compared with the kernel first: a peer that is right is not touched
+ * and keeps its session, a changed one gets only what differs; an endpoint that roamed away is put back only when the
+ * last handshake is older than 180 s.
  * Number of peers touched; -ENODEV no such WireGuard link; -EINVAL with reterr.where "peers[2].endpoint"; -EPERM. */
-int netconf_set_peers(const char *link, const struct netconf_peer *peers, size_t n_peers,
-	const char *const *removed, size_t n_removed, enum netconf_peers_mode mode, struct diag *reterr);
+int netconf_set_peers(const char *link, const struct netconf_peer *peers, size_t n_peers, struct diag *reterr);
 
 enum netconf_peer_what { // of one peer
 	NETCONF_PEER_NEW = 1, // all of it; one that is there is brought up to it

@@ -233,10 +233,9 @@ static bool takes_away(unsigned what)
 }
 
 int peer_plan_make(const struct peer_table *wanted, const struct peer_table *actual,
-	const uint8_t (*removed)[PEER_KEY_BYTES], size_t n_removed, bool is_full, int64_t now_sec,
-	struct peer_plan *ret)
+	int64_t now_sec, struct peer_plan *ret)
 {
-	size_t n_room = wanted->n + (is_full ? actual->n : n_removed);
+	size_t n_room = wanted->n + actual->n;
 	struct peer_plan plan = {.changes = calloc(n_room ? n_room : 1, sizeof(*plan.changes))};
 	if (!plan.changes)
 		return -ENOMEM;
@@ -247,12 +246,9 @@ int peer_plan_make(const struct peer_table *wanted, const struct peer_table *act
 			if (what && takes_away(what) == (pass == 1))
 				plan_put(&plan, peer->public_key, what, peer);
 		}
-	for (size_t i = 0; is_full && i < actual->n; i++)
+	for (size_t i = 0; i < actual->n; i++)
 		if (!peer_table_find(wanted, actual->peers[i].public_key))
 			plan_put(&plan, actual->peers[i].public_key, PEER_REMOVE, NULL);
-	for (size_t i = 0; !is_full && i < n_removed; i++)
-		if (peer_table_find(actual, removed[i]) && !peer_table_find(wanted, removed[i]))
-			plan_put(&plan, removed[i], PEER_REMOVE, NULL);
 	*ret = plan;
 	return 0;
 }

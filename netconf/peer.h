@@ -58,8 +58,7 @@ struct peer_plan {
 	size_t n;
 };
 void peer_plan_done(struct peer_plan *plan);
-/* @wanted and @actual sorted. @is_full: what is not wanted is removed; else only @removed (n_removed keys) is.
+/* @wanted and @actual sorted. What is not wanted is removed.
  * An endpoint that differs is set only when the last handshake is older than PEER_FRESH_SEC. -ENOMEM. */
 int peer_plan_make(const struct peer_table *wanted, const struct peer_table *actual,
-	const uint8_t (*removed)[PEER_KEY_BYTES], size_t n_removed, bool is_full, int64_t now_sec,
-	struct peer_plan *ret);
+	int64_t now_sec, struct peer_plan *ret);

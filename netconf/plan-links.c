@@ -254,8 +254,8 @@ static int plan_peers(struct planning *planning, const struct plan_link *link)
 	struct peer_plan peers;
 	if (!link->declaration->has_peers)
 		return 0; // somebody else's: netconf_set_peers()
-	int error = peer_plan_make(&link->declaration->peers, link->have ? &link->have->wireguard.peers : &none, NULL, 0,
-		true, planning->input->now_sec, &peers);
+	int error = peer_plan_make(&link->declaration->peers, link->have ? &link->have->wireguard.peers : &none,
+		planning->input->now_sec, &peers);
 	if (error == 0 && has_key(link))
 		drop_self(&peers, &link->have->wireguard);
 	if (error < 0 || peers.n == 0) {

@@ -43,23 +43,16 @@ static int link_index_of(const char *name, int *ret, struct diag *reterr)
 	return 0;
 }
 
-int netconf_set_peers(const char *link_name, const struct netconf_peer *peers, size_t n_peers,
-	const char *const *removed, size_t n_removed, enum netconf_peers_mode mode, struct diag *reterr)
+int netconf_set_peers(const char *link_name, const struct netconf_peer *peers, size_t n_peers, struct diag *reterr)
 {
 	CLEANUP(peer_table_done) struct peer_table wanted = {0};
 	CLEANUP(wireguard_device_done) struct wireguard_device device = {0};
 	CLEANUP(peer_plan_done) struct peer_plan plan = {0};
-	AUTO_FREE uint8_t(*removed_keys)[PEER_KEY_BYTES] = calloc(n_removed ? n_removed : 1, PEER_KEY_BYTES);
 	int index = 0, error = 0;
-	if (!removed_keys)
-		return -ENOMEM;
-	if (n_peers > NETCONF_MAX_PEERS || n_removed > NETCONF_MAX_PEERS)
+	if (n_peers > NETCONF_MAX_PEERS)
 		return diag_set(reterr, -EINVAL, "peers", "at most %d on one link", NETCONF_MAX_PEERS);
 	for (size_t i = 0; error == 0 && i < n_peers; i++)
 		error = decode_one(&peers[i], i, &wanted, reterr);
-	for (size_t i = 0; error == 0 && i < n_removed; i++)
-		if (peer_key_parse(removed[i], removed_keys[i]) < 0)
-			error = diag_set(reterr, -EINVAL, "removed", "must be public keys, not \"%s\"", removed[i]);
 	if (error == 0)
 		error = peer_table_check(&wanted, reterr);
 	if (error == 0)
@@ -67,8 +60,7 @@ int netconf_set_peers(const char *link_name, const struct netconf_peer *peers, s
 	if (error == 0)
 		error = wireguard_get(index, &device, reterr);
 	if (error == 0)
-		error = peer_plan_make(&wanted, &device.peers, removed_keys, n_removed, mode == NETCONF_PEERS_FULL,
-			time_wall_msec() / 1000, &plan);
+		error = peer_plan_make(&wanted, &device.peers, time_wall_msec() / 1000, &plan);
 	if (error == 0 && plan.n)
 		error = wireguard_set(index, NULL, &plan, reterr);
 	return error < 0 ? error : (int)plan.n;

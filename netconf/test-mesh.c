@@ -88,8 +88,8 @@ static void peers_are_set_once_and_then_left_alone(void **state)
 	struct diag diag = {0};
 	size_t n;
 	NEED_WIREGUARD();
-	assert_int_equal(netconf_set_peers("hearth0", peers, 2, NULL, 0, NETCONF_PEERS_FULL, &diag), 2);
-	assert_int_equal(netconf_set_peers("hearth0", peers, 2, NULL, 0, NETCONF_PEERS_FULL, &diag), 0);
+	assert_int_equal(netconf_set_peers("hearth0", peers, 2, &diag), 2);
+	assert_int_equal(netconf_set_peers("hearth0", peers, 2, &diag), 0);
 	assert_int_equal(netconf_peers_status("hearth0", &status, &n, &diag), 0);
 	assert_int_equal(n, 2);
 	assert_string_equal(status[0].public_key, KEY_A);
@@ -101,13 +101,15 @@ static void peers_are_set_once_and_then_left_alone(void **state)
 static void a_delta_leaves_the_others(void **state)
 {
 	const char *allowed_c[] = {"10.66.0.13/32", "10.64.2.0/24"}; // takes 10.66.0.13 over from B
-	struct netconf_peer peer = {.public_key = KEY_C, .allowed_ips = allowed_c, .n_allowed_ips = 2};
-	const char *removed[] = {KEY_A};
+	const struct netconf_peer_change changes[] = {
+		{{.public_key = KEY_C, .allowed_ips = allowed_c, .n_allowed_ips = 2}, NETCONF_PEER_NEW},
+		{{.public_key = KEY_A}, NETCONF_PEER_REMOVE},
+	};
 	AUTO_FREE struct netconf_peer_status *status = NULL;
 	struct diag diag = {0};
 	size_t n;
 	NEED_WIREGUARD();
-	assert_int_equal(netconf_set_peers("hearth0", &peer, 1, removed, 1, NETCONF_PEERS_DELTA, &diag), 2);
+	assert_int_equal(netconf_change_peers("hearth0", changes, 2, &diag), 0);
 	assert_int_equal(netconf_peers_status("hearth0", &status, &n, &diag), 0);
 	assert_int_equal(n, 2);
 	assert_string_equal(status[0].public_key, KEY_B);
@@ -135,14 +137,13 @@ static void a_thousand_peers_take_several_messages(void **state)
 		pointers[i][1] = allowed[i][1];
 		peers[i] = (struct netconf_peer){.public_key = keys[i], .allowed_ips = pointers[i], .n_allowed_ips = 2};
 	}
-	assert_int_equal(netconf_set_peers("hearth0", peers, MANY_PEERS, NULL, 0, NETCONF_PEERS_FULL, &diag),
-		MANY_PEERS + 2); // B and C go
-	assert_int_equal(netconf_set_peers("hearth0", peers, MANY_PEERS, NULL, 0, NETCONF_PEERS_FULL, &diag), 0);
+	assert_int_equal(netconf_set_peers("hearth0", peers, MANY_PEERS, &diag), MANY_PEERS + 2); // B and C go
+	assert_int_equal(netconf_set_peers("hearth0", peers, MANY_PEERS, &diag), 0);
 	assert_int_equal(netconf_peers_status("hearth0", &status, &n, &diag), 0);
 	assert_int_equal(n, MANY_PEERS);
 	for (size_t i = 0; i < n; i++)
 		assert_int_equal(status[i].n_allowed_ips, 2);
-	assert_int_equal(netconf_set_peers("hearth0", NULL, 0, NULL, 0, NETCONF_PEERS_FULL, &diag), MANY_PEERS);
+	assert_int_equal(netconf_set_peers("hearth0", NULL, 0, &diag), MANY_PEERS);
 }
 
 static void many_allowed_addresses_are_split_and_merged(void **state)
@@ -172,7 +173,7 @@ static void many_allowed_addresses_are_split_and_merged(void **state)
 static void a_link_that_is_missing_is_named(void **state)
 {
 	struct diag diag = {0};
-	assert_int_equal(netconf_set_peers("nowhere0", NULL, 0, NULL, 0, NETCONF_PEERS_FULL, &diag), -19);
+	assert_int_equal(netconf_set_peers("nowhere0", NULL, 0, &diag), -19);
 	assert_string_equal(diag_text(&diag), "nowhere0: there is no such link");
 }
 
@@ -180,7 +181,7 @@ static void a_link_of_another_kind_is_refused(void **state)
 {
 	struct diag diag = {0};
 	NEED_WIREGUARD();
-	assert_true(netconf_set_peers("hearth-api", NULL, 0, NULL, 0, NETCONF_PEERS_FULL, &diag) < 0);
+	assert_true(netconf_set_peers("hearth-api", NULL, 0, &diag) < 0);
 	assert_true(diag.message[0] != '\0');
 }
 

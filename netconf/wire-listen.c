@@ -2,6 +2,7 @@
 #include "netconf/wire-listen.h"
 
 #include "base/time.h"
+#include "base/timer.h"
 
 #include <errno.h>
 #include <linux/filter.h>
@@ -138,8 +139,7 @@ static int on_frames(sd_event_source *source, int fd, uint32_t events, void *use
 	bool news = false;
 	for (unsigned i = 0; i < FRAMES_AT_ONCE && read_one(listener, &news); i++)
 		continue;
-	if (sd_event_source_set_time_relative(listener->rest, REST_MSEC * USEC_PER_MSEC) >= 0 &&
-		sd_event_source_set_enabled(listener->rest, SD_EVENT_ONESHOT) >= 0)
+	if (timer_arm(listener->rest, REST_MSEC * USEC_PER_MSEC) >= 0)
 		(void)sd_event_source_set_enabled(source, SD_EVENT_OFF); // a live source
 	if (news)
 		listener->on_news(listener->user);

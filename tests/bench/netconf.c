@@ -82,7 +82,7 @@ static int delta(const char *link, const char *path, unsigned n_rounds)
 	int error = load(path, &all);
 	if (error < 0 || all.n == 0)
 		return failed(path, error < 0 ? error : -EINVAL, NULL);
-	error = netconf_set_peers(link, all.peers, all.n, NULL, 0, NETCONF_PEERS_FULL, &diag);
+	error = netconf_set_peers(link, all.peers, all.n, &diag);
 	if (error < 0)
 		return failed("all peers", error, &diag);
 	for (unsigned i = 0; i < n_rounds; i++) {
