@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "base/timer.h"
 #include "k3s/api-servers.h"
 #include "k3s/cni.h"
 #include "k3s/proxy.h"
@@ -136,7 +137,7 @@ static void make_client(struct agent *a)
 static void arm(struct agent_api *api)
 {
 	uint64_t usec = api_servers_wait_sec(&api->servers) * USEC_PER_SEC;
-	if (sd_event_source_set_time_relative(api->timer, usec) < 0 || sd_event_source_set_enabled(api->timer, SD_EVENT_ONESHOT) < 0)
+	if (timer_arm(api->timer, usec) < 0)
 		log_warning("the timer of the API servers' probes cannot be armed");
 }
 

@@ -5,6 +5,7 @@
 #include "agent/agent.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "base/timer.h"
 #include "k3s/token.h"
 #include <errno.h>
 
@@ -59,15 +60,7 @@ static int on_wait_over(sd_event_source *source, uint64_t usec, void *user)
 
 static void wait_for(struct agent_job *j, unsigned sec)
 {
-	int r;
-	j->waiting = true;
-	if (j->timer) {
-		r = sd_event_source_set_time_relative(j->timer, sec * USEC_PER_SEC);
-		if (r >= 0)
-			r = sd_event_source_set_enabled(j->timer, SD_EVENT_ONESHOT);
-	} else {
-		r = sd_event_add_time_relative(j->agent->event, &j->timer, CLOCK_BOOTTIME, sec * USEC_PER_SEC, 0, on_wait_over, j);
-	}
+	int r = timer_arm_new(j->agent->event, &j->timer, sec * USEC_PER_SEC, 0, on_wait_over, j);
 	j->waiting = r >= 0; // without a timer the next tick goes on
 }
 

@@ -5,6 +5,7 @@
 #include "agent/mesh-rotation.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "base/timer.h"
 #include <errno.h>
 
 enum {
@@ -24,12 +25,7 @@ static bool region_answers(const struct agent *a, uint64_t now_usec)
 
 static bool shook_hands(const struct agent *a, uint64_t now_usec)
 {
-	for (size_t i = 0; i < a->n_peer_status; i++) {
-		int64_t ago_sec = a->peer_status[i].handshake_ago_sec;
-		if (ago_sec >= 0 && (uint64_t)(ago_sec + HANDSHAKE_MARGIN_SEC) * USEC_PER_SEC < now_usec - a->mesh_key_usec)
-			return true;
-	}
-	return false;
+	return agent_mesh_handshake_usec(a, now_usec) > a->mesh_key_usec + HANDSHAKE_MARGIN_SEC * USEC_PER_SEC;
 }
 
 // --- a close look ---
@@ -53,15 +49,13 @@ static int on_look(sd_event_source *source, uint64_t usec, void *user)
 void agent_mesh_key_watch(struct agent *a, uint64_t now_usec)
 {
 	uint64_t delay_usec = (LOOK_MSEC + a->peers.n / LOOK_PEERS) * USEC_PER_MSEC;
-	int r = 0, enabled = 0;
+	int r = 0, enabled = SD_EVENT_OFF;
 	if (!is_close(a, now_usec))
 		return;
-	if (!a->mesh_key_timer)
-		r = sd_event_add_time_relative(a->event, &a->mesh_key_timer, CLOCK_BOOTTIME, delay_usec, 10 * USEC_PER_MSEC,
-			on_look, a);
-	else if ((r = sd_event_source_get_enabled(a->mesh_key_timer, &enabled)) >= 0 && enabled == SD_EVENT_OFF &&
-		 (r = sd_event_source_set_time_relative(a->mesh_key_timer, delay_usec)) >= 0)
-		r = sd_event_source_set_enabled(a->mesh_key_timer, SD_EVENT_ONESHOT);
+	if (a->mesh_key_timer)
+		r = sd_event_source_get_enabled(a->mesh_key_timer, &enabled);
+	if (r >= 0 && enabled == SD_EVENT_OFF) // else it is under way
+		r = timer_arm_new(a->event, &a->mesh_key_timer, delay_usec, 10 * USEC_PER_MSEC, on_look, a);
 	if (r < 0)
 		log_warning("the timer of the key rotation cannot be armed: %s", strerror(-r)); // every tick looks, too
 }

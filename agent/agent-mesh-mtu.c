@@ -4,6 +4,7 @@
 #include "agent/mesh-path.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "base/timer.h"
 #include <errno.h>
 
 enum {
@@ -126,7 +127,7 @@ static void send_now(struct agent *a, uint64_t now_usec)
 
 static void start(struct agent *a, uint64_t now_usec)
 {
-	char address[64];
+	char address[MESH_ADDRESS_TEXT];
 	if (a->mesh_mtu_round_usec && a->mesh_mtu_next >= a->peers.n && now_usec - a->mesh_mtu_round_usec < ROUND_SEC * USEC_PER_SEC)
 		return;
 	if (!a->mesh_mtu_round_usec || a->mesh_mtu_next >= a->peers.n) {
@@ -136,7 +137,7 @@ static void start(struct agent *a, uint64_t now_usec)
 	const struct mesh_peer *peer = next_peer(a);
 	if (!peer)
 		return;
-	(void)snprintf(address, sizeof(address), "%.*s", (int)strcspn(peer->allowed_ips[0], "/"), peer->allowed_ips[0]);
+	mesh_peer_address(peer, address);
 	if (!(a->mesh_mtu_key = strdup(peer->public_key)) || mesh_path_open(address, &a->mesh_mtu_fd) < 0) {
 		stop(a); // the next one
 		return;
@@ -175,7 +176,6 @@ static int on_time(sd_event_source *source, uint64_t usec, void *user)
 void agent_mesh_mtu_probe(struct agent *a)
 {
 	uint64_t now_usec = time_boot_usec();
-	int r = 0;
 	if (!a->mesh_set || a->network_dirty || a->network_on_trial || !a->assignment || !a->assignment->mesh_link || !a->assignment->network) {
 		stop(a);
 		return;
@@ -186,11 +186,7 @@ void agent_mesh_mtu_probe(struct agent *a)
 		start(a, now_usec);
 	if (a->mesh_mtu_fd < 0)
 		return; // the tick comes back
-	if (!a->mesh_mtu_timer)
-		r = sd_event_add_time_relative(a->event, &a->mesh_mtu_timer, CLOCK_BOOTTIME, LOOK_MSEC * USEC_PER_MSEC,
-			10 * USEC_PER_MSEC, on_time, a);
-	else if ((r = sd_event_source_set_time_relative(a->mesh_mtu_timer, LOOK_MSEC * USEC_PER_MSEC)) >= 0)
-		r = sd_event_source_set_enabled(a->mesh_mtu_timer, SD_EVENT_ONESHOT);
+	int r = timer_arm_new(a->event, &a->mesh_mtu_timer, LOOK_MSEC * USEC_PER_MSEC, 10 * USEC_PER_MSEC, on_time, a);
 	if (r < 0)
 		log_warning("the timer of the MTU's probe cannot be armed: %s", strerror(-r)); // every tick looks, too
 }

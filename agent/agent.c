@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "base/timer.h"
 #include <errno.h>
 #include <malloc.h>
 #include <sys/inotify.h>
@@ -173,8 +174,7 @@ static void act(struct agent *a)
 static void arm(struct agent *a)
 {
 	uint64_t delay = a->action.rung == RUNG_STEADY && !a->mesh_restless ? TICK_STEADY_SEC * USEC_PER_SEC : TICK_WAITING_MSEC * USEC_PER_MSEC;
-	if (sd_event_source_set_time_relative(a->timer, delay) < 0 ||
-		sd_event_source_set_enabled(a->timer, SD_EVENT_ONESHOT) < 0)
+	if (timer_arm(a->timer, delay) < 0)
 		log_warning("the timer of the tick cannot be armed");
 }
 

@@ -615,3 +615,9 @@ const struct mesh_peer *mesh_peer_with_address(const struct mesh_peers *peers, c
 		}
 	return NULL;
 }
+
+void mesh_peer_address(const struct mesh_peer *peer, char ret[static MESH_ADDRESS_TEXT])
+{
+	const char *range = peer->allowed_ips[0];
+	(void)snprintf(ret, MESH_ADDRESS_TEXT, "%.*s", (int)strcspn(range, "/"), range);
+}

@@ -8,7 +8,7 @@
 #include "base/value.h"
 #include "netconf/netconf.h"
 
-enum { MESH_MAX_BYTES = 8 << 20, MESH_MAX_PEERS = 5000 };
+enum { MESH_MAX_BYTES = 8 << 20, MESH_MAX_PEERS = 5000, MESH_ADDRESS_TEXT = 64 };
 
 struct mesh_peer {
 	char *name, *public_key, *endpoint; // endpoint may be NULL
@@ -60,3 +60,5 @@ bool mesh_peers_settle(struct mesh_peers *peers);
 struct netconf_peer *mesh_peers_view(const struct mesh_peers *peers);
 // The peer whose allowed-ips hold exactly the address @address (a /32 or /128), or NULL.
 const struct mesh_peer *mesh_peer_with_address(const struct mesh_peers *peers, const char *address);
+// The address of @peer in the mesh: its first range's. It must have one.
+void mesh_peer_address(const struct mesh_peer *peer, char ret[static MESH_ADDRESS_TEXT]);

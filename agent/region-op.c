@@ -4,6 +4,7 @@
 #include "agent/region-exchange.h"
 #include "base/json.h"
 #include "base/time.h"
+#include "base/timer.h"
 #include <errno.h>
 
 enum { BACKOFF_BASE_MSEC = 100, BACKOFF_CAP_SEC = 30 };
@@ -18,18 +19,8 @@ static int on_backoff_over(sd_event_source *source, uint64_t usec, void *user)
 
 void region_op_wait(struct region_op_state *op, uint64_t delay_usec)
 {
-	int r = 0;
-	op->waiting = true;
-	if (op->timer) {
-		r = sd_event_source_set_time_relative(op->timer, delay_usec);
-		if (r >= 0)
-			r = sd_event_source_set_enabled(op->timer, SD_EVENT_ONESHOT);
-	} else {
-		r = sd_event_add_time_relative(op->client->event, &op->timer, CLOCK_BOOTTIME, delay_usec,
-			50 * USEC_PER_MSEC, on_backoff_over, op);
-	}
-	if (r < 0)
-		op->waiting = false; // without a timer the next kick tries again
+	int r = timer_arm_new(op->client->event, &op->timer, delay_usec, 50 * USEC_PER_MSEC, on_backoff_over, op);
+	op->waiting = r >= 0; // without a timer the next kick tries again
 }
 
 void region_op_failed(struct region_op_state *op, const char *problem, const char *retry_after)

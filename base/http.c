@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/http-call.h"
 #include "base/time.h"
+#include "base/timer.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
@@ -101,9 +102,7 @@ static int on_curl_timer(CURLM *multi, long timeout_msec, void *user)
 
 	if (timeout_msec < 0)
 		return sd_event_source_set_enabled(client->timer, SD_EVENT_OFF) < 0 ? -1 : 0;
-	if (sd_event_source_set_time_relative(client->timer, (uint64_t)timeout_msec * USEC_PER_MSEC) < 0)
-		return -1;
-	return sd_event_source_set_enabled(client->timer, SD_EVENT_ONESHOT) < 0 ? -1 : 0;
+	return timer_arm(client->timer, (uint64_t)timeout_msec * USEC_PER_MSEC) < 0 ? -1 : 0;
 }
 
 static void call_unlink(struct http_call *call)

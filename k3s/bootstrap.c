@@ -5,6 +5,7 @@
 #include "k3s/bootstrap.h"
 #include "base/file.h"
 #include "base/time.h"
+#include "base/timer.h"
 #include "k3s/bootstrap-pull.h"
 #include "k3s/bootstrap-settings.h"
 #include "k3s/bootstrap-trial.h"
@@ -89,13 +90,6 @@ static void sentence_set(struct bootstrap *bootstrap, const char *format, ...)
 	memcpy(bootstrap->status.sentence, text, strlen(text));
 }
 
-static int timer_set(sd_event_source *timer, uint64_t usec)
-{
-	int r = sd_event_source_set_time_relative(timer, usec);
-
-	return r < 0 ? r : sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
-}
-
 static int stand_in_use(struct bootstrap *bootstrap, struct diag *reterr);
 
 // The registry itself, behind its mirrors.
@@ -160,7 +154,7 @@ static void attempt_fail(struct bootstrap *bootstrap, int error, const char *sen
 	uint64_t wait = attempt_wait_usec(bootstrap, retry_after_sec);
 
 	if (is_settled(bootstrap)) { // the tag could not be looked up again: what it said last stands
-		(void)timer_set(bootstrap->attempt_timer, // else for ever
+		(void)timer_arm(bootstrap->attempt_timer, // else for ever
 			wait + (seeks_stand_in(bootstrap) ? 0 : bootstrap->own.look_sec * USEC_PER_SEC));
 		return;
 	}
@@ -170,7 +164,7 @@ static void attempt_fail(struct bootstrap *bootstrap, int error, const char *sen
 			sentence, retry_after_sec);
 	else
 		snprintf(bootstrap->problem_sentence, sizeof(bootstrap->problem_sentence), "%.1000s", sentence);
-	if (timer_set(bootstrap->attempt_timer, wait + 100 * USEC_PER_MSEC) < 0)
+	if (timer_arm(bootstrap->attempt_timer, wait + 100 * USEC_PER_MSEC) < 0)
 		snprintf(bootstrap->problem_sentence, sizeof(bootstrap->problem_sentence),
 			"%.900s (and there is no timer to try again)", sentence);
 	if (!bootstrap->walk)
@@ -262,7 +256,7 @@ static void give_up(struct bootstrap *bootstrap, const struct stage_walk_result 
 		"after another, to have it tried anew",
 		bootstrap->wanted, bootstrap->trial.come_back_sec, result->sentence);
 	bootstrap->attempt = 0;
-	(void)timer_set(bootstrap->attempt_timer, 0); // else what is walked stays
+	(void)timer_arm(bootstrap->attempt_timer, 0); // else what is walked stays
 }
 
 static void hold_set(struct bootstrap *bootstrap)
@@ -286,7 +280,7 @@ static void last_ready_learn(struct bootstrap *bootstrap)
 		(void)wanted_find(bootstrap);
 	bootstrap->attempt = 0;
 	if (!is_wanted(bootstrap) || seeks_stand_in(bootstrap))
-		(void)timer_set(bootstrap->attempt_timer, 0); // else what is walked stays
+		(void)timer_arm(bootstrap->attempt_timer, 0); // else what is walked stays
 }
 
 // The sentence of a walk while the wanted one is not what is walked.
@@ -345,7 +339,7 @@ static void on_walk_end(const struct stage_walk_result *result, void *user)
 	bootstrap->status.came_back = bootstrap->problem < 0 && !seeks_stand_in(bootstrap);
 	if (bootstrap->problem < 0)
 		problem_say(bootstrap, result);
-	if (timer_set(bootstrap->timer, walk_pause_usec(result, steady)) < 0)
+	if (timer_arm(bootstrap->timer, walk_pause_usec(result, steady)) < 0)
 		sentence_set(bootstrap, "no timer to look at the bootstrap again");
 	tell(bootstrap);
 }
@@ -412,7 +406,7 @@ static int walk_begin(struct bootstrap *bootstrap, struct diag *reterr)
 	if (r < 0)
 		return diag_set(reterr, r, "lease", "cannot be asked for: %s", strerror(-r));
 	hold_set(bootstrap);
-	(void)timer_set(bootstrap->timer, 0);
+	(void)timer_arm(bootstrap->timer, 0);
 	return 0;
 }
 
@@ -476,9 +470,9 @@ static int stand_in_use(struct bootstrap *bootstrap, struct diag *reterr)
 static void look_later(struct bootstrap *bootstrap)
 {
 	if (bootstrap->own.tag && !seeks_stand_in(bootstrap))
-		(void)timer_set(bootstrap->attempt_timer, bootstrap->own.look_sec * USEC_PER_SEC);
+		(void)timer_arm(bootstrap->attempt_timer, bootstrap->own.look_sec * USEC_PER_SEC);
 	else if (!is_settled(bootstrap) || seeks_stand_in(bootstrap))
-		(void)timer_set(bootstrap->attempt_timer, attempt_wait_usec(bootstrap, 0));
+		(void)timer_arm(bootstrap->attempt_timer, attempt_wait_usec(bootstrap, 0));
 }
 
 // The wanted artifact is here and verified.
@@ -495,9 +489,9 @@ static void wanted_use(struct bootstrap *bootstrap, const char *layer_path)
 		bootstrap_tag_note(bootstrap->own.cache_folder, registry_of(bootstrap)->repository, bootstrap->own.tag,
 			bootstrap->wanted);
 	if (seeks_stand_in(bootstrap))
-		(void)timer_set(bootstrap->attempt_timer, 0); // else what is walked stays
+		(void)timer_arm(bootstrap->attempt_timer, 0); // else what is walked stays
 	else if (bootstrap->own.tag)
-		(void)timer_set(bootstrap->attempt_timer, bootstrap->own.look_sec * USEC_PER_SEC); // else the tag stands
+		(void)timer_arm(bootstrap->attempt_timer, bootstrap->own.look_sec * USEC_PER_SEC); // else the tag stands
 }
 
 static void given_up_say(struct bootstrap *bootstrap)
@@ -617,7 +611,7 @@ static void seek_fail(struct bootstrap *bootstrap, bool refused, const char *sen
 
 	snprintf(bootstrap->seek_sentence, sizeof(bootstrap->seek_sentence), "; it %s: %.200s",
 		refused ? "is refused" : "cannot be had", sentence);
-	if (timer_set(bootstrap->attempt_timer, wait + 100 * USEC_PER_MSEC) < 0)
+	if (timer_arm(bootstrap->attempt_timer, wait + 100 * USEC_PER_MSEC) < 0)
 		snprintf(bootstrap->seek_sentence, sizeof(bootstrap->seek_sentence), "; there is no timer to try for it again");
 	if (bootstrap->own.tag || !is_settled(bootstrap))
 		wanted_pull(bootstrap);
@@ -739,9 +733,9 @@ void bootstrap_retry(struct bootstrap *bootstrap)
 {
 	bootstrap->attempt = 0;
 	if (!bootstrap->walk || bootstrap->problem < 0 || bootstrap->own.tag)
-		(void)timer_set(bootstrap->attempt_timer, 0); // when it cannot be set the old time stands
+		(void)timer_arm(bootstrap->attempt_timer, 0); // when it cannot be set the old time stands
 	if (bootstrap->walk)
-		(void)timer_set(bootstrap->timer, 0);
+		(void)timer_arm(bootstrap->timer, 0);
 }
 
 static void notes_read(struct bootstrap *bootstrap)

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "k3s/flux-watch.h"
 #include "base/time.h"
+#include "base/timer.h"
 #include <ctype.h>
 #include <errno.h>
 
@@ -54,9 +55,7 @@ static void round_end(struct flux_watch *watch, const char *problem)
 
 	watch->flux = flux_free(watch->flux);
 	snprintf(watch->problem, sizeof(watch->problem), "%s", problem ? problem : "");
-	r = sd_event_source_set_time_relative(watch->timer, FLUX_WATCH_SEC * USEC_PER_SEC);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(watch->timer, SD_EVENT_ONESHOT);
+	r = timer_arm(watch->timer, FLUX_WATCH_SEC * USEC_PER_SEC);
 	if (r < 0)
 		snprintf(watch->problem, sizeof(watch->problem), "there is no timer to ask again: %s", strerror(-r));
 	watch->on_changed(watch->user);

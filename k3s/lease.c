@@ -3,6 +3,7 @@
 #include "k3s/lease.h"
 #include "base/json.h"
 #include "base/time.h"
+#include "base/timer.h"
 #include <errno.h>
 #include <time.h>
 
@@ -79,13 +80,6 @@ const char *lease_note(const struct lease *lease)
 	return lease->note;
 }
 
-static int timer_set(struct lease *lease, uint64_t usec)
-{
-	int r = sd_event_source_set_time_relative(lease->timer, usec);
-
-	return r < 0 ? r : sd_event_source_set_enabled(lease->timer, SD_EVENT_ONESHOT);
-}
-
 void lease_set_note(struct lease *lease, const char *note)
 {
 	if (strlen(note) >= sizeof(lease->note) || str_equal(note, lease->note))
@@ -94,7 +88,7 @@ void lease_set_note(struct lease *lease, const char *note)
 	snprintf(lease->own, sizeof(lease->own), "%s", note);
 	lease->note_set = lease->under_way;
 	if (lease_held(lease) && !lease->under_way)
-		(void)timer_set(lease, 0); // else with the next renewal
+		(void)timer_arm(lease->timer, 0); // else with the next renewal
 }
 
 void lease_set_watching(struct lease *lease, bool watching)
@@ -110,7 +104,7 @@ static void round_end(struct lease *lease)
 	bool held = lease_held(lease), note_read = lease->note_read, note_set = lease->note_set;
 
 	lease->under_way = lease->note_read = lease->note_set = false;
-	if (timer_set(lease, held && note_set ? 0 : LEASE_RENEW_SEC * USEC_PER_SEC) < 0)
+	if (timer_arm(lease->timer, held && note_set ? 0 : LEASE_RENEW_SEC * USEC_PER_SEC) < 0)
 		held = false; // without a timer nobody renews
 	if (held != lease->told_held || note_read) {
 		lease->told_held = held;

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "base/timer.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -75,8 +76,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *user)
 	pthread_mutex_unlock(&region->lock);
 	if (service->n_ticks % RENEW_TICKS == 0)
 		renew_server_certificate(service);
-	int r = sd_event_source_set_time_relative(source, TICK_USEC);
-	return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	return timer_arm(source, TICK_USEC);
 }
 
 static int start_events(struct service *service, const char *socket_path, struct diag *reterr)
