@@ -161,9 +161,9 @@ int mesh_answer(struct region *region, const struct node *node, const char *sinc
 	if (r < 0)
 		return r;
 	int64_t newest = store_meta_int(region->store, "generation", 0);
-	if ((r = key_rotation_fetched(region, node, since_generation(region, since, newest))) < 0)
-		return r;
 	asker.since = since_generation(region, since, newest);
+	if ((r = key_rotation_fetched(region, node, asker.since)) < 0)
+		return r;
 	if (asker.since < view_generation)
 		asker.since = -1; // it sees all others from another place now
 	(void)snprintf(generation, sizeof(generation), "%s.%lld", region->epoch, (long long)newest);

@@ -14,14 +14,6 @@ static char *node_argument(const struct command_options *options)
 	return json_out_take(&out);
 }
 
-static void print_json(const struct value *value)
-{
-	struct json_out out = { 0 };
-	json_out_value(&out, value);
-	AUTO_FREE char *text = json_out_take(&out);
-	printf("%s\n", text ? text : "null");
-}
-
 static void print_names(const struct value *names)
 {
 	for (size_t i = 0; names && i < names->n; i++)
@@ -35,7 +27,7 @@ static int rotate(const struct command_options *options)
 	if (code)
 		return code;
 	if (options->json) {
-		print_json(answer);
+		command_print_json(answer);
 		return 0;
 	}
 	const struct value *names = value_find(answer, "rotates"), *outside = value_find(answer, "peersOutside");
@@ -62,7 +54,7 @@ static int status(const struct command_options *options)
 	if (code)
 		return code;
 	if (options->json) {
-		print_json(keys);
+		command_print_json(keys);
 		return 0;
 	}
 	printf("%-20s %-10s %-24s %-46s %s\n", "NODE", "STATE", "SINCE", "PUBLIC KEY", "");

@@ -42,14 +42,6 @@ static int ask(const struct command_options *options, const char *call, struct v
 	return code;
 }
 
-static void print_json(const struct value *value)
-{
-	struct json_out out = { 0 };
-	json_out_value(&out, value);
-	AUTO_FREE char *text = json_out_take(&out);
-	printf("%s\n", text ? text : "null");
-}
-
 static const char *text_of(const struct value *object, const char *key, const char *fallback)
 {
 	const char *text = value_text(value_find(object, key));
@@ -106,7 +98,7 @@ int cmd_list(const struct command_options *options)
 	if (code)
 		return code;
 	if (options->json) {
-		print_json(answer);
+		command_print_json(answer);
 		return 0;
 	}
 	printf("%-20s %-11s %-7s %-20s %6s  %s\n", "NAME", "STATE", "ROLE", "SERIAL", "SEEN",
@@ -139,7 +131,7 @@ int cmd_show(const struct command_options *options)
 		return code;
 	const struct value *machine = value_find(answer, "machine");
 	if (options->json) {
-		print_json(machine);
+		command_print_json(machine);
 		return 0;
 	}
 	print_machine(machine);
@@ -157,7 +149,7 @@ int cmd_approve(const struct command_options *options)
 		return code;
 	const struct value *machine = value_find(answer, "machine");
 	if (options->json)
-		print_json(machine);
+		command_print_json(machine);
 	else
 		printf("%s is approved as %s of the cluster\n", text_of(machine, "name", "?"),
 			text_of(machine, "role", "?"));

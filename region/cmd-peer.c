@@ -78,10 +78,7 @@ static int peer_list(const struct command_options *options)
 	if (code)
 		return code;
 	if (options->json) {
-		struct json_out out = { 0 };
-		json_out_value(&out, peers);
-		AUTO_FREE char *text = json_out_take(&out);
-		printf("%s\n", text ? text : "null");
+		command_print_json(peers);
 		return 0;
 	}
 	printf("%-20s %-16s %-24s %-20s %s\n", "NAME", "ADDRESS", "ADDED", "BY", "PUBLIC KEY");

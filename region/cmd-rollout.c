@@ -119,10 +119,7 @@ int cmd_rollout(const struct command_options *options)
 	if (code)
 		return code;
 	if (options->json) {
-		struct json_out out = { 0 };
-		json_out_value(&out, answer);
-		AUTO_FREE char *text = json_out_take(&out);
-		printf("%s\n", text ? text : "null");
+		command_print_json(answer);
 		return 0;
 	}
 	make_printable(answer);

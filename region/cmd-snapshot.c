@@ -51,10 +51,7 @@ int cmd_snapshot(const struct command_options *options)
 	if (code)
 		return code;
 	if (options->json) {
-		struct json_out text = { 0 };
-		json_out_value(&text, answer);
-		AUTO_FREE char *line = json_out_take(&text);
-		printf("%s\n", line ? line : "null");
+		command_print_json(answer);
 	} else if (list) {
 		print_list(value_find(
 			answer, "snapshots")); // their names are plain: the region checked

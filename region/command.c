@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "region/command.h"
 
+#include "base/json.h"
 #include "region/admin-socket.h"
 
 #include <errno.h>
@@ -16,6 +17,14 @@ int command_wrong_use(const char *sentence)
 {
 	fprintf(stderr, "hearth-region: %s (see hearth-region --help)\n", sentence);
 	return 2;
+}
+
+void command_print_json(const struct value *value)
+{
+	struct json_out out = { 0 };
+	json_out_value(&out, value);
+	AUTO_FREE char *text = json_out_take(&out);
+	printf("%s\n", text ? text : "null");
 }
 
 char *command_socket(const struct command_options *options)

@@ -9,25 +9,14 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
+#include "region/test-config.h"
+
 #define VOLUMES                                                                                    \
 	"storage: {kind: static, volumes: [{name: vol0, source: state, sizeMiB: 512}, "            \
 	"{name: disk0, source: disk, serial: S1, node: hzfsnr-k8s-2p}]}"
 #define MADE(name, ready)                                                                          \
 	"\"" name "\":{\"path\":\"/var/lib/hearth/volumes/" name                                   \
 	"\",\"bytes\":536870912,\"ready\":" ready ",\"sentence\":\"\"}"
-
-static struct cluster_config *config_of(const char *more)
-{
-	struct cluster_config *config = NULL;
-	struct diag diag = { 0 };
-	AUTO_FREE char *text = str_format("{provider: hetzner, region: fsn, buildingBlock: rtz, "
-					  "envType: prod, domain: example.org, "
-					  "urls: ['https://10.0.2.2:7443'], %s}",
-		more);
-	if (cluster_config_parse(text, strlen(text), "test", NULL, &config, &diag) < 0)
-		fail_msg("%s", diag_text(&diag));
-	return config;
-}
 
 static struct value *extra(
 	const struct cluster_config *config, const struct node *node, const char *made)
@@ -47,7 +36,7 @@ static struct value *extra(
 
 static void nothing_is_null(void **state)
 {
-	CLEANUP(cluster_config_freep) struct cluster_config *config = config_of("servers: 1");
+	CLEANUP(cluster_config_freep) struct cluster_config *config = test_config("servers: 1");
 	const struct node node = { .name = "hzfsnr-k8s-1p", .is_server = 1 };
 	CLEANUP(value_freep) struct value *document = extra(config, &node, NULL);
 	assert_int_equal(value_find(document, "storage")->type, VALUE_NULL);
@@ -57,7 +46,7 @@ static void nothing_is_null(void **state)
 
 static void every_node_has_its_own_volumes(void **state)
 {
-	CLEANUP(cluster_config_freep) struct cluster_config *config = config_of(VOLUMES);
+	CLEANUP(cluster_config_freep) struct cluster_config *config = test_config(VOLUMES);
 	const struct node server = { .name = "hzfsnr-k8s-1p", .is_server = 1 },
 			  worker = { .name = "hzfsnr-k8s-2p" };
 	CLEANUP(value_freep)
@@ -79,7 +68,7 @@ static void servers_know_the_volumes_that_are_made(void **state)
 		    other[] = "{\"volumes\":{" MADE("vol9", "true") "}}", none[] = "{}",
 		    small[] = "{\"volumes\":{\"vol0\":{\"path\":\"/var/lib/hearth/volumes/vol0\","
 			      "\"bytes\":4096,\"ready\":true}}}";
-	CLEANUP(cluster_config_freep) struct cluster_config *config = config_of(VOLUMES);
+	CLEANUP(cluster_config_freep) struct cluster_config *config = test_config(VOLUMES);
 	struct node nodes[] = { { .name = "hzfsnr-k8s-1p", .status = one },
 		{ .name = "hzfsnr-k8s-2p", .status = two },
 		{ .name = "hzfsnr-k8s-3p", .status = one, .state = NODE_REVOKED },
@@ -105,7 +94,7 @@ static void servers_know_the_volumes_that_are_made(void **state)
 static void no_more_than_a_server_takes(void **state)
 {
 	static char one[] = "{\"volumes\":{" MADE("vol0", "true") "}}";
-	CLEANUP(cluster_config_freep) struct cluster_config *config = config_of(VOLUMES);
+	CLEANUP(cluster_config_freep) struct cluster_config *config = test_config(VOLUMES);
 	struct node node = { .name = "hzfsnr-k8s-1p", .status = one }, *list[300];
 	CLEANUP(value_freep) struct value *document = NULL;
 	for (size_t i = 0; i < N_ELEMENTS(list); i++)
@@ -119,7 +108,7 @@ static void the_cluster_is_never_asked_by_proxy(void **state)
 {
 	CLEANUP(cluster_config_freep)
 	struct cluster_config *config =
-		config_of("lan: {prefix: 10.77.0.0/24, macPrefix: '52:54:77'}, proxy: {http: "
+		test_config("lan: {prefix: 10.77.0.0/24, macPrefix: '52:54:77'}, proxy: {http: "
 			  "'http://p:1', no: [.example.org]}");
 	CLEANUP(value_freep) struct value *document = extra(config, &(struct node){ 0 }, NULL);
 	assert_string_equal(value_text(value_path(document, "proxy", "http", NULL)), "http://p:1");
@@ -133,7 +122,7 @@ static void the_cluster_is_never_asked_by_proxy(void **state)
 static void registries_name_their_secret(void **state)
 {
 	CLEANUP(cluster_config_freep)
-	struct cluster_config *config = config_of(
+	struct cluster_config *config = test_config(
 		"registries: {mirrors: {docker.io: ['https://m:5000']}, configs: {'m:5000': "
 		"{secret: login}}}");
 	CLEANUP(value_freep) struct value *document = extra(config, &(struct node){ 0 }, NULL);

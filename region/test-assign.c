@@ -8,6 +8,8 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
+#include "region/test-config.h"
+
 static char facts[] = "{\"nics\":[{\"name\":\"eth0\",\"mac\":\"52:54:00:AA:00:01\",\"addresses\":["
 		      "\"10.0.2.15/24\",\"192.0.2.7/24\"]},"
 		      "{\"name\":\"eth1\",\"mac\":\"52:54:77:00:00:0B\",\"addresses\":[]},{"
@@ -23,25 +25,19 @@ struct site {
 
 static struct site site_of(const char *more)
 {
-	struct site site = { .first = { .id = "n-1",
-				     .name = "hzfsnr-k8s-1p",
-				     .number = 1,
-				     .is_server = 1,
-				     .facts = facts,
-				     .wg_public = "A=" },
+	struct site site = { .config = test_config(more),
+		.first = { .id = "n-1",
+			.name = "hzfsnr-k8s-1p",
+			.number = 1,
+			.is_server = 1,
+			.facts = facts,
+			.wg_public = "A=" },
 		.second = { .id = "n-2",
 			.name = "hzfsnr-k8s-2p",
 			.number = 2,
 			.facts = facts,
 			.wg_public = "B=" },
 		.cluster = { .name = "hz-fsn-rtz-prod", .first_server = "n-1" } };
-	AUTO_FREE char *text = str_format("{provider: hetzner, region: fsn, buildingBlock: rtz, "
-					  "envType: prod, domain: example.org, "
-					  "urls: ['https://10.0.2.2:7443'], %s}",
-		more);
-	struct diag diag = { 0 };
-	if (cluster_config_parse(text, strlen(text), "test", NULL, &site.config, &diag) < 0)
-		fail_msg("%s", diag_text(&diag));
 	return site;
 }
 

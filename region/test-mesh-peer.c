@@ -11,22 +11,11 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
+#include "region/test-config.h"
+
 #define LAN "lan: {prefix: 10.77.0.0/24, macPrefix: '52:54:77'}"
 
 static char on_lan[] = "{\"nics\":[{\"mac\":\"52:54:77:00:00:01\"}]}", nowhere[] = "{}";
-
-static struct cluster_config *config_of(const char *more)
-{
-	struct cluster_config *config = NULL;
-	struct diag diag = { 0 };
-	AUTO_FREE char *text = str_format("{provider: hetzner, region: fsn, buildingBlock: rtz, "
-					  "envType: prod, domain: example.org, "
-					  "urls: ['https://10.0.2.2:7443'], %s}",
-		more);
-	if (cluster_config_parse(text, strlen(text), "test", NULL, &config, &diag) < 0)
-		fail_msg("%s", diag_text(&diag));
-	return config;
-}
 
 static void addresses_come_from_the_top(void **state)
 {
@@ -48,7 +37,7 @@ static void addresses_come_from_the_top(void **state)
 	};
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
 		AUTO_FREE char *more = str_format("ranges: {mesh: '%s'}", rows[i].range);
-		CLEANUP(cluster_config_freep) struct cluster_config *config = config_of(more);
+		CLEANUP(cluster_config_freep) struct cluster_config *config = test_config(more);
 		struct mesh_peer peers[3], *list[3];
 		int64_t host = 0;
 		for (size_t p = 0; p < rows[i].n_peers; p++) {
@@ -65,7 +54,7 @@ static void addresses_come_from_the_top(void **state)
 static void a_full_range_has_none(void **state)
 {
 	CLEANUP(cluster_config_freep)
-	struct cluster_config *config = config_of("ranges: {mesh: 10.66.0.0/28}");
+	struct cluster_config *config = test_config("ranges: {mesh: 10.66.0.0/28}");
 	struct mesh_peer peers[13], *list[13];
 	int64_t host;
 	for (size_t i = 0; i < 13; i++) {
@@ -79,7 +68,7 @@ static void a_full_range_has_none(void **state)
 
 static void names_of_peers(void **state)
 {
-	CLEANUP(cluster_config_freep) struct cluster_config *config = config_of("servers: 1");
+	CLEANUP(cluster_config_freep) struct cluster_config *config = test_config("servers: 1");
 	static const char *const bad[] = { "", "Laptop", "a b", "-a", "a\n[Peer]", "hzfsnr-k8s-9p",
 		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" };
 	assert_int_equal(mesh_peer_check_name(config, "laptop", NULL), 0);
@@ -90,7 +79,7 @@ static void names_of_peers(void **state)
 
 static void the_file_has_every_server_and_one_api(void **state)
 {
-	CLEANUP(cluster_config_freep) struct cluster_config *config = config_of(LAN);
+	CLEANUP(cluster_config_freep) struct cluster_config *config = test_config(LAN);
 	struct node nodes[] = {
 		{ .name = "hzfsnr-k8s-1p",
 			.number = 1,
@@ -147,7 +136,7 @@ static void the_file_has_every_server_and_one_api(void **state)
 
 static void servers_get_it_as_a_peer(void **state)
 {
-	CLEANUP(cluster_config_freep) struct cluster_config *config = config_of("servers: 1");
+	CLEANUP(cluster_config_freep) struct cluster_config *config = test_config("servers: 1");
 	const struct mesh_peer peer = { .name = "laptop", .public_key = "L=", .host = 65534 };
 	struct json_out out = { 0 };
 	assert_int_equal(mesh_peer_put(config, &peer, &out), 0);
@@ -159,7 +148,7 @@ static void servers_get_it_as_a_peer(void **state)
 static void the_api_is_asked_by_a_name_of_its_certificate(void **state)
 {
 	CLEANUP(cluster_config_freep)
-	struct cluster_config *config = config_of(LAN ", k3s: {tlsSan: [k8s.example.net]}");
+	struct cluster_config *config = test_config(LAN ", k3s: {tlsSan: [k8s.example.net]}");
 	struct node server = { .name = "hzfsnr-k8s-1p", .number = 1, .is_server = 1 },
 		    worker = { .name = "hzfsnr-k8s-2p", .number = 2 };
 	struct node *list[] = { &server, &worker };
@@ -202,7 +191,7 @@ static void the_api_is_asked_by_a_name_of_its_certificate(void **state)
 static void ipv6_has_brackets(void **state)
 {
 	CLEANUP(cluster_config_freep)
-	struct cluster_config *config = config_of("ranges: {mesh: 'fd00:66::/112'}");
+	struct cluster_config *config = test_config("ranges: {mesh: 'fd00:66::/112'}");
 	char url[KUBECONFIG_URL];
 	assert_int_equal(kubeconfig_server(config, NULL, 0, NULL, url, NULL), 0);
 	assert_string_equal(url, "https://[fd00:66::1]:6443");

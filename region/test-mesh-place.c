@@ -7,18 +7,7 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-static struct cluster_config *config_of(const char *more)
-{
-	struct cluster_config *config;
-	struct diag diag = { 0 };
-	AUTO_FREE char *text = str_format("{provider: hetzner, region: fsn, buildingBlock: rtz, "
-					  "envType: prod, domain: example.org, "
-					  "urls: ['https://10.0.2.2:7443'], %s}",
-		more);
-	if (cluster_config_parse(text, strlen(text), "test", NULL, &config, &diag) < 0)
-		fail_msg("%s", diag_text(&diag));
-	return config;
-}
+#include "region/test-config.h"
 
 #define LAN "lan: {prefix: 10.77.0.0/24, macPrefix: '52:54:77'}"
 #define NO_LAN "servers: 1"
@@ -135,7 +124,7 @@ static void endpoints_are_chosen_by_pair(void **state)
 		{ "without anything there is none", NO_LAN, { "{}", "" }, { "{}", "" }, NULL },
 	};
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
-		struct cluster_config *config = config_of(rows[i].config);
+		struct cluster_config *config = test_config(rows[i].config);
 		struct mesh_place asker, peer;
 		char endpoint[MESH_ENDPOINT_TEXT] = "";
 		place(config, 1, &rows[i].asker, &asker);
@@ -150,7 +139,7 @@ static void endpoints_are_chosen_by_pair(void **state)
 
 static void a_place_holds_for_the_rules_it_was_made_by(void **state)
 {
-	struct cluster_config *lan = config_of(LAN), *none = config_of(NO_LAN);
+	struct cluster_config *lan = test_config(LAN), *none = test_config(NO_LAN);
 	struct mesh_place made, parsed;
 	char text[MESH_PLACE_TEXT];
 	place(lan, 1, &(struct side){ "{" LAN_NIC "}", "127.0.0.1" }, &made);
@@ -165,7 +154,7 @@ static void a_place_holds_for_the_rules_it_was_made_by(void **state)
 
 static void more_candidates_than_a_place_holds(void **state)
 {
-	struct cluster_config *config = config_of(NO_LAN);
+	struct cluster_config *config = test_config(NO_LAN);
 	AUTO_FREE char *facts = strdup("{\"meshCandidates\":[");
 	struct mesh_place made;
 	for (int i = 0; i < 40; i++) {
@@ -197,7 +186,7 @@ static void only_endpoints_that_can_be_tried_are_passed_on(void **state)
 		{ "[fe80::1]:51820", false }, { "224.0.0.1:51820", false },
 		{ "[::ffff:127.0.0.1]:51820", false }, { "10.66.0.11:51820", false },
 		{ "10.64.1.1:51820", false }, { "name:51820", false } };
-	struct cluster_config *config = config_of(NO_LAN);
+	struct cluster_config *config = test_config(NO_LAN);
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++)
 		if (mesh_endpoint_is_usable(config, rows[i].text) != rows[i].usable)
 			fail_msg("%s", rows[i].text);
