@@ -1,6 +1,4 @@
 // Hashes, random bytes, encodings, pins, sealing; and the one table from mbedTLS' errors to errno.
-// Streams go through libcrypto, which libcurl brings anyway: mbedTLS has no use for a processor's SHA instructions, and a
-// payload or an artifact is many megabytes.
 // SPDX-License-Identifier: Apache-2.0
 #include "base/crypto-mbed.h"
 
@@ -14,7 +12,6 @@
 #include <mbedtls/pem.h>
 #include <mbedtls/platform_util.h>
 #include <mbedtls/sha256.h>
-#include <openssl/evp.h>
 #include <sys/random.h>
 
 enum { GCM_NONCE_BYTES = 12, GCM_TAG_BYTES = 16 };
@@ -75,40 +72,6 @@ bool crypto_equal(const void *a, const void *b, size_t n)
 void sha256(const void *bytes, size_t n, uint8_t ret[static 32])
 {
 	(void)mbedtls_sha256(bytes, n, ret, 0); // fails only for hardware drivers, which Debian's build has not
-}
-
-struct sha256_stream {
-	EVP_MD_CTX *hash;
-};
-
-struct sha256_stream *sha256_stream_new(void)
-{
-	struct sha256_stream *stream = calloc(1, sizeof(*stream));
-
-	if (!stream)
-		return NULL;
-	stream->hash = EVP_MD_CTX_new();
-	if (!stream->hash || EVP_DigestInit_ex(stream->hash, EVP_sha256(), NULL) != 1)
-		return sha256_stream_free(stream);
-	return stream;
-}
-
-struct sha256_stream *sha256_stream_free(struct sha256_stream *stream)
-{
-	if (stream)
-		EVP_MD_CTX_free(stream->hash);
-	free(stream);
-	return NULL;
-}
-
-void sha256_stream_add(struct sha256_stream *stream, const void *bytes, size_t n)
-{
-	(void)EVP_DigestUpdate(stream->hash, bytes, n); // fails only for a digest that is none or ended
-}
-
-void sha256_stream_end(struct sha256_stream *stream, uint8_t ret[static 32])
-{
-	(void)EVP_DigestFinal_ex(stream->hash, ret, NULL); // as above
 }
 
 void sha256_parts(const struct hash_part parts[], size_t n_parts, uint8_t ret[static 32])

@@ -166,11 +166,26 @@ static void checked_header(const void *bytes, size_t n, char ret[static CHECKED_
 	memcpy(ret + CHECKED_HEADER_BYTES - 1, "\n", 2);
 }
 
+static void copy_hash(const char *header, char ret[static SHA256_HEX + 1])
+{
+	memcpy(ret, header + strlen(CHECKED_LABEL), SHA256_HEX);
+	ret[SHA256_HEX] = '\0';
+}
+
 int file_save_checked(const char *path, const void *bytes, size_t n, mode_t mode, struct diag *reterr)
+{
+	char hash[SHA256_HEX + 1];
+
+	return file_save_hashed(path, bytes, n, mode, hash, reterr);
+}
+
+int file_save_hashed(const char *path, const void *bytes, size_t n, mode_t mode, char ret_hash[static SHA256_HEX + 1],
+	struct diag *reterr)
 {
 	char header[CHECKED_HEADER_BYTES + 1];
 
 	checked_header(bytes, n, header);
+	copy_hash(header, ret_hash);
 	return replace(path, (struct part[]){ { header, CHECKED_HEADER_BYTES }, { bytes, n } }, 2, mode, true, reterr);
 }
 
@@ -193,7 +208,8 @@ int file_set_aside(const char *path, char **ret_name)
 	return -EEXIST;
 }
 
-int file_load_checked(const char *path, size_t max_bytes, char **ret, size_t *ret_n, struct diag *reterr)
+static int load_checked(const char *path, size_t max_bytes, char **ret, size_t *ret_n, char ret_hash[static SHA256_HEX + 1],
+	struct diag *reterr)
 {
 	AUTO_FREE char *text = NULL;
 	size_t n;
@@ -207,8 +223,8 @@ int file_load_checked(const char *path, size_t max_bytes, char **ret, size_t *re
 		if (memcmp(text, header, CHECKED_HEADER_BYTES) == 0) {
 			memmove(text, text + CHECKED_HEADER_BYTES, n - CHECKED_HEADER_BYTES + 1);
 			crypto_wipe(text + n - CHECKED_HEADER_BYTES + 1, CHECKED_HEADER_BYTES);
-			if (ret_n)
-				*ret_n = n - CHECKED_HEADER_BYTES;
+			copy_hash(header, ret_hash);
+			*ret_n = n - CHECKED_HEADER_BYTES;
 			*ret = TAKE_PTR(text);
 			return 0;
 		}
@@ -219,6 +235,34 @@ int file_load_checked(const char *path, size_t max_bytes, char **ret, size_t *re
 	if (r < 0)
 		return diag_set(reterr, -EBADMSG, path, "is damaged and cannot be set aside: %s", strerror(-r));
 	return diag_set(reterr, -EBADMSG, path, "is damaged (its checksum does not fit) and was set aside as %s", aside);
+}
+
+int file_load_checked(const char *path, size_t max_bytes, char **ret, size_t *ret_n, struct diag *reterr)
+{
+	char hash[SHA256_HEX + 1];
+	size_t n;
+
+	return load_checked(path, max_bytes, ret, ret_n ? ret_n : &n, hash, reterr);
+}
+
+int file_load_hashed(const char *path, size_t max_bytes, char **ret, char ret_hash[static SHA256_HEX + 1], struct diag *reterr)
+{
+	size_t n;
+
+	return load_checked(path, max_bytes, ret, &n, ret_hash, reterr);
+}
+
+bool file_holds_checked(const char *path, const void *bytes, size_t n)
+{
+	AUTO_FREE char *text = NULL;
+	size_t n_text;
+
+	if (file_read(path, n + CHECKED_HEADER_BYTES, &text, &n_text, NULL) < 0)
+		return false;
+	bool is_same = n_text == n + CHECKED_HEADER_BYTES && memcmp(text, CHECKED_LABEL, strlen(CHECKED_LABEL)) == 0 &&
+		       memcmp(text + CHECKED_HEADER_BYTES, bytes, n) == 0;
+	crypto_wipe(text, n_text);
+	return is_same;
 }
 
 static bool is_leftover_name(const char *name)

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "base/crypto.h"
 #include "base/diag.h"
 #include <sys/types.h>
 
@@ -18,6 +19,12 @@ int file_write_volatile(const char *path, const void *bytes, size_t n, mode_t mo
  * been set aside. */
 int file_save_checked(const char *path, const void *bytes, size_t n, mode_t mode, struct diag *reterr);
 int file_load_checked(const char *path, size_t max_bytes, char **ret, size_t *ret_n, struct diag *reterr);
+// The same; @ret_hash is the SHA-256 of the content, lower-case hex, which is computed anyway.
+int file_save_hashed(const char *path, const void *bytes, size_t n, mode_t mode, char ret_hash[static SHA256_HEX + 1],
+	struct diag *reterr);
+int file_load_hashed(const char *path, size_t max_bytes, char **ret, char ret_hash[static SHA256_HEX + 1], struct diag *reterr);
+// Is it a checked file of exactly these bytes? The checksum is left to who loads it.
+bool file_holds_checked(const char *path, const void *bytes, size_t n);
 /* Put a file that is not to be trusted out of the way as NAME.damaged-N, durably; it is never deleted. @ret_name: that name,
  * the caller frees. */
 int file_set_aside(const char *path, char **ret_name);

@@ -182,6 +182,25 @@ static void file_damage_is_set_aside_and_never_deleted(void **state)
 	assert_int_equal(count_files(), N_ELEMENTS(at) + 1);
 }
 
+static void file_checked_tells_its_hash_and_what_it_holds(void **state)
+{
+	char saved[SHA256_HEX + 1], loaded[SHA256_HEX + 1];
+	AUTO_FREE char *text = NULL;
+
+	assert_int_equal(file_save_hashed("h", "abc", 3, 0600, saved, NULL), 0);
+	assert_string_equal(saved, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"); // FIPS 180-4's example
+	assert_int_equal(file_load_hashed("h", 3, &text, loaded, NULL), 0);
+	assert_string_equal(text, "abc");
+	assert_string_equal(loaded, saved);
+	assert_true(file_holds_checked("h", "abc", 3));
+	assert_false(file_holds_checked("h", "abd", 3));
+	assert_false(file_holds_checked("h", "ab", 2));
+	assert_false(file_holds_checked("h", "abcd", 4));
+	assert_false(file_holds_checked("missing", "", 0));
+	assert_int_equal(file_write_volatile("h", "abc", 3, 0600, NULL), 0); // it never was a checked file
+	assert_false(file_holds_checked("h", "abc", 3));
+}
+
 static void file_checked_content_may_be_empty_or_binary(void **state)
 {
 	char *text = NULL;
@@ -240,6 +259,7 @@ int main(void)
 		cmocka_unit_test(file_write_leaves_the_old_file_when_it_fails),
 		cmocka_unit_test(file_readers_never_see_half_a_file),
 		cmocka_unit_test(file_damage_is_set_aside_and_never_deleted),
+		cmocka_unit_test(file_checked_tells_its_hash_and_what_it_holds),
 		cmocka_unit_test(file_checked_content_may_be_empty_or_binary),
 		cmocka_unit_test(file_make_folders_makes_all_of_them),
 		cmocka_unit_test(file_leftovers_of_power_cuts_are_removed_and_nothing_else),

@@ -11,6 +11,7 @@
 enum {
 	RECEIVE_BYTES = 64 << 10,  // the kernel fills at most 32 KiB of a dump into one message
 	BATCH_BYTES = 32 << 10,    // below the default send buffer of 212,992 bytes
+	MESSAGE_BYTES = 1024,      // of a link with all its options half as much; libnl clears them all for each
 	BATCH_MESSAGES = 128,      // if all of them fail, the answers fit into the default receive buffer
 	ANSWER_TIMEOUT_MSEC = 10000,
 	NO_BUFFER_ATTEMPTS = 5,    // a kernel short of memory for one message is asked again this often,
@@ -66,8 +67,9 @@ struct netlink *netlink_free(struct netlink *netlink)
 
 struct nl_msg *netlink_message(uint16_t type, uint16_t flags, const void *header, size_t n_header)
 {
-	struct nl_msg *message = nlmsg_alloc_simple(type, flags);
-	if (message && nlmsg_append(message, (void *)(uintptr_t)header, n_header, NLMSG_ALIGNTO) < 0) {
+	struct nl_msg *message = nlmsg_alloc_size(MESSAGE_BYTES);
+	if (message && (!nlmsg_put(message, 0, 0, type, 0, flags) ||
+			       nlmsg_append(message, (void *)(uintptr_t)header, n_header, NLMSG_ALIGNTO) < 0)) {
 		nlmsg_free(message);
 		return NULL;
 	}

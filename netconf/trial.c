@@ -51,13 +51,6 @@ int trial_decode(const struct trial *trial, const char *document, struct network
 	return error < 0 ? error : netconf_decode(value, ret, reterr);
 }
 
-static void digest(const char *document, char ret_hex[static SHA256_HEX + 1])
-{
-	uint8_t hash[SHA256_BYTES];
-	sha256(document, strlen(document), hash);
-	hex_encode(hash, sizeof(hash), ret_hex);
-}
-
 static int boot_id(const struct trial *trial, char ret[static 37], struct diag *reterr)
 {
 	AUTO_FREE char *text = NULL;
@@ -96,29 +89,33 @@ int trial_lock(const struct trial *trial, uint64_t wait_usec, int *ret_lock_fd, 
 
 // --- documents ---
 
-static char *load_document(const struct trial *trial, const char *name, struct diag *reterr)
+static char *load_document(const struct trial *trial, const char *name, char ret_hash[static SHA256_HEX + 1],
+	struct diag *reterr)
 {
 	char *text = NULL;
-	return file_load_checked(path_of(trial, name).text, TRIAL_MAX_DOCUMENT, &text, NULL, reterr) == 0 ? text : NULL;
+	return file_load_hashed(path_of(trial, name).text, TRIAL_MAX_DOCUMENT, &text, ret_hash, reterr) == 0 ? text : NULL;
 }
 
 char *trial_confirmed(const struct trial *trial)
 {
-	return load_document(trial, TRIAL_CONFIRMED, NULL);
+	char hash[SHA256_HEX + 1];
+	return load_document(trial, TRIAL_CONFIRMED, hash, NULL);
 }
 
-static int save_document(const struct trial *trial, const char *name, const char *document, struct diag *reterr)
+static int save_document(const struct trial *trial, const char *name, const char *document,
+	char ret_hash[static SHA256_HEX + 1], struct diag *reterr)
 {
 	int error = file_make_folders(trial_folder(trial), 0700);
 	if (error < 0)
 		return diag_set(reterr, error, trial_folder(trial), "cannot be made: %s", strerror(-error));
-	return file_save_checked(path_of(trial, name).text, document, strlen(document), 0600, reterr);
+	return file_save_hashed(path_of(trial, name).text, document, strlen(document), 0600, ret_hash, reterr);
 }
 
 int trial_keep(const struct trial *trial, int lock_fd, const char *document, struct diag *reterr)
 {
-	AUTO_FREE char *confirmed = trial_confirmed(trial);
-	return str_equal(confirmed, document) ? 0 : save_document(trial, TRIAL_CONFIRMED, document, reterr);
+	char hash[SHA256_HEX + 1];
+	bool is_kept = file_holds_checked(path_of(trial, TRIAL_CONFIRMED).text, document, strlen(document));
+	return is_kept ? 0 : save_document(trial, TRIAL_CONFIRMED, document, hash, reterr);
 }
 
 // Copies of keys: they may go once no journal needs them.
@@ -173,12 +170,11 @@ enum trial_standing trial_look(const struct trial *trial, uint64_t now_usec, str
 // Was it confirmed, and the program ended before it could remove the journal?
 static bool is_confirmed(const struct trial *trial, const struct journal *journal)
 {
-	char hex[SHA256_HEX + 1];
-	AUTO_FREE char *confirmed = trial_confirmed(trial);
-	if (!confirmed || file_exists(path_of(trial, TRIAL_TRIED).text))
+	char hash[SHA256_HEX + 1];
+	if (file_exists(path_of(trial, TRIAL_TRIED).text))
 		return false;
-	digest(confirmed, hex);
-	return str_equal(hex, journal->tried);
+	AUTO_FREE char *confirmed = load_document(trial, TRIAL_CONFIRMED, hash, NULL);
+	return confirmed && str_equal(hash, journal->tried);
 }
 
 // --- undoing ---
@@ -276,10 +272,9 @@ static int write_down(const struct trial *trial, const char *document, struct ne
 {
 	CLEANUP(journal_done) struct journal journal = {.wall_sec = time_wall_msec() / 1000, .deadline_usec = deadline_usec};
 	(void)snprintf(journal.who, sizeof(journal.who), "%s", trial->who);
-	digest(document, journal.tried);
 	int error = boot_id(trial, journal.boot_id, reterr);
 	if (error == 0)
-		error = save_document(trial, TRIAL_TRIED, document, reterr);
+		error = save_document(trial, TRIAL_TRIED, document, journal.tried, reterr);
 	if (error == 0)
 		error = steps_of(trial)->remember(trial, network, &journal, reterr);
 	return error < 0 ? error : journal_save(trial_folder(trial), &journal, reterr);
@@ -321,15 +316,8 @@ int trial_begin(const struct trial *trial, int lock_fd, const char *document, st
 	return error;
 }
 
-static int stand(const struct trial *trial, const struct journal *journal, struct diag *reterr)
+static int stand(const struct trial *trial, struct diag *reterr)
 {
-	char hex[SHA256_HEX + 1];
-	AUTO_FREE char *document = load_document(trial, TRIAL_TRIED, reterr);
-	if (!document)
-		return -EBADMSG;
-	digest(document, hex);
-	if (!str_equal(hex, journal->tried))
-		return diag_set(reterr, -EBADMSG, path_of(trial, TRIAL_TRIED).text, "is not the document that was tried");
 	int error = file_replace(path_of(trial, TRIAL_TRIED).text, path_of(trial, TRIAL_CONFIRMED).text, reterr);
 	return error < 0 ? error : forget(trial, reterr);
 }
@@ -344,12 +332,17 @@ int trial_confirm(const struct trial *trial, int lock_fd, uint64_t now_usec, str
 		return forget(trial, reterr);
 	if (standing_of(trial, &journal, now_usec) == TRIAL_STALE)
 		return diag_set(reterr, -ETIME, "", "too late: the time of this trial is over, and it is undone");
-	return stand(trial, &journal, reterr);
+	char hash[SHA256_HEX + 1];
+	AUTO_FREE char *document = load_document(trial, TRIAL_TRIED, hash, reterr);
+	if (!document)
+		return -EBADMSG;
+	if (!str_equal(hash, journal.tried))
+		return diag_set(reterr, -EBADMSG, path_of(trial, TRIAL_TRIED).text, "is not the document that was tried");
+	return stand(trial, reterr);
 }
 
 int trial_stand(const struct trial *trial, int lock_fd, struct diag *reterr)
 {
-	CLEANUP(journal_done) struct journal journal = {0};
-	int error = load_journal(trial, &journal, reterr);
-	return error < 0 ? error : stand(trial, &journal, reterr);
+	bool is_begun = file_exists(path_of(trial, JOURNAL_NAME).text); // by us, a moment ago: what it says is known
+	return is_begun ? stand(trial, reterr) : diag_set(reterr, -ENOENT, "", "no network is on trial");
 }

@@ -15,13 +15,13 @@
 
 enum { LOOK_MSEC = 100, END_WAIT_SEC = 30 };
 
+// The document that stands: a file as somebody wrote it; several are one only as what they come to.
 static int load(const struct arguments *arguments, struct network **ret, char **ret_document, struct diag *reterr)
 {
-	int error = load_network(arguments, ret, reterr);
-	if (error < 0)
-		return error;
-	*ret_document = network_text(*ret);
-	return *ret_document ? 0 : -ENOMEM;
+	int error = load_network(arguments, ret, ret_document, reterr);
+	if (error == 0 && !*ret_document && !(*ret_document = network_text(*ret)))
+		return -ENOMEM;
+	return error;
 }
 
 static void print_changes(const struct arguments *arguments, size_t n_changes)

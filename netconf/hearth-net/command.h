@@ -31,5 +31,6 @@ int run_revert(const struct arguments *arguments);
 int run_recover(const struct arguments *arguments);
 
 int fail(const struct diag *diag, int error); // says why; EXIT_FAILED
-// document.c: the document the arguments name, decoded and validated.
-int load_network(const struct arguments *arguments, struct network **ret, struct diag *reterr);
+/* document.c: the document the arguments name, decoded and validated. ret_text (may be NULL): the text of the one file that
+ * they name, NULL when there may be several; the caller frees. */
+int load_network(const struct arguments *arguments, struct network **ret, char **ret_text, struct diag *reterr);

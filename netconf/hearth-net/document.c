@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "netconf/hearth-net/command.h"
 
+#include "base/file.h"
 #include "base/yaml.h"
 
 #include <dirent.h>
@@ -74,15 +75,21 @@ static int find_files(struct found_file **found, size_t *n, struct diag *reterr)
 	return error;
 }
 
-static int add_document(struct network *network, const char *path, struct diag *reterr)
+// *ret_text is the caller's, and takes the place of another.
+static int add_document(struct network *network, const char *path, char **ret_text, struct diag *reterr)
 {
 	CLEANUP(value_freep) struct value *document = NULL;
-	int error = yaml_load(path, 0, &document, reterr);
+	size_t n;
+	free(TAKE_PTR(*ret_text));
+	int error = file_read(path, YAML_MAX_BYTES, ret_text, &n, reterr);
+	if (error == 0)
+		error = yaml_parse(*ret_text, n, 0, path, &document, reterr);
 	return error < 0 ? error : network_decode(network, document, path, reterr);
 }
 
-int load_network(const struct arguments *arguments, struct network **ret, struct diag *reterr)
+int load_network(const struct arguments *arguments, struct network **ret, char **ret_text, struct diag *reterr)
 {
+	AUTO_FREE char *text = NULL;
 	CLEANUP(network_freep) struct network *network = calloc(1, sizeof(*network));
 	struct found_file *found = NULL;
 	size_t n = 0;
@@ -90,14 +97,14 @@ int load_network(const struct arguments *arguments, struct network **ret, struct
 	if (!network)
 		return -ENOMEM;
 	if (arguments->file)
-		error = add_document(network, arguments->file, reterr);
+		error = add_document(network, arguments->file, &text, reterr);
 	else
 		error = find_files(&found, &n, reterr);
 	for (size_t i = 0; error == 0 && i < n; i++) {
 		AUTO_FREE char *path = str_format("%s/%s", folders[found[i].folder], found[i].name);
 		bool is_hidden = i > 0 && str_equal(found[i].name, found[i - 1].name);
 		if (!is_hidden)
-			error = path ? add_document(network, path, reterr) : -ENOMEM;
+			error = path ? add_document(network, path, &text, reterr) : -ENOMEM;
 	}
 	if (error == 0 && !arguments->file && n == 0)
 		error = diag_set(reterr, -ENOENT, "", "no netplan file in /etc/netplan, /run/netplan or /lib/netplan; name "
@@ -110,5 +117,7 @@ int load_network(const struct arguments *arguments, struct network **ret, struct
 	if (error < 0)
 		return error;
 	*ret = TAKE_PTR(network);
+	if (ret_text)
+		*ret_text = arguments->file ? TAKE_PTR(text) : NULL;
 	return 0;
 }

@@ -13,7 +13,7 @@
 static int load_plan(const struct arguments *arguments, struct network **ret_network, struct plan **ret_plan,
 	struct diag *reterr)
 {
-	int error = load_network(arguments, ret_network, reterr);
+	int error = load_network(arguments, ret_network, NULL, reterr);
 	return error < 0 ? error : netconf_plan(*ret_network, &arguments->options, ret_plan, reterr);
 }
 
