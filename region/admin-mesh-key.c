@@ -77,6 +77,7 @@ int admin_mesh_key_status(const struct admin_request *request, struct diag *rete
 
 int admin_mesh_key_stop(const struct admin_request *request, struct diag *reterr)
 {
+	CLEANUP(key_rotation_freep) struct key_rotation *rotation = NULL;
 	CLEANUP(node_freep) struct node *node = NULL;
 	const char *word;
 	int r = value_string(value_find(request->args, "node"), "node", &word, reterr);
@@ -84,5 +85,8 @@ int admin_mesh_key_stop(const struct admin_request *request, struct diag *reterr
 		(r = key_rotation_stop(request->region, request->actor, node, reterr)) < 0)
 		return r;
 	json_out_member(request->out, "stopped", node->name);
+	if ((r = store_key_rotation_get(request->region->store, node->id, &rotation)) < 0)
+		return r;
+	json_out_member(request->out, "state", key_rotation_state_name(rotation->state));
 	return key_rotation_step(request->region);
 }

@@ -481,6 +481,7 @@ int api_status(struct region *region, struct request *request)
 		!quarantined) // the status of a quarantined node is still worth reading
 		region_wake(region, "cluster");
 	bool seen_changed = body.pod_cidrs_seen != NULL, was_ready = node->ready != 0;
+	int keys_changed = 0;
 	if (node->status) {
 		CLEANUP(value_freep) struct value *old = NULL;
 		const struct value *old_seen;
@@ -501,13 +502,13 @@ int api_status(struct region *region, struct request *request)
 			body.pod_cidr);
 	if (!node->status || (body.facts && (r = take_facts(region, node, body.facts)) < 0) ||
 		(r = note_ready(region, node, body.ready)) < 0 ||
-		(r = key_rotation_report(region, node, document)) < 0 ||
+		(r = keys_changed = key_rotation_report(region, node, document)) < 0 ||
 		(r = store_node_put(region->store, node)) < 0 ||
 		(r = mesh_reach_report(region, node, value_find(document, "mesh"))) < 0)
 		return r < 0 ? r : -ENOMEM;
 	if ((r = membership_report(region, node, was_ready, &body.report)) < 0 ||
 		(r = settle_pod_cidrs(region, request, node->is_server && seen_changed)) < 0 ||
-		(r = key_rotation_step(region)) < 0)
+		(keys_changed && (r = key_rotation_step(region)) < 0))
 		return r;
 	return request->response ? 0 : request_answer_empty(request, 204);
 }

@@ -419,7 +419,8 @@ static void put_mesh_key(const struct assignment_input *input, struct json_out *
 	const struct key_rotation *rotation = input->rotation;
 	if (input->node->wg_public[0])
 		json_out_member(out, "publicKey", input->node->wg_public);
-	if (!rotation || rotation->state == KEY_ROTATION_WAITING || rotation->state == KEY_ROTATION_DONE)
+	if (!rotation || !(rotation->state == KEY_ROTATION_PREPARING || rotation->state == KEY_ROTATION_PEERS ||
+				 rotation->state == KEY_ROTATION_SWITCHING))
 		return;
 	json_out_key(out, "rotation");
 	json_out_object_begin(out);

@@ -369,6 +369,16 @@ static int decode_enrolment(struct cluster_config *config, struct diag *reterr)
 	return r;
 }
 
+static int decode_mesh_keys(struct cluster_config *config, struct diag *reterr)
+{
+	static const char *const keys[] = { "giveUpSec", NULL };
+	const struct value *object = value_find(config->document, "meshKeys"), *sec = value_find(object, "giveUpSec");
+	int r = object ? value_only_keys(object, "meshKeys", keys, reterr) : 0;
+	config->mesh_key_give_up_sec = 600;
+	return r < 0 || !sec ? r : value_int(sec, "meshKeys.giveUpSec", 1, 7 * 24 * 3600,
+					     &config->mesh_key_give_up_sec, reterr);
+}
+
 // A node refuses a whole assignment with any other word: it becomes part of a line of
 // configuration.
 static int decode_ntp(struct cluster_config *config, struct diag *reterr)
@@ -386,7 +396,7 @@ static int decode_top(struct cluster_config *config, struct diag *reterr)
 {
 	static const char *const keys[] = { "provider", "region", "buildingBlock", "envType", "app",
 		"domain", "urls", "ranges", "lan", "servers", "k3s", "bootstrap", "payload",
-		"signingKeys", "ntp", "enrolment", "storage", "proxy", "registries", NULL };
+		"signingKeys", "ntp", "enrolment", "meshKeys", "storage", "proxy", "registries", NULL };
 	if (!config->document || config->document->type != VALUE_OBJECT)
 		return diag_set(reterr, -EINVAL, "", "must be a map of keys");
 	int r = value_only_keys(config->document, "cluster.yaml", keys, reterr);
@@ -421,7 +431,7 @@ int cluster_config_parse(const char *text, size_t n, const char *name, const cha
 		(r = decode_artifacts(config, reterr)) < 0 ||
 		(r = decode_signing_keys(config, folder, reterr)) < 0 ||
 		(r = decode_parts(config, folder, reterr)) < 0 ||
-		(r = decode_enrolment(config, reterr)) < 0) {
+		(r = decode_enrolment(config, reterr)) < 0 || (r = decode_mesh_keys(config, reterr)) < 0) {
 		if (reterr)
 			diag_prefix(reterr, name);
 		return r;

@@ -36,6 +36,7 @@ struct cluster_config {
 	const struct value *bootstrap_variables;
 	const char *payload_repository, *payload_digest; // may be NULL
 	bool diskless;					 // workers without STATE get secrets
+	int64_t mesh_key_give_up_sec;
 	int64_t code_interval_sec, max_pending, max_pending_per_address, token_reserve_sec,
 		takeover_silence_sec;
 	struct value *document; // owns every borrowed text above

@@ -57,6 +57,7 @@ static int status(const struct command_options *options)
 		command_print_json(keys);
 		return 0;
 	}
+	command_make_printable(answer);
 	printf("%-20s %-10s %-24s %-46s %s\n", "NODE", "STATE", "SINCE", "PUBLIC KEY", "");
 	for (size_t i = 0; keys && i < keys->n; i++) {
 		static const char *const names[] = { "node", "state", "since", "publicKey", "sentence" };
@@ -83,7 +84,12 @@ int cmd_mesh_key(const struct command_options *options)
 	if (options->json)
 		return command_wrong_use("--json is for mesh-key rotate and status");
 	int code = command_ask(options, "mesh-key-stop", node_argument(options), &answer);
-	if (!code)
+	if (code)
+		return code;
+	if (str_equal(value_text(value_find(answer, "state")), "stopping"))
+		printf("%s is told to keep its WireGuard key, and says when it does: hearth-region mesh-key status\n",
+			options->arguments[1]);
+	else
 		printf("%s keeps its WireGuard key\n", options->arguments[1]);
-	return code;
+	return 0;
 }

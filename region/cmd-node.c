@@ -4,7 +4,6 @@
 
 #include "base/json.h"
 #include "base/time.h"
-#include "base/utf8.h"
 
 static char *arguments_of(const struct command_options *options)
 {
@@ -24,21 +23,12 @@ static char *arguments_of(const struct command_options *options)
 	return json_out_take(&out);
 }
 
-// What machines say of themselves goes to a terminal.
-static void make_printable(struct value *value)
-{
-	if (value->type == VALUE_STRING)
-		utf8_make_printable(value->text);
-	for (size_t i = 0; i < value->n; i++)
-		make_printable(&value->items[i]);
-}
-
 // For people; --json escapes by itself.
 static int ask(const struct command_options *options, const char *call, struct value **ret)
 {
 	int code = command_ask(options, call, arguments_of(options), ret);
 	if (!code && !options->json)
-		make_printable(*ret);
+		command_make_printable(*ret);
 	return code;
 }
 

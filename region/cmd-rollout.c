@@ -3,7 +3,6 @@
 #include "region/command.h"
 
 #include "base/json.h"
-#include "base/utf8.h"
 
 static const char *text_of(const struct value *object, const char *key, const char *fallback)
 {
@@ -80,15 +79,6 @@ void command_print_cluster(const struct value *answer)
 			n_older == 1 ? " runs" : "s run");
 }
 
-// What hearthds said in their sentences goes to a terminal.
-static void make_printable(struct value *value)
-{
-	if (value->type == VALUE_STRING)
-		utf8_make_printable(value->text);
-	for (size_t i = 0; i < value->n; i++)
-		make_printable(&value->items[i]);
-}
-
 static char *rollout_arguments(const struct command_options *options)
 {
 	struct json_out out = { 0 };
@@ -122,7 +112,7 @@ int cmd_rollout(const struct command_options *options)
 		command_print_json(answer);
 		return 0;
 	}
-	make_printable(answer);
+	command_make_printable(answer);
 	print_rollout(value_find(answer, "rollout"));
 	if (!str_equal(word, "status"))
 		return 0;

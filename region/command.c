@@ -2,6 +2,7 @@
 #include "region/command.h"
 
 #include "base/json.h"
+#include "base/utf8.h"
 #include "region/admin-socket.h"
 
 #include <errno.h>
@@ -17,6 +18,14 @@ int command_wrong_use(const char *sentence)
 {
 	fprintf(stderr, "hearth-region: %s (see hearth-region --help)\n", sentence);
 	return 2;
+}
+
+void command_make_printable(struct value *value)
+{
+	if (value->type == VALUE_STRING)
+		utf8_make_printable(value->text);
+	for (size_t i = 0; i < value->n; i++)
+		command_make_printable(&value->items[i]);
 }
 
 void command_print_json(const struct value *value)

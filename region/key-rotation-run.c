@@ -20,6 +20,11 @@ static int load(struct region *region, const struct node *node, struct key_rotat
 	return 0;
 }
 
+static bool goes_on(const struct key_rotation *rotation)
+{
+	return rotation->state != KEY_ROTATION_DONE && rotation->state != KEY_ROTATION_GIVEN_UP;
+}
+
 static int enter(struct region *region, struct key_rotation *rotation, enum key_rotation_state state)
 {
 	rotation->state = state;
@@ -50,7 +55,7 @@ int key_rotation_start(
 	int r = load(region, node, &rotation);
 	if (r < 0)
 		return r;
-	if (rotation->state != KEY_ROTATION_DONE)
+	if (goes_on(rotation))
 		return diag_set(reterr, -EALREADY, node->name, "rotates its key already: %s",
 			key_rotation_sentence(rotation->state));
 	(void)snprintf(rotation->actor, sizeof(rotation->actor), "%s", actor);
@@ -60,6 +65,13 @@ int key_rotation_start(
 	return enter(region, rotation, KEY_ROTATION_WAITING);
 }
 
+// Peers forget the next key, and the node keeps the one that it has.
+static int give_up(struct region *region, struct key_rotation *rotation, struct node *node)
+{
+	int r = rotation->announced[0] ? announce(region, rotation, node, "") : 0;
+	return r < 0 ? r : enter(region, rotation, KEY_ROTATION_GIVEN_UP);
+}
+
 int key_rotation_stop(
 	struct region *region, const char *actor, struct node *node, struct diag *reterr)
 {
@@ -67,14 +79,13 @@ int key_rotation_stop(
 	int r = load(region, node, &rotation);
 	if (r < 0)
 		return r;
-	if (rotation->state == KEY_ROTATION_DONE)
+	if (!goes_on(rotation))
 		return diag_set(reterr, -ENOENT, node->name, "rotates no key");
-	if (rotation->announced[0] && ((r = announce(region, rotation, node, "")) < 0 ||
-					      (r = store_node_put(region->store, node)) < 0))
-		return r;
 	region_audit(region, actor, "mesh-key stop", node->name, "it was %s", key_rotation_state_name(rotation->state));
-	region_wake(region, "cluster");
-	return store_key_rotation_remove(region->store, node->id);
+	if (rotation->state == KEY_ROTATION_SWITCHING) // it may use the next key by now
+		return enter(region, rotation, KEY_ROTATION_STOPPING);
+	r = give_up(region, rotation, node);
+	return r < 0 ? r : store_node_put(region->store, node);
 }
 
 // ---- what nodes report
@@ -129,18 +140,27 @@ static int replace_key(struct region *region, struct node *node, const char *key
 	return r < 0 ? r : region_mesh_changed(region, node);
 }
 
+// What a rotation is that the node's key became another one in by other ways: it begins anew, when it is wanted.
+static enum key_rotation_state after_other(int64_t state)
+{
+	if (state == KEY_ROTATION_DONE)
+		return KEY_ROTATION_DONE;
+	return state == KEY_ROTATION_STOPPING || state == KEY_ROTATION_GIVEN_UP ? KEY_ROTATION_GIVEN_UP
+										: KEY_ROTATION_WAITING;
+}
+
 // It came from where this region's record is not: a backup, or files that were damaged. One change an
 // interval, as with enrolments: each wakes the whole cluster.
 static int take_other(struct region *region, struct key_rotation *rotation, struct node *node, const char *key)
 {
-	bool again = rotation->state != KEY_ROTATION_DONE;
+	int64_t state = rotation->state;
 	if (rotation->changed_sec + region->config->code_interval_sec > region_now_sec(region))
 		return 0;
 	rotation->changed_sec = region_now_sec(region);
 	rotation->announced[0] = '\0';
 	int r = replace_key(region, node, key);
 	region_audit(region, node->name, "mesh-key other", node->name, "it uses the WireGuard key %s", key);
-	return r < 0 ? r : enter(region, rotation, again ? KEY_ROTATION_WAITING : KEY_ROTATION_DONE);
+	return r < 0 ? r : enter(region, rotation, after_other(state));
 }
 
 static int finish(struct region *region, struct key_rotation *rotation, const struct node *node)
@@ -149,6 +169,22 @@ static int finish(struct region *region, struct key_rotation *rotation, const st
 	rotation->changed_sec = region_now_sec(region);
 	region_audit(region, node->name, "mesh-key done", node->name, "its WireGuard key is %s now", node->wg_public);
 	return enter(region, rotation, KEY_ROTATION_DONE);
+}
+
+// It has a next key. Each change of that wakes the whole cluster, so that only the first one is taken at once.
+static int take_next(struct region *region, struct key_rotation *rotation, struct node *node, const char *next)
+{
+	bool is_ours;
+	int r;
+	if (rotation->announced[0] &&
+		rotation->state_sec + region->config->code_interval_sec > region_now_sec(region))
+		return 0;
+	if (next && ((r = is_free(region, node, next, &is_ours)) < 0 || !is_ours))
+		return r;
+	if ((r = announce(region, rotation, node, next ? next : "")) < 0 ||
+		(r = enter(region, rotation, next ? KEY_ROTATION_PEERS : KEY_ROTATION_PREPARING)) < 0)
+		return r;
+	return 1;
 }
 
 int key_rotation_report(struct region *region, struct node *node, const struct value *body)
@@ -173,20 +209,20 @@ int key_rotation_report(struct region *region, struct node *node, const struct v
 	case KEY_REPORT_NOTHING:
 		break;
 	case KEY_REPORT_PREPARED:
-		if ((r = is_free(region, node, next, &is_ours)) < 0 || !is_ours ||
-			(r = announce(region, rotation, node, next)) < 0)
-			return r;
-		return enter(region, rotation, KEY_ROTATION_PEERS);
+		return take_next(region, rotation, node, next);
 	case KEY_REPORT_LOST:
-		r = announce(region, rotation, node, "");
-		return r < 0 ? r : enter(region, rotation, KEY_ROTATION_PREPARING);
+		return take_next(region, rotation, node, NULL);
 	case KEY_REPORT_DONE:
 		r = replace_key(region, node, current);
-		return r < 0 ? r : finish(region, rotation, node);
+		return r < 0 || (r = finish(region, rotation, node)) < 0 ? r : 1;
+	case KEY_REPORT_KEPT:
+		region_audit(region, node->name, "mesh-key kept", node->name, "its WireGuard key is %s, as before",
+			node->wg_public);
+		return (r = give_up(region, rotation, node)) < 0 ? r : 1;
 	case KEY_REPORT_OTHER:
 		if ((r = is_free(region, node, current, &is_ours)) < 0 || !is_ours)
 			return r;
-		return take_other(region, rotation, node, current);
+		return (r = take_other(region, rotation, node, current)) < 0 ? r : 1;
 	}
 	return 0;
 }
@@ -195,12 +231,12 @@ int key_rotation_key_changed(struct region *region, const struct node *node)
 {
 	CLEANUP(key_rotation_freep) struct key_rotation *rotation = NULL;
 	int r = load(region, node, &rotation);
-	if (r < 0 || rotation->state == KEY_ROTATION_DONE)
+	if (r < 0 || !goes_on(rotation))
 		return r;
 	if (str_equal(rotation->announced, node->wg_public))
 		return finish(region, rotation, node);
 	rotation->announced[0] = '\0';
-	return enter(region, rotation, KEY_ROTATION_WAITING);
+	return enter(region, rotation, after_other(rotation->state));
 }
 
 int key_rotation_forget(struct region *region, const struct node *node)
@@ -210,94 +246,187 @@ int key_rotation_forget(struct region *region, const struct node *node)
 
 // ---- what peers have fetched
 
+// Where @id is, or where it would be.
+static size_t fetch_place(const struct mesh_fetches *fetches, const char *id, bool *ret_there)
+{
+	size_t low = 0, high = fetches->n;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcmp(fetches->list[middle].id, id);
+		if (order == 0) {
+			*ret_there = true;
+			return middle;
+		}
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*ret_there = false;
+	return low;
+}
+
 int key_rotation_fetched(struct region *region, const struct node *node, int64_t generation)
 {
 	struct mesh_fetches *fetches = &region->fetches;
+	bool there;
 	if (fetches->wanted == 0 || generation < fetches->wanted)
 		return 0;
-	size_t i = 0;
-	while (i < fetches->n && !str_equal(fetches->list[i].id, node->id))
-		i++;
-	if (i == fetches->n) {
-		struct mesh_fetch *more = reallocarray(fetches->list, fetches->n + 1, sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		fetches->list = more;
-		(void)snprintf(more[fetches->n++].id, ID_TEXT, "%s", node->id);
-	} else if (fetches->list[i].generation >= generation) {
-		return 0;
+	size_t at = fetch_place(fetches, node->id, &there);
+	if (there) {
+		fetches->list[at].generation = generation;
+		return 0; // for a rotation that began later: the next tick sees it
 	}
-	fetches->list[i].generation = generation;
-	return fetches->n < fetches->n_heard ? 0 : key_rotation_step(region);
+	struct mesh_fetch *more = reallocarray(fetches->list, fetches->n + 1, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	fetches->list = more;
+	memmove(&more[at + 1], &more[at], (fetches->n++ - at) * sizeof(*more));
+	more[at].generation = generation;
+	(void)snprintf(more[at].id, ID_TEXT, "%s", node->id);
+	return fetches->n_missing > 0 && --fetches->n_missing == 0 ? key_rotation_step(region) : 0;
 }
 
-static bool has_fetched(const struct mesh_fetches *fetches, const char *id, int64_t generation)
+// Those who have fetched what nobody waits for any more count anew.
+static void forget_fetches(struct mesh_fetches *fetches, int64_t wanted)
 {
-	for (size_t i = 0; i < fetches->n; i++)
-		if (str_equal(fetches->list[i].id, id))
-			return fetches->list[i].generation >= generation;
-	return false;
+	size_t n = 0;
+	for (size_t i = 0; i < fetches->n && wanted > 0; i++)
+		if (fetches->list[i].generation >= wanted)
+			fetches->list[n++] = fetches->list[i];
+	fetches->n = n;
+	fetches->wanted = wanted;
 }
 
 // ---- the step
 
-// Ids of the nodes that were heard lately, for one step.
-struct heard {
-	char (*ids)[ID_TEXT];
+// All rotations that go on, and the nodes that were heard lately.
+struct round {
+	struct region *region;
+	char (*heard)[ID_TEXT]; // in order
+	size_t n_heard;
+	struct key_rotation **rotations;
+	bool *is_heard; // of each of them
 	size_t n;
+	int n_moving, n_switching; // of those that are heard
 };
 
-static bool is_heard(const struct heard *heard, const char *id)
+static int compare_ids(const void *a, const void *b)
 {
-	for (size_t i = 0; i < heard->n; i++)
-		if (str_equal(heard->ids[i], id))
-			return true;
-	return false;
+	return strcmp(a, b);
 }
 
-static int load_heard(const struct region *region, struct heard *ret)
+static int load_heard(struct round *round)
 {
+	const struct region *region = round->region;
 	int64_t since_sec = region_now_sec(region) - KEY_ROTATION_HEARD_SEC;
 	if (since_sec < region->loaded_sec) // it could hear nobody while it was away
 		since_sec -= region->away_sec;
-	return store_node_ids_heard(region->store, since_sec, &ret->ids, &ret->n);
+	int r = store_node_ids_heard(region->store, since_sec, &round->heard, &round->n_heard);
+	if (r < 0)
+		return r;
+	if (!(round->is_heard = calloc(round->n, sizeof(bool))))
+		return -ENOMEM;
+	for (size_t i = 0; i < round->n; i++)
+		round->is_heard[i] = round->n_heard && bsearch(round->rotations[i]->id, round->heard, round->n_heard,
+							       sizeof(*round->heard), compare_ids);
+	return 0;
 }
 
-static size_t count_missing(
-	const struct region *region, const struct heard *heard, const struct key_rotation *rotation)
+// @rotation, of a node that is heard, is among those that others wait for, or (-1) not any more.
+static void count(struct round *round, const struct key_rotation *rotation, int by)
 {
+	bool is_switching = rotation->state == KEY_ROTATION_SWITCHING;
+	if (is_switching || rotation->state == KEY_ROTATION_PREPARING || rotation->state == KEY_ROTATION_PEERS)
+		round->n_moving += by;
+	if (is_switching)
+		round->n_switching += by;
+}
+
+static size_t count_missing(const struct round *round, const struct key_rotation *rotation)
+{
+	const struct mesh_fetches *fetches = &round->region->fetches;
 	size_t n = 0;
-	for (size_t i = 0; i < heard->n; i++)
-		n += !str_equal(heard->ids[i], rotation->id) &&
-		     !has_fetched(&region->fetches, heard->ids[i], rotation->generation);
+	for (size_t i = 0; i < round->n_heard; i++) {
+		bool there;
+		size_t at = fetch_place(fetches, round->heard[i], &there);
+		n += !str_equal(round->heard[i], rotation->id) &&
+		     !(there && fetches->list[at].generation >= rotation->generation);
+	}
 	return n;
 }
 
-static int go_on(struct region *region, const struct heard *heard, struct key_rotation **rotations, size_t n, size_t own)
+static int64_t state_sec(const struct region *region, const struct key_rotation *rotation)
 {
-	struct key_rotation *rotation = rotations[own];
+	int64_t sec = region_now_sec(region) - rotation->state_sec;
+	return rotation->state_sec < region->loaded_sec ? sec - region->away_sec : sec;
+}
+
+// What the node says of its keys, for people; NULL: nothing is wrong, or no memory.
+static char *node_says(const struct node *node)
+{
+	CLEANUP(value_freep) struct value *status = NULL;
+	if (node->status)
+		(void)json_parse(node->status, strlen(node->status), 0, &status, NULL); // it was checked
+	const struct value *report = value_find(status, "meshKey");
+	const char *sentence = value_text(value_find(report, "sentence"));
+	if (!report)
+		return strdup("its status says nothing of WireGuard keys: its hearthd may be an older one");
+	return sentence && sentence[0] ? str_format("it says: %.200s", sentence) : NULL;
+}
+
+static void audit_late(struct region *region, const struct node *node, enum key_rotation_state next)
+{
+	AUTO_FREE char *says = node_says(node);
+	region_audit(region, "rules", "mesh-key late", node->name, "it did not %s for %lld s and is given up; %s",
+		next == KEY_ROTATION_STOPPING ? "switch to its next key" : "make its next key",
+		(long long)region->config->mesh_key_give_up_sec, says ? says : "it does not say why");
+}
+
+// The state that is next for the rotation, whose node is @node.
+static int move(struct round *round, struct key_rotation *rotation, enum key_rotation_state next, size_t n_missing)
+{
 	CLEANUP(node_freep) struct node *node = NULL;
-	struct key_rotation_facts facts = { .state = (enum key_rotation_state)rotation->state,
-		.is_heard = is_heard(heard, rotation->id),
-		.state_sec = region_now_sec(region) - rotation->state_sec };
-	for (size_t i = 0; i < n; i++) {
-		bool counts = i != own && is_heard(heard, rotations[i]->id);
-		facts.other_goes_on |= counts && rotations[i]->state != KEY_ROTATION_WAITING &&
-				       rotations[i]->state != KEY_ROTATION_DONE;
-		facts.other_switches |= counts && rotations[i]->state == KEY_ROTATION_SWITCHING;
-	}
-	if (rotation->state == KEY_ROTATION_PEERS)
-		facts.n_missing = count_missing(region, heard, rotation);
-	enum key_rotation_state next = key_rotation_next(&facts);
-	if (next == (enum key_rotation_state)rotation->state)
-		return 0;
+	struct region *region = round->region;
 	int r = store_node_by_id(region->store, rotation->id, &node);
 	if (r < 0)
 		return r == -ENOENT ? store_key_rotation_remove(region->store, rotation->id) : r;
 	if (next == KEY_ROTATION_SWITCHING)
 		region_audit(region, "rules", "mesh-key switch", node->name, "%zu of its peers did not fetch the next key",
-			facts.n_missing);
+			n_missing);
+	if (next == KEY_ROTATION_GIVEN_UP || next == KEY_ROTATION_STOPPING)
+		audit_late(region, node, next);
 	return enter(region, rotation, next);
+}
+
+static int go_on(struct round *round, size_t own)
+{
+	struct region *region = round->region;
+	struct key_rotation *rotation = round->rotations[own];
+	bool is_heard = round->is_heard[own];
+	if (is_heard)
+		count(round, rotation, -1);
+	struct key_rotation_facts facts = { .state = (enum key_rotation_state)rotation->state,
+		.is_heard = is_heard,
+		.other_goes_on = round->n_moving > 0,
+		.other_switches = round->n_switching > 0,
+		.state_sec = state_sec(region, rotation),
+		.give_up_sec = region->config->mesh_key_give_up_sec };
+	if (rotation->state == KEY_ROTATION_PEERS)
+		facts.n_missing = count_missing(round, rotation);
+	enum key_rotation_state next = key_rotation_next(&facts);
+	int r = 0;
+	if (next != facts.state) {
+		r = move(round, rotation, next, facts.n_missing);
+	} else if (next == KEY_ROTATION_SWITCHING && !is_heard && facts.state_sec >= facts.give_up_sec / 2) {
+		rotation->state_sec = region_now_sec(region); // the time in which it is away does not count
+		r = store_key_rotation_put(region->store, rotation);
+	} else if (next == KEY_ROTATION_PEERS && is_heard) {
+		region->fetches.n_missing = facts.n_missing;
+	}
+	if (is_heard)
+		count(round, rotation, 1);
+	return r;
 }
 
 // From which generation on it has to be known what peers have fetched.
@@ -312,22 +441,22 @@ static int64_t wanted_generation(struct key_rotation *const *rotations, size_t n
 
 int key_rotation_step(struct region *region)
 {
-	struct key_rotation **rotations;
-	struct heard heard = { 0 };
-	size_t n;
-	int r = store_key_rotation_list_open(region->store, &rotations, &n);
+	struct round round = { .region = region };
+	int r = store_key_rotation_list_open(region->store, &round.rotations, &round.n);
 	if (r < 0)
 		return r;
-	region->fetches.wanted = wanted_generation(rotations, n);
-	if (n)
-		r = load_heard(region, &heard);
-	region->fetches.n_heard = heard.n > 1 ? heard.n - 1 : 0; // without the one that rotates
-	for (size_t i = 0; i < n && r >= 0; i++)
-		r = go_on(region, &heard, rotations, n, i);
-	if (region->fetches.wanted == 0)
-		region->fetches.n = 0;
-	key_rotation_list_free(rotations, n);
-	free(heard.ids);
+	region->fetches.n_missing = 0;
+	if (round.n)
+		r = load_heard(&round);
+	for (size_t i = 0; i < round.n && r >= 0; i++)
+		if (round.is_heard[i])
+			count(&round, round.rotations[i], 1);
+	for (size_t i = 0; i < round.n && r >= 0; i++)
+		r = go_on(&round, i);
+	forget_fetches(&region->fetches, wanted_generation(round.rotations, round.n));
+	key_rotation_list_free(round.rotations, round.n);
+	free(round.heard);
+	free(round.is_heard);
 	return r;
 }
 
@@ -348,11 +477,14 @@ static int put_one(struct region *region, const struct key_rotation *rotation, s
 	int r = store_node_by_id(region->store, rotation->id, &node);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
+	bool is_quiet = rotation->state == KEY_ROTATION_WAITING || rotation->state == KEY_ROTATION_DONE;
+	AUTO_FREE char *said = is_quiet ? NULL : node_says(node);
+	AUTO_FREE char *sentence = said ? str_format("%s; %s", key_rotation_sentence(rotation->state), said) : NULL;
 	char when[32];
 	json_out_object_begin(out);
 	json_out_member(out, "node", node->name);
 	json_out_member(out, "state", key_rotation_state_name(rotation->state));
-	json_out_member(out, "sentence", key_rotation_sentence(rotation->state));
+	json_out_member(out, "sentence", sentence ? sentence : key_rotation_sentence(rotation->state));
 	json_out_member(out, "publicKey", node->wg_public);
 	json_out_member(out, "nextPublicKey", rotation->announced[0] ? rotation->announced : NULL);
 	json_out_member(out, "since", time_format_utc(rotation->state_sec, when));

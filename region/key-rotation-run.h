@@ -10,13 +10,14 @@
 /* A rotation of @node is wanted. -EALREADY one goes on; -EINVAL the node is no part of the mesh. */
 int key_rotation_start(
 	struct region *region, const char *actor, const struct node *node, struct diag *reterr);
-/* Give it up; -ENOENT with a sentence: none goes on. A node that has switched and did not say so goes
- * back to its old key when it hears of it. */
+/* Give it up; -ENOENT with a sentence: none goes on. A node that was told to switch is told to keep its
+ * key, and peers have both until it says that it does (KEY_ROTATION_STOPPING); to stop that one once
+ * more ends it at once. @node may get another place among the changes of the mesh: it is put. */
 int key_rotation_stop(
 	struct region *region, const char *actor, struct node *node, struct diag *reterr);
-/* What the status @body of @node says of its keys. @node may get another key and another place among
- * the changes of the mesh: the caller puts it, and calls key_rotation_step() afterwards. -EINVAL: it
- * has another shape. */
+/* What the status @body of @node says of its keys. 1: something became of it, @node may have another
+ * key and another place among the changes of the mesh; the caller puts it, and calls key_rotation_step()
+ * afterwards. 0: nothing did. The shape was checked. */
 int key_rotation_report(struct region *region, struct node *node, const struct value *body);
 // The shape of "meshKey" of the status @body. 0; -EINVAL with the rule.
 int key_rotation_report_check(const struct value *body, struct diag *reterr);
@@ -24,6 +25,8 @@ int key_rotation_report_check(const struct value *body, struct diag *reterr);
 int key_rotation_key_changed(struct region *region, const struct node *node);
 // @node has fetched all changes of the mesh up to @generation.
 int key_rotation_fetched(struct region *region, const struct node *node, int64_t generation);
+/* Every few seconds, and when something became of a rotation: it reads which nodes are heard, all of
+ * them, so that it is not for each request. */
 int key_rotation_step(struct region *region);
 // @node is revoked.
 int key_rotation_forget(struct region *region, const struct node *node);

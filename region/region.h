@@ -21,9 +21,9 @@ struct mesh_fetch {
 	int64_t generation;
 };
 struct mesh_fetches {
-	struct mesh_fetch *list;
-	size_t n, n_heard; // as many are waited for
-	int64_t wanted;	   // from this generation on; 0: nobody waits
+	struct mesh_fetch *list; // by id
+	size_t n, n_missing;	 // at the last step, and as many are waited for since
+	int64_t wanted;		 // from this generation on; 0: nobody waits
 };
 
 struct region {

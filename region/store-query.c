@@ -123,7 +123,7 @@ int store_node_ids_heard(
 	int code, r = n_nodes < 0 ? (int)n_nodes : !ids ? -ENOMEM : 0;
 	if (r >= 0)
 		r = store_statement(store,
-			"SELECT id FROM nodes WHERE state <> 2 AND quarantined = 0 AND seen_sec > ?", &stmt);
+			"SELECT id FROM nodes WHERE state <> 2 AND quarantined = 0 AND seen_sec > ? ORDER BY id", &stmt);
 	if (r < 0) {
 		free(ids);
 		return r;
@@ -351,7 +351,7 @@ DEFINE_LIST_FREE(key_rotation, key_rotation_record)
 static int list_key_rotations(
 	struct store *store, const char *rest, struct key_rotation ***ret, size_t *ret_n)
 {
-	return record_list(store, &key_rotation_record, rest, NULL, KEY_ROTATION_DONE, (void ***)ret, ret_n);
+	return record_list(store, &key_rotation_record, rest, NULL, 0, (void ***)ret, ret_n);
 }
 
 int store_key_rotation_list(struct store *store, struct key_rotation ***ret, size_t *ret_n)
@@ -361,7 +361,9 @@ int store_key_rotation_list(struct store *store, struct key_rotation ***ret, siz
 
 int store_key_rotation_list_open(struct store *store, struct key_rotation ***ret, size_t *ret_n)
 {
-	return list_key_rotations(store, " WHERE state != ? ORDER BY created_sec, id", ret, ret_n);
+	_Static_assert(KEY_ROTATION_DONE == 4 && KEY_ROTATION_GIVEN_UP == 6, "they stand in the query");
+	return list_key_rotations(
+		store, " WHERE state NOT IN (4, 6) ORDER BY created_sec, id", ret, ret_n);
 }
 
 int store_key_rotation_list_announced(

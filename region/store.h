@@ -190,7 +190,9 @@ enum key_rotation_state {
 	KEY_ROTATION_PREPARING, // the node makes its next key
 	KEY_ROTATION_PEERS,	// its peers fetch it
 	KEY_ROTATION_SWITCHING, // it was told to use it
-	KEY_ROTATION_DONE
+	KEY_ROTATION_DONE,
+	KEY_ROTATION_STOPPING, // it is told to keep its key, and may use the next one
+	KEY_ROTATION_GIVEN_UP  // it keeps its key
 };
 
 // A node's WireGuard key becomes another one (key-rotation.h); the last time that was wanted.
@@ -270,7 +272,7 @@ int store_node_list_mac(struct store *store, const char *mac, struct node ***ret
 int store_node_places(
 	struct store *store, unsigned **ret_numbers, size_t *ret_n, size_t *ret_n_servers);
 int64_t store_node_count(struct store *store); // not revoked
-/* The ids of those that are neither revoked nor quarantined and were heard after @since_sec. *ret is
+/* The ids, in order, of those that are neither revoked nor quarantined and were heard after @since_sec. *ret is
  * the caller's; NULL when *ret_n is 0. */
 int store_node_ids_heard(
 	struct store *store, int64_t since_sec, char (**ret)[ID_TEXT], size_t *ret_n);
@@ -374,7 +376,7 @@ int store_key_rotation_by_announced(
 int store_key_rotation_list(
 	struct store *store, struct key_rotation ***ret, size_t *ret_n); // oldest first
 int store_key_rotation_list_open(
-	struct store *store, struct key_rotation ***ret, size_t *ret_n); // those that are not done
+	struct store *store, struct key_rotation ***ret, size_t *ret_n); // those that go on
 int store_key_rotation_list_announced(struct store *store, struct key_rotation ***ret,
 	size_t *ret_n); // those whose next key peers are to have
 int store_key_rotation_remove(struct store *store, const char *id);

@@ -40,6 +40,7 @@ static void little_is_enough(void **state)
 	assert_false(config->has_lan);
 	assert_string_equal(config->cni, "none");
 	assert_null(config->bootstrap_digest);
+	assert_int_equal(config->mesh_key_give_up_sec, 600);
 }
 
 static void what_is_wrong_is_refused(void **state)
@@ -77,6 +78,8 @@ static void what_is_wrong_is_refused(void **state)
 		{ HEAD URLS "signingKeys: ['-----BEGIN PUBLIC KEY-----\\nx\\n']\n",
 			"P-256 public key" },
 		{ HEAD URLS "enrolment: {codeIntervalSec: -1}\n", "codeIntervalSec" },
+		{ HEAD URLS "meshKeys: {giveUpSec: 0}\n", "meshKeys.giveUpSec" },
+		{ HEAD URLS "meshKeys: {giveUp: 60}\n", "unknown key \"giveUp\"" },
 		{ HEAD URLS "enrolment: {diskless: yes}\n", "diskless" },
 		{ "provider: hetzner\nregion: fsn\nbuildingBlock: rtz\nenvType: prod\ndomain: 'a "
 		  "b'\n" URLS,

@@ -101,8 +101,26 @@ static void report(int n, const char *current, const char *next, bool proven)
 		next ? "\"nextPublicKey\":\"" : "", next ? next : "", next ? "\"," : "", proven ? "true" : "false");
 	assert_int_equal(json_parse(text, strlen(text), 0, &body, NULL), 0);
 	assert_int_equal(key_rotation_report_check(body, NULL), 0);
-	assert_int_equal(key_rotation_report(&region, node, body), 0);
+	int changed = key_rotation_report(&region, node, body);
+	assert_in_range(changed, 0, 1);
 	assert_int_equal(store_node_put(region.store, node), 0);
+	if (changed)
+		assert_int_equal(key_rotation_step(&region), 0);
+}
+
+// So much time goes by for the rotation of node @n.
+static void later(int n, int64_t sec)
+{
+	CLEANUP(key_rotation_freep) struct key_rotation *rotation = NULL;
+	CLEANUP(node_freep) struct node *node = node_get(n);
+	assert_int_equal(store_key_rotation_get(region.store, node->id, &rotation), 0);
+	rotation->state_sec -= sec;
+	assert_int_equal(store_key_rotation_put(region.store, rotation), 0);
+}
+
+static void step_later(int n, int64_t sec)
+{
+	later(n, sec);
 	assert_int_equal(key_rotation_step(&region), 0);
 }
 
@@ -131,18 +149,24 @@ static void the_state_follows_from_what_is_known(void **state)
 		struct key_rotation_facts facts;
 		enum key_rotation_state next;
 	} rows[] = {
-		{ { KEY_ROTATION_WAITING, true, false, false, 0, 0 }, KEY_ROTATION_PREPARING },
-		{ { KEY_ROTATION_WAITING, false, false, false, 0, 9999 }, KEY_ROTATION_WAITING },
-		{ { KEY_ROTATION_WAITING, true, true, false, 0, 9999 }, KEY_ROTATION_WAITING },
-		{ { KEY_ROTATION_PREPARING, true, false, false, 0, 9999 }, KEY_ROTATION_PREPARING },
-		{ { KEY_ROTATION_PEERS, true, false, false, 0, 0 }, KEY_ROTATION_SWITCHING },
-		{ { KEY_ROTATION_PEERS, true, true, false, 0, 0 }, KEY_ROTATION_SWITCHING },
-		{ { KEY_ROTATION_PEERS, true, true, true, 0, 0 }, KEY_ROTATION_PEERS },
-		{ { KEY_ROTATION_PEERS, false, false, false, 0, 9999 }, KEY_ROTATION_PEERS },
-		{ { KEY_ROTATION_PEERS, true, false, false, 1, KEY_ROTATION_PEERS_SEC - 1 }, KEY_ROTATION_PEERS },
-		{ { KEY_ROTATION_PEERS, true, false, false, 1, KEY_ROTATION_PEERS_SEC }, KEY_ROTATION_SWITCHING },
-		{ { KEY_ROTATION_SWITCHING, true, false, false, 0, 9999 }, KEY_ROTATION_SWITCHING },
-		{ { KEY_ROTATION_DONE, true, false, false, 0, 9999 }, KEY_ROTATION_DONE },
+		{ { KEY_ROTATION_WAITING, true, false, false, 0, 0, 600 }, KEY_ROTATION_PREPARING },
+		{ { KEY_ROTATION_WAITING, false, false, false, 0, 9999, 600 }, KEY_ROTATION_WAITING },
+		{ { KEY_ROTATION_WAITING, true, true, false, 0, 9999, 600 }, KEY_ROTATION_WAITING },
+		{ { KEY_ROTATION_PREPARING, true, false, false, 0, 599, 600 }, KEY_ROTATION_PREPARING },
+		{ { KEY_ROTATION_PREPARING, true, false, false, 0, 600, 600 }, KEY_ROTATION_GIVEN_UP },
+		{ { KEY_ROTATION_PREPARING, false, false, false, 0, 9999, 600 }, KEY_ROTATION_WAITING },
+		{ { KEY_ROTATION_PEERS, true, false, false, 0, 0, 600 }, KEY_ROTATION_SWITCHING },
+		{ { KEY_ROTATION_PEERS, true, true, false, 0, 0, 600 }, KEY_ROTATION_SWITCHING },
+		{ { KEY_ROTATION_PEERS, true, true, true, 0, 0, 600 }, KEY_ROTATION_PEERS },
+		{ { KEY_ROTATION_PEERS, false, false, false, 0, 9999, 600 }, KEY_ROTATION_PEERS },
+		{ { KEY_ROTATION_PEERS, true, false, false, 1, KEY_ROTATION_PEERS_SEC - 1, 600 }, KEY_ROTATION_PEERS },
+		{ { KEY_ROTATION_PEERS, true, false, false, 1, KEY_ROTATION_PEERS_SEC, 600 }, KEY_ROTATION_SWITCHING },
+		{ { KEY_ROTATION_SWITCHING, true, false, false, 0, 599, 600 }, KEY_ROTATION_SWITCHING },
+		{ { KEY_ROTATION_SWITCHING, true, false, false, 0, 600, 600 }, KEY_ROTATION_STOPPING },
+		{ { KEY_ROTATION_SWITCHING, false, false, false, 0, 9999, 600 }, KEY_ROTATION_SWITCHING },
+		{ { KEY_ROTATION_STOPPING, true, false, false, 0, 9999, 600 }, KEY_ROTATION_STOPPING },
+		{ { KEY_ROTATION_GIVEN_UP, true, false, false, 0, 9999, 600 }, KEY_ROTATION_GIVEN_UP },
+		{ { KEY_ROTATION_DONE, true, false, false, 0, 9999, 600 }, KEY_ROTATION_DONE },
 	};
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++)
 		if (key_rotation_next(&rows[i].facts) != rows[i].next)
@@ -169,6 +193,19 @@ static void a_report_is_judged_by_what_peers_were_told(void **state)
 		{ { "a", KEY_ROTATION_DONE, "", "b", NULL, false }, KEY_REPORT_NOTHING }, // it goes back to a
 		{ { "a", KEY_ROTATION_DONE, "", "b", NULL, true }, KEY_REPORT_OTHER },
 		{ { "a", KEY_ROTATION_PEERS, "c", "b", NULL, true }, KEY_REPORT_OTHER },
+		// its own key is no next one
+		{ { "a", KEY_ROTATION_PREPARING, "", "a", "a", true }, KEY_REPORT_NOTHING },
+		{ { "a", KEY_ROTATION_SWITCHING, "b", "a", "a", true }, KEY_REPORT_NOTHING },
+		{ { "a", KEY_ROTATION_SWITCHING, "b", "b", "a", false }, KEY_REPORT_DONE },
+		// told to keep its key: it may have switched, and goes back unless somebody answered by then
+		{ { "a", KEY_ROTATION_STOPPING, "b", "a", "b", true }, KEY_REPORT_NOTHING },
+		{ { "a", KEY_ROTATION_STOPPING, "b", "a", "c", true }, KEY_REPORT_NOTHING },
+		{ { "a", KEY_ROTATION_STOPPING, "b", "a", NULL, true }, KEY_REPORT_KEPT },
+		{ { "a", KEY_ROTATION_STOPPING, "b", "b", NULL, false }, KEY_REPORT_NOTHING },
+		{ { "a", KEY_ROTATION_STOPPING, "b", "b", NULL, true }, KEY_REPORT_DONE },
+		{ { "a", KEY_ROTATION_STOPPING, "b", "c", NULL, true }, KEY_REPORT_NOTHING },
+		{ { "a", KEY_ROTATION_GIVEN_UP, "", "a", "b", true }, KEY_REPORT_NOTHING },
+		{ { "a", KEY_ROTATION_GIVEN_UP, "", "b", NULL, true }, KEY_REPORT_OTHER },
 	};
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++)
 		if (key_report_judge(&rows[i].facts) != rows[i].report)
@@ -241,12 +278,126 @@ static void a_peer_that_fetches_nothing_is_not_waited_for_for_ever(void **state)
 	three_nodes();
 	assert_int_equal(start(1), 0);
 	report(1, keys[1], keys[4], true);
-	CLEANUP(key_rotation_freep) struct key_rotation *rotation = NULL;
-	assert_int_equal(store_key_rotation_get(region.store, "n-1", &rotation), 0);
-	rotation->state_sec -= KEY_ROTATION_PEERS_SEC;
-	assert_int_equal(store_key_rotation_put(region.store, rotation), 0);
+	step_later(1, KEY_ROTATION_PEERS_SEC);
+	assert_int_equal(state_of(1), KEY_ROTATION_SWITCHING);
+}
+
+static bool audit_says(const char *action, const char *part)
+{
+	struct audit **entries;
+	size_t n;
+	bool says = false;
+	assert_int_equal(store_audit_list(region.store, 100, &entries, &n), 0);
+	for (size_t i = 0; i < n; i++)
+		says |= str_equal(entries[i]->action, action) && strstr(entries[i]->detail, part);
+	audit_list_free(entries, n);
+	return says;
+}
+
+// An older hearthd, or a STATE that cannot be written.
+static void who_makes_no_next_key_does_not_stop_the_others(void **state)
+{
+	three_nodes();
+	assert_int_equal(start(1), 0);
+	assert_int_equal(start(2), 0);
+	step_later(1, 599);
+	assert_int_equal(state_of(1), KEY_ROTATION_PREPARING);
+	assert_int_equal(state_of(2), KEY_ROTATION_WAITING);
+	step_later(1, 1);
+	assert_int_equal(state_of(1), KEY_ROTATION_GIVEN_UP);
+	assert_int_equal(state_of(2), KEY_ROTATION_PREPARING);
+	assert_true(audit_says("mesh-key late",
+		"it did not make its next key for 600 s and is given up; its status says nothing of WireGuard keys"));
+	report(1, keys[1], keys[4], true); // too late
+	assert_true(is_announced(1, NULL));
+	assert_int_equal(start(1), 0); // a person may want it again
+	assert_int_equal(state_of(1), KEY_ROTATION_WAITING);
+}
+
+static void who_does_not_switch_keeps_both_keys_with_its_peers_until_it_says_so(void **state)
+{
+	three_nodes();
+	assert_int_equal(start(1), 0);
+	assert_int_equal(start(2), 0);
+	report(1, keys[1], keys[4], true);
+	fetched(2);
+	fetched(3);
+	assert_int_equal(state_of(1), KEY_ROTATION_SWITCHING);
+	step_later(1, 599);
+	assert_int_equal(state_of(1), KEY_ROTATION_SWITCHING);
+	step_later(1, 1);
+	assert_int_equal(state_of(1), KEY_ROTATION_STOPPING);
+	assert_true(audit_says("mesh-key late", "it did not switch to its next key for 600 s and is given up"));
+	assert_int_equal(state_of(2), KEY_ROTATION_PREPARING);
+	assert_true(is_announced(1, keys[4]));
+	report(1, keys[4], NULL, false); // it did, that moment, and goes back
+	assert_true(key_is(1, keys[1]));
+	report(1, keys[1], keys[4], true);
+	assert_true(is_announced(1, keys[4]));
+	step_later(1, 100000); // nobody else waits for it
+	assert_int_equal(state_of(1), KEY_ROTATION_STOPPING);
+	report(1, keys[1], NULL, true);
+	assert_int_equal(state_of(1), KEY_ROTATION_GIVEN_UP);
+	assert_true(is_announced(1, NULL));
+	assert_true(key_is(1, keys[1]));
+}
+
+static void the_time_in_which_a_node_is_away_does_not_count(void **state)
+{
+	three_nodes();
+	assert_int_equal(start(1), 0);
+	heard(1, 1000);
+	step_later(1, 700);
+	assert_int_equal(state_of(1), KEY_ROTATION_WAITING);
+	heard(1, 0);
+	assert_int_equal(key_rotation_step(&region), 0);
+	report(1, keys[1], keys[4], true);
+	fetched(2);
+	fetched(3);
+	heard(1, 1000);
+	step_later(1, 700);
+	heard(1, 0);
 	assert_int_equal(key_rotation_step(&region), 0);
 	assert_int_equal(state_of(1), KEY_ROTATION_SWITCHING);
+	later(1, 700); // nor that of a region that was away itself
+	region.loaded_sec = region_now_sec(&region);
+	region.away_sec = 600;
+	assert_int_equal(key_rotation_step(&region), 0);
+	assert_int_equal(state_of(1), KEY_ROTATION_SWITCHING);
+}
+
+// Each change of its next key wakes everybody.
+static void a_node_changes_its_next_key_once_in_a_while(void **state)
+{
+	three_nodes();
+	assert_int_equal(start(1), 0);
+	report(1, keys[1], keys[1], true); // as a next one it would be a peer twice
+	assert_int_equal(state_of(1), KEY_ROTATION_PREPARING);
+	assert_true(is_announced(1, NULL));
+	report(1, keys[1], keys[4], true);
+	report(1, keys[1], keys[5], true);
+	report(1, keys[1], NULL, true);
+	assert_true(is_announced(1, keys[4]));
+	later(1, 60);
+	report(1, keys[1], keys[5], true);
+	assert_true(is_announced(1, keys[5]));
+}
+
+static void a_status_that_changes_no_rotation_needs_no_step(void **state)
+{
+	CLEANUP(value_freep) struct value *body = NULL;
+	AUTO_FREE char *text = str_format("{\"meshKey\":{\"publicKey\":\"%s\",\"proven\":true}}", keys[2]);
+	three_nodes();
+	assert_int_equal(start(1), 0);
+	CLEANUP(node_freep) struct node *one = node_get(1), *two = node_get(2);
+	assert_int_equal(json_parse(text, strlen(text), 0, &body, NULL), 0);
+	assert_int_equal(key_rotation_report(&region, two, body), 0);
+	value_free(TAKE_PTR(body));
+	AUTO_FREE char *next = str_format(
+		"{\"meshKey\":{\"publicKey\":\"%s\",\"nextPublicKey\":\"%s\",\"proven\":true}}", keys[1], keys[4]);
+	assert_int_equal(json_parse(next, strlen(next), 0, &body, NULL), 0);
+	assert_int_equal(key_rotation_report(&region, one, body), 1);
+	assert_int_equal(key_rotation_report(&region, one, body), 0);
 }
 
 static void a_lost_next_key_is_made_again(void **state)
@@ -255,6 +406,7 @@ static void a_lost_next_key_is_made_again(void **state)
 	assert_int_equal(start(1), 0);
 	report(1, keys[1], keys[4], true);
 	CLEANUP(node_freep) struct node *before = node_get(1);
+	later(1, 60);
 	report(1, keys[1], NULL, true);
 	assert_int_equal(state_of(1), KEY_ROTATION_PREPARING);
 	assert_true(is_announced(1, NULL));
@@ -262,6 +414,7 @@ static void a_lost_next_key_is_made_again(void **state)
 	assert_true(after->mesh_generation > before->mesh_generation); // peers are told
 	report(1, keys[1], keys[5], true);
 	assert_true(is_announced(1, keys[5]));
+	later(1, 60);
 	report(1, keys[1], keys[6], true);
 	assert_true(is_announced(1, keys[6]));
 	assert_int_equal(state_of(1), KEY_ROTATION_PEERS);
@@ -277,10 +430,22 @@ static void a_rotation_is_given_up(void **state)
 	assert_int_equal(key_rotation_stop(&region, "somebody", node, NULL), 0);
 	assert_true(node->mesh_generation > generation);
 	assert_true(is_announced(1, NULL));
-	assert_int_equal(state_of(1), KEY_ROTATION_DONE);
+	assert_int_equal(state_of(1), KEY_ROTATION_GIVEN_UP);
 	report(1, keys[4], NULL, false); // it had switched: no, it has to go back
 	assert_true(key_is(1, keys[1]));
 	assert_int_equal(key_rotation_stop(&region, "somebody", node, NULL), -ENOENT);
+	// told to switch, it may use the next key by now; by a second word it is over without an answer
+	assert_int_equal(start(1), 0);
+	report(1, keys[1], keys[4], true);
+	step_later(1, KEY_ROTATION_PEERS_SEC);
+	assert_int_equal(state_of(1), KEY_ROTATION_SWITCHING);
+	assert_int_equal(key_rotation_stop(&region, "somebody", node, NULL), 0);
+	assert_int_equal(state_of(1), KEY_ROTATION_STOPPING);
+	assert_true(is_announced(1, keys[4]));
+	assert_int_equal(start(1), -EALREADY);
+	assert_int_equal(key_rotation_stop(&region, "somebody", node, NULL), 0);
+	assert_int_equal(state_of(1), KEY_ROTATION_GIVEN_UP);
+	assert_true(is_announced(1, NULL));
 }
 
 static void a_key_of_another_node_is_never_taken(void **state)
@@ -339,6 +504,7 @@ static void the_assignment_says_what_to_do(void **state)
 		{ KEY_ROTATION_WAITING, NULL }, { KEY_ROTATION_PREPARING, "{\"to\":null}" },
 		{ KEY_ROTATION_PEERS, "{\"to\":null}" }, { KEY_ROTATION_SWITCHING, "{\"to\":\"next\"}" },
 		{ KEY_ROTATION_DONE, NULL },
+		{ KEY_ROTATION_STOPPING, NULL }, { KEY_ROTATION_GIVEN_UP, NULL },
 	};
 	struct cluster cluster = { .name = "hz-fsn-rtz-prod" };
 	three_nodes();
@@ -421,6 +587,11 @@ int main(void)
 		WITH_REGION(peers_have_the_next_key_before_the_node_switches),
 		WITH_REGION(one_node_at_a_time_and_silent_ones_later),
 		WITH_REGION(a_peer_that_fetches_nothing_is_not_waited_for_for_ever),
+		WITH_REGION(who_makes_no_next_key_does_not_stop_the_others),
+		WITH_REGION(who_does_not_switch_keeps_both_keys_with_its_peers_until_it_says_so),
+		WITH_REGION(the_time_in_which_a_node_is_away_does_not_count),
+		WITH_REGION(a_node_changes_its_next_key_once_in_a_while),
+		WITH_REGION(a_status_that_changes_no_rotation_needs_no_step),
 		WITH_REGION(a_lost_next_key_is_made_again),
 		WITH_REGION(a_rotation_is_given_up),
 		WITH_REGION(a_key_of_another_node_is_never_taken),
