@@ -58,12 +58,15 @@ static int put_peer(struct asker *asker, const struct mesh_node *peer)
 	struct region *region = asker->region;
 	struct mesh_place place;
 	char own[MESH_ENDPOINT_TEXT], back[MESH_ENDPOINT_TEXT];
+	bool has_guess;
 	const char *endpoint = own;
 	int r = mesh_reach_place(region, peer->id, peer->place, &place, NULL);
 	if (r < 0)
 		return r;
-	if (!mesh_place_choose(&asker->place, &place, own))
-		endpoint = mesh_offers_endpoint(region->offers, asker->node->id, peer->id);
+	if (!mesh_place_choose(&asker->place, &place, own)) {
+		has_guess = mesh_place_guess(&asker->place, &place, own);
+		endpoint = mesh_offers_endpoint(region->offers, asker->node->id, peer->id, has_guess ? own : NULL);
+	}
 	bool keeps_alive = endpoint && !mesh_place_choose(&place, &asker->place, back);
 	asker->n_put++;
 	return assign_mesh_peer(region->config, peer,

@@ -226,6 +226,8 @@ int node_revoke(struct region *region, struct node *node, const char *actor, con
 		(r = mesh_leave(region, node)) < 0 || (r = rotation_mark(region, node)) < 0 ||
 		(r = key_rotation_forget(region, node)) < 0)
 		return r;
+	if (region->offers)
+		mesh_reach_forget(region, node);
 	region_audit(region, actor, "revoke", node->name,
 		"%s; the secrets it received are to be rotated", why);
 	return r;

@@ -152,24 +152,48 @@ int mesh_offers_see(
 	return 0;
 }
 
-static bool is_to_be_tried(
-	const struct mesh_offer *offer, const struct mesh_offer_node *peer, uint64_t now_usec)
+// What was tried since @tried_usec, in vain, may be tried once more.
+static bool is_long_ago(uint64_t tried_usec, uint64_t now_usec)
 {
-	return !str_equal(offer->endpoint, peer->seen) || is_over_long_ago(offer, now_usec);
+	return !tried_usec || now_usec - tried_usec >= (MESH_OFFER_SEC + MESH_OFFER_AGAIN_SEC) * USEC_PER_SEC;
 }
 
-int mesh_offers_fail(struct mesh_offers *offers, const char *id, const char *peer_id,
+static void note_try(struct mesh_offer *offer, uint64_t now_usec)
+{
+	offer->state = MESH_OFFER_TRYING;
+	offer->since_usec = now_usec;
+	*(offer->is_guess ? &offer->guess_tried_usec : &offer->seen_tried_usec) = now_usec;
+}
+
+// What is offered next, if anything is: what others see, then the guess, each once in a while.
+static bool try_next(struct mesh_offer *offer, const struct mesh_offer_node *peer, bool seen, bool has_guess,
+	uint64_t now_usec)
+{
+	bool trying = offer->state == MESH_OFFER_TRYING;
+	bool is_other = seen && !str_equal(offer->endpoint, peer->seen);
+	if (trying && (offer->is_guess || !is_other))
+		return false;
+	if (seen && (is_other || is_long_ago(offer->seen_tried_usec, now_usec))) {
+		(void)snprintf(offer->endpoint, sizeof(offer->endpoint), "%s", peer->seen);
+		offer->is_guess = false;
+		return true;
+	}
+	if (!has_guess || !is_long_ago(offer->guess_tried_usec, now_usec))
+		return false;
+	offer->is_guess = true;
+	return true;
+}
+
+int mesh_offers_fail(struct mesh_offers *offers, const char *id, const char *peer_id, bool has_guess,
 	int64_t generation, uint64_t now_usec)
 {
 	struct mesh_offer_node *node = node_find(offers, id), *peer = node_find(offers, peer_id);
 	struct mesh_offer *offer = offer_find(node, peer_id);
 	bool seen =
 		peer && peer->seen[0] && now_usec - peer->seen_usec < MESH_SEEN_SEC * USEC_PER_SEC;
-	if (offer && offer->state == MESH_OFFER_HELD) { // no longer
-		offer->state = MESH_OFFER_TRYING;
-		offer->since_usec = now_usec;
-	}
-	if (!seen)
+	if (offer && offer->state == MESH_OFFER_HELD) // no longer
+		note_try(offer, now_usec);
+	if (!seen && !has_guess)
 		return 0;
 	if (!offer) {
 		int r = node_get(offers, id, now_usec, &node);
@@ -177,11 +201,9 @@ int mesh_offers_fail(struct mesh_offers *offers, const char *id, const char *pee
 			return r;
 		peer = node_find(offers, peer_id); // moved, perhaps
 	}
-	if (!is_to_be_tried(offer, peer, now_usec))
+	if (!try_next(offer, peer, seen, has_guess, now_usec))
 		return 0;
-	(void)snprintf(offer->endpoint, sizeof(offer->endpoint), "%s", peer->seen);
-	offer->state = MESH_OFFER_TRYING;
-	offer->since_usec = now_usec;
+	note_try(offer, now_usec);
 	offer->generation = generation;
 	return 1;
 }
@@ -232,8 +254,31 @@ const struct mesh_offer *mesh_offers_of(
 	return node ? node->offers : NULL;
 }
 
-const char *mesh_offers_endpoint(const struct mesh_offers *offers, const char *id, const char *peer)
+const char *mesh_offers_endpoint(
+	const struct mesh_offers *offers, const char *id, const char *peer, const char *guess)
 {
 	const struct mesh_offer *offer = offer_find(node_find(offers, id), peer);
-	return offer && offer->state != MESH_OFFER_WITHDRAWN ? offer->endpoint : NULL;
+	if (!offer || offer->state == MESH_OFFER_WITHDRAWN)
+		return NULL;
+	return offer->is_guess ? guess : offer->endpoint;
+}
+
+void mesh_offers_forget(struct mesh_offers *offers, const char *id)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < offers->n; i++) {
+		struct mesh_offer_node *node = &offers->nodes[i];
+		struct mesh_offer *offer = offer_find(node, id);
+		if (str_equal(node->id, id)) {
+			offers->n_offers -= node->n;
+			free(node->offers);
+			continue;
+		}
+		if (offer) {
+			*offer = node->offers[--node->n];
+			offers->n_offers--;
+		}
+		offers->nodes[n++] = *node;
+	}
+	offers->n = n;
 }

@@ -294,6 +294,24 @@ bool mesh_place_choose(const struct mesh_place *asker, const struct mesh_place *
 	return false;
 }
 
+bool mesh_place_guess(const struct mesh_place *asker, const struct mesh_place *peer,
+	char ret[static MESH_ENDPOINT_TEXT])
+{
+	for (size_t i = 0; i < peer->n; i++)
+		if (shares_prefix(asker, &peer->candidates[i].address))
+			return endpoint_put(&peer->candidates[i], ret);
+	return false;
+}
+
+bool mesh_place_has(const struct mesh_place *place, const char *endpoint)
+{
+	char text[MESH_ENDPOINT_TEXT];
+	for (size_t i = 0; i < place->n; i++)
+		if (endpoint_put(&place->candidates[i], text) && str_equal(text, endpoint))
+			return true;
+	return false;
+}
+
 void mesh_place_for_outside(const struct cluster_config *config, const struct node *node,
 	char ret[static MESH_ENDPOINT_TEXT])
 {

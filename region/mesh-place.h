@@ -42,6 +42,12 @@ int mesh_place_parse(const struct cluster_config *config, const char *text, stru
  * MESH_PLACE_MAX squared comparisons of an address. */
 bool mesh_place_choose(const struct mesh_place *asker, const struct mesh_place *peer,
 	char ret[static MESH_ENDPOINT_TEXT]);
+/* Where mesh_place_choose() finds none because both are behind different NATs: an address of a prefix that
+ * only looks the same, or is the same, when they reach the region by two proxies of one site. To be tried. */
+bool mesh_place_guess(const struct mesh_place *asker, const struct mesh_place *peer,
+	char ret[static MESH_ENDPOINT_TEXT]);
+// One of its candidates is @endpoint, "ADDRESS:PORT" or "[ADDRESS]:PORT": no NAT is in between.
+bool mesh_place_has(const struct mesh_place *place, const char *endpoint);
 // The endpoint of @node for somebody outside the cluster, from its record; "" when there is none.
 void mesh_place_for_outside(const struct cluster_config *config, const struct node *node,
 	char ret[static MESH_ENDPOINT_TEXT]);

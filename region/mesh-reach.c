@@ -9,16 +9,26 @@
 
 enum { MESH_REPORT_MAX = 5000 }; // rows of one status: a segment
 
-static bool same_but_outside(
-	const struct cluster_config *config, const char *text, struct mesh_place place)
+// The place without what follows from where the region sees the node come from.
+static void reported_part(
+	const struct cluster_config *config, struct mesh_place place, char ret[static MESH_PLACE_TEXT])
+{
+	place.outside = (struct cidr){ 0 };
+	for (size_t i = 0; i < place.n; i++)
+		if (place.candidates[i].way == MESH_WAY_OWN)
+			place.candidates[i].way = MESH_WAY_PREFIX;
+	mesh_place_format(config, &place, ret);
+}
+
+static bool same_report(
+	const struct cluster_config *config, const char *text, const struct mesh_place *place)
 {
 	struct mesh_place before;
 	char one[MESH_PLACE_TEXT], other[MESH_PLACE_TEXT];
 	if (mesh_place_parse(config, text, &before) < 0)
 		return false;
-	before.outside = place.outside = (struct cidr){ 0 };
-	mesh_place_format(config, &before, one);
-	mesh_place_format(config, &place, other);
+	reported_part(config, before, one);
+	reported_part(config, *place, other);
 	return str_equal(one, other);
 }
 
@@ -33,10 +43,12 @@ int mesh_reach_settle(struct region *region, struct node *node, const struct val
 	if (r < 0 && r != -ENOENT)
 		return r;
 	struct mesh_reach now = { .place = text, .changed_sec = region_now_sec(region) };
-	if (before && (str_equal(before->place, text) ||
-			      (same_but_outside(region->config, before->place, place) &&
-				      now.changed_sec - before->changed_sec < MESH_OUTSIDE_SEC)))
+	if (before && !str_equal(before->place, text) && same_report(region->config, before->place, &place) &&
+		!mesh_sights_stands(&region->sights, node->id, node->remote, time_boot_usec()))
 		return 0; // a node that comes by two proxies in turn does not keep all others busy
+	mesh_sights_forget(&region->sights, node->id);
+	if (before && str_equal(before->place, text))
+		return 0;
 	if (node->state != NODE_REVOKED && (r = region_mesh_changed(region, node)) < 0)
 		return r;
 	(void)snprintf(now.id, sizeof(now.id), "%s", node->id);
@@ -87,12 +99,12 @@ static void wake_node(struct region *region, const char *id)
 }
 
 // All that one report changes is of one generation.
-static int offer(struct reporter *by, const char *id, const char *peer)
+static int offer(struct reporter *by, const char *id, const char *peer, bool has_guess)
 {
 	struct region *region = by->region;
 	int64_t next = by->generation ? by->generation
 				      : store_meta_int(region->store, "generation", 0) + 1;
-	int r = mesh_offers_fail(region->offers, id, peer, next, by->now_usec);
+	int r = mesh_offers_fail(region->offers, id, peer, has_guess, next, by->now_usec);
 	if (r <= 0)
 		return r == -ENOSPC ? 0 : r; // as many as one node can try
 	if (!by->generation) {
@@ -133,16 +145,18 @@ static int report_row(struct reporter *by, const struct value *row)
 	if (answers) {
 		mesh_offers_hold(region->offers, by->node->id, peer->id);
 		mesh_offers_hold(region->offers, peer->id, by->node->id);
-		if (seen && strlen(seen) < 64 && mesh_endpoint_is_usable(region->config, seen))
+		if (seen && strlen(seen) < 64 && mesh_endpoint_is_usable(region->config, seen) &&
+			!mesh_place_has(&place, seen)) // a guess that held is not for others
 			r = mesh_offers_see(region->offers, peer->id, seen, by->now_usec);
 		return r == -ENOSPC ? 0 : r; // as many as are kept
 	}
-	if ((r = offer(by, by->node->id, peer->id)) < 0)
+	bool has_guess = mesh_place_guess(&by->place, &place, endpoint); // and so has the peer
+	if ((r = offer(by, by->node->id, peer->id, has_guess)) < 0)
 		return r;
 	// Both have to send for NAT to let the other in; one who is called by its own endpoint need
 	// not.
 	return mesh_place_choose(&place, &by->place, endpoint) ? 0
-							       : offer(by, peer->id, by->node->id);
+							       : offer(by, peer->id, by->node->id, has_guess);
 }
 
 int mesh_reach_report(struct region *region, const struct node *node, const struct value *mesh)
@@ -154,6 +168,12 @@ int mesh_reach_report(struct region *region, const struct node *node, const stru
 		i++)
 		r = report_row(&by, &mesh->items[i]);
 	return r;
+}
+
+void mesh_reach_forget(struct region *region, const struct node *node)
+{
+	mesh_offers_forget(region->offers, node->id);
+	mesh_sights_forget(&region->sights, node->id);
 }
 
 int mesh_reach_step(struct region *region)

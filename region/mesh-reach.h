@@ -3,18 +3,17 @@
 // What it costs with N nodes: a place is made from facts when a node's facts or address changed,
 // once; a full answer of GET /v1/mesh is N rows of some 150 bytes and two choices each, a delta
 // only those that changed; a node that moved is one row for everybody, and a full answer for itself
-// alone. What a node says of its peers costs one look-up per peer that it names.
+// alone. When all of them move at once (another `lan` in cluster.yaml), all is told to all: N * N rows,
+// once. What a node says of its peers costs one look-up per peer that it names.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include "region/mesh-place.h"
 #include "region/region.h"
 
-enum { MESH_OUTSIDE_SEC = 60 }; // how often a node's outside address alone may change its place
-
 /* @node said where it is by @facts, coming from node->remote. When that is new, its place is
- * written down, everybody is told of it and it is told everything anew; the caller puts the node.
- */
+ * written down, everybody is told of it and it is told everything anew; the caller puts the node. What is new
+ * by the latter alone has to stand for a while (mesh-sight.h). */
 int mesh_reach_settle(struct region *region, struct node *node, const struct value *facts);
 // The place of a node, made from its record when there is none; and since when it sees others by
 // it.
@@ -27,4 +26,6 @@ int mesh_reach_report(struct region *region, const struct node *node, const stru
  * @since ("EPOCH.GEN" or NULL). 1; 0: there is nothing new, *ret is as it was; negative errno.
  * (api-mesh.c) */
 int mesh_answer(struct region *region, const struct node *node, const char *since, char **ret);
+// @node left. region->offers is there.
+void mesh_reach_forget(struct region *region, const struct node *node);
 int mesh_reach_step(struct region *region); // offers whose time is over; every few seconds

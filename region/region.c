@@ -182,6 +182,7 @@ void region_unload(struct region *region)
 		mesh_offers_done(region->offers);
 	free(region->offers);
 	region->offers = NULL;
+	mesh_sights_done(&region->sights);
 	region->config = cluster_config_free(region->config);
 	region->ca_key = key_free(region->ca_key);
 	region->server_key = key_free(region->server_key);

@@ -5,6 +5,7 @@
 
 #include "base/crypto.h"
 #include "region/cluster-config.h"
+#include "region/mesh-sight.h"
 #include "region/request.h"
 #include "region/store.h"
 
@@ -42,6 +43,7 @@ struct region {
 	char epoch[17];
 	char *pull_user, *pull_password;
 	struct mesh_offers *offers; // of endpoints that nodes see of each other; never NULL once loaded
+	struct mesh_sights sights;  // of nodes that come from elsewhere than their place says
 	int64_t last_time_sec; // last sane wall time, also in the store
 	uint64_t started_usec;
 	int64_t loaded_sec, away_sec; // when it started; for how long it had been away then

@@ -1,5 +1,6 @@
 // Where nodes are, in a store: what is told when one moves, who is offered what was seen, and a
 // segment as large as it may be. SPDX-License-Identifier: Apache-2.0
+#include "base/time.h"
 #include "region/enrol.h"
 #include "region/mesh-offer.h"
 #include "region/mesh-reach.h"
@@ -33,6 +34,7 @@ static int tear_down(void **state)
 {
 	mesh_offers_done(region.offers);
 	free(region.offers);
+	mesh_sights_done(&region.sights);
 	return test_region_remove(&folder, &region);
 }
 
@@ -130,10 +132,46 @@ static void an_outside_address_that_changes_keeps_nobody_busy(void **state)
 	settle(&one, AT("192.0.2.7"), "192.0.2.7");
 	settle(&two, NAT, "203.0.113.9");
 	expect(&one, since, "full node-2=none/0");
-	settle(&two, NAT, "203.0.113.10");
-	expect(&one, since, "nothing");
+	for (int i = 0; i < 10; i++) {
+		settle(&two, NAT, "203.0.113.10");
+		if (region.sights.n)
+			region.sights.list[0].since_usec -= 200 * USEC_PER_SEC;
+		expect(&one, since, "nothing");
+		settle(&two, NAT, "203.0.113.9");
+		settle(&two, NAT, "192.168.1.5"); // and straight
+		expect(&one, since, "nothing");
+	}
 	settle(&two, AT("192.168.1.6"), "203.0.113.10"); // that one is new by itself
 	expect(&one, since, "delta node-2=none/0");
+	settle(&two, AT("192.168.1.6"), "192.168.1.6");
+	region.sights.list[0].since_usec -= MESH_SIGHT_SEC * USEC_PER_SEC;
+	settle(&two, AT("192.168.1.6"), "192.168.1.6"); // it stands
+	expect(&one, since, "delta node-2=192.168.1.6:51820/0");
+	assert_int_equal(region.sights.n, 0);
+}
+
+// They reach the region by two proxies of one site, and have no public address.
+static void two_that_share_a_prefix_behind_two_outside_addresses_try_it(void **state)
+{
+	struct node one = node_add(1), two = node_add(2), far = node_add(3);
+	char since[3][64] = { "", "", "" };
+	settle(&one, NAT, "203.0.113.2");
+	settle(&two, AT("192.168.1.6"), "203.0.113.3");
+	settle(&far, AT("192.168.7.7"), "203.0.113.7");
+	expect(&one, since[0], "full node-2=none/0 node-3=none/0");
+	expect(&two, since[1], "full node-1=none/0 node-3=none/0");
+	value_free(ask(&far, since[2]));
+	AUTO_FREE char *failed = str_format("[{\"publicKey\":\"%s\",\"endpoint\":\"\",\"handshakeAgoSec\":-1}]", two.wg_public);
+	tell(&one, failed);
+	expect(&one, since[0], "delta node-2=192.168.1.6:51820/25");
+	expect(&two, since[1], "delta node-1=192.168.1.5:51820/25");
+	AUTO_FREE char *seen = str_format(
+		"[{\"publicKey\":\"%s\",\"endpoint\":\"192.168.1.6:51820\",\"handshakeAgoSec\":2}]", two.wg_public);
+	tell(&one, seen);
+	tell(&far, failed); // where they see each other is nothing for who is elsewhere
+	expect(&far, since[2], "nothing");
+	mesh_reach_forget(&region, &two);
+	assert_int_equal(region.offers->n_offers, 0);
 }
 
 static void what_is_seen_is_offered_to_two_that_have_no_answer(void **state)
@@ -215,6 +253,8 @@ int main(void)
 			tear_down),
 		cmocka_unit_test_setup_teardown(
 			an_outside_address_that_changes_keeps_nobody_busy, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			two_that_share_a_prefix_behind_two_outside_addresses_try_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			what_is_seen_is_offered_to_two_that_have_no_answer, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

@@ -34,6 +34,8 @@ static void check(const struct cluster_config *config, const char *remote, const
 	if (mesh_place_choose(&nobody, &stored, endpoint) && !mesh_endpoint_is_usable(config, endpoint))
 		abort();
 	(void)mesh_place_choose(&stored, &stored, endpoint);
+	if (mesh_place_guess(&stored, &place, endpoint) && !mesh_place_has(&place, endpoint))
+		abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
