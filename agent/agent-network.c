@@ -498,6 +498,14 @@ static uint64_t gateway_usec(const char *address, uint64_t now_usec)
 	return now_usec - age_usec;
 }
 
+static bool is_gateway(const struct agent *a, const char *address)
+{
+	bool found = false;
+	for (size_t i = 0; a->online && i < a->online->n; i++)
+		found |= *address && str_equal(a->online->links[i].gateway, address);
+	return found;
+}
+
 // The gateway of now, while another network is to come: it may have to prove that one.
 static bool look_at_gateway(struct agent *a, uint64_t now_usec)
 {
@@ -566,6 +574,7 @@ static void probe(struct agent *a)
 		.heard_usec = a->region ? a->region->heard_usec : 0,
 		.handshake_usec = agent_mesh_handshake_usec(a, now_usec),
 		.gateway_usec = a->network_was_silent ? gateway_usec(a->network_gateway, now_usec) : 0,
+		.gateway_is_used = is_gateway(a, a->network_gateway),
 	};
 	switch (network_trial_judge(&proof, now_usec, &reason)) {
 	case NETWORK_VERDICT_WAIT:

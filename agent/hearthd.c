@@ -13,7 +13,7 @@ static const char help[] =
 	"\n"
 	"  --root DIR     use DIR/run, DIR/state, ... instead of the real ones (for tests; leaves the clock alone)\n"
 	"  --no-network   leave network, payload and K3s alone (for tests)\n"
-	"  --network-deadline SEC   an assigned network has so long to prove itself (5-3600; 30), else it is undone\n"
+	"  --network-deadline SEC   an assigned network has so long to prove itself (2-3600; 30), else it is undone\n"
 	"  --debug        say more\n"
 	"  --help         this text\n"
 	"  --version      the version\n";
@@ -23,9 +23,9 @@ static unsigned parse_deadline(const char *text)
 	char *end;
 	errno = 0;
 	unsigned long sec = strtoul(text, &end, 10);
-	if (text[0] >= '0' && text[0] <= '9' && !*end && !errno && sec >= 5 && sec <= 3600)
+	if (text[0] >= '0' && text[0] <= '9' && !*end && !errno && sec >= 2 && sec <= 3600)
 		return (unsigned)sec;
-	fprintf(stderr, "hearthd: --network-deadline: must be 5-3600, not \"%s\"\n", text);
+	fprintf(stderr, "hearthd: --network-deadline: must be 2-3600, not \"%s\"\n", text);
 	exit(2);
 }
 

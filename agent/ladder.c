@@ -124,7 +124,7 @@ static bool region_holds(const struct facts *f, uint64_t now_usec, struct ladder
 	if (f->contact == REGION_FOUND || f->from_seed)
 		return true;
 	if (f->has_assignment) { // a silent region never takes a working node down
-		if (f->contact == REGION_SILENT)
+		if (f->contact == REGION_SILENT && !f->network_proof) // on trial, that is what the sentence is about
 			warn(a, "region %s is silent%s%s (%s); this node works on from what it knows", url, by, proxy,
 				or_text(f->region_error, "no answer"));
 		else if (f->contact == REGION_WRONG_PIN || f->contact == REGION_BAD_HELLO)
@@ -242,12 +242,15 @@ static bool network_holds(const struct facts *f, uint64_t now_usec, struct ladde
 	case STEP_DONE:
 		return true;
 	case STEP_FAILED:
-		return waits(a, "the assigned network does not hold and was undone: %s; it is tried again now and then; "
-				"the region's admin can mend the network template", or_text(f->network_problem, "unknown reason"));
+		return waits(a, "the assigned network does not hold and was undone: %s; meanwhile there is %s, and it is tried again "
+				"now and then; the region's admin can mend the network template, the key s at the console gives the "
+				"safe network", or_text(f->network_problem, "unknown reason"), or_text(f->network_below, "another"));
 	case STEP_IDLE:
 	case STEP_RUNNING:
 		break;
 	}
+	if (f->network_proof)
+		return waits(a, "the assigned network is on trial: %s has to answer through it, else it is undone", f->network_proof);
 	return waits(a, "setting up the assigned network%s%s", f->network_problem ? ": " : "",
 		or_text(f->network_problem, ""));
 }

@@ -88,6 +88,8 @@ struct facts {
 	// network
 	enum step_state network;
 	const char *network_problem;
+	const char *network_proof; // who has to answer through the assigned one while it is on trial; else NULL
+	const char *network_below; // what there is while the assigned one is not: "the last good one"
 	const char *network_try; // another network than the usual one is tried: why
 	bool safe_network;       // a person at the console wants DHCP on every wired port
 	const char *confirm_problem; // it holds, but that cannot be stored

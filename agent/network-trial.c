@@ -46,7 +46,7 @@ enum network_verdict network_trial_judge(const struct network_proof *p, uint64_t
 		*ret_reason = "the region is silent as before, and a peer of the mesh answers through it";
 		return NETWORK_VERDICT_STANDS;
 	}
-	if (p->region_was_silent && p->gateway_usec > p->applied_usec) {
+	if (p->region_was_silent && p->gateway_is_used && p->gateway_usec > p->applied_usec) {
 		*ret_reason = "the region is silent as before, and the gateway answers as before";
 		return NETWORK_VERDICT_STANDS;
 	}
@@ -69,6 +69,18 @@ const char *network_candidate_name(enum network_candidate candidate)
 		[NETWORK_DHCP] = "DHCP",
 	};
 	return candidate < N_NETWORK_CANDIDATES ? names[candidate] : "unknown";
+}
+
+const char *network_candidate_phrase(enum network_candidate candidate)
+{
+	static const char *const phrases[N_NETWORK_CANDIDATES] = {
+		[NETWORK_ASSIGNED] = "the assigned one",
+		[NETWORK_LAST_GOOD] = "the last good one",
+		[NETWORK_VLAN] = "the VLAN that a person picked",
+		[NETWORK_SEED] = "the seed's",
+		[NETWORK_DHCP] = "DHCP on every wired port",
+	};
+	return candidate < N_NETWORK_CANDIDATES ? phrases[candidate] : "another";
 }
 
 static bool is_there(const struct network_candidates *facts, enum network_candidate candidate)

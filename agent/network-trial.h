@@ -36,6 +36,7 @@ struct network_proof { // what was seen of the network on trial; CLOCK_BOOTTIME
 	uint64_t heard_usec;      // the region's last authenticated answer to a question asked since
 	uint64_t handshake_usec;  // the mesh's last handshake; 0: none
 	uint64_t gateway_usec;    // when the gateway from before last answered (ARP, ND); 0: never, or there was none
+	bool gateway_is_used;     // a default route of now goes by it: it answers on its wire whatever we are set to
 };
 enum network_verdict { NETWORK_VERDICT_WAIT, NETWORK_VERDICT_STANDS, NETWORK_VERDICT_UNDO };
 /* While the region answered before, only the region counts: a gateway that answers is no proof that the way to the region
@@ -53,6 +54,7 @@ enum network_candidate {
 	N_NETWORK_CANDIDATES,
 };
 const char *network_candidate_name(enum network_candidate candidate); // "last good"
+const char *network_candidate_phrase(enum network_candidate candidate); // "the last good one"
 struct network_candidates {
 	bool has_last_good, has_vlan, has_seed;
 	enum network_candidate carried; // led to the region before; NETWORK_ASSIGNED: not known

@@ -3,7 +3,7 @@
 #include "base/utf8.h"
 #include <qrencode.h>
 
-enum { BIG_ROWS = 5, BIG_COLUMNS = 6 };
+enum { BIG_ROWS = 5, BIG_COLUMNS = 6, MAX_ADDRESSES = 3, MAX_TRIES = 8 };
 // The QR picture of a code (version 1: 21 modules, a margin of 2) stands below the big code, right of the sentence.
 enum { QR_COLUMNS = 25, QR_ROWS = 13, QR_TOP_ROW = 12 };
 
@@ -192,18 +192,19 @@ static void put_qr(FILE *out, const char *text, unsigned column)
 	QRcode_free(qr);
 }
 
-static void put_wrapped(FILE *out, const char *value, unsigned columns)
+// @first begins the first line, @rest, which is as wide, the others.
+static void put_wrapped(FILE *out, const char *value, unsigned columns, const char *first, const char *rest)
 {
-	unsigned width = columns > 24 ? columns - 4 : 20, at = 0;
+	unsigned width = columns > 24 ? columns - 2 - (unsigned)strlen(rest) : 20, at = 0;
 	char *copy AUTO_FREE = strdup(value), *text = copy;
 	if (!copy)
 		return;
 	utf8_make_printable(copy);
-	fputs("  ", out);
+	fputs(first, out);
 	while (*text) {
 		size_t n = strcspn(text, " ");
 		if (at && at + 1 + n > width) {
-			fputs("\n  ", out);
+			fprintf(out, "\n%s", rest);
 			at = 0;
 		}
 		if (at) {
@@ -216,6 +217,86 @@ static void put_wrapped(FILE *out, const char *value, unsigned columns)
 		text += *text == ' ';
 	}
 	fputc('\n', out);
+}
+
+// --- where the network is the question ---
+
+static const struct value *list_of(const struct value *status, const char *key, size_t *ret_n)
+{
+	const struct value *list = value_find(status, key);
+	bool any = list && list->type == VALUE_ARRAY;
+	*ret_n = any ? list->n : 0;
+	return any ? list->items : NULL;
+}
+
+static void put_addresses(FILE *out, const struct value *status)
+{
+	size_t n;
+	const struct value *found = list_of(value_find(status, "facts"), "meshCandidates", &n);
+	for (size_t i = 0; i < n && i < MAX_ADDRESSES; i++) {
+		int64_t prefix = 0;
+		(void)value_int(value_find(&found[i], "prefix"), "prefix", 0, 128, &prefix, NULL); // 0 then
+		char *text AUTO_FREE = str_format("%s/%d on %s", text_of(&found[i], "address"), (int)prefix, text_of(&found[i], "link"));
+		if (text)
+			utf8_make_printable(text);
+		fprintf(out, "  %-8s %s\n", i ? "" : "address", text ? text : "");
+	}
+	if (n)
+		fputc('\n', out);
+}
+
+static bool network_is_the_question(const struct value *status)
+{
+	static const char *const phases[] = { "link", "region", "network" };
+	bool is = false;
+	for (size_t i = 0; i < N_ELEMENTS(phases); i++)
+		is |= str_equal(text_of(status, "phase"), phases[i]);
+	return is;
+}
+
+static void put_try(FILE *out, const struct value *one, unsigned columns)
+{
+	int64_t at_usec = 0;
+	char at[32];
+	(void)value_int(value_find(one, "atUsec"), "atUsec", 0, INT64_MAX, &at_usec, NULL); // 0 then
+	(void)snprintf(at, sizeof(at), "%7lld s  ", (long long)(at_usec / 1000000 % 10000000));
+	char *text AUTO_FREE = str_format("%s: %s", text_of(one, "network"), text_of(one, "text"));
+	put_wrapped(out, text ? text : "", columns, at, "           ");
+}
+
+static unsigned lines_of(const char *text)
+{
+	unsigned n = 0;
+	for (; *text; text++)
+		n += *text == '\n';
+	return n;
+}
+
+// The last tries, each with its reason, as many as there is room for: @rows beside the two of the heading.
+static void put_tries(FILE *out, const struct value *status, unsigned columns, unsigned rows)
+{
+	size_t n, first;
+	const struct value *tries = list_of(status, "networkTries", &n);
+	char *texts[MAX_TRIES];
+	size_t n_texts = 0;
+	for (first = n; first > 0 && n_texts < MAX_TRIES; first--) {
+		size_t length = 0;
+		FILE *one = open_memstream(&texts[n_texts], &length);
+		if (!one)
+			break;
+		put_try(one, &tries[first - 1], columns);
+		if (fclose(one) != 0 || lines_of(texts[n_texts]) > rows) {
+			free(texts[n_texts]);
+			break;
+		}
+		rows -= lines_of(texts[n_texts++]);
+	}
+	if (n_texts)
+		fputs("\n  networks that were tried, in seconds since the start:\n", out);
+	while (n_texts > 0) {
+		fputs(texts[--n_texts], out);
+		free(texts[n_texts]);
+	}
 }
 
 char *screen_dashboard(const struct value *status, unsigned columns, unsigned rows)
@@ -239,17 +320,23 @@ char *screen_dashboard(const struct value *status, unsigned columns, unsigned ro
 		put_big(out, code);
 		fputc('\n', out);
 	}
-	put_wrapped(out, text_of(status, "sentence"), columns);
+	put_wrapped(out, text_of(status, "sentence"), columns, "  ", "  ");
 	put_vlans(out, status);
 	const struct value *warnings = value_find(status, "warnings");
 	for (size_t i = 0; warnings && warnings->type == VALUE_ARRAY && i < warnings->n; i++) {
 		fputs("\n  warning:\n", out);
-		put_wrapped(out, value_text(&warnings->items[i]) ? value_text(&warnings->items[i]) : "", columns);
+		put_wrapped(out, value_text(&warnings->items[i]) ? value_text(&warnings->items[i]) : "", columns, "  ", "  ");
 	}
 	fputc('\n', out);
+	put_addresses(out, status);
 	put_field(out, "seed", text_of(status, "seedSource"));
 	if (!str_equal(kubernetes, "none")) // what an image without a payload says
-		put_wrapped(out, kubernetes, columns);
+		put_wrapped(out, kubernetes, columns, "  ", "  ");
+	if (network_is_the_question(status)) {
+		fputs("  key s: the safe network (DHCP on every wired port), and back\n", out);
+		if (fflush(out) == 0 && lines_of(text) + 3 < rows)
+			put_tries(out, status, columns, rows - 3 - lines_of(text));
+	}
 	if (fclose(out) != 0) {
 		free(text);
 		return NULL;

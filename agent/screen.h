@@ -7,8 +7,8 @@
 enum { SCREEN_MAX_VLANS = 9 }; // one digit each
 /* "hearth: NAME | PHASE | code CODE | SENTENCE" without a newline, and when VLANs are offered " | press 1 for VLAN 42 ..."; control characters become '?'. The caller frees. */
 char *screen_line(const struct value *status);
-/* The dashboard of @columns x @rows: name, phase, code in big digits and as QR, sentence, offered VLANs, warnings; starts by clearing
- * the screen. The caller frees. */
+/* The dashboard of @columns x @rows: name, phase, code in big digits and as QR, sentence, offered VLANs, warnings, addresses; where the
+ * network is the question the key of the safe one and the last tries, as far as they fit. Starts by clearing the screen. The caller frees. */
 char *screen_dashboard(const struct value *status, unsigned columns, unsigned rows);
 /* The VLAN of the status that the digit @key stands for, 0: none any more. False: it stands for nothing. *ret_mac is borrowed. */
 bool screen_vlan_of(const struct value *status, char key, const char **ret_mac, unsigned *ret_id);

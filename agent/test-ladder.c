@@ -403,6 +403,23 @@ static void network_that_is_not_the_usual_one_is_said(void **state)
 	assert_non_null(strstr(action.warnings[0], "safe network: DHCP on every wired port"));
 }
 
+static void trial_and_what_came_of_it_is_said(void **state)
+{
+	struct facts f = steady();
+	f.network = STEP_RUNNING;
+	f.contact = REGION_SILENT;
+	f.network_proof = "the region";
+	struct ladder_action action = ladder_step(&f, now);
+	assert_string_equal(action.sentence, "the assigned network is on trial: the region has to answer through it, else it is undone");
+	assert_int_equal(action.n_warnings, 0); // the silence is what the trial is about
+	f.network = STEP_FAILED;
+	f.network_proof = NULL;
+	f.network_problem = "with it the region does not answer any more";
+	f.network_below = "the last good one";
+	expect(&f, RUNG_NETWORK, "was undone: with it the region does not answer any more; meanwhile there is the last good one");
+	expect(&f, RUNG_NETWORK, "the key s at the console gives the safe network");
+}
+
 static void lowest_rung_wins(void **state)
 {
 	struct facts f = steady();
@@ -514,6 +531,7 @@ int main(void)
 		cmocka_unit_test(assignment_in_the_seed_needs_no_region),
 		cmocka_unit_test(confirmation_that_is_not_stored_is_a_warning),
 		cmocka_unit_test(network_that_is_not_the_usual_one_is_said),
+		cmocka_unit_test(trial_and_what_came_of_it_is_said),
 		cmocka_unit_test(lowest_rung_wins),
 		cmocka_unit_test(seed_of_another_region_is_shown_and_ignored),
 		cmocka_unit_test(sentences_are_safe_on_a_terminal_and_whole_utf8),

@@ -84,27 +84,28 @@ static void proof_is_judged(void **state)
 {
 	const uint64_t deadline = start + minute / 2;
 	static const struct {
-		bool silent;
+		bool silent, other_way;
 		uint64_t heard, handshake, gateway, now;
 		enum network_verdict wanted;
 		const char *reason;
 	} rows[] = {
-		{ false, 0, 0, 0, 1, NETWORK_VERDICT_WAIT, NULL },
-		{ false, 2, 0, 0, 3, NETWORK_VERDICT_STANDS, "the region answers through it" },
-		{ false, 0, 2, 2, 3, NETWORK_VERDICT_WAIT, NULL }, // the region answered before: only it counts
-		{ false, 0, 2, 2, 30, NETWORK_VERDICT_UNDO, "with it the region does not answer any more" },
-		{ true, 0, 0, 0, 29, NETWORK_VERDICT_WAIT, NULL },
-		{ true, 0, 0, 0, 30, NETWORK_VERDICT_UNDO, "with it neither the region nor the mesh nor the gateway answers" },
-		{ true, 0, 2, 0, 3, NETWORK_VERDICT_STANDS,
+		{ false, false, 0, 0, 0, 1, NETWORK_VERDICT_WAIT, NULL },
+		{ false, false, 2, 0, 0, 3, NETWORK_VERDICT_STANDS, "the region answers through it" },
+		{ false, false, 0, 2, 2, 3, NETWORK_VERDICT_WAIT, NULL }, // the region answered before: only it counts
+		{ false, false, 0, 2, 2, 30, NETWORK_VERDICT_UNDO, "with it the region does not answer any more" },
+		{ true, false, 0, 0, 0, 29, NETWORK_VERDICT_WAIT, NULL },
+		{ true, false, 0, 0, 0, 30, NETWORK_VERDICT_UNDO, "with it neither the region nor the mesh nor the gateway answers" },
+		{ true, false, 0, 2, 0, 3, NETWORK_VERDICT_STANDS,
 			"the region is silent as before, and a peer of the mesh answers through it" },
-		{ true, 0, 1, 0, 3, NETWORK_VERDICT_WAIT, NULL }, // may be from just before: its time is in whole seconds
-		{ true, 0, 0, 2, 3, NETWORK_VERDICT_STANDS, "the region is silent as before, and the gateway answers as before" },
-		{ true, 2, 0, 0, 3, NETWORK_VERDICT_STANDS, "the region answers through it" },
+		{ true, false, 0, 1, 0, 3, NETWORK_VERDICT_WAIT, NULL }, // may be from just before: its time is in whole seconds
+		{ true, false, 0, 0, 2, 3, NETWORK_VERDICT_STANDS, "the region is silent as before, and the gateway answers as before" },
+		{ true, true, 0, 0, 2, 3, NETWORK_VERDICT_WAIT, NULL }, // it answers on its wire, and no route leads there
+		{ true, false, 2, 0, 0, 3, NETWORK_VERDICT_STANDS, "the region answers through it" },
 	};
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
 		const char *reason = NULL;
 		struct network_proof proof = { .applied_usec = start, .deadline_usec = deadline,
-			.region_was_silent = rows[i].silent };
+			.region_was_silent = rows[i].silent, .gateway_is_used = !rows[i].other_way };
 		proof.heard_usec = rows[i].heard ? start + rows[i].heard * USEC_PER_SEC : start - 1; // what came before is no proof
 		proof.handshake_usec = rows[i].handshake ? start + rows[i].handshake * USEC_PER_SEC : start;
 		proof.gateway_usec = rows[i].gateway ? start + rows[i].gateway * USEC_PER_SEC : start;

@@ -119,6 +119,43 @@ static void no_value_moves_the_cursor(void **state)
 	assert_null(strchr(board, '\007'));
 }
 
+#define TRY(at, text) "{\"atUsec\":" at "000000,\"network\":\"assigned\",\"text\":\"" text "\"}"
+#define TRIES                                                                                                                    \
+	TRY("7", "the oldest") "," TRY("20", "on trial; the region was silent before, so the mesh or the gateway has to answer") "," \
+	TRY("50", "with it \\u001b[2Jneither\\u009b2J the region answers")
+#define UNDONE \
+	"{\"name\":\"n\",\"phase\":\"%s\",\"sentence\":\"undone\",\"facts\":{\"meshCandidates\":[" \
+	"{\"address\":\"10.0.2.15\",\"prefix\":24,\"link\":\"bond0\\u001bc\"}]},\"networkTries\":[" TRIES "]}"
+
+static char *undone(const char *phase, unsigned rows)
+{
+	struct value *status CLEANUP(value_freep) = NULL;
+	char *text AUTO_FREE = str_format(UNDONE, phase);
+	assert_int_equal(json_parse(text, strlen(text), 0, &status, NULL), 0);
+	return screen_dashboard(status, 80, rows);
+}
+
+static void networks_that_were_tried_are_on_it_where_that_is_the_question(void **state)
+{
+	char *board AUTO_FREE = undone("network", 25), *low AUTO_FREE = undone("network", 17), *steady AUTO_FREE = undone("steady", 25);
+	assert_non_null(strstr(board, "  address  10.0.2.15/24 on bond0?c\n"));
+	assert_non_null(strstr(board, "  key s: the safe network"));
+	assert_non_null(strstr(board, "seconds since the start:\n"
+				      "      7 s  assigned: the oldest\n"
+				      "     20 s  assigned: on trial; the region was silent before, so the mesh or\n"
+				      "           the gateway has to answer\n"
+				      "     50 s  assigned: with it ?[2Jneither??2J the region answers\n"));
+	assert_null(strstr(low, "the oldest")); // what does not fit would push the name off the screen
+	assert_non_null(strstr(low, "     50 s  "));
+	assert_null(strstr(steady, "key s"));
+	assert_null(strstr(steady, "50 s"));
+	assert_non_null(strstr(steady, "10.0.2.15/24"));
+	unsigned n_lines = 0;
+	for (const char *c = low; *c; c++)
+		n_lines += *c == '\n';
+	assert_true(n_lines < 17);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -128,6 +165,7 @@ int main(void)
 		cmocka_unit_test(what_a_person_needs_is_on_it),
 		cmocka_unit_test(vlans_are_offered_by_a_digit_each),
 		cmocka_unit_test(a_digit_stands_for_what_is_shown),
+		cmocka_unit_test(networks_that_were_tried_are_on_it_where_that_is_the_question),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
