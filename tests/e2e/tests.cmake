@@ -1,12 +1,15 @@
 # Whole machines in QEMU.
-foreach(scenario line cluster kill bootstrap flux enrol disk volumes storage clock rack)
+foreach(scenario line cluster kill bootstrap flux enrol disk volumes storage clock rack trial)
 	hearth_script_test(e2e/${scenario} e2e 2400 e2e/test-${scenario}.py)
 endforeach()
 # Cheap machines of one core, mostly one at a time.
-set_tests_properties(e2e/enrol e2e/disk e2e/volumes e2e/clock PROPERTIES PROCESSORS 2)
+set_tests_properties(e2e/enrol e2e/disk e2e/volumes e2e/clock e2e/trial PROPERTIES PROCESSORS 2)
 # Each machine has its own network; nothing of it depends on what else a change is about.
 hearth_script_test(e2e/rack-networks e2e 2400 e2e/test-rack.py networks)
 set_tests_properties(e2e/rack-networks PROPERTIES LABELS "e2e;on-demand")
+# The same as e2e/trial with fifty networks in place of ten.
+hearth_script_test(e2e/trial-long e2e 3600 e2e/test-trial.py long)
+set_tests_properties(e2e/trial-long PROPERTIES LABELS "e2e;on-demand")
 # What only a real K3s can tell: they skip without ./hearth test --k3s FILE, and are counted at its end.
 foreach(what snapshot restore tokens)
 	hearth_script_test(e2e/k3s-${what} e2e 3600 e2e/test-k3s.py ${what})

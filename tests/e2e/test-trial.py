@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+# Networks that cannot reach the region, assigned by the region itself: each is undone in time and says so, and the machine is
+# reached again; so too when hearthd is killed or the power is cut in the middle. A person at the console starts the safe network
+# by one key. Ten networks; with "long" fifty, and a power cut with a region that stays away.
+# SPDX-License-Identifier: Apache-2.0
+import json
+import os
+import socket
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import checks  # noqa: E402
+import lab as labs  # noqa: E402
+import parts  # noqa: E402
+
+DEADLINE_SEC, PATIENT_SEC = 3, 60  # of networks that cannot hold, of those that can on a machine under load
+LATE_SEC = 6  # what a machine under load may take to notice and to undo
+UPLINK, SEGMENT = "52:54:76", "52:54:77"  # how the MACs of the lab begin
+ON_TRIAL = "on trial; the region has to answer through it"
+UNDONE = "with it the region does not answer any more"
+GONE_ON = ("mesh", "k3s")
+
+
+def assign(region, number, bad=True):
+    """Another LAN; a bad one is said to be where the uplink is, which then has no DHCP and no way to the region."""
+    path = region.dir + "/cluster.yaml"
+    with open(path) as f:
+        cluster = json.load(f)
+    cluster["lan"] = {"prefix": "10.%d.0.0/24" % (100 + number), "macPrefix": UPLINK if bad else SEGMENT}
+    with open(path, "w") as f:
+        json.dump(cluster, f)
+    region.stop()
+    region.start()
+
+
+def tries(machine):
+    return machine.status()["networkTries"]
+
+
+def wait_try(machine, text, since_usec, timeout_sec=90):
+    """The first try or reason of the assigned network after @since_usec (of this boot) that says so."""
+    return labs.wait_for('the timeline to say "%s"' % text, timeout_sec, lambda: next(
+        (t for t in tries(machine) if t["atUsec"] > since_usec and text in t["text"]), None), 0.3)
+
+
+def now_usec(machine):
+    return int(float(machine.sh("cut -d' ' -f1 /proc/uptime")) * 1e6)
+
+
+def press(machine, key):
+    """A key at the serial console."""
+    with socket.socket(socket.AF_UNIX) as console:
+        console.connect(os.path.join(machine.lab.folder, machine.name, "console.sock"))
+        console.sendall(key)
+
+
+def set_deadline(machine, seconds):
+    machine.sh("mkdir -p /run/systemd/system/hearthd.service.d; printf '[Service]\\nExecStart=\\nExecStart=/usr/lib/hearth/hearthd "
+               "--network-deadline %d\\n' >/run/systemd/system/hearthd.service.d/trial.conf; systemctl daemon-reload; "
+               "systemctl restart hearthd" % seconds)
+    labs.wait_for("hearthd to be back", 60, lambda: machine.status()["networkTries"])
+
+
+def goes_on(machine, timeout_sec=240):
+    return labs.wait_for("%s to be enrolled with its network" % machine.name, timeout_sec,
+                         lambda: machine.last()["phase"] in GONE_ON)
+
+
+def check_bad(c, machine, region, n_bad):
+    for number in range(n_bad):
+        since = now_usec(machine)
+        assign(region, number)
+        begun = wait_try(machine, ON_TRIAL, since)
+        over = wait_try(machine, UNDONE, begun["atUsec"])
+        took = (over["atUsec"] - begun["atUsec"]) / 1e6
+        c.claim("bad network %d is undone in time (%.1f s)" % (number + 1, took), took < DEADLINE_SEC + LATE_SEC, (begun, over))
+        c.claim("nothing of it is left", "10.%d.0." % (100 + number) not in machine.sh("ip -4 addr"))
+    c.claim("the console says that it was on trial", lambda: machine.wait_said("is on trial: the region has to answer", 30))
+    c.claim("the console says why it was undone, and what there is instead", lambda: machine.wait_said(
+        "does not hold and was undone: " + UNDONE + "; meanwhile there is ", 30), lambda: machine.last())
+    c.claim("the timeline says why", UNDONE in machine.exec("hearthctl", "timeline"))
+
+
+def check_good(c, machine, region, number):
+    assign(region, number, bad=False)
+    c.claim("a good one stands after it", lambda: labs.wait_for("its address", 150, lambda: "10.%d.0." % (100 + number) in machine.sh(
+        "ip -4 addr") and goes_on(machine, 90)), lambda: (machine.last(), tries(machine)))
+
+
+def check_kill(c, machine, region, number):
+    since = now_usec(machine)
+    assign(region, number)
+    begun = wait_try(machine, ON_TRIAL, since)
+    machine.sh("kill -9 $(systemctl show -P MainPID hearthd)")
+    c.claim("hearthd killed in the middle: undone at its start", lambda: wait_try(
+        machine, "hearthd was restarted before it was confirmed: undone", begun["atUsec"]), lambda: tries(machine))
+
+
+def check_safe(c, machine):
+    press(machine, b"s")
+    c.claim("the key s gives the safe network", lambda: machine.wait_said("the safe network is on", 60), lambda: machine.last())
+    c.claim("and a warning says whose wish it was", any("person at the console" in w for w in machine.status()["warnings"]))
+    since = len(machine.lines())
+    press(machine, b"s")
+    c.claim("once more: the assigned one is back", lambda: labs.wait_for("the usual network", 60, lambda: any(
+        line["phase"] in GONE_ON for line in machine.lines()[since:])), lambda: machine.last())
+
+
+def check_cut(c, machine, region, number, silent):
+    since = now_usec(machine)
+    assign(region, number)
+    wait_try(machine, ON_TRIAL, since)
+    machine.power("cut")
+    if silent:
+        region.stop()
+    machine.power("on")
+    machine.wait_answers()
+    c.claim("power cut in the middle: undone at the next start", lambda: wait_try(machine, "was never confirmed and is undone", 0),
+            lambda: tries(machine))
+    if silent:
+        set_deadline(machine, DEADLINE_SEC)
+        c.claim("with a silent region something else has to prove it", lambda: wait_try(
+            machine, "the region was silent before", 0, 180), lambda: tries(machine))
+        c.claim("and as nothing does it is undone", lambda: wait_try(
+            machine, "neither the region nor the mesh nor the gateway answers", 0), lambda: tries(machine))
+        region.start()
+
+
+def test(c, bin_folder, cache, folder, is_long):
+    image, n_bad = parts.image(bin_folder, cache, None, c.say), 50 if is_long else 10
+    with labs.Site(bin_folder, cache, folder, image) as site:
+        region = site.region
+        region.init()
+        region.start()
+        machine = site.guest("tried", 11, region.seed(token=True))
+        machine.start()
+        c.claim("the first assigned network proves itself", lambda: goes_on(machine), lambda: machine.last())
+        set_deadline(machine, DEADLINE_SEC)
+        check_bad(c, machine, region, n_bad)
+        set_deadline(machine, PATIENT_SEC)
+        check_good(c, machine, region, n_bad)
+        check_kill(c, machine, region, n_bad + 1)
+        check_good(c, machine, region, n_bad + 2)
+        check_safe(c, machine)
+        check_cut(c, machine, region, n_bad + 3, is_long)
+        check_good(c, machine, region, n_bad + 4)
+
+
+what = sys.argv.pop(1) if sys.argv[1:] == ["long"] else None
+checks.main("trial-long" if what else "trial", lambda *words: test(*words, what is not None))
