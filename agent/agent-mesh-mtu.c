@@ -1,6 +1,7 @@
 // The MTU of this node's mesh link: computed along the chain, and probed, one peer after another (mesh-mtu.h).
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/agent.h"
+#include "agent/mesh-candidates.h"
 #include "agent/mesh-path.h"
 #include "base/log.h"
 #include "base/time.h"
@@ -14,30 +15,6 @@ enum {
 	MTU_DEFAULT = 1420,
 };
 
-// Addresses of the links below the mesh: hardware, and what stands on it.
-static bool is_below(const struct netconf_link *link)
-{
-	static const char *const kinds[] = { "bond", "bridge", "vlan" };
-	bool is = link->wired;
-	for (size_t i = 0; i < N_ELEMENTS(kinds); i++)
-		is |= str_equal(link->kind, kinds[i]) && !str_starts(link->name, "cni");
-	for (size_t i = 0; is && i < link->n_addresses; i++)
-		if (link->addresses[i].global)
-			return link->up;
-	return false;
-}
-
-static unsigned narrowest(const struct agent *a)
-{
-	unsigned mtu = 0;
-	for (size_t i = 0; a->links && i < a->links->n; i++) {
-		const struct netconf_link *link = &a->links->links[i];
-		if (is_below(link) && (mtu == 0 || link->mtu < mtu))
-			mtu = link->mtu;
-	}
-	return mtu;
-}
-
 static unsigned assigned_mtu(const struct agent *a)
 {
 	int64_t mtu = MTU_DEFAULT;
@@ -49,7 +26,7 @@ static unsigned assigned_mtu(const struct agent *a)
 
 unsigned agent_mesh_mtu(const struct agent *a)
 {
-	unsigned mtu = mesh_mtu_of_chain(assigned_mtu(a), narrowest(a));
+	unsigned mtu = mesh_mtu_of_chain(assigned_mtu(a), mesh_narrowest_mtu(a->links, a->assignment->mesh_link));
 	return a->mesh_mtu_probed && a->mesh_mtu_probed < mtu ? a->mesh_mtu_probed : mtu;
 }
 
@@ -76,7 +53,7 @@ void agent_mesh_mtu_act(struct agent *a)
 	unsigned mtu = agent_mesh_mtu(a), now = link_mtu(a);
 	if (!now || now == mtu || a->mesh_mtu_set == mtu)
 		return; // there is no link yet, or it was told and somebody else has another mind
-	log_notice("the MTU of %s becomes %u (it is %u): the links below carry %u", a->assignment->mesh_link, mtu, now, narrowest(a));
+	log_notice("the MTU of %s becomes %u (it is %u): the links below carry %u", a->assignment->mesh_link, mtu, now, mesh_narrowest_mtu(a->links, a->assignment->mesh_link));
 	a->mesh_mtu_set = mtu;
 	a->network_dirty = true;
 	a->conflist_written = false; // pods that come get it, too

@@ -148,7 +148,7 @@ char *agent_status_json(const struct agent *a, bool for_region)
 	json_out_key(&out, "facts");
 	json_out_raw(&out, facts ? facts : "{}");
 	json_out_key(&out, "mesh");
-	mesh_health_to_json(&a->peers, for_region ? MESH_TOLD : MESH_MAX_PEERS, time_boot_usec(), &out);
+	mesh_health_to_json(&a->peers, for_region ? MESH_TOLD : MESH_MAX_PEERS, for_region, time_boot_usec(), &out);
 	agent_mesh_key_to_json(a, &out);
 	if (for_region)
 		add_memory(&out);

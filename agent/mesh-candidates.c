@@ -1,25 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/mesh-candidates.h"
 
-// Of containers and machines within this one: their ranges are the same everywhere, nobody reaches them from outside.
-static bool is_inner(const char *name)
+static bool stands_on_a_port(const struct netconf_link *link)
 {
-	static const char *const prefixes[] = { "cni", "cilium", "flannel", "lxc", "docker", "podman", "br-", "virbr", "veth" };
-	for (size_t i = 0; i < N_ELEMENTS(prefixes); i++)
-		if (str_starts(name, prefixes[i]))
+	return link->wired || str_equal(link->kind, "bond") || str_equal(link->kind, "vlan");
+}
+
+// A bridge of containers or machines within this one has only their ends as its ports: nobody reaches it from outside.
+static bool has_a_port(const struct netconf_links *links, const struct netconf_link *bridge)
+{
+	for (size_t i = 0; i < links->n; i++)
+		if (str_equal(links->links[i].master, bridge->name) && stands_on_a_port(&links->links[i]))
 			return true;
 	return false;
 }
 
-static bool leads_out(const struct netconf_link *link, const char *mesh_link)
+static bool leads_out(const struct netconf_links *links, const struct netconf_link *link, const char *mesh_link)
 {
-	static const char *const kinds[] = { "bond", "bridge", "vlan", "vrf" };
-	if (!link->up || is_inner(link->name) || str_equal(link->name, mesh_link))
+	if (!link->up || str_equal(link->name, mesh_link))
 		return false;
-	for (size_t i = 0; i < N_ELEMENTS(kinds); i++)
-		if (str_equal(link->kind, kinds[i]))
-			return true;
-	return link->wired;
+	if (str_equal(link->kind, "bridge"))
+		return has_a_port(links, link);
+	return stands_on_a_port(link) || str_equal(link->kind, "vrf");
+}
+
+// The next address from @at on that leads out, NULL: none. *at is behind it then.
+struct place { size_t link, address; };
+static const struct netconf_address *next_address(const struct netconf_links *links, const char *mesh_link, struct place *at,
+	const struct netconf_link **ret_link)
+{
+	for (; links && at->link < links->n; at->link++, at->address = 0) {
+		const struct netconf_link *link = &links->links[at->link];
+		while (at->address < link->n_addresses && leads_out(links, link, mesh_link)) {
+			const struct netconf_address *address = &link->addresses[at->address++];
+			if (!address->global)
+				continue;
+			*ret_link = link;
+			return address;
+		}
+	}
+	return NULL;
 }
 
 static void put_candidate(const struct netconf_link *link, const char *text, uint16_t port, struct json_out *out)
@@ -37,15 +57,34 @@ static void put_candidate(const struct netconf_link *link, const char *text, uin
 
 void mesh_candidates_to_json(const struct netconf_links *links, const char *mesh_link, uint16_t port, struct json_out *out)
 {
-	size_t n = 0;
+	const struct netconf_link *link;
+	const struct netconf_address *address;
+	struct place at = { 0 };
 	json_out_array_begin(out);
-	for (size_t i = 0; links && i < links->n; i++) {
-		const struct netconf_link *link = &links->links[i];
-		for (size_t j = 0; j < link->n_addresses && n < MESH_MAX_CANDIDATES && leads_out(link, mesh_link); j++)
-			if (link->addresses[j].global) {
-				put_candidate(link, link->addresses[j].text, port, out);
-				n++;
-			}
-	}
+	for (int n = 0; n < MESH_MAX_CANDIDATES && (address = next_address(links, mesh_link, &at, &link)); n++)
+		put_candidate(link, address->text, port, out);
 	json_out_array_end(out);
+}
+
+uint64_t mesh_addresses_mark(const struct netconf_links *links, const char *mesh_link)
+{
+	const struct netconf_link *link;
+	const struct netconf_address *address;
+	struct place at = { 0 };
+	uint64_t mark = 0;
+	while ((address = next_address(links, mesh_link, &at, &link)))
+		for (const char *c = address->text; *c; c++)
+			mark = mark * 31 + (unsigned char)*c;
+	return mark;
+}
+
+unsigned mesh_narrowest_mtu(const struct netconf_links *links, const char *mesh_link)
+{
+	const struct netconf_link *link;
+	struct place at = { 0 };
+	unsigned mtu = 0;
+	while (next_address(links, mesh_link, &at, &link))
+		if (mtu == 0 || link->mtu < mtu)
+			mtu = link->mtu;
+	return mtu;
 }

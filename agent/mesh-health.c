@@ -146,18 +146,25 @@ static void put_peer(const struct mesh_peer *peer, uint64_t now_usec, struct jso
 	json_out_member(out, "publicKey", peer->public_key);
 	json_out_member(out, "endpoint", peer->roamed ? peer->roamed : peer->endpoint ? peer->endpoint : "");
 	json_out_member_int(out, "handshakeAgoSec", peer->handshake_ago_sec);
-	json_out_member_bool(out, "answers", !mesh_peer_is_silent(peer, now_usec));
+	json_out_member_bool(out, "answers", peer->handshake_ago_sec >= 0 && !mesh_peer_is_silent(peer, now_usec));
 	json_out_object_end(out);
 }
 
-void mesh_health_to_json(const struct mesh_peers *peers, size_t max, uint64_t now_usec, struct json_out *out)
+// It was never heard, and has its time to answer still, or nobody asks it.
+static bool is_undecided(const struct mesh_peer *peer, uint64_t now_usec)
+{
+	return peer->handshake_ago_sec < 0 && !mesh_peer_is_silent(peer, now_usec);
+}
+
+void mesh_health_to_json(const struct mesh_peers *peers, size_t max, bool decided, uint64_t now_usec, struct json_out *out)
 {
 	size_t n = 0;
 	json_out_array_begin(out);
 	for (int first = 1; first >= 0; first--)
 		for (size_t i = 0; i < peers->n && n < max; i++) {
 			const struct mesh_peer *peer = &peers->peers[i];
-			if (!peer->in_kernel || (peer->roamed || mesh_peer_is_silent(peer, now_usec)) != first)
+			if (!peer->in_kernel || (decided && is_undecided(peer, now_usec)) ||
+				(peer->roamed || mesh_peer_is_silent(peer, now_usec)) != first)
 				continue;
 			put_peer(peer, now_usec, out);
 			n++;

@@ -32,5 +32,6 @@ bool mesh_peer_is_silent(const struct mesh_peer *peer, uint64_t now_usec);
 size_t mesh_health_next(struct mesh_peers *peers, size_t from, bool all, uint64_t now_usec);
 /* The sentence about those with an endpoint that are silent, at most three by name; "" when there is none. */
 void mesh_health_sentence(const struct mesh_peers *peers, uint64_t now_usec, char *ret, size_t n_ret);
-/* `mesh` of the status: an array, at most @max peers, first those that are silent or elsewhere than the region says. */
-void mesh_health_to_json(const struct mesh_peers *peers, size_t max, uint64_t now_usec, struct json_out *out);
+/* `mesh` of the status: an array, at most @max peers, first those that are silent or elsewhere than the region says. @decided:
+ * without those that were never heard and are not silent yet: "answers" would say too much of them, and its opposite, too. */
+void mesh_health_to_json(const struct mesh_peers *peers, size_t max, bool decided, uint64_t now_usec, struct json_out *out);

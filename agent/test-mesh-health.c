@@ -161,13 +161,34 @@ static void those_that_need_something_are_told_first(void **state)
 	struct json_out out = { 0 };
 	two_peers(&peers);
 	(void)look(&peers, row(KEY_A, A_AT, 7, 100, 100), row(KEY_B, ELSEWHERE, 200, 100, 100), SEC(1000));
-	mesh_health_to_json(&peers, 1, SEC(1010), &out);
+	mesh_health_to_json(&peers, 1, true, SEC(1010), &out);
 	char *text AUTO_FREE = json_out_take(&out);
 	assert_string_equal(text, "[{\"publicKey\":\"" KEY_B "\",\"endpoint\":\"" ELSEWHERE "\",\"handshakeAgoSec\":200,\"answers\":false}]");
 	out = (struct json_out){ 0 };
-	mesh_health_to_json(&peers, 256, SEC(1010), &out);
+	mesh_health_to_json(&peers, 256, true, SEC(1010), &out);
 	char *all AUTO_FREE = json_out_take(&out);
 	assert_non_null(strstr(all, "{\"publicKey\":\"" KEY_A "\",\"endpoint\":\"" A_AT "\",\"handshakeAgoSec\":7,\"answers\":true}"));
+}
+
+static char *told(const struct mesh_peers *peers, bool decided, uint64_t now_usec)
+{
+	struct json_out out = { 0 };
+	mesh_health_to_json(peers, 256, decided, now_usec, &out);
+	return json_out_take(&out);
+}
+
+// To the region an answer is a proof of the endpoint, and silence one against it.
+static void who_was_never_heard_has_not_answered(void **state)
+{
+	struct mesh_peers peers CLEANUP(mesh_peers_done);
+	two_peers(&peers);
+	(void)look(&peers, row(KEY_A, A_AT, -1, 0, 148), row(KEY_B, "", 3, 100, 100), SEC(1000));
+	char *early AUTO_FREE = told(&peers, true, SEC(1001)), *all AUTO_FREE = told(&peers, false, SEC(1001));
+	assert_null(strstr(early, KEY_A));
+	assert_non_null(strstr(early, KEY_B));
+	assert_non_null(strstr(all, "{\"publicKey\":\"" KEY_A "\",\"endpoint\":\"" A_AT "\",\"handshakeAgoSec\":-1,\"answers\":false}"));
+	char *late AUTO_FREE = told(&peers, true, SEC(1005));
+	assert_non_null(strstr(late, "\"handshakeAgoSec\":-1,\"answers\":false}"));
 }
 
 static void asking_goes_round(void **state)
@@ -183,11 +204,16 @@ static void asking_goes_round(void **state)
 static void candidates_are_links_that_lead_out(void **state)
 {
 	static struct netconf_address addresses[] = { { .text = "192.0.2.7/24", .global = true }, { .text = "fe80::1/64" },
-		{ .text = "2001:db8::7/64", .global = true } }, inner[] = { { .text = "172.17.0.1/16", .global = true } };
+		{ .text = "2001:db8::7/64", .global = true } }, inner[] = { { .text = "172.17.0.1/16", .global = true } },
+		moved[] = { { .text = "172.18.0.1/16", .global = true } },
+		bridged[] = { { .text = "198.51.100.7/24", .global = true } };
 	static struct netconf_link list[] = {
 		{ .name = "eth0", .wired = true, .up = true, .addresses = addresses, .n_addresses = 3 },
 		{ .name = "eth1", .wired = true, .addresses = inner, .n_addresses = 1 }, // down
 		{ .name = "docker0", .kind = "bridge", .up = true, .addresses = inner, .n_addresses = 1 },
+		{ .name = "veth7", .kind = "veth", .up = true, .master = "docker0" },
+		{ .name = "br-lan", .kind = "bridge", .up = true, .addresses = bridged, .n_addresses = 1 },
+		{ .name = "eth2", .wired = true, .up = true, .master = "br-lan" },
 		{ .name = "hearth0", .kind = "wireguard", .up = true, .addresses = inner, .n_addresses = 1 },
 		{ .name = "hearth-api", .kind = "dummy", .up = true, .addresses = inner, .n_addresses = 1 },
 		{ .name = "bond0.5", .kind = "vlan", .up = true, .addresses = inner, .n_addresses = 1 },
@@ -198,7 +224,21 @@ static void candidates_are_links_that_lead_out(void **state)
 	char *text AUTO_FREE = json_out_take(&out);
 	assert_string_equal(text, "[{\"address\":\"192.0.2.7\",\"prefix\":24,\"link\":\"eth0\",\"port\":51820},"
 				  "{\"address\":\"2001:db8::7\",\"prefix\":64,\"link\":\"eth0\",\"port\":51820},"
+				  "{\"address\":\"198.51.100.7\",\"prefix\":24,\"link\":\"br-lan\",\"port\":51820},"
 				  "{\"address\":\"172.17.0.1\",\"prefix\":16,\"link\":\"bond0.5\",\"port\":51820}]");
+	// A path of the bond's VLAN is another one in another place, and a container's bridge says nothing of any path.
+	uint64_t mark = mesh_addresses_mark(&links, "hearth0");
+	for (size_t i = 0; i < links.n; i++)
+		list[i].mtu = 1400 + (uint32_t)i;
+	list[2].mtu = 1280;
+	assert_int_equal(mesh_narrowest_mtu(&links, "hearth0"), 1400);
+	list[links.n - 1].mtu = 1350;
+	assert_int_equal(mesh_narrowest_mtu(&links, "hearth0"), 1350);
+	list[links.n - 1].addresses = moved;
+	assert_int_not_equal(mesh_addresses_mark(&links, "hearth0"), mark);
+	list[links.n - 1].addresses = inner;
+	list[2].addresses = moved;
+	assert_int_equal(mesh_addresses_mark(&links, "hearth0"), mark);
 	out = (struct json_out){ 0 };
 	mesh_candidates_to_json(NULL, NULL, 51820, &out);
 	char *none AUTO_FREE = json_out_take(&out);
@@ -217,6 +257,7 @@ int main(void)
 		cmocka_unit_test(a_peer_that_the_kernel_lost_is_noticed),
 		cmocka_unit_test(what_is_worth_telling_has_a_mark),
 		cmocka_unit_test(those_that_need_something_are_told_first),
+		cmocka_unit_test(who_was_never_heard_has_not_answered),
 		cmocka_unit_test(asking_goes_round),
 		cmocka_unit_test(candidates_are_links_that_lead_out),
 	};

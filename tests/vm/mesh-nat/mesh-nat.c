@@ -222,7 +222,7 @@ static void report(struct member *m, uint64_t now_usec)
 		return;
 	if (!come_to_region(remote))
 		return;
-	mesh_health_to_json(&a->peers, 256, now_usec, &rows);
+	mesh_health_to_json(&a->peers, 256, true, now_usec, &rows);
 	char *mesh AUTO_FREE = json_out_take(&rows);
 	(void)region_ask(NULL, "report %d %s {\"facts\":{\"meshCandidates\":%s},\"mesh\":%s}", m->number, remote, a->mesh_candidates, mesh);
 	m->reported_usec = now_usec;
