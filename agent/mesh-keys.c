@@ -117,9 +117,10 @@ static int open_other(const char *folder, const char *name, const char *current,
 	crypto_wipe(key, sizeof(key));
 	if (r < 0 && r != -EBADMSG)
 		return r;
-	if (!public || str_equal(public, current))
-		return drop(folder, name, reterr);
-	*ret = TAKE_PTR(public);
+	if (public && !str_equal(public, current))
+		*ret = TAKE_PTR(public);
+	else
+		(void)drop(folder, name, NULL); // it does no harm where it cannot be removed
 	return 0;
 }
 
