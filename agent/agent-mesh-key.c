@@ -13,7 +13,6 @@ enum {
 	LOOK_PEERS = 10, // one millisecond more for so many: a look reads all of them
 	CLOSE_LOOK_SEC = 180, // since the last news of the mesh; later as often as without a rotation
 	SILENCE_MAX_SEC = 45,
-	HANDSHAKE_MARGIN_SEC = 2, // both ends of it are known in seconds
 };
 
 static bool region_answers(const struct agent *a, uint64_t now_usec)
@@ -23,24 +22,21 @@ static bool region_answers(const struct agent *a, uint64_t now_usec)
 	       now_usec - region->heard_usec <= SILENCE_MAX_SEC * USEC_PER_SEC;
 }
 
-static bool shook_hands(const struct agent *a, uint64_t now_usec)
-{
-	return agent_mesh_handshake_usec(a, now_usec) > a->mesh_key_usec + HANDSHAKE_MARGIN_SEC * USEC_PER_SEC;
-}
-
 // --- a close look ---
 
 /* While a peer has a next key its handshakes matter within a moment; while ours is to be heard of, every peer is sent a packet
  * (agent-mesh.c). */
 static bool is_close(const struct agent *a, uint64_t now_usec)
 {
-	return a->poke_all ||
-	       (mesh_peers_rotate(&a->peers) && now_usec - a->nodes_news_usec < CLOSE_LOOK_SEC * USEC_PER_SEC);
+	return a->mesh_set && (a->poke_all || (mesh_peers_rotate(&a->peers) &&
+					       now_usec - a->nodes_news_usec < CLOSE_LOOK_SEC * USEC_PER_SEC));
 }
 
 static int on_look(sd_event_source *source, uint64_t usec, void *user)
 {
 	struct agent *a = user;
+	if (!agent_network_may_act(a))
+		return 0; // the tick that may looks, and comes back here
 	a->peers_looked_usec = 0;
 	agent_mesh_act(a); // it comes back to agent_mesh_key_watch()
 	return 0;
@@ -108,19 +104,24 @@ void agent_mesh_key_act(struct agent *a)
 	struct diag diag = { 0 };
 	if (!a->identity || !a->assignment || !a->assignment->mesh_link || a->from_seed)
 		return;
-	if (!a->mesh_key_usec || a->network_dirty) { // the kernel may not have it yet
+	const struct mesh_keys *keys = &a->identity->mesh;
+	if (!a->mesh_key_usec) // a step before this start may not have come as far as the kernel
+		a->mesh_key_unset = keys->old || keys->next;
+	if (!a->mesh_key_usec || a->network_dirty) { // its time begins when it can be used
 		a->mesh_key_usec = now_usec;
-		if (a->identity->mesh.old)
+		if (keys->old)
 			poke_all(a);
 	}
+	if (keys->old && a->mesh_key_unset)
+		agent_mesh_await_handshake(a, &a->key_handshakes);
 	struct mesh_rotation_facts facts = {
-		.keys = &a->identity->mesh,
+		.keys = keys,
 		.region_answers = region_answers(a, now_usec),
 		.recorded = a->assignment->mesh_public_key,
 		.rotates = a->assignment->mesh_rotates,
 		.to = a->assignment->mesh_rotate_to,
 		.may_switch = a->network_is_assigned && !a->network_on_trial && !a->network_dirty && a->mesh_set,
-		.shook_hands = shook_hands(a, now_usec),
+		.shook_hands = a->key_handshakes.seen,
 		.switched_usec = a->mesh_key_usec,
 		.now_usec = now_usec,
 	};
@@ -135,16 +136,18 @@ void agent_mesh_key_act(struct agent *a)
 	if (step == MESH_ROTATION_SWITCH || step == MESH_ROTATION_GO_BACK) {
 		a->network_dirty = true; // it is applied in this tick: netconf puts the key in the kernel, and nothing else
 		a->mesh_key_usec = now_usec;
+		a->mesh_key_unset = true;
+		agent_mesh_await_handshake(a, &a->key_handshakes);
 		poke_all(a);
 	}
 }
 
 void agent_mesh_key_to_json(const struct agent *a, struct json_out *out)
 {
-	// What the kernel does not have yet is not told: the peers would be sent to it.
-	if (!a->identity || (a->identity->mesh.old && a->network_dirty))
+	const struct mesh_keys *keys = a->identity ? &a->identity->mesh : NULL;
+	// What the kernel does not have yet is not told: the peers would be sent to it, or away from the one that it has.
+	if (!keys || a->mesh_key_unset || (!a->mesh_key_usec && (keys->old || keys->next)))
 		return;
-	const struct mesh_keys *keys = &a->identity->mesh;
 	json_out_key(out, "meshKey");
 	json_out_object_begin(out);
 	json_out_member(out, "publicKey", keys->current);

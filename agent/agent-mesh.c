@@ -63,7 +63,7 @@ static bool is_over(uint64_t since_usec, uint64_t now_usec, size_t sec, size_t n
 // WireGuard tells nothing by itself, and of all its peers at once: in a large mesh it is asked seldom.
 static void look_at_peers(struct agent *a, uint64_t now_usec)
 {
-	struct netconf_peer_status *status = NULL;
+	struct netconf_peer_status *status AUTO_FREE = NULL;
 	struct mesh_view view;
 	size_t n = 0;
 	if (!a->mesh_set || (a->peers_looked_usec && now_usec - a->peers_looked_usec <
@@ -72,9 +72,14 @@ static void look_at_peers(struct agent *a, uint64_t now_usec)
 	a->peers_looked_usec = now_usec;
 	if (netconf_peers_status(a->assignment->mesh_link, &status, &n, NULL) < 0)
 		return;
-	free(a->peer_status);
-	a->peer_status = status;
-	a->n_peer_status = n;
+	if (a->network_on_trial)
+		(void)mesh_handshakes_look(&a->trial_handshakes, status, n); // the next look sees the same
+	else
+		mesh_handshakes_done(&a->trial_handshakes);
+	if (a->identity && a->identity->mesh.old)
+		(void)mesh_handshakes_look(&a->key_handshakes, status, n); // the same
+	else
+		mesh_handshakes_done(&a->key_handshakes);
 	mesh_health_look(&a->peers, status, n, now_usec, &view);
 	a->mesh_unsure |= view.lost;
 	a->mesh_restless = view.restless;
@@ -181,16 +186,14 @@ static void look_at_candidates(struct agent *a)
 	a->poke_next = 0;
 }
 
-uint64_t agent_mesh_handshake_usec(const struct agent *a, uint64_t now_usec)
+void agent_mesh_await_handshake(const struct agent *a, struct mesh_handshakes *handshakes)
 {
-	uint64_t last_usec = 0;
-	for (size_t i = 0; i < a->n_peer_status; i++) {
-		int64_t ago_sec = a->peer_status[i].handshake_ago_sec;
-		uint64_t ago_usec = (uint64_t)ago_sec * USEC_PER_SEC;
-		if (ago_sec >= 0 && ago_usec < now_usec && now_usec - ago_usec > last_usec)
-			last_usec = now_usec - ago_usec;
-	}
-	return last_usec;
+	struct netconf_peer_status *status AUTO_FREE = NULL;
+	size_t n = 0;
+	mesh_handshakes_done(handshakes);
+	int r = netconf_peers_status(a->assignment->mesh_link, &status, &n, NULL);
+	if (r >= 0 || r == -ENODEV)
+		(void)mesh_handshakes_look(handshakes, status, n); // else the next look takes the moment
 }
 
 // ARP and ND ask only when there is something to send: one byte to the discard port.
@@ -221,5 +224,7 @@ void agent_mesh_done(struct agent *a)
 	a->mesh_saved_usec = 0;
 	agent_mesh_save(a);
 	mesh_peers_done(&a->peers);
+	mesh_handshakes_done(&a->trial_handshakes);
+	mesh_handshakes_done(&a->key_handshakes);
 	free(a->mesh_candidates);
 }

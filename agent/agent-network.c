@@ -2,6 +2,7 @@
 // one, which has to prove itself. netconf/ does it and undoes it; what is wanted when is decided in network-trial.c.
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/agent.h"
+#include "agent/mesh-candidates.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -37,17 +38,6 @@ static void look_at_links(struct agent *a)
 	}
 }
 
-// What our connections depend on: the global addresses of the wired ports.
-static uint64_t address_mark(const struct agent *a)
-{
-	uint64_t mark = 0;
-	for (size_t i = 0; a->links && i < a->links->n; i++)
-		for (size_t j = 0; a->links->links[i].wired && j < a->links->links[i].n_addresses; j++)
-			for (const char *c = a->links->links[i].addresses[j].global ? a->links->links[i].addresses[j].text : ""; *c; c++)
-				mark = mark * 31 + (unsigned char)*c;
-	return mark;
-}
-
 static void on_netlink(unsigned changed, void *user)
 {
 	struct agent *a = user;
@@ -55,7 +45,7 @@ static void on_netlink(unsigned changed, void *user)
 	if (changed & (NETCONF_CHANGED_LINK | NETCONF_CHANGED_OURS))
 		a->network_dirty = true; // a port came: what is declared for it can be set now; or something of ours was taken
 	look_at_links(a);
-	a->address_mark = address_mark(a);
+	a->address_mark = mesh_addresses_mark(a->links, a->assignment ? a->assignment->mesh_link : NULL); // our connections depend on them
 	if (a->region && a->address_mark != before && a->assignment_problem) // it may overlap a network that is gone now
 		region_client_forget_assignment(a->region);
 	if (a->region && (a->address_mark != before || a->network_applied_usec)) {
@@ -442,6 +432,9 @@ static int begin_trial(struct agent *a, struct network *network_take, const char
 	a->network_deadline_usec = now_usec + deadline_of(a);
 	a->network_was_silent = !a->region || a->region->contact != REGION_FOUND;
 	took(a, TAKE_PTR(network), plan_n_changes(plan));
+	mesh_handshakes_done(&a->trial_handshakes);
+	if (a->assignment->mesh_link)
+		agent_mesh_await_handshake(a, &a->trial_handshakes);
 	if (a->region)
 		region_client_reconnect(a->region); // what was asked before proves nothing
 	note_try(a, NETWORK_ASSIGNED, a->network_was_silent ? "on trial; the region was silent before, so the mesh or the gateway "
@@ -473,6 +466,7 @@ static void apply_assigned(struct agent *a, bool to_be_probed)
 	a->network_state = STEP_RUNNING;
 	a->network_is_assigned = true;
 	a->network_dirty = false;
+	a->mesh_key_unset = false;
 	if (again)
 		return;
 	a->mesh_set = false;
@@ -572,7 +566,7 @@ static void probe(struct agent *a)
 		.deadline_usec = a->network_deadline_usec,
 		.region_was_silent = a->network_was_silent,
 		.heard_usec = a->region ? a->region->heard_usec : 0,
-		.handshake_usec = agent_mesh_handshake_usec(a, now_usec),
+		.shook_hands = a->trial_handshakes.seen,
 		.gateway_usec = a->network_was_silent ? gateway_usec(a->network_gateway, now_usec) : 0,
 		.gateway_is_used = is_gateway(a, a->network_gateway),
 	};
@@ -616,7 +610,6 @@ void agent_network_done(struct agent *a)
 	network_free(a->network);
 	netconf_online_free(a->online);
 	netconf_links_free(a->links);
-	free(a->peer_status);
 	free(a->confirmed_document);
 	if (a->poke_fd >= 0)
 		(void)close(a->poke_fd); // a datagram socket has nothing left to write
@@ -648,9 +641,7 @@ static bool recover(struct agent *a)
 	return true;
 }
 
-/* May the network be changed now? Not while a person tries one by hearth-net: it is theirs until they have confirmed it, or it
- * is undone; and not while there is something to undo, be it of a hearth-net that was killed with its guard. */
-static bool may_act(struct agent *a)
+bool agent_network_may_act(struct agent *a)
 {
 	struct journal journal CLEANUP(journal_done) = { 0 };
 	uint64_t now_usec = time_boot_usec();
@@ -702,7 +693,7 @@ void agent_network_act(struct agent *a, enum rung rung)
 	look_at_links(a);
 	if (a->network) // at each tick: routers name servers without a change of the kernel's
 		(void)netconf_update_resolv(a->network, NULL, NULL); // tried again at the next one
-	if (!may_act(a))
+	if (!agent_network_may_act(a))
 		return;
 	keep_first_contact(a);
 	if (a->network_on_trial && (a->safe_network || !a->network_applied_usec) &&

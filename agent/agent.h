@@ -9,6 +9,7 @@
 #include "agent/hand-over.h"
 #include "agent/image-facts.h"
 #include "agent/machine.h"
+#include "agent/mesh-handshakes.h"
 #include "agent/mesh-mtu.h"
 #include "agent/mesh-health.h"
 #include "agent/network-trial.h"
@@ -103,7 +104,7 @@ struct agent {
 	struct vlan_pick vlan_pick;  // by a person at the console
 	struct first_contact first_contact; // which network led to the region
 	bool network_dirty;          // links changed: apply again
-	uint64_t address_mark;       // changes with our addresses on wired ports
+	uint64_t address_mark;       // changes with our addresses on links that lead out
 	enum step_state network_state;
 	char *network_problem, *first_contact_problem;
 	char *confirm_problem; // the confirmation of the network could not be stored
@@ -125,13 +126,14 @@ struct agent {
 	char *mesh_candidates; // JSON: where peers may reach us
 	char *mesh_problem, *mesh_refused; // refused: an answer of the region
 	char mesh_sentence[512]; // of peers that do not answer, of the last gathering
-	struct netconf_peer_status *peer_status;
-	size_t n_peer_status;
+	struct mesh_handshakes trial_handshakes; // since the network on trial was applied
 	uint64_t peers_looked_usec;
 	int poke_fd;
 	bool poke_all;    // whether they answer or not: we are somewhere else
 	size_t poke_next; // the peer at which the next tick goes on
+	struct mesh_handshakes key_handshakes; // since a key that is not proven
 	uint64_t mesh_key_usec;          // since when the kernel has the own key, or this start; 0: not looked yet
+	bool mesh_key_unset;             // it was switched to or gone back to, and the kernel may not have it yet
 	sd_event_source *mesh_key_timer; // a close look at handshakes
 	char *mesh_key_problem;
 	unsigned mesh_mtu_set;           // what the mesh link was told last; 0: nothing
@@ -245,6 +247,9 @@ void agent_secrets_again(struct agent *agent, unsigned every_sec); // ask for th
 int agent_network_start(struct agent *agent);  // agent-network.c
 void agent_network_act(struct agent *agent, enum rung rung);
 void agent_network_done(struct agent *agent);
+/* May the network be changed now, and the mesh's peers? Not while a person tries one by hearth-net: it is theirs until they have
+ * confirmed it, or it is undone; and not while there is something to undo, be it of a hearth-net that was killed with its guard. */
+bool agent_network_may_act(struct agent *agent);
 void agent_safe_network(struct agent *agent); // a person at the console: DHCP on every wired port; once more: as before
 void agent_first_contact_load(struct agent *agent); // which network led to the region, from STATE
 void agent_network_begin_anew(struct agent *agent); // a person at the console: the candidates from the first one on
@@ -265,7 +270,8 @@ unsigned agent_mesh_mtu(const struct agent *agent); // agent-mesh-mtu.c: what th
 void agent_mesh_mtu_act(struct agent *agent);
 void agent_mesh_mtu_probe(struct agent *agent);
 void agent_mesh_mtu_done(struct agent *agent);
-uint64_t agent_mesh_handshake_usec(const struct agent *agent, uint64_t now_usec); // the last one of any peer; 0: none
+// From now on a handshake of a peer of the mesh counts for @handshakes, one of @agent that each look at the peers is told to.
+void agent_mesh_await_handshake(const struct agent *agent, struct mesh_handshakes *handshakes);
 void agent_poke(const struct agent *agent, const char *address, const char *link); // have the kernel look for a neighbour
 void agent_k3s_act(struct agent *agent, enum rung rung); // agent-k3s.c
 void agent_k3s_done(struct agent *agent);

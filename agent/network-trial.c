@@ -6,7 +6,6 @@ enum {
 	AGAIN_SEC = 60,
 	AGAIN_CAP_SEC = 1800,
 	REGION_WAIT_SEC = 60,
-	HANDSHAKE_GRAIN_SEC = 1, // the kernel's times are whole seconds: one from just before must not count
 };
 
 static uint64_t again_after_usec(unsigned n_refusals)
@@ -42,7 +41,7 @@ enum network_verdict network_trial_judge(const struct network_proof *p, uint64_t
 		*ret_reason = "the region answers through it";
 		return NETWORK_VERDICT_STANDS;
 	}
-	if (p->region_was_silent && p->handshake_usec > p->applied_usec + HANDSHAKE_GRAIN_SEC * USEC_PER_SEC) {
+	if (p->region_was_silent && p->shook_hands) {
 		*ret_reason = "the region is silent as before, and a peer of the mesh answers through it";
 		return NETWORK_VERDICT_STANDS;
 	}

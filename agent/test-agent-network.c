@@ -234,6 +234,95 @@ static void trial_of_a_person_is_left_alone(void **state)
 	assert_null(a->network);
 }
 
+// --- the mesh ---
+
+// A switch to another key that nobody answered to: the files are as mesh_keys_switch() leaves them.
+static void give_keys(struct agent *a)
+{
+	struct mesh_keys *keys;
+	a->identity = calloc(1, sizeof(*a->identity));
+	assert_non_null(a->identity);
+	a->identity->folder = strdup(a->options.root);
+	a->assignment->mesh_link = "hearth0";
+	keys = &a->identity->mesh;
+	assert_int_equal(mesh_keys_open(a->identity->folder, keys, NULL), 0);
+	assert_int_equal(mesh_keys_make_next(a->identity->folder, keys, NULL), 0);
+	assert_int_equal(mesh_keys_switch(a->identity->folder, keys, NULL), 0);
+}
+
+static void take_keys(struct agent *a)
+{
+	agent_mesh_key_done(a);
+	a->identity = identity_free(a->identity);
+}
+
+static bool tells_its_key(const struct agent *a)
+{
+	struct json_out out = { 0 };
+	json_out_object_begin(&out);
+	agent_mesh_key_to_json(a, &out);
+	json_out_object_end(&out);
+	char *text AUTO_FREE = json_out_take(&out);
+	return strstr(text, a->identity->mesh.current) != NULL;
+}
+
+static void key_is_told_once_the_kernel_has_it(void **state)
+{
+	NEEDS_NAMESPACE();
+	struct agent *a = *state;
+	give_keys(a);
+	assert_false(tells_its_key(a)); // a start amid the switch
+	a->network_is_assigned = true;
+	a->mesh_key_usec = 1; // long ago
+	assert_true(tells_its_key(a));
+	char *switched AUTO_FREE = strdup(a->identity->mesh.current);
+	agent_mesh_key_act(a);
+	assert_string_equal(a->identity->mesh.next, switched); // gone back
+	assert_null(a->identity->mesh.old);
+	assert_false(tells_its_key(a));
+	a->network_dirty = false; // as it is when an apply of something else was under way
+	assert_false(tells_its_key(a));
+	a->mesh_key_unset = false; // as apply_assigned() leaves it
+	assert_true(tells_its_key(a));
+	take_keys(a);
+}
+
+static void close_look_needs_a_mesh(void **state)
+{
+	struct agent *a = *state;
+	a->poke_all = true;
+	agent_mesh_key_watch(a, time_boot_usec());
+	assert_null(a->mesh_key_timer);
+	a->mesh_set = true;
+	agent_mesh_key_watch(a, time_boot_usec());
+	assert_non_null(a->mesh_key_timer);
+	assert_true(sd_event_source_get_enabled(a->mesh_key_timer, NULL) > 0);
+	a->mesh_set = false;
+	agent_mesh_key_done(a);
+}
+
+static void close_look_leaves_the_network_to_a_person(void **state)
+{
+	NEEDS_NAMESPACE();
+	struct agent *a = *state;
+	a->assignment->mesh_link = "hearth0";
+	a->network_is_assigned = a->poke_all = a->mesh_set = a->peers_known = true;
+	a->mesh_dirty = true; // it would be set
+	a->mesh_unsure = true;
+	begin(a, "hearth-net", TIMEOUT_SEC);
+	agent_mesh_key_watch(a, time_boot_usec());
+	assert_int_equal(sd_event_run(a->event, USEC_PER_SEC), 1);
+	assert_null(a->mesh_problem);
+	int lock_fd = lock(a);
+	assert_int_equal(trial_revert(&a->trial, lock_fd, NULL), 1);
+	(void)close(lock_fd);
+	agent_mesh_key_watch(a, time_boot_usec());
+	assert_int_equal(sd_event_run(a->event, USEC_PER_SEC), 1);
+	assert_non_null(a->mesh_problem); // there is no such link here
+	free(TAKE_PTR(a->mesh_problem));
+	agent_mesh_key_done(a);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, agent_start, agent_end)
@@ -245,6 +334,9 @@ int main(void)
 		CASE(refusal_goes_back_to_what_reached_the_region),
 		CASE(what_a_killed_program_left_is_undone_while_it_runs),
 		CASE(trial_of_a_person_is_left_alone),
+		CASE(key_is_told_once_the_kernel_has_it),
+		CASE(close_look_needs_a_mesh),
+		CASE(close_look_leaves_the_network_to_a_person),
 	};
 	enter_namespace();
 	return cmocka_run_group_tests(tests, NULL, NULL);

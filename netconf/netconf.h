@@ -105,7 +105,8 @@ int netconf_change_peers(const char *link, const struct netconf_peer_change *cha
 struct netconf_peer_status {
 	char public_key[NETCONF_KEY_TEXT]; // base64
 	char endpoint[64];                 // "" when none
-	int64_t handshake_ago_sec;         // -1: never
+	int64_t handshake_ago_sec;         // at this look, by the wall clock, which may have been set since; -1: never
+	uint64_t handshake_mark;           // another one for each handshake; 0: never
 	uint64_t rx_bytes, tx_bytes;
 	size_t n_allowed_ips;
 };

@@ -16,6 +16,7 @@ struct peer {
 	size_t n_allowed;
 	// only of the kernel's peers
 	int64_t handshake_sec; // wall time; 0: never
+	int64_t handshake_nsec; // below the second
 	uint64_t rx_bytes, tx_bytes;
 };
 struct peer_table {

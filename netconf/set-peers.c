@@ -121,6 +121,7 @@ int netconf_peers_status(const char *link_name, struct netconf_peer_status **ret
 			(void)endpoint_format(&peer->endpoint, peer->endpoint_port, status[i].endpoint);
 		int64_t ago_sec = now_sec - peer->handshake_sec;
 		status[i].handshake_ago_sec = peer->handshake_sec == 0 ? -1 : ago_sec > 0 ? ago_sec : 0;
+		status[i].handshake_mark = (uint64_t)peer->handshake_sec * UINT64_C(1000000000) + (uint64_t)peer->handshake_nsec;
 		status[i].rx_bytes = peer->rx_bytes;
 		status[i].tx_bytes = peer->tx_bytes;
 		status[i].n_allowed_ips = peer->n_allowed;

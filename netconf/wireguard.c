@@ -92,8 +92,10 @@ static int decode_peer(struct wireguard_device *device, struct nlattr *item, boo
 	(void)attribute_copy(fields[WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL], &peer->keepalive_sec, 2);
 	(void)attribute_copy(fields[WGPEER_A_RX_BYTES], &peer->rx_bytes, 8);
 	(void)attribute_copy(fields[WGPEER_A_TX_BYTES], &peer->tx_bytes, 8);
-	if (attribute_copy(fields[WGPEER_A_LAST_HANDSHAKE_TIME], &handshake, sizeof(handshake)))
+	if (attribute_copy(fields[WGPEER_A_LAST_HANDSHAKE_TIME], &handshake, sizeof(handshake))) {
 		peer->handshake_sec = handshake.seconds;
+		peer->handshake_nsec = handshake.nanoseconds;
+	}
 	decode_endpoint(fields[WGPEER_A_ENDPOINT], peer);
 	return fields[WGPEER_A_ALLOWEDIPS] ? decode_allowed(fields[WGPEER_A_ALLOWEDIPS], peer) : 0;
 }
