@@ -432,6 +432,8 @@ static int begin_trial(struct agent *a, struct network *network_take, const char
 	a->network_deadline_usec = now_usec + deadline_of(a);
 	a->network_was_silent = !a->region || a->region->contact != REGION_FOUND;
 	took(a, TAKE_PTR(network), plan_n_changes(plan));
+	if (a->network_gateway[0])
+		(void)netconf_neighbour_ask(a->network_gateway, NULL); // not known any more: agent_poke() has it looked for
 	mesh_handshakes_done(&a->trial_handshakes);
 	if (a->assignment->mesh_link)
 		agent_mesh_await_handshake(a, &a->trial_handshakes);

@@ -28,15 +28,19 @@ int neighbour_decode(const struct nlmsghdr *message, struct neighbour *ret)
 	if (!ip || !cache || (size_t)nla_len(ip) != n_ip || (size_t)nla_len(cache) < sizeof(times))
 		return -EBADMSG;
 	memcpy(&times, nla_data(cache), sizeof(times));
-	*ret = (struct neighbour){.ip.family = header->ndm_family, .age_usec = (uint64_t)times.ndm_confirmed * HUNDREDTH_USEC};
+	*ret = (struct neighbour){.link_index = header->ndm_ifindex, .ip.family = header->ndm_family,
+		.age_usec = (uint64_t)times.ndm_confirmed * HUNDREDTH_USEC};
 	memcpy(ret->ip.bytes, nla_data(ip), n_ip);
 	return 1;
 }
 
+enum { LINKS_MAX = 8 }; // that may know one address
+
 struct search {
 	struct ip ip;
-	bool found;
+	size_t n;
 	uint64_t age_usec; // of the youngest answer: two links may know it
+	int links[LINKS_MAX];
 };
 
 static int on_message(const struct nlmsghdr *message, void *user)
@@ -46,9 +50,10 @@ static int on_message(const struct nlmsghdr *message, void *user)
 	int result = neighbour_decode(message, &neighbour);
 	if (result != 1 || ip_compare(&neighbour.ip, &search->ip) != 0)
 		return result < 0 ? result : 0;
-	if (!search->found || neighbour.age_usec < search->age_usec)
+	if (!search->n || neighbour.age_usec < search->age_usec)
 		search->age_usec = neighbour.age_usec;
-	search->found = true;
+	if (search->n < LINKS_MAX)
+		search->links[search->n++] = neighbour.link_index;
 	return 0;
 }
 
@@ -60,22 +65,45 @@ static int dump(struct search *search, struct diag *reterr)
 	if (error < 0)
 		return error;
 	struct nl_msg *request = netlink_message(RTM_GETNEIGH, 0, &header, sizeof(header));
+	search->n = 0;
 	return request ? netlink_dump(netlink, request, on_message, search) : -ENOMEM;
+}
+
+static int find(const char *address, struct search *ret, struct diag *reterr)
+{
+	int error = ip_parse(address, &ret->ip);
+	if (error < 0)
+		return diag_set(reterr, error, address, "is no address");
+	error = -EAGAIN;
+	for (int i = 0; i < DUMP_TRIES && (error == -EAGAIN || error == -ENOBUFS); i++)
+		error = dump(ret, reterr);
+	return error < 0 ? error : ret->n ? 0 : -ENOENT;
 }
 
 int netconf_neighbour_age(const char *address, uint64_t *ret_age_usec, struct diag *reterr)
 {
 	struct search search = {0};
-	int error = ip_parse(address, &search.ip);
-	if (error < 0)
-		return diag_set(reterr, error, address, "is no address");
-	error = -EAGAIN;
-	for (int i = 0; i < DUMP_TRIES && (error == -EAGAIN || error == -ENOBUFS); i++)
-		error = dump(&search, reterr);
-	if (error < 0)
-		return error;
-	if (!search.found)
-		return -ENOENT;
-	*ret_age_usec = search.age_usec;
-	return 0;
+	int error = find(address, &search, reterr);
+	if (error == 0)
+		*ret_age_usec = search.age_usec;
+	return error;
+}
+
+int netconf_neighbour_ask(const char *address, struct diag *reterr)
+{
+	CLEANUP(netlink_freep) struct netlink *netlink = NULL;
+	struct search search = {0};
+	int error = find(address, &search, reterr);
+	if (error == 0)
+		error = netlink_open(NETLINK_ROUTE, &netlink, reterr);
+	for (size_t i = 0; error == 0 && i < search.n; i++) {
+		struct ndmsg header = {.ndm_family = (uint8_t)search.ip.family, .ndm_ifindex = search.links[i], .ndm_state = NUD_PROBE};
+		struct nl_msg *request = netlink_message(RTM_NEWNEIGH, NLM_F_REPLACE, &header, sizeof(header));
+		if (request && nla_put(request, NDA_DST, (int)ip_n_bytes(search.ip.family), search.ip.bytes) < 0) {
+			nlmsg_free(request);
+			request = NULL;
+		}
+		error = request ? netlink_call(netlink, request, reterr) : -ENOMEM;
+	}
+	return error;
 }

@@ -7,6 +7,7 @@
 #include <linux/netlink.h>
 
 struct neighbour {
+	int link_index;
 	struct ip ip;
 	uint64_t age_usec; // since it last answered
 };

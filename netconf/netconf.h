@@ -154,6 +154,10 @@ DEFINE_CLEANUP(netconf_links)
 /* How long ago the neighbour @address ("10.77.0.1") last answered (ARP, ND). -ENOENT: it never did, or is none. */
 int netconf_neighbour_age(const char *address, uint64_t *ret_age_usec, struct diag *reterr);
 
+/* Have the kernel ask the neighbour @address now. By itself it does not ask one again that answered less than about 15 to 45 s
+ * ago, whatever is sent to it. -ENOENT as above: something has to be sent to it, then it is asked; else the kernel's errno. */
+int netconf_neighbour_ask(const char *address, struct diag *reterr);
+
 enum netconf_reach { // worst first
 	NETCONF_MISSING,    // declared, but no such link
 	NETCONF_DOWN,       // no carrier
