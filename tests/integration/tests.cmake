@@ -29,4 +29,4 @@ add_executable(stages-tool integration/stages-tool.c)
 target_link_libraries(stages-tool PRIVATE lib-k3s)
 hearth_script_test(image/compose unit 60 integration/compose)
 # Minutes of waiting: they begin first, and the others run beside them.
-set_tests_properties(integration/bootstrap-trial integration/oci-pull region/api PROPERTIES COST 100)
+set_tests_properties(integration/bootstrap-trial integration/oci-pull region/api PROPERTIES COST 200)
