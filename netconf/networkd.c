@@ -210,13 +210,12 @@ static bool lasting_mac(const struct claim *claim, uint8_t ret[static 6])
 }
 
 // udev renames by this when the port is plugged in again, or at a restart of udev.
-static char *render_rename(const struct claim *claim, const uint8_t mac[static 6])
+static char *render_rename(const struct declaration *declaration, const uint8_t mac[static 6])
 {
 	char text[18], wanted[18] = "";
-	const struct declaration *declaration = claim->declaration;
 	if (declaration->has_mac)
 		(void)mac_format(declaration->mac, wanted);
-	return str_format("[Match]\nPermanentMACAddress=%s\n\n[Link]\nName=%s\n%s%s%s", mac_format(mac, text), claim->name,
+	return str_format("[Match]\nPermanentMACAddress=%s\n\n[Link]\nName=%s\n%s%s%s", mac_format(mac, text), declaration->set_name,
 		declaration->has_mac ? "MACAddressPolicy=none\nMACAddress=" : "", wanted, declaration->has_mac ? "\n" : "");
 }
 
@@ -235,7 +234,7 @@ static int render_link_files(const struct claims *claims, struct config_files *f
 			n_list += (size_t)snprintf(list + n_list, IFNAMSIZ + 1, " %s", claim->name);
 		} else if (claim->declaration->set_name && lasting_mac(claim, mac)) {
 			(void)snprintf(name, sizeof(name), NETWORKD_PREFIX "%s.link", claim->name);
-			error = config_files_add(files, name, render_rename(claim, mac));
+			error = config_files_add(files, name, render_rename(claim->declaration, mac));
 		}
 	}
 	if (error == 0 && n_list)
@@ -244,7 +243,49 @@ static int render_link_files(const struct claims *claims, struct config_files *f
 	return error;
 }
 
-int networkd_render(const struct claims *claims, struct config_files *ret)
+// The name that a card has once it is there; NULL: only then that is known.
+static const char *name_of_awaited(const struct claims *claims, const struct declaration *declaration)
+{
+	const char *name = declaration->set_name ? declaration->set_name : declaration->has_match ? NULL : declaration->id;
+	bool is_there = declaration->kind != DECLARATION_ETHERNET || find_declaration(claims, declaration->id);
+	return is_there || !name || !link_name_valid(name) ? NULL : name;
+}
+
+// Of a MAC that a match names, else what is known of the card from the time when it was there.
+static char *render_awaited_rename(const struct declaration *declaration, const struct config_file *have)
+{
+	static const char label[] = "PermanentMACAddress=";
+	const char *at = have ? strstr(have->content, label) : NULL;
+	uint8_t mac[6];
+	char text[18] = "";
+	if (at)
+		(void)snprintf(text, sizeof(text), "%.17s", at + strlen(label));
+	bool is_known = (declaration->match_mac && mac_parse(declaration->match_mac, mac) == 0) || mac_parse(text, mac) == 0;
+	return is_known ? render_rename(declaration, mac) : NULL;
+}
+
+static int render_awaited(const struct claims *claims, const struct declaration *declaration,
+	const struct config_files *have, struct config_files *files)
+{
+	struct claim claim = {.declaration = declaration};
+	char file_name[64];
+	const char *name = name_of_awaited(claims, declaration);
+	if (!name)
+		return 0;
+	(void)snprintf(claim.name, sizeof(claim.name), "%s", name);
+	(void)snprintf(file_name, sizeof(file_name), NETWORKD_PREFIX "%s.network", name);
+	if (config_files_find(files, file_name))
+		return 0; // another card has that name now
+	int error = config_files_add(files, file_name, render_network(claims, &claim));
+	(void)snprintf(file_name, sizeof(file_name), NETWORKD_PREFIX "%s.link", name);
+	if (error < 0 || !declaration->set_name)
+		return error;
+	char *content = render_awaited_rename(declaration, have ? config_files_find(have, file_name) : NULL);
+	return content ? config_files_add(files, file_name, content) : 0;
+}
+
+int networkd_render(const struct network *network, const struct claims *claims, const struct config_files *have,
+	struct config_files *ret)
 {
 	CLEANUP(config_files_done) struct config_files files = {0};
 	char name[64];
@@ -257,6 +298,8 @@ int networkd_render(const struct claims *claims, struct config_files *ret)
 	}
 	if (error == 0)
 		error = render_link_files(claims, &files);
+	for (size_t i = 0; error == 0 && i < network->n; i++)
+		error = render_awaited(claims, &network->declarations[i], have, &files);
 	if (error < 0)
 		return error;
 	*ret = files;

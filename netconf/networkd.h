@@ -20,8 +20,11 @@ void config_files_done(struct config_files *files);
 const struct config_file *config_files_find(const struct config_files *files, const char *name);
 int config_files_add(struct config_files *files, const char *name, char *content_take);
 
-/* A .network file per link (by its final name), .link files for set-name and for our virtual links, networkd.conf. */
-int networkd_render(const struct claims *claims, struct config_files *ret);
+/* A .network file per link (by its final name), .link files for set-name and for our virtual links, networkd.conf. A card
+ * that @network names and that is not there has its files, too: it is renamed and asks for addresses at once when it is
+ * plugged (in again). The MAC to know it by comes from its match, else from its .link file in @have. */
+int networkd_render(const struct network *network, const struct claims *claims, const struct config_files *have,
+	struct config_files *ret);
 // Our files as they are in @folder; a missing folder has none.
 int networkd_read(const char *folder, struct config_files *ret, struct diag *reterr);
 /* Make the marker @run_folder/networkd-reload that says networkd does not know its files yet; before the first change. */

@@ -62,7 +62,7 @@ static int plan_files(struct planning *planning)
 	const struct plan_input *input = planning->input;
 	struct plan *plan = planning->plan;
 	bool changed = input->owes_reload, restart = false;
-	int error = networkd_render(&planning->claims, &wanted);
+	int error = networkd_render(input->network, &planning->claims, input->files, &wanted);
 	for (size_t i = 0; error == 0 && i < wanted.n; i++) {
 		const struct config_file *have = config_files_find(input->files, wanted.files[i].name);
 		if (have && str_equal(have->content, wanted.files[i].content))

@@ -42,7 +42,7 @@ static void render(const char *yaml, struct config_files *ret)
 	CLEANUP(claims_done) struct claims claims = {0};
 	struct diag diag = {0};
 	assert_int_equal(claims_make(network, kernel, &claims, &diag), 0);
-	assert_int_equal(networkd_render(&claims, ret), 0);
+	assert_int_equal(networkd_render(network, &claims, NULL, ret), 0);
 }
 
 static const char *content(const struct config_files *files, const char *name)
@@ -143,10 +143,10 @@ static void a_hostname_with_a_line_break_makes_no_line(void **state)
 	struct diag diag = {0};
 	network->declarations[0].dhcp4_overrides.hostname = strdup("a\n[Match]");
 	assert_int_equal(claims_make(network, kernel, &claims, &diag), 0);
-	assert_int_equal(networkd_render(&claims, &files), 0);
+	assert_int_equal(networkd_render(network, &claims, NULL, &files), 0);
 	assert_null(strstr(content(&files, "10-hearth-eth0.network"), "Hostname=a"));
 	str_set(&network->declarations[0].dhcp4_overrides.hostname, "a.example");
-	assert_int_equal(networkd_render(&claims, &good), 0);
+	assert_int_equal(networkd_render(network, &claims, NULL, &good), 0);
 	assert_non_null(strstr(content(&good, "10-hearth-eth0.network"), "\nHostname=a.example\n"));
 }
 
@@ -159,6 +159,32 @@ static void many_virtual_links_are_all_in_the_list(void **state)
 		n += (size_t)snprintf(yaml + n, sizeof(yaml) - n, "  hearth-long-%03u: {}\n", i);
 	render(yaml, &files);
 	assert_non_null(strstr(content(&files, "10-hearth-all-virtual-links.link"), " hearth-long-199\n"));
+}
+
+static void a_card_that_is_pulled_keeps_its_files(void **state)
+{
+	CLEANUP(network_freep) struct network *network = wants("version: 2\nethernets:\n"
+		"  lan: {match: {name: eth1}, set-name: lan0, dhcp4: true}\n"
+		"  wan: {match: {macaddress: \"52:54:00:00:09:01\"}, set-name: wan0}\n"
+		"  eth7: {dhcp6: true}\n  any: {match: {name: \"en*\"}, dhcp4: true}\n");
+	CLEANUP(kernel_freep) struct kernel *kernel = two_ports();
+	CLEANUP(claims_done) struct claims claims = {0}, without = {0};
+	CLEANUP(config_files_done) struct config_files files = {0}, after = {0}, again = {0};
+	assert_int_equal(claims_make(network, kernel, &claims, NULL), 0);
+	assert_int_equal(networkd_render(network, &claims, NULL, &files), 0);
+	kernel->n_links = 1;
+	assert_int_equal(claims_make(network, kernel, &without, NULL), 0);
+	assert_int_equal(networkd_render(network, &without, &files, &after), 0);
+	assert_int_equal(after.n, files.n);
+	for (size_t i = 0; i < files.n; i++)
+		assert_string_equal(content(&after, files.files[i].name), files.files[i].content);
+	assert_non_null(strstr(content(&after, "10-hearth-lan0.link"), "PermanentMACAddress=52:54:00:00:01:03\n"));
+	assert_non_null(strstr(content(&after, "10-hearth-lan0.network"), "DHCP=ipv4\n"));
+	assert_non_null(strstr(content(&after, "10-hearth-wan0.link"), "PermanentMACAddress=52:54:00:00:09:01\n"));
+	assert_non_null(strstr(content(&after, "10-hearth-eth7.network"), "DHCP=ipv6\n"));
+	assert_null(config_files_find(&after, "10-hearth-any.network"));
+	assert_int_equal(networkd_render(network, &without, NULL, &again), 0); // nothing tells its MAC
+	assert_null(config_files_find(&again, "10-hearth-lan0.link"));
 }
 
 static void a_renamed_port_has_a_link_file_by_its_permanent_mac(void **state)
@@ -350,6 +376,7 @@ int main(void)
 		cmocka_unit_test(dhcp_on_a_vlan_on_a_bond_in_a_vrf_fills_the_vrfs_table),
 		cmocka_unit_test(a_hostname_with_a_line_break_makes_no_line),
 		cmocka_unit_test(many_virtual_links_are_all_in_the_list),
+		cmocka_unit_test(a_card_that_is_pulled_keeps_its_files),
 		cmocka_unit_test(a_renamed_port_has_a_link_file_by_its_permanent_mac),
 		cmocka_unit_test(no_new_name_has_the_file_of_the_virtual_links),
 		cmocka_unit_test(files_come_back_as_they_were_written),

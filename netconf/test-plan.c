@@ -387,7 +387,7 @@ static void files_are_written_only_when_they_differ(void **state)
 	assert_string_equal(first, "networkd: write ../networkd.conf.d/10-hearth.conf\n"
 				   "networkd: write 10-hearth-eth0.network\nnetworkd: restart\n");
 	assert_int_equal(claims_make(network, kernel, &claims, &diag), 0);
-	assert_int_equal(networkd_render(&claims, &files), 0);
+	assert_int_equal(networkd_render(network, &claims, NULL, &files), 0);
 	assert_int_equal(try_plan(yaml, kernel, &files, &second, &diag), 0);
 	assert_string_equal(second, "");
 	assert_int_equal(config_files_add(&files, "10-hearth-eth9.network", strdup("old")), 0);
