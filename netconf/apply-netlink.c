@@ -55,14 +55,14 @@ static void on_error(size_t tag, int error, const char *kernel_words, void *user
 
 // --- order ---
 
-/* Without this the kernel takes every address of a subnet away when its first one goes, also those that stay. */
-static void keep_secondaries(const char *name)
+// What netlink does not carry. It is read-only in some containers, and without IPv6 half of it is not there.
+static void set_conf(const char *family, const char *name, const char *setting, char digit)
 {
 	char path[96];
-	(void)snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/promote_secondaries", name);
+	(void)snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", family, name, setting);
 	AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd >= 0)
-		(void)!write(fd, "1", 1); // read-only in some containers: then the next apply puts them back
+		(void)!write(fd, &digit, 1);
 }
 
 static int end_batch(struct apply *apply)
@@ -181,6 +181,8 @@ static int set_mac(struct apply *apply, const struct change *change, size_t posi
 
 static int add_set(struct apply *apply, const struct change *change, size_t position)
 {
+	if (change->set.no_kernel_ra) // before it is up: it asks for one at once
+		set_conf("ipv6", change->name, "accept_ra", '0');
 	int error = change->set.has_mac ? set_mac(apply, change, position) : 0;
 	return error < 0 ? error : add(apply, change_message(change), position);
 }
@@ -203,7 +205,8 @@ static int add_address(struct apply *apply, const struct change *change, size_t 
 	if (change->type == CHANGE_ADDRESS_REMOVE && change->address.ip.family == AF_INET &&
 		!str_equal(apply->last_promoted, change->name)) {
 		memcpy(apply->last_promoted, change->name, IFNAMSIZ);
-		keep_secondaries(apply->last_promoted);
+		// else the kernel takes every address of a subnet away when its first one goes; so the next apply puts them back
+		set_conf("ipv4", change->name, "promote_secondaries", '1');
 	}
 	return add(apply, change_message(change), position);
 }

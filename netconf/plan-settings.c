@@ -89,6 +89,12 @@ static int plan_shrinks(struct planning *planning)
 	return 0;
 }
 
+// Where networkd is at work it takes them itself: what the kernel took before it looked would stay.
+static bool kernel_takes_ra(const struct planning *planning, const struct declaration *declaration)
+{
+	return !planning->input->has_files && (!declaration->has_accept_ra || declaration->accept_ra);
+}
+
 static int plan_set(struct planning *planning, const struct plan_link *link)
 {
 	uint32_t mtu = wanted_mtu(link);
@@ -103,6 +109,7 @@ static int plan_set(struct planning *planning, const struct plan_link *link)
 		return -ENOMEM;
 	change->set.mtu = set_mtu ? mtu : 0;
 	change->set.up = up;
+	change->set.no_kernel_ra = up && !kernel_takes_ra(planning, link->declaration);
 	change->set.down = down;
 	change->set.has_mac = set_mac;
 	if (set_mac)

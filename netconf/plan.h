@@ -43,6 +43,7 @@ struct change {
 		struct {
 			uint32_t mtu; // 0: as it is
 			bool up, down, has_mac;
+			bool no_kernel_ra; // of a link that comes up: router advertisements are networkd's, or unwanted
 			uint8_t mac[6];
 		} set;
 		struct {
