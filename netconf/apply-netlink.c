@@ -44,8 +44,12 @@ static void on_error(size_t tag, int error, const char *kernel_words, void *user
 	char sentence[512];
 	if (is_gone(change, error) || apply->error < 0)
 		return;
-	if (change->type == CHANGE_LINK_CREATE && error == -EEXIST && apply->again) {
-		*apply->again = true; // the bonding module makes a bond0 when it is loaded; or somebody was faster
+	bool is_there = change->type == CHANGE_LINK_CREATE && error == -EEXIST && if_nametoindex(change->name);
+	bool lacks_mac = change->type == CHANGE_LINK_SET && change->set.up && error == -EADDRNOTAVAIL;
+	if ((is_there || lacks_mac) && apply->again) {
+		// the bonding module makes a bond0 when it is loaded, or somebody was faster; and a VLAN keeps the MAC of zeros
+		// that a bridge without ports gave it, until it is made anew
+		*apply->again = true;
 		return;
 	}
 	apply->error = diag_set(apply->reterr, error, change->name, "cannot do \"%s\": %s%s%s%s",
@@ -249,17 +253,18 @@ static int add_change(struct apply *apply, const struct change *change, size_t p
 	return 0;
 }
 
-/* Before the change: what has been made is there now, or what is to be taken away is next. One that turned out to be
- * there already is looked at again before anything is done to it; and nothing is taken away unless all that shall stand
- * does. True: it ends here. */
+/* Before the change: all links are made, or set, now, or what is to be taken away is next. A link that turned out to be
+ * there already, or not to come up, is looked at again before anything more is done; and nothing is taken away unless all
+ * that shall stand does. True: it ends here. */
 static bool is_over(struct apply *apply, const struct change *before, const struct change *change, int *reterr)
 {
 	bool made = before->type <= CHANGE_LINK_CREATE && change->type > CHANGE_LINK_CREATE;
+	bool set = before->type <= CHANGE_LINK_SET && change->type > CHANGE_LINK_SET;
 	bool added = before->type < CHANGE_RULE_REMOVE && change->type >= CHANGE_RULE_REMOVE;
-	if (!made && !added)
+	if (!made && !set && !added)
 		return false;
 	*reterr = end_batch(apply);
-	return *reterr < 0 || (made && apply->again && *apply->again) || (added && apply->error < 0);
+	return *reterr < 0 || ((made || set) && apply->again && *apply->again) || (added && apply->error < 0);
 }
 
 int apply_netlink(struct plan *plan, bool *ret_again, struct diag *reterr)

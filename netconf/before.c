@@ -115,7 +115,8 @@ static int complete_claimed(const struct kernel *kernel, const struct claim *cla
 		found->has_mac = true;
 		memcpy(found->mac, one->mac, sizeof(found->mac));
 	}
-	if (!str_equal(claim->name, one->name)) { // it will have another name: then its MAC finds it
+	// a card that will have another name is found by its MAC; a VLAN or a tunnel, by what it is
+	if (found->kind == DECLARATION_ETHERNET && !str_equal(claim->name, one->name)) {
 		free(found->match_mac);
 		free(found->set_name);
 		found->has_match = true;

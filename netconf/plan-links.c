@@ -166,6 +166,19 @@ static int plan_renames(struct planning *planning)
 
 // --- made, and made anew ---
 
+static bool has_no_mac(const struct kernel_link *one)
+{
+	static const uint8_t zeros[6];
+	return one->has_mac && memcmp(one->mac, zeros, sizeof(zeros)) == 0;
+}
+
+// Made on a bridge that had no port yet. The kernel does not let it come up, and gives it no other MAC by itself.
+static bool lacks_mac(const struct plan_link *link)
+{
+	return plan_is_ours(link->have) && !link->is_up && has_no_mac(link->have) && link->parent && link->parent->have &&
+	       !has_no_mac(link->parent->have);
+}
+
 static bool is_another(const struct plan_link *link)
 {
 	if (link->declaration->kind != DECLARATION_ETHERNET &&
@@ -176,7 +189,7 @@ static bool is_another(const struct plan_link *link)
 	if (link->declaration->kind != DECLARATION_VLAN || !link->parent) // a parent that is awaited changes nothing yet
 		return false;
 	return link->have->vlan_id != link->declaration->vlan_id || !link->parent->have ||
-	       link->parent->have->index != link->have->parent_index;
+	       link->parent->have->index != link->have->parent_index || lacks_mac(link);
 }
 
 static int plan_one_made(struct planning *planning, struct plan_link *link)
@@ -213,6 +226,29 @@ static int plan_one_made(struct planning *planning, struct plan_link *link)
 static bool has_key(const struct plan_link *link)
 {
 	return link->have && crypto_equal(link->declaration->private_key, link->have->wireguard.private_key, PEER_KEY_BYTES);
+}
+
+static bool gets_port(const struct plan_link *link, uint16_t port)
+{
+	const struct declaration *declaration = link->declaration;
+	return declaration->kind == DECLARATION_WIREGUARD && declaration->has_port && declaration->port == port &&
+	       !(link->have && link->have->wireguard.port == port);
+}
+
+// A port that another tunnel gets is let go first: of two that swap theirs, the kernel would refuse both.
+static int plan_free_port(struct planning *planning, const struct plan_link *link)
+{
+	const struct declaration *declaration = link->declaration;
+	uint16_t port = link->have ? link->have->wireguard.port : 0;
+	bool is_wanted = false;
+	if (!port || !declaration->has_port || declaration->port == port)
+		return 0;
+	for (size_t i = 0; i < planning->claims.n && !is_wanted; i++)
+		is_wanted = gets_port(&planning->links[i], port);
+	struct change *change = is_wanted ? plan_add_to(planning, CHANGE_WIREGUARD, link) : NULL;
+	if (change)
+		change->wireguard = (struct wireguard_settings){.set_port = true}; // any free one, for a moment
+	return is_wanted && !change ? -ENOMEM : 0;
 }
 
 static int plan_wireguard(struct planning *planning, const struct plan_link *link)
@@ -365,6 +401,9 @@ int plan_links(struct planning *planning)
 		error = plan_renames(planning);
 	for (size_t i = 0; error == 0 && i < planning->claims.n; i++)
 		error = plan_one_made(planning, planning->order[i]);
+	for (size_t i = 0; error == 0 && i < planning->claims.n; i++)
+		if (planning->links[i].declaration->kind == DECLARATION_WIREGUARD)
+			error = plan_free_port(planning, &planning->links[i]);
 	for (size_t i = 0; error == 0 && i < planning->claims.n; i++) {
 		if (planning->links[i].declaration->kind != DECLARATION_WIREGUARD)
 			continue;

@@ -13,7 +13,7 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
-// --- a kernel: these two stand before libc's ---
+// --- a kernel: these stand before libc's ---
 
 static struct {
 	int (*refuses)(const struct nlmsghdr *request); // 0, or the error of its answer
@@ -73,6 +73,11 @@ ssize_t recvmsg(int fd, struct msghdr *envelope, int flags)
 	envelope->msg_flags = 0;
 	fake.n_answers = 0;
 	return (ssize_t)n;
+}
+
+unsigned if_nametoindex(const char *name)
+{
+	return str_equal(name, "bond0") ? 7 : 0;
 }
 
 // --- plans ---
@@ -148,6 +153,34 @@ static void nothing_is_done_to_a_link_that_is_there_already(void **state)
 	assert_string_equal(diag_text(&diag), "bond0: cannot do \"bond0: make a bond link\": File exists");
 }
 
+static void a_vlan_whose_id_a_stranger_has_is_refused_with_the_kernels_reason(void **state)
+{
+	struct change changes[] = {change_of(CHANGE_LINK_CREATE, "lan7", 0), change_of(CHANGE_LINK_SET, "eth0", 2)};
+	struct diag diag = {0};
+	bool again = false;
+	assert_int_equal(done(changes, N_ELEMENTS(changes), makes, &again, &diag), -EEXIST);
+	assert_false(again);
+	assert_string_equal(diag_text(&diag), "lan7: cannot do \"lan7: make a bond link\": File exists");
+}
+
+static int up_without_mac(const struct nlmsghdr *request)
+{
+	const struct ifinfomsg *link = nlmsg_data(request);
+	return request->nlmsg_type == RTM_NEWLINK && link->ifi_flags & IFF_UP ? -EADDRNOTAVAIL : 0;
+}
+
+static void a_link_without_a_mac_is_looked_at_again(void **state)
+{
+	struct change changes[] = {change_of(CHANGE_LINK_SET, "lan7", 2), change_of(CHANGE_ADDRESS_ADD, "lan7", 2)};
+	struct diag diag = {0};
+	bool again = false;
+	changes[0].set.up = true;
+	assert_int_equal(done(changes, N_ELEMENTS(changes), up_without_mac, &again, &diag), 0);
+	assert_true(again);
+	assert_string_equal(fake.said, "up"); // nothing is done behind it
+	assert_int_equal(done(changes, N_ELEMENTS(changes), up_without_mac, NULL, &diag), -EADDRNOTAVAIL);
+}
+
 // A driver that takes a MAC only while its link is down; the kernel does not ask it for the one that it has.
 static bool has_the_mac;
 static int mac_while_up(const struct nlmsghdr *request)
@@ -171,7 +204,7 @@ static void a_link_goes_down_for_its_new_mac_when_it_has_to(void **state)
 		has_the_mac = false;
 		assert_int_equal(done(changes, N_ELEMENTS(changes), mac_while_up, &again, &diag), 0);
 		assert_true(has_the_mac);
-		assert_string_equal(fake.said, is_up ? "mac down mac up mac address" : "mac mac address");
+		assert_string_equal(fake.said, is_up ? "mac down mac up mac" : "mac mac address"); // the rest comes with the next plan
 		assert_int_equal(again, is_up); // it lost its routes
 	}
 	changes[0].set.down = true;
@@ -203,6 +236,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_taken_away_behind_a_failure),
 		cmocka_unit_test(nothing_is_done_to_a_link_that_is_there_already),
+		cmocka_unit_test(a_vlan_whose_id_a_stranger_has_is_refused_with_the_kernels_reason),
+		cmocka_unit_test(a_link_without_a_mac_is_looked_at_again),
 		cmocka_unit_test(a_link_goes_down_for_its_new_mac_when_it_has_to),
 		cmocka_unit_test(a_mac_that_is_never_taken_is_told_once),
 	};

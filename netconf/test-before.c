@@ -104,6 +104,22 @@ static void renamed_link_is_found_by_its_mac(void **state)
 	assert_null(network_find(before, "eth1")->set_name);
 }
 
+static void vlan_with_another_name_is_found_by_what_it_is(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = empty();
+	int below = add_link(kernel, "eth0", "", IFF_UP)->index;
+	struct kernel_link *vlan = add_link(kernel, "mgmt", "vlan", IFF_UP);
+	vlan->parent_index = below;
+	vlan->vlan_id = 7;
+	(void)snprintf(vlan->alias, sizeof(vlan->alias), HEARTH_ALIAS);
+	CLEANUP(network_freep) struct network *before = before_of(kernel, "ethernets: {eth0: {}}\nvlans: {lan: {id: 7, link: eth0}}");
+	const struct declaration *found = network_find(before, "mgmt");
+	assert_non_null(found);
+	assert_int_equal(found->kind, DECLARATION_VLAN);
+	assert_int_equal(found->vlan_id, 7);
+	assert_null(found->set_name);
+}
+
 static void mac_is_said_when_the_tried_one_says_it(void **state)
 {
 	static const uint8_t mac[6] = {0x52, 0x54, 0, 0, 0, 1};
@@ -146,6 +162,7 @@ int main(void)
 		cmocka_unit_test(usual_mtu_and_state_are_said),
 		cmocka_unit_test(link_of_a_container_counts_once_it_is_named),
 		cmocka_unit_test(renamed_link_is_found_by_its_mac),
+		cmocka_unit_test(vlan_with_another_name_is_found_by_what_it_is),
 		cmocka_unit_test(mac_is_said_when_the_tried_one_says_it),
 		cmocka_unit_test(keys_are_copied_for_nobody_else),
 	};

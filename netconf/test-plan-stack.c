@@ -452,6 +452,23 @@ static void a_port_that_is_not_there_yet_is_waited_for(void **state)
 	plan_is(kernel, RACK, "bond0: set primary eth1\neth1: becomes a port of bond0\n");
 }
 
+static void a_vlan_that_a_bridge_without_ports_gave_no_mac_is_made_anew(void **state)
+{
+	static const char yaml[] = "version: 2\nethernets: {eth0: {}}\nbridges: {br0: {interfaces: [eth0]}}\n"
+				   "vlans: {v7: {id: 7, link: br0}}\n";
+	CLEANUP(kernel_freep) struct kernel *kernel = ports(1);
+	becomes(kernel, yaml);
+	struct kernel_link *vlan = link_named(kernel, "v7"), *bridge = link_named(kernel, "br0");
+	memset(vlan->mac, 0, sizeof(vlan->mac));
+	plan_is(kernel, yaml, ""); // it is up: it will get one with its bridge
+	memset(bridge->mac, 0, sizeof(bridge->mac));
+	vlan->flags &= ~(unsigned)IFF_UP;
+	plan_is(kernel, yaml, "v7: set up\n"); // made anew it would have none either
+	bridge->mac[5] = 1;
+	vlan->flags &= ~(unsigned)IFF_UP;
+	plan_is(kernel, yaml, "v7: remove, and make anew as a VLAN link, id 7 on br0 (stops traffic)\nv7: set up\n");
+}
+
 static void a_vlan_waits_for_what_it_stands_on(void **state)
 {
 	static const char yaml[] = "version: 2\nethernets: {eth9: {}}\nvlans:\n  v1: {id: 1, link: eth9}\n"
@@ -739,6 +756,7 @@ int main(void)
 		cmocka_unit_test(a_rack_is_made_in_the_order_in_which_it_stands),
 		cmocka_unit_test(a_rack_goes_from_the_top),
 		cmocka_unit_test(a_port_that_is_not_there_yet_is_waited_for),
+		cmocka_unit_test(a_vlan_that_a_bridge_without_ports_gave_no_mac_is_made_anew),
 		cmocka_unit_test(a_vlan_waits_for_what_it_stands_on),
 		cmocka_unit_test(a_port_that_leaves_a_bond_is_brought_up_again),
 		cmocka_unit_test(a_port_that_nobody_declares_any_more_leaves),

@@ -266,6 +266,25 @@ static void a_tunnel_that_is_declared_by_another_name_gets_it_and_keeps_its_sess
 	plan_is(MESH, kernel, "wg-old: rename to hearth0\n");
 }
 
+static void tunnels_that_swap_their_ports_let_them_go_first(void **state)
+{
+	static const char yaml[] = "version: 2\ntunnels:\n  a: {mode: wireguard, key: /k, port: 1002}\n"
+				   "  b: {mode: wireguard, key: /k, port: 1001}\n  c: {mode: wireguard, key: /k, port: 1004}\n";
+	struct kernel *kernel = kernel_new();
+	for (int i = 0; i < 3; i++) {
+		char name[] = {(char)('a' + i), '\0'};
+		struct kernel_link *one = has_link(kernel, 9 + i, name, "wireguard");
+		(void)snprintf(one->alias, sizeof(one->alias), HEARTH_ALIAS);
+		memset(one->wireguard.private_key, 7, PEER_KEY_BYTES);
+		one->wireguard.present = true;
+		one->wireguard.port = (uint16_t)(1001 + i);
+	}
+	plan_is(yaml, kernel,
+		"a: set WireGuard port 0 (stops traffic)\nb: set WireGuard port 0 (stops traffic)\n"
+		"a: set WireGuard port 1002 (stops traffic)\nb: set WireGuard port 1001 (stops traffic)\n"
+		"c: set WireGuard port 1004 (stops traffic)\n");
+}
+
 static void a_link_of_another_kind_in_the_way_is_named(void **state)
 {
 	struct kernel *kernel = kernel_new();
@@ -440,6 +459,7 @@ int main(void)
 		cmocka_unit_test(a_mesh_without_declared_peers_keeps_those_it_has),
 		cmocka_unit_test(a_link_does_not_ask_itself_to_be_its_peer),
 		cmocka_unit_test(a_tunnel_that_is_declared_by_another_name_gets_it_and_keeps_its_sessions),
+		cmocka_unit_test(tunnels_that_swap_their_ports_let_them_go_first),
 		cmocka_unit_test(a_link_of_another_kind_in_the_way_is_named),
 		cmocka_unit_test(globs_fit_hardware_only),
 		cmocka_unit_test(the_first_declaration_by_id_that_fits_has_the_link),
