@@ -111,26 +111,31 @@ class Soak:
         self.kind = kind
         self.name, self.play, self.seed, self.rounds, self.report_path = name, play, options.seed, options.rounds, options.report
         self.bin, self.cache, self.begun = options.build + "/bin", options.cache, time.monotonic()
-        payload_folder, self.kubernetes = parts.payload(self.bin, self.cache, None, self.say)
+        self.tested = self.prepare()
+        self.report = self.load()
+
+    def prepare(self):
+        """Make what every round needs; what is tested, of which rounds count together."""
+        payload_folder, kubernetes = parts.payload(self.bin, self.cache, None, self.say)
         self.full = parts.image(self.bin, self.cache, payload_folder, self.say)
         self.plain = parts.image(self.bin, self.cache, None, self.say)
-        self.report = self.load()
+        return {"image": image_hash(self.full), "kubernetes": kubernetes}
 
     def say(self, text):
         print("[%6.0f s] %s" % (time.monotonic() - self.begun, text), flush=True)
 
     def load(self):
-        fresh = {"soak": self.name, "machine": "%s, %d CPUs" % (platform.machine(), os.cpu_count()), "image": image_hash(self.full),
-                 "kubernetes": self.kubernetes, "seed": self.seed, "commit": commit(), "rounds": 0, "failures": []}
+        fresh = {"soak": self.name, "machine": "%s, %d CPUs" % (platform.machine(), os.cpu_count()), **self.tested,
+                 "seed": self.seed, "commit": commit(), "rounds": 0, "failures": []}
         try:
             with open(self.report_path) as f:
                 old = json.load(f)
         except (OSError, ValueError):
             return fresh
-        if (old.get("image"), old.get("seed")) == (fresh["image"], self.seed):
+        if all(old.get(key) == fresh[key] for key in [*self.tested, "seed"]):
             self.say("going on after round %d of an earlier slice" % old["rounds"])
             return old
-        self.say("the earlier report is of another image or seed: starting anew")
+        self.say("the earlier report is of other programs or another seed: starting anew")
         return fresh
 
     def save(self):
