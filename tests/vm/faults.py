@@ -14,6 +14,9 @@ import netstate  # noqa: E402
 
 NAMES = sorted(name for name in os.listdir(os.path.dirname(HERE) + "/netplan") if name != "refused")
 SETTLE_SEC = 20
+TRIES = 10  # for each moment that is to land inside a change
+EARLY = 0.7  # the second time a change is quicker than the first time, which is measured
+TRY_SEC, LONG_SEC = 4, 60  # of a trial that nobody confirms, of one that is confirmed
 
 
 class Problem(Exception):
@@ -45,7 +48,7 @@ class Guest:
         self.console = "%s/console-%d.log" % (self.work, self.boots)
         with open(self.console, "wb") as f:
             self.process = subprocess.Popen(
-                ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "qemu64", "-smp", "2", "-m", "512", "-nodefaults",
+                ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "qemu64", "-smp", "2", "-m", "256", "-nodefaults",
                  "-display", "none", "-no-reboot", "-serial", "stdio", "-kernel", self.work + "/vmlinuz", "-initrd",
                  self.work + "/initrd", "-append", "console=ttyS0 quiet panic=-1 mitigations=off no_timer_check", *cards,
                  # writethrough: what the guest has synced is there after a power cut, and nothing else is promised
@@ -109,7 +112,8 @@ def read(text):
 
 
 def no_moments():
-    return {what: dict.fromkeys(("before", "in", "after"), 0) for what in ("kill", "cut")}
+    """How many landed inside a change (its journal was there), and of those with a kernel that is neither the one nor the other."""
+    return {what: dict.fromkeys(("inside", "between", "after"), 0) for what in ("kill", "cut")}
 
 
 class Walk:
@@ -120,89 +124,98 @@ class Walk:
         guest.start()
         self.apply(NAMES[0])
 
-    def state(self):
-        return read(self.guest.do("state"))
-
     def settled(self, wanted):
         """The state, once it is that one, or once the time is over."""
         end = time.monotonic() + SETTLE_SEC
         while True:
-            now = self.state()
+            now = read(self.guest.do("state"))
             if now == wanted or time.monotonic() > end:
                 return now
             time.sleep(0.3)
 
     def confirmed(self):
-        return self.guest.do("cat /state/net/confirmed-network")
+        return self.guest.do("cat $folder/confirmed-network")
 
-    def apply(self, name):
-        """The whole change, undisturbed: how many seconds it takes in the guest."""
-        found = re.search(r"from ([\d.]+) to ([\d.]+)", self.guest.do("whole " + name))
-        self.name, self.documents[name] = name, self.confirmed()
-        return float(found.group(2)) - float(found.group(1))
+    def apply(self, name, command="apply"):
+        """The whole change, undisturbed: how long it (the end of its trial) takes in looks of the guest, and the state then."""
+        begin = "on_trial %s %d" % (name, LONG_SEC) if command == "confirm" else "put " + name
+        text = self.guest.do("%s; of_change %s && state && echo ++ && cat $folder/confirmed-network" % (begin, command))
+        found = re.match(r"looks (\d+)\n", text)
+        text, _, document = text[found.end():].partition("++\n")
+        self.name, self.documents[name] = name, document
+        return int(found.group(1)), read(text)
 
-    def prepare(self):
-        """The next configuration, its state and how long the change to it takes; then back again."""
-        if "lan0" in self.guest.do("echo /sys/class/net/*"):  # of a set-name: it would hide the card from all that come later
-            self.guest.do("echo 'network: {version: 2}' >/tmp/nothing.yaml; net apply --file /tmp/nothing.yaml && "
-                          "ip link set lan0 down && ip link set lan0 name eth1")
-            self.apply("nothing.yaml")
+    def keep_in(self, folder):
+        self.guest.do("folder=%s; put %s; net apply" % (folder, self.name))
+
+    def prepare(self, command="apply", clean=False):
+        """The next configuration, its state and how long the change to it takes; then back again. clean: each from the start."""
         old, new = self.name, self.rng.choice([name for name in NAMES if name != self.name])
-        begun = time.monotonic()
-        inside_sec = self.apply(new)
-        outside_sec, after = time.monotonic() - begun, self.state()
-        self.apply(old)
-        return old, self.state(), new, after, inside_sec, outside_sec
+        if clean or "lan0" in self.guest.do("echo /sys/class/net/*"):  # of a set-name: it would hide the card from all that come
+            self.guest.do("clean")
+        looks, after = self.apply(new, command)
+        if clean:
+            self.guest.do("clean")
+        _, before = self.apply(old)
+        return old, before, new, after, looks
 
-    def judge(self, how, old, before, new, after):
+    def stop(self, what, looks, command, before, after):
+        text, _, inside = self.guest.do("stopped_at %d %s; true" % (looks, command)).partition("inside")
+        now = read(text)
+        between = inside and now not in (before, after)
+        for moment, is_there in (("inside", inside), ("between", between), ("after", not inside)):
+            self.moments[what][moment] += bool(is_there)
+        return "between the two" if between else "inside the change" if inside else "after the change"
+
+    def judge(self, how, old, before, new, after, may_be_new=True):
         """What is confirmed is what there is."""
         confirmed = self.confirmed()
         if confirmed not in (self.documents[old], self.documents[new]):
             raise Problem(how + ": neither of the two is confirmed")
         self.name, wanted = (new, after) if confirmed == self.documents[new] else (old, before)
-        return self.compare(how, wanted, new)
-
-    def compare(self, how, wanted, new):
+        if self.name == new and not may_be_new:
+            raise Problem(how + ": nobody confirmed it, but it is confirmed")
         now = self.settled(wanted)
         if now != wanted:
             raise Problem("%s: %s is confirmed, but: %s" % (how, self.name, "; ".join(netstate.differences(wanted, now))[:1500]))
         return "%s: %s" % (how, "the new one" if self.name == new else "the old one")
 
+    def disturb(self, what):
+        """Kills or cuts until one lands inside a change; a line for each."""
+        for _ in range(TRIES):
+            landed = self.moments[what]["inside"]
+            yield self.kill() if what == "kill" else self.cut()
+            if self.moments[what]["inside"] > landed:
+                return
+        raise Problem("too few moments inside a change: %s" % self.moments)
+
     def kill(self):
-        """One kill -9; what it was, and how it ended."""
-        old, before, new, after, inside_sec, _ = self.prepare()
-        command, both, try_sec = self.rng.choice(("apply", "apply", "apply", "try", "try", "confirm")), self.rng.random() < 0.4, int(2 + 3 * inside_sec)
-        since = "start" if command == "confirm" else self.rng.choice(("start", "journal"))  # the latter is where changes are
-        wait_sec = self.rng.uniform(0, inside_sec if since == "start" else inside_sec / 2)
-        self.guest.do("on_trial %s %d" % (new, try_sec) if command == "confirm" else "put " + new)
-        text = self.guest.do("stopped_at %.3f %s %s" % (wait_sec, since, "try --timeout %d" % try_sec if command == "try" else command))
-        now = read(text)
-        moment = "before" if now == before else "after" if now == after else "in"
-        self.moments["kill"][moment] += 1
-        self.guest.do("kill_it both; recovered %.3f" % self.rng.uniform(0, inside_sec) if both else "kill_it; guarded", 300)
-        return self.judge("%s -> %s: kill -9 of %s%s %.2f s after its %s, %s the change" % (
-            old, new, command, " and its guard" if both else "", wait_sec, since, moment), old, before, new, after)
+        """One kill -9, and what a machine does after it; what it was, and how it ended."""
+        self.keep_in("/run/net")  # nothing there waits for a disk: most of a change is what the kernel does
+        command, both = self.rng.choice(("apply", "apply", "apply", "try", "try", "confirm")), self.rng.random() < 0.4
+        old, before, new, after, looks = self.prepare(command if command == "confirm" else "apply")
+        limit, again = int(looks * EARLY * self.rng.random()), int(looks * self.rng.random())
+        self.guest.do("on_trial %s %d" % (new, TRY_SEC) if command == "confirm" else "put " + new)
+        moment = self.stop("kill", limit, "try --timeout %d" % TRY_SEC if command == "try" else command, before, after)
+        self.guest.do("kill_it both; recovered %d" % again if both else "kill_it; guarded", 300)
+        how = "%s -> %s: kill -9 of %s%s at %d of %d, %s" % (
+            old, new, command, " and its guard" if both else "", limit, looks, moment)
+        return self.judge(how, old, before, new, after, command != "try")
 
     def cut(self):
-        """One power cut."""
-        old, _, new, _, _, outside_sec = self.prepare()
-        wait_sec = self.rng.uniform(0, outside_sec)
-        self.guest.send("whole " + new)
-        time.sleep(wait_sec)
+        """One power cut, and the next start."""
+        self.keep_in("/state/net")
+        old, before, new, after, looks = self.prepare(clean=True)
+        limit = int(looks * EARLY * self.rng.random())
+        self.guest.do("put " + new)
+        moment = self.stop("cut", limit, "apply", before, after)
         self.guest.cut()
         self.guest.start()
-        begun = "there" in self.guest.do("if journal; then echo there; fi")
-        said, stands = self.guest.do("net recover"), self.confirmed() == self.documents[new]
-        moment = "after" if stands else "in" if begun else "before"
-        self.moments["cut"][moment] += 1
-        how = "%s -> %s: power cut after %.2f of %.2f s, %s the change" % (old, new, wait_sec, outside_sec, moment)
-        if not begun or stands:
+        how = "%s -> %s: power cut at %d of %d, %s" % (old, new, limit, looks, moment)
+        undone = "undone" in self.guest.do("net recover")
+        stands = self.confirmed() == self.documents[new]
+        if moment != "after the change" and not stands and not undone:
+            raise Problem(how + ": recover undid nothing")
+        if not undone:
             self.apply(new if stands else old)  # as a start does with the confirmed network
-        elif "undone" not in said:
-            raise Problem(how + ": recover said: " + said)
-        found = self.state()
-        self.guest.cut()
-        self.guest.start()
-        self.guest.do("rm -rf /state/net")  # a machine that never knew the other one
-        self.apply(new if stands else old)
-        return self.compare(how, found, new)
+        return self.judge(how, old, before, new, after)

@@ -13,7 +13,8 @@ OF_THE_MOMENT = {
     "designated_bridge", "designated_cost", "designated_port", "state", "mii_status", "active_slave", "link_failure_count",
     "queue_id", "ad_info", "ad_aggregator_id", "ad_actor_oper_port_state", "ad_actor_oper_port_state_str",
     "ad_partner_oper_port_state", "ad_partner_oper_port_state_str", "tentative", "dadfailed", "fdb_n_learned",
-    "topology_change_detected", "no", "id"}  # the last two: a bridge numbers its ports in the order in which they came
+    "topology_change_detected"}
+OF_THE_PORT = {"no", "id"}  # a bridge numbers its ports in the order in which they came
 FLAGS_OF_THE_MOMENT = {"LOWER_UP", "NO-CARRIER", "M-DOWN", "linkdown", "dead"}
 DECLARED_MACS = ("52:54:00:", "02:00:00:")  # of network cards and documents; all others the kernel made up
 
@@ -24,6 +25,7 @@ def mac(value):
 
 def plain(value, key="", passing=frozenset()):
     if isinstance(value, dict):
+        passing = passing | OF_THE_PORT if key == "info_slave_data" else passing
         return {k: plain(v, k, passing) for k, v in sorted(value.items()) if k not in OF_THE_MOMENT and k not in passing}
     if key == "flags":
         return sorted(set(value) - FLAGS_OF_THE_MOMENT)
@@ -37,6 +39,14 @@ def plain(value, key="", passing=frozenset()):
         if re.fullmatch(r"[0-9a-f]{4}\.[0-9a-f]{1,2}(:[0-9a-f]{1,2}){5}", value):  # a bridge's: its priority and MAC
             return value[:5]
     return value
+
+
+def tunnel(line):
+    """A link or a peer, as wg dumps it: without handshakes and counters, its prefixes in order."""
+    columns = line.split("\t")
+    if len(columns) < 9:
+        return line
+    return "\t".join([*columns[:4], ",".join(sorted(columns[4].split(","))), columns[8]])
 
 
 def is_link_local(found):
@@ -54,16 +64,19 @@ def read(text, passing=frozenset(), link_local=True):
             of_link = sorted(json.dumps(plain(one, passing=passing)) for one in link.pop("addr_info", [])
                              if link_local or not is_link_local(one))
             links[link["ifname"]] = dict(plain(link, passing=passing), addr_info=of_link)
+    for link in links.values():  # these modes move MACs between the ports, as one or the other is active
+        mode = links.get(link.get("master"), {}).get("linkinfo", {}).get("info_data", {}).get("mode")
+        if mode in ("balance-tlb", "balance-alb"):
+            link["address"] = link["permaddr"] = "of the moment"
     multicast = ("multicast", "ff00::/8")
     kept = {"-4": routes4, "-6": routes6}
     routes = sorted("%s %s" % (family, json.dumps(plain(route, passing=passing))) for family, found in kept.items()
                     for route in found if route.get("type") not in multicast and route.get("dst") not in multicast
                     and (link_local or not is_link_local(route)))
     rules = sorted("%s %s" % (family, json.dumps(plain(rule, passing=passing))) for family, found in
-                   (("-4", rules4), ("-6", rules6)) for rule in found)
-    wireguard = sorted("\t".join(c for i, c in enumerate(line.split("\t")) if len(line.split("\t")) < 9 or i not in (5, 6, 7))
-                       for line in lines[5:])  # without handshakes and counters
-    return {"links": links, "routes": routes, "rules": rules, "wireguard": wireguard}
+                   (("-4", rules4), ("-6", rules6)) for rule in found
+                   if not ("l3mdev" in rule and rule.get("protocol") == "kernel"))  # of the first VRF, and then there for good
+    return {"links": links, "routes": routes, "rules": rules, "wireguard": sorted(map(tunnel, lines[5:]))}
 
 
 def differences(one, other, path=""):

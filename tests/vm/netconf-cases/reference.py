@@ -1,21 +1,26 @@
-# In the guest: every configuration of tests/netplan is taken by netplan's generator and by hearth-net, and some of them lead
-# to the same state of the kernel by `netplan apply` and by `hearth-net apply`, from the same start, as iproute2 shows it.
+# First process of the guest: every configuration of tests/netplan is taken by netplan's generator and by hearth-net, and some
+# of them lead to the same state of the kernel by netplan (its generator and networkd, as at a start) and by `hearth-net apply`,
+# as iproute2 shows it. Before each the cards are plugged in anew, and nothing of the one before is left.
 # SPDX-License-Identifier: Apache-2.0
+import concurrent.futures
 import glob
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
 
 import netstate
 
-PAIRS = {"eth%d" % i: "52:54:00:00:06:0%d" % i for i in range(4)}  # the other ends are in the namespace "peers"
-CARDS = {"52:54:00:00:00:01": "ens1", "52:54:00:aa:bb:01": "ens2"}  # what only a card has: a driver and a permanent MAC
 NET = ["./hearth-net"]
-SETTLE_SEC, STILL_SEC = 60, 1.5
+DRIVER = "/sys/bus/virtio/drivers/virtio_net/"
+NETWORKD_CONF = "/usr/lib/systemd/networkd.conf.d/"  # where the image has Hearth's
+UDEV_RULES = {"75-net-description.rules", "80-net-setup-link.rules"}
+BUS = "org.freedesktop.network1"
+SETTLE_SEC, STILL_SEC = 30, 0.8
 STATE = """ip -d -j addr; echo
 for family in -4 -6; do ip $family -d -j route show table all; echo; ip $family -d -j rule; echo; done
 wg show all dump"""
@@ -39,6 +44,11 @@ def run(*command, check=True, given=None):
     return done
 
 
+def write(path, text):
+    with open(path, "w") as f:
+        f.write(text)
+
+
 def settings():
     """What the kernel does with IPv6 of a link; iproute2 does not show it."""
     found = {}
@@ -49,12 +59,8 @@ def settings():
     return found
 
 
-def raw():
-    return run("sh", "-c", STATE).stdout
-
-
 def state():
-    return dict(netstate.read(raw(), BY_DESIGN, link_local=False), settings=settings())
+    return dict(netstate.read(run("sh", "-c", STATE).stdout, BY_DESIGN, link_local=False), settings=settings())
 
 
 def differences(name, ours, theirs):
@@ -62,118 +68,166 @@ def differences(name, ours, theirs):
             if not any(case in ("", name) and re.search(pattern, found) for case, pattern, _ in ON_PURPOSE)]
 
 
-def batch(*words, lines):
-    run(*words, "-force", "-batch", "-", check=False, given="".join(line + "\n" for line in lines))
+class Networkd:
+    """systemd-networkd, from one start to the next without anything of the last one."""
+    process = None
+
+    def start(self):
+        with open("/run/networkd.log", "w") as log:
+            self.process = subprocess.Popen(["/usr/lib/systemd/systemd-networkd"], stdout=log, stderr=log)
+        end = time.monotonic() + SETTLE_SEC
+        while run("busctl", "get-property", BUS, "/" + BUS.replace(".", "/"), BUS + ".Manager", "OperationalState", check=False).returncode:
+            if time.monotonic() > end:
+                raise RuntimeError("networkd does not start: " + self.words())
+            time.sleep(0.05)
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            self.process.wait()
+            self.process = None
+
+    def words(self):
+        with open("/run/networkd.log", errors="replace") as f:
+            return f.read()[-1500:]
+
+    def is_done(self):
+        """It has done with each link what it can do."""
+        for path in glob.glob("/run/systemd/netif/links/*"):
+            with open(path) as f:
+                if not re.search(r"^ADMIN_STATE=(configured|unmanaged|linger)$", f.read(), re.M):
+                    return False
+        return True
 
 
-def clean():
-    """As after the start: virtual links gone, the others as new, and nothing of netplan or hearth-net left."""
-    for pattern in ("/run/systemd/network/*", "/etc/netplan/*", "/run/udev/rules.d/*netplan*", "/run/systemd/networkd.conf.d/*"):
+NETWORKD = Networkd()
+
+
+def plug(how):
+    for card in CARDS:
+        write(DRIVER + how, card)
+    run("udevadm", "settle")
+
+
+def empty():
+    """The cards pulled, and nothing of netplan or hearth-net left."""
+    NETWORKD.stop()
+    plug("unbind")
+    links = [link["ifname"] for link in json.loads(run("ip", "-j", "link").stdout)]
+    for family, lines in (("-0", ["link del " + name for name in links if name != "lo"] + ["link set lo up", "addr flush dev lo scope global"]),
+                          *((family, [what + " proto " + protocol for protocol in ("72", "static")
+                                      for what in ("route flush table all", "rule flush")]) for family in ("-4", "-6"))):
+        run("ip", family, "-force", "-batch", "-", check=False, given="".join(line + "\n" for line in lines))
+    for pattern in ("/etc/netplan/*", "/run/systemd/network/*", "/run/udev/rules.d/*", NETWORKD_CONF + "*",
+                    "/run/systemd/netif/*/*", "/run/systemd/netif/state"):
         for file in glob.glob(pattern):
             os.remove(file)
     for folder in ("/var/lib/hearth/net", "/run/hearth"):
         shutil.rmtree(folder, ignore_errors=True)
-    # first of all: what it still knows it would give to the new links
-    run("systemctl", "reset-failed", "systemd-networkd.service", check=False)
-    run("systemctl", "restart", "systemd-networkd.service")
-    lines = ["addr flush dev lo scope global"]
-    for link in json.loads(run("ip", "-j", "link").stdout):
-        name, card = link["ifname"], CARDS.get(link.get("permaddr", link["address"]))
-        if card:
-            lines += ["link set %s down" % name, "link set %s name %s" % (name, card), "addr flush dev %s" % card,
-                      "link set %s nomaster mtu 1500 alias ''" % card]
-        elif name != "lo":
-            lines.append("link del " + name)
-    lines += ["link add %s address %s type veth peer name %s netns peers" % (nic, mac, nic) for nic, mac in PAIRS.items()]
-    batch("ip", lines=lines)
-    batch("ip", "-n", "peers", lines=["link set %s up" % nic for nic in PAIRS])
-    for family in ("-4", "-6"):
-        batch("ip", family, lines=[what + " proto " + protocol for protocol in ("72", "static")
-                                   for what in ("route flush table all", "rule flush")])
-    run("udevadm", "settle", check=False)
+    run("udevadm", "control", "--reload")
 
 
-def settled(is_wanted=lambda now: True):
-    """The state once it stands still and is the wanted one, or the last one."""
+def put(name, folder="/etc/netplan"):
+    for old in glob.glob(folder + "/*"):
+        os.remove(old)
+    path = "netplan/" + name
+    for file in sorted(glob.glob(path + "/*.yaml")) if os.path.isdir(path) else [path]:
+        shutil.copy(file, folder)
+        os.chmod(folder + "/" + os.path.basename(file), 0o600)
+
+
+def accepted(name):
+    put(name)
+    put(name, "/run/generated/etc/netplan")
+    with concurrent.futures.ThreadPoolExecutor() as both:
+        theirs = both.submit(run, "/usr/libexec/netplan/generate", "--root-dir", "/run/generated", check=False)
+        ours = run(*NET, "plan", "--without-networkd", check=False)
+    bad = ["netplan: " + theirs.result().stderr.strip()] if theirs.result().returncode else []
+    return bad + (["hearth-net: " + ours.stderr.strip()] if ours.returncode else [])
+
+
+def still():
+    """The state, once it has stood still for a while."""
     last, since, end = None, time.monotonic(), time.monotonic() + SETTLE_SEC
     while time.monotonic() < end:
         now = state()
         if now != last:
             last, since = now, time.monotonic()
-        elif time.monotonic() - since > STILL_SEC and is_wanted(now):
+        elif time.monotonic() - since > STILL_SEC:
             break
-        time.sleep(0.2)
+        time.sleep(0.1)
     return last
 
 
-def document(name):
-    folder = "netplan/" + name
-    return sorted(glob.glob(folder + "/*.yaml")) if os.path.isdir(folder) else [folder]
-
-
-def put(name):
-    for old in glob.glob("/etc/netplan/*"):
-        os.remove(old)
-    for file in document(name):
-        shutil.copy(file, "/etc/netplan/")
-        os.chmod("/etc/netplan/" + os.path.basename(file), 0o600)
-
-
-def accepted(name):
+def same_state(name):
+    empty()
+    plug("bind")
+    shutil.copy("10-hearth.conf", NETWORKD_CONF)
+    NETWORKD.start()
     put(name)
-    theirs = run("/usr/libexec/netplan/generate", "--root-dir", "/run/generated", check=False)
-    ours = run(*NET, "plan", check=False)
-    bad = ["netplan: " + theirs.stderr.strip()] if theirs.returncode else []
-    return bad + (["hearth-net: " + ours.stderr.strip()] if ours.returncode else [])
+    run(*NET, "apply")
+    ours = still()
+    again = run(*NET, "plan", check=False).stdout
+    bad = [] if again == "nothing to change\n" else ["the second plan: " + again]
+
+    empty()
+    put(name)
+    run("/usr/libexec/netplan/generate")
+    run("udevadm", "control", "--reload")
+    plug("bind")
+    NETWORKD.start()
+    end, since = time.monotonic() + SETTLE_SEC, time.monotonic()
+    while True:  # the same, and networkd is done or has nothing more to do for a while: a lease does not come here
+        found = differences(name, ours, state())
+        if found:
+            since = time.monotonic()
+        if time.monotonic() > end or (not found and (NETWORKD.is_done() or time.monotonic() - since > STILL_SEC)):
+            break
+        time.sleep(0.1)
+    return bad + found
 
 
-class SameState:
-    def __init__(self):
-        clean()
-        self.start = settled()
-
-    def begin(self, name):
-        clean()
-        now = settled(lambda found: found == self.start)
-        put(name)
-        return ["the start: " + d for d in netstate.differences(self.start, now)]
-
-    def __call__(self, name):
-        bad = self.begin(name)
-        run(*NET, "apply")
-        ours = settled()
-        again = run(*NET, "plan", check=False).stdout
-        bad += self.begin(name)
-        run("netplan", "apply")
-        bad += differences(name, ours, settled(lambda found: not differences(name, ours, found)))
-        return bad + ([] if again == "nothing to change\n" else ["the second plan: " + again])
-
-
-def main():
-    failures, began = 0, time.monotonic()
-    with open("job.json") as f:
-        job = json.load(f)
-    os.makedirs("/etc/wireguard", exist_ok=True)
+def begin():
+    """What a start has done before a network is wanted."""
+    write("/etc/machine-id", "68656172746868656172746868656172\n")
+    for folder in ("/run/systemd/netif/links", "/run/systemd/netif/leases", "/run/systemd/netif/lldp", "/run/systemd/network",
+                   NETWORKD_CONF, "/run/dbus", "/etc/wireguard", "/run/generated/etc/netplan"):
+        os.makedirs(folder, exist_ok=True)
+    for folder in ("", "/links", "/leases", "/lldp"):
+        shutil.chown("/run/systemd/netif" + folder, "systemd-network", "systemd-network")
+    for path in glob.glob("/usr/lib/udev/rules.d/*"):
+        if os.path.basename(path) not in UDEV_RULES:
+            os.remove(path)  # of disks, keyboards and the like
+    os.remove("/usr/share/dbus-1/system-services/%s.service" % BUS)  # it is not started by whoever asks for it
+    write("/proc/sys/net/ipv6/conf/default/accept_dad", "0")  # an address is there at once, or not at all
     for key in ("wg0.key", "wg0.psk"):  # networkd reads them as its own user
-        with open("/etc/wireguard/" + key, "w") as f:
-            f.write(run("wg", "genkey").stdout)
+        write("/etc/wireguard/" + key, run("wg", "genkey").stdout)
         os.chmod("/etc/wireguard/" + key, 0o640)
         shutil.chown("/etc/wireguard/" + key, "root", "systemd-network")
     os.chmod("/etc/wireguard", 0o755)
-    os.makedirs("/run/generated/etc")
-    os.symlink("/etc/netplan", "/run/generated/etc/netplan")
-    run("ip", "netns", "add", "peers")
-    for what, check, names in (("accepted", accepted, job["accepted"]), ("same state", SameState(), job["state"])):
+    subprocess.Popen(["dbus-daemon", "--system", "--nofork", "--nopidfile", "--nosyslog"], stderr=subprocess.DEVNULL)
+    subprocess.Popen(["/usr/lib/systemd/systemd-udevd"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    run("modprobe", "virtio_net")
+    run("udevadm", "settle")
+    return sorted((name for name in os.listdir(DRIVER) if name.startswith("virtio")), key=lambda name: int(name[6:]))
+
+
+def main():
+    failures, begun = 0, time.monotonic()
+    with open("job.json") as f:
+        job = json.load(f)
+    for what, check, names in (("same state", same_state, job["state"]), ("accepted", accepted, job["accepted"])):
         for name in names:
             try:
                 bad = check(name)
             except RuntimeError as error:
                 bad = [str(error)]
             failures += bool(bad)
-            print("%s: %s: %s" % (what, name, "; ".join(bad)[:3000] if bad else "ok"), flush=True)
-        print("after %d s" % (time.monotonic() - began), flush=True)
+            print("[%3.0f s] %s: %s: %s" % (time.monotonic() - begun, what, name, "; ".join(bad)[:3000] if bad else "ok"), flush=True)
     print("reference: %d failed" % failures, flush=True)
     return 1 if failures else 0
 
 
+signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+CARDS = begin()
 sys.exit(main())
