@@ -160,6 +160,7 @@ static struct nl_msg *address_message(const struct change *change)
 {
 	const struct address *address = &change->address;
 	bool is_removal = change->type != CHANGE_ADDRESS_ADD;
+	bool is_tunnel = change->declaration && change->declaration->kind == DECLARATION_WIREGUARD; // it has no broadcasts
 	struct ifaddrmsg header = {.ifa_family = (uint8_t)address->ip.family, .ifa_prefixlen = address->prefix,
 		.ifa_index = (uint32_t)change->link_index,
 		.ifa_scope = ip_is_link_local(&address->ip) ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE};
@@ -170,7 +171,7 @@ static struct nl_msg *address_message(const struct change *change)
 			nla_put(message, IFA_ADDRESS, n, address->ip.bytes) == 0;
 	if (is_whole && !is_removal) {
 		is_whole = nla_put_u8(message, IFA_PROTO, HEARTH_PROTOCOL) == 0;
-		if (is_whole && address->ip.family == AF_INET && address->prefix < 31) {
+		if (is_whole && address->ip.family == AF_INET && address->prefix < 31 && !is_tunnel) {
 			uint8_t broadcast[4];
 			for (unsigned i = 0; i < 4; i++) {
 				unsigned bits = address->prefix > i * 8 ? address->prefix - i * 8 : 0;

@@ -83,6 +83,15 @@ static void an_address_is_ours_and_has_its_broadcast(void **state)
 	}
 }
 
+static void a_tunnel_has_no_broadcast(void **state)
+{
+	const struct declaration tunnel = {.kind = DECLARATION_WIREGUARD};
+	struct change change = {.type = CHANGE_ADDRESS_ADD, .name = "wg0", .link_index = 7, .declaration = &tunnel,
+		.address = address_of("10.1.2.3/24")};
+	CLEANUP(nl_msgp) struct nl_msg *message = change_message(&change);
+	assert_null(attribute_of(message, sizeof(struct ifaddrmsg), IFA_BROADCAST));
+}
+
 static void an_address_that_goes_is_named_whole(void **state)
 {
 	static const enum change_type types[] = {CHANGE_ADDRESS_REMOVE, CHANGE_ADDRESS_REPREFIX};
@@ -299,6 +308,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_address_is_ours_and_has_its_broadcast),
+		cmocka_unit_test(a_tunnel_has_no_broadcast),
 		cmocka_unit_test(an_address_that_goes_is_named_whole),
 		cmocka_unit_test(every_part_of_a_route_is_sent),
 		cmocka_unit_test(a_route_that_goes_is_ours_alone),

@@ -1,6 +1,7 @@
 # A kill or a power cut at a random moment of a change of the network: it ends in the network that was confirmed last or in
 # the new one, never between. A small guest does the work; what it said of its network is compared here.
 # SPDX-License-Identifier: Apache-2.0
+import glob
 import os
 import re
 import socket
@@ -11,6 +12,8 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE + "/netconf-cases")
 import netstate  # noqa: E402
+
+import debian  # noqa: E402
 
 NAMES = sorted(name for name in os.listdir(os.path.dirname(HERE) + "/netplan") if name != "refused")
 SETTLE_SEC = 20
@@ -40,10 +43,10 @@ class Guest:
     def start(self):
         cards = []
         for i in range(4):
-            cards += ["-netdev", "hubport,id=n%d,hubid=%d" % (i, i), "-device", "virtio-net-pci,netdev=n%d,mac=52:54:00:00:00:0%d" % (i, i)]
+            cards += ["-netdev", debian.nowhere(self.work, i), "-device", "virtio-net-pci,netdev=n%d,mac=52:54:00:00:00:0%d" % (i, i)]
         path = self.work + "/line"
-        if os.path.exists(path):
-            os.remove(path)
+        for old in glob.glob(self.work + "/cable-*") + glob.glob(path):
+            os.remove(old)
         self.boots += 1
         self.console = "%s/console-%d.log" % (self.work, self.boots)
         with open(self.console, "wb") as f:
@@ -150,8 +153,11 @@ class Walk:
 
     def prepare(self, command="apply", clean=False):
         """The next configuration, its state and how long the change to it takes; then back again. clean: each from the start."""
+        if "lan0" in self.guest.do("echo /sys/class/net/*"):  # of a set-name: it would hide the card from all that come later
+            self.guest.do("clean")
+            self.apply("nothing.yaml")
         old, new = self.name, self.rng.choice([name for name in NAMES if name != self.name])
-        if clean or "lan0" in self.guest.do("echo /sys/class/net/*"):  # of a set-name: it would hide the card from all that come
+        if clean:
             self.guest.do("clean")
         looks, after = self.apply(new, command)
         if clean:
