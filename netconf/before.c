@@ -31,6 +31,11 @@ static void complete_link(const struct kernel_link *one, struct declaration *dec
 		declaration->mtu = one->mtu;
 	if (!(one->flags & IFF_UP))
 		declaration->activation = ACTIVATION_OFF;
+	// show takes it for the kernel's own; once the link was removed nobody else knows it
+	if ((declaration->kind == DECLARATION_DUMMY || declaration->kind == DECLARATION_VRF) && one->has_mac) {
+		declaration->has_mac = true;
+		memcpy(declaration->mac, one->mac, sizeof(declaration->mac));
+	}
 }
 
 static struct bridge_port *port_of(struct declaration *bridge, const char *port)

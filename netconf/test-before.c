@@ -130,6 +130,18 @@ static void mac_is_said_when_the_tried_one_says_it(void **state)
 	assert_memory_equal(network_find(before, "eth0")->mac, mac, sizeof(mac));
 }
 
+static void a_link_that_is_removed_comes_back_with_its_mac(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = empty();
+	struct kernel_link *one = add_link(kernel, "service1", "dummy", IFF_UP);
+	(void)snprintf(one->alias, sizeof(one->alias), "hearth");
+	CLEANUP(network_freep) struct network *before = before_of(kernel, "dummy-devices: {}");
+	const struct declaration *found = network_find(before, "service1");
+	assert_non_null(found);
+	assert_true(found->has_mac);
+	assert_memory_equal(found->mac, one->mac, 6);
+}
+
 static void keys_are_copied_for_nobody_else(void **state)
 {
 	CLEANUP(kernel_freep) struct kernel *kernel = empty();
@@ -164,6 +176,7 @@ int main(void)
 		cmocka_unit_test(renamed_link_is_found_by_its_mac),
 		cmocka_unit_test(vlan_with_another_name_is_found_by_what_it_is),
 		cmocka_unit_test(mac_is_said_when_the_tried_one_says_it),
+		cmocka_unit_test(a_link_that_is_removed_comes_back_with_its_mac),
 		cmocka_unit_test(keys_are_copied_for_nobody_else),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

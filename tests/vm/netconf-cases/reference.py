@@ -28,11 +28,15 @@ wg show all dump"""
 BY_DESIGN = {
     "protocol",  # of addresses, routes and rules: 72, by which Hearth knows what is its own
     "ifalias",   # "hearth", by which it knows its links
+    "altnames",  # udev's; a .link file of netplan's for an MTU leaves them out
 }
+QUIET_KINDS = {"dummy", "vrf", "wireguard"}  # nobody sends router advertisements there; networkd writes their settings all the same
 ON_PURPOSE = (  # configuration, what of it differs, why
     ("activation.yaml", r"10\.72\.0\.", "the addresses of a link that is down are on it already; networkd waits until it is up"),
     ("route-types.yaml", r"10\.57\.0\.0/16", "a blackhole with a gateway: netplan takes it and networkd leaves it out"),
     ("bond-802.3ad-slow.yaml", r'xmit_hash_policy: "vlan\+srcmac"', "netplan takes vlan+srcmac, networkd does not know it"),
+    ("ipv6-privacy-and-mtu.yaml", "/settings/eth0/mtu", "networkd sets it before the link is up, and the kernel then forgets it"),
+    ("loopback.yaml", "/settings/lo/addr_gen_mode", "lo makes no address of itself, whichever its mode"),
     # networkd makes a MAC of the machine's id, which is new at every start of a node; Hearth leaves it to the kernel
     ("", r'^/links/[^/]+/(address: .* and "made up"|permaddr: null and .*)$', "the MAC of a virtual link for which the document has none"),
 )
@@ -50,18 +54,21 @@ def write(path, text):
         f.write(text)
 
 
-def settings():
+def settings(links):
     """What the kernel does with IPv6 of a link; iproute2 does not show it."""
     found = {}
     for path in glob.glob("/proc/sys/net/ipv6/conf/*/"):
-        for name in ("mtu", "accept_ra", "use_tempaddr", "disable_ipv6", "addr_gen_mode"):
-            with open(path + name) as f:
-                found[path.split("/")[-2] + "/" + name] = f.read().strip()
+        name = path.split("/")[-2]
+        is_quiet = links.get(name, {}).get("linkinfo", {}).get("info_kind") in QUIET_KINDS
+        for key in ("mtu", "disable_ipv6", "addr_gen_mode") + (() if is_quiet else ("accept_ra", "use_tempaddr")):
+            with open(path + key) as f:
+                found[name + "/" + key] = f.read().strip()
     return found
 
 
 def state():
-    return dict(netstate.read(run("sh", "-c", STATE).stdout, BY_DESIGN, link_local=False), settings=settings())
+    found = netstate.read(run("sh", "-c", STATE).stdout, BY_DESIGN, link_local=False)
+    return dict(found, settings=settings(found["links"]))
 
 
 def differences(name, ours, theirs):
