@@ -38,6 +38,7 @@ ON_PURPOSE = (  # configuration, what of it differs, why
     ("ipv6-privacy-and-mtu.yaml", "/settings/eth0/mtu", "networkd sets it before the link is up, and the kernel then forgets it"),
     ("loopback.yaml", "/settings/lo/addr_gen_mode", "lo makes no address of itself, whichever its mode"),
     ("match-glob.yaml", "^/(links|settings)/eth", "networkd takes a card's alternative names, here enp0s3, for names"),
+    ("values-of-nothing.yaml", r"10\.140\.0\.", "netplan takes lifetime: Forever; networkd knows forever alone, and leaves the address out"),
     # networkd makes a MAC of the machine's id, which is new at every start of a node; Hearth leaves it to the kernel
     ("", r'^/links/[^/]+/(address: .* and "made up"|permaddr: null and .*)$', "the MAC of a virtual link for which the document has none"),
 )
