@@ -8,7 +8,6 @@ target_link_libraries(mesh-nat-region PRIVATE lib-region)
 # Most of its two minutes are waits of WireGuard and of the rules themselves.
 hearth_script_test(netconf/mesh vm 900 vm/netconf mesh)
 set_tests_properties(netconf/mesh PROPERTIES LABELS "vm;on-demand")
-hearth_script_test(netconf/reference vm 900 vm/netconf-reference)
 hearth_script_test(netconf/faults vm 900 vm/netconf-faults --seed 1)
 hearth_script_test(image/stage1 vm 900 vm/stage1)
 hearth_script_test(qemu/lab vm 600 vm/lab)
