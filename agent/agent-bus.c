@@ -68,7 +68,9 @@ static int on_confirm(sd_bus_message *message, void *user, sd_bus_error *reterr)
 
 static int on_hurry(sd_bus_message *message, void *user, sd_bus_error *reterr)
 {
-	agent_hurry(((struct agent_bus *)user)->agent);
+	struct agent *a = ((struct agent_bus *)user)->agent;
+	agent_network_forget_refusal(a);
+	agent_hurry(a);
 	return sd_bus_reply_method_return(message, NULL);
 }
 

@@ -309,6 +309,75 @@ static void apply_below(struct agent *a)
 
 // --- the assigned network ---
 
+static void load_refused(struct agent *a)
+{
+	struct diag diag = { 0 };
+	char *text AUTO_FREE = NULL;
+	size_t n = 0;
+	if (a->refused_loaded)
+		return;
+	a->refused_loaded = true;
+	if (file_load_checked(root_path(a->options.root, STATE_REFUSED_NETWORK).text, REFUSED_NETWORK_BYTES, &text, &n, NULL) < 0)
+		return; // none was, or it was set aside
+	if (refused_network_parse(text, n, &a->refused, &diag) < 0)
+		log_warning("%s: %s", STATE_REFUSED_NETWORK, diag_text(&diag)); // tried at once then
+}
+
+static void save_refused(const struct agent *a)
+{
+	struct diag diag = { 0 };
+	char *text AUTO_FREE = refused_network_format(&a->refused);
+	if (!text || file_save_checked(root_path(a->options.root, STATE_REFUSED_NETWORK).text, text, strlen(text), 0600, &diag) < 0)
+		log_warning("what was refused cannot be kept: %s", text ? diag_text(&diag) : "out of memory"); // it holds in this start
+}
+
+void agent_network_forget_refusal(struct agent *a)
+{
+	a->n_network_refusals = 0;
+	if (!a->refused.sha256[0])
+		return;
+	a->refused = (struct refused_network){ 0 };
+	(void)file_remove(root_path(a->options.root, STATE_REFUSED_NETWORK).text); // what stays is held against that network alone
+}
+
+// Only a network that has to prove itself: one that did, or that nobody could prove, is taken at each start.
+static bool keeps_refusals(const struct agent *a)
+{
+	return a->assignment && a->assignment->network && !a->from_seed && !was_confirmed(a);
+}
+
+static void keep_refusal(struct agent *a, const char *why)
+{
+	char *document AUTO_FREE = assigned_document(a);
+	char sha256[65];
+	if (!document || !keeps_refusals(a))
+		return;
+	refused_network_digest(document, sha256);
+	refused_network_note(&a->refused, sha256, a->n_network_refusals, why);
+	save_refused(a);
+}
+
+// Was the assigned network refused before this start?
+static void look_at_refused(struct agent *a)
+{
+	char sha256[65];
+	char *document AUTO_FREE = assigned_document(a);
+	if (a->refused_seen || !document || !a->assignment)
+		return;
+	a->refused_seen = true;
+	refused_network_digest(document, sha256);
+	unsigned n = keeps_refusals(a) ? refused_network_count(&a->refused, sha256) : 0;
+	if (n == 0)
+		return;
+	a->n_network_refusals = n;
+	a->network_refused_usec = time_boot_usec();
+	a->network_state = STEP_FAILED;
+	str_set(&a->network_problem, a->refused.reason);
+	char *text AUTO_FREE = str_format("not tried yet, as it did not hold before this start: %s", a->refused.reason);
+	if (text)
+		note_try(a, NETWORK_ASSIGNED, text);
+}
+
 static void refused(struct agent *a, const char *why)
 {
 	str_set(&a->network_problem, why);
@@ -317,6 +386,7 @@ static void refused(struct agent *a, const char *why)
 	a->network_state = STEP_FAILED;
 	a->n_network_refusals++;
 	a->network_refused_usec = time_boot_usec();
+	keep_refusal(a, why);
 	a->network_applied_usec = a->network_waits_usec = 0;
 	a->network_is_assigned = false; // network_candidate is what reached the region before, if that was not an assigned one
 	a->network_dirty = true;
@@ -366,7 +436,7 @@ static void proved(struct agent *a)
 {
 	a->network_on_trial = false;
 	a->network_applied_usec = a->network_unproven_usec = 0;
-	a->n_network_refusals = 0;
+	agent_network_forget_refusal(a);
 	a->network_candidate = NETWORK_ASSIGNED; // nothing is below it any more
 }
 
@@ -527,6 +597,7 @@ static enum network_trial trial_of(struct agent *a)
 		return NETWORK_TRIAL_FIRST_CONTACT;
 	if (a->network_is_assigned)
 		return assigned ? NETWORK_TRIAL_KEEP : NETWORK_TRIAL_FIRST_CONTACT;
+	look_at_refused(a);
 	bool region_answers = a->region && a->region->contact == REGION_FOUND;
 	a->network_waits_usec = network_trial_waits_usec(a->network_waits_usec, region_answers, now_usec);
 	bool gateway_answers = assigned && look_at_gateway(a, now_usec);
@@ -628,7 +699,9 @@ static bool recover(struct agent *a)
 	int lock_fd AUTO_CLOSE = lock(a, &diag);
 	if (lock_fd < 0)
 		return false;
-	bool ours = trial_look(&a->trial, now_usec, &journal) == TRIAL_WAITS && str_equal(journal.who, WHO);
+	load_refused(a);
+	enum trial_standing standing = trial_look(&a->trial, now_usec, &journal);
+	bool ours = standing == TRIAL_WAITS && str_equal(journal.who, WHO);
 	int r = ours ? trial_revert(&a->trial, lock_fd, &diag) : trial_recover(&a->trial, lock_fd, now_usec, &diag);
 	if (r < 0 && now_usec - a->network_recover_usec < RECOVER_PATIENCE_SEC * USEC_PER_SEC)
 		return false; // D-Bus comes soon
@@ -638,6 +711,10 @@ static bool recover(struct agent *a)
 	} else if (r == 1) {
 		note_try(a, NETWORK_ASSIGNED, diag.message[0] ? diag_text(&diag) : "hearthd was restarted before it was confirmed: undone");
 		a->network_dirty = true;
+		if (standing != TRIAL_DAMAGED && str_equal(journal.who, WHO)) {
+			refused_network_note_unfinished(&a->refused, journal.tried);
+			save_refused(a);
+		}
 	}
 	load_confirmed(a);
 	return true;
@@ -665,7 +742,7 @@ void agent_safe_network(struct agent *a)
 {
 	a->safe_network = !a->safe_network;
 	a->network_dirty = true;
-	a->n_network_refusals = 0;
+	agent_network_forget_refusal(a);
 	log_notice("a person at the console %s", a->safe_network ? "wants the safe network: DHCP on every wired port"
 								  : "wants the usual network again");
 	if (!a->safe_network) {

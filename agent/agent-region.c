@@ -195,11 +195,14 @@ static bool keeps_document(const struct agent *a, const struct assignment *fresh
 static void take_assignment(struct agent *a, struct assignment *fresh)
 {
 	struct assignment_changes changes = assignment_compare(a->assignment, fresh);
+	if (a->assignment && changes.network)
+		agent_network_forget_refusal(a); // else it may be the refused one, from STATE
 	assignment_free(a->assignment);
 	a->assignment = fresh;
 	if (changes.network) {
 		a->network_dirty = true;
 		a->n_network_refusals = 0;
+		a->refused_seen = false;
 		a->network_waits_usec = a->network_applied_usec = a->network_unproven_usec = 0;
 		str_set(&a->confirm_problem, NULL); // of the one before: this one is not confirmed yet
 		a->network_is_assigned = false;

@@ -14,6 +14,7 @@
 #include "agent/mesh-health.h"
 #include "agent/network-trial.h"
 #include "agent/payload.h"
+#include "agent/refused-network.h"
 #include "agent/region-client.h"
 #include "agent/root-path.h"
 #include "agent/seed-sources.h"
@@ -110,6 +111,8 @@ struct agent {
 	char *confirm_problem; // the confirmation of the network could not be stored
 	uint64_t confirm_tried_usec;
 	uint64_t network_applied_usec; // != 0: waits for its probe
+	struct refused_network refused; // of this or an earlier start
+	bool refused_loaded, refused_seen; // seen: held against the assigned network
 	unsigned n_network_refusals; // this assignment's network did not hold
 	uint64_t network_refused_usec; // the last time
 	uint64_t network_waits_usec; // 0, or since when it waits for a region that does not answer
@@ -250,6 +253,7 @@ void agent_network_done(struct agent *agent);
 /* May the network be changed now, and the mesh's peers? Not while a person tries one by hearth-net: it is theirs until they have
  * confirmed it, or it is undone; and not while there is something to undo, be it of a hearth-net that was killed with its guard. */
 bool agent_network_may_act(struct agent *agent);
+void agent_network_forget_refusal(struct agent *agent); // another network is assigned, or a person wants it tried now
 void agent_safe_network(struct agent *agent); // a person at the console: DHCP on every wired port; once more: as before
 void agent_first_contact_load(struct agent *agent); // which network led to the region, from STATE
 void agent_network_begin_anew(struct agent *agent); // a person at the console: the candidates from the first one on

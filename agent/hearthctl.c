@@ -224,7 +224,7 @@ static const struct command {
 	{ "status", run_status, "what this node is and what it waits for", 0 },
 	{ "timeline", run_timeline, "when each rung of the ladder first and last began to hold (seconds since boot)", 0 },
 	{ "explain", run_explain, "the one sentence: what is waited for, why, who can mend it", 0 },
-	{ "hurry", run_hurry, "try everything again now", 0 },
+	{ "hurry", run_hurry, "try everything again now, a network that was refused, too", 0 },
 	{ "confirm", run_confirm, "CODE: this is the region I see on its page (only for a seed without a pin)", 1 },
 	{ "reset", run_reset, "--clock: forget the last time heard from the region", 1 },
 };

@@ -45,4 +45,5 @@ static inline struct root_path root_path(const char *root, const char *absolute)
 #define RUN_VLAN_PICK "/run/hearth/vlan-pick" // the same with a VLAN (vlan-pick.h)
 #define STATE_VLAN_PICK "/state/hearth/vlan-pick"
 #define STATE_FIRST_CONTACT "/state/hearth/first-contact.json" // first-contact.h
+#define STATE_REFUSED_NETWORK "/state/hearth/refused-network.json" // refused-network.h
 #define RUN_SAFE_NETWORK "/run/hearth/safe-network" // a person at a console pressed the key: hearthd takes it away

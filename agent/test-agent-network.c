@@ -214,6 +214,73 @@ static void refusal_goes_back_to_what_reached_the_region(void **state)
 	assert_int_equal(a->network_candidate, NETWORK_DHCP);
 }
 
+// hearthd is another process from now on.
+static void restart(struct agent *a)
+{
+	a->network_on_trial = a->network_is_assigned = a->network_recovered = a->refused_loaded = a->refused_seen = false;
+	a->network_applied_usec = a->n_network_refusals = a->network_refused_usec = 0;
+	a->network_state = STEP_IDLE;
+	a->refused = (struct refused_network){ 0 };
+	a->timeline.n_tries = 0;
+	str_set(&a->network_problem, NULL);
+}
+
+#define UNDONE "with it the region does not answer any more"
+#define NOT_YET "not tried yet, as it did not hold before this start: "
+
+static void refused_network_is_known_after_a_restart(void **state)
+{
+	NEEDS_NAMESPACE();
+	struct agent *a = *state;
+	begin(a, "hearthd", TIMEOUT_SEC);
+	a->network_deadline_usec = a->network_applied_usec; // its time is over
+	act(a);
+	assert_int_equal(a->n_network_refusals, 1);
+	assert_string_equal(a->network_problem, UNDONE);
+	restart(a);
+	act(a);
+	assert_int_equal(a->n_network_refusals, 1);
+	assert_true(a->network_refused_usec > 0);
+	assert_int_equal(a->network_state, STEP_FAILED);
+	assert_string_equal(a->network_problem, UNDONE);
+	assert_true(was_said(a, NOT_YET UNDONE));
+	agent_safe_network(a); // a person
+	restart(a);
+	act(a);
+	assert_int_equal(a->n_network_refusals, 0);
+}
+
+static void confirmed_network_has_no_refusals(void **state)
+{
+	NEEDS_NAMESPACE();
+	struct agent *a = *state;
+	begin(a, "hearthd", TIMEOUT_SEC);
+	a->network_deadline_usec = a->network_applied_usec;
+	act(a);
+	int lock_fd = lock(a);
+	assert_int_equal(trial_keep(&a->trial, lock_fd, ASSIGNED, NULL), 0);
+	(void)close(lock_fd);
+	restart(a);
+	act(a);
+	assert_false(was_said(a, NOT_YET UNDONE));
+}
+
+static void second_trial_in_a_row_that_is_cut_off_is_a_refusal(void **state)
+{
+	NEEDS_NAMESPACE();
+	struct agent *a = *state;
+	begin(a, "hearthd", TIMEOUT_SEC);
+	restart(a);
+	act(a);
+	assert_string_equal(kernel, "before");
+	assert_int_equal(a->n_network_refusals, 0);
+	begin(a, "hearthd", TIMEOUT_SEC);
+	restart(a);
+	act(a);
+	assert_int_equal(a->n_network_refusals, 1);
+	assert_string_equal(a->network_problem, "hearthd or the machine stopped while it was on trial, 2 times");
+}
+
 static void what_a_killed_program_left_is_undone_while_it_runs(void **state)
 {
 	NEEDS_NAMESPACE();
@@ -332,6 +399,9 @@ int main(void)
 		CASE(undoing_by_a_person_is_a_refusal),
 		CASE(another_assignment_breaks_off_and_refuses_nothing),
 		CASE(refusal_goes_back_to_what_reached_the_region),
+		CASE(refused_network_is_known_after_a_restart),
+		CASE(confirmed_network_has_no_refusals),
+		CASE(second_trial_in_a_row_that_is_cut_off_is_a_refusal),
 		CASE(what_a_killed_program_left_is_undone_while_it_runs),
 		CASE(trial_of_a_person_is_left_alone),
 		CASE(key_is_told_once_the_kernel_has_it),

@@ -1,7 +1,8 @@
 // fuzzes: agent
-// What the agent reads back from STATE and /run: region record, secrets, timeline, the picked VLAN; and what the console shows of a
+// What the agent reads back from STATE and /run: region record, secrets, timeline, the picked VLAN, the refused network; and what the console shows of a
 // status, and the seed of a kernel command line.
 // SPDX-License-Identifier: Apache-2.0
+#include "agent/refused-network.h"
 #include "agent/screen.h"
 #include "agent/seed-sources.h"
 #include "agent/store.h"
@@ -48,6 +49,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 	if (vlan_pick_parse((const char *)bytes, n_bytes, &pick) == 0) {
 		vlan_pick_format(&pick, written);
 		if (vlan_pick_parse(written, strlen(written), &again) < 0 || again.id != pick.id)
+			abort();
+	}
+	struct refused_network refused, refused_again;
+	if (refused_network_parse((const char *)bytes, n_bytes, &refused, NULL) == 0) {
+		char *formatted AUTO_FREE = refused_network_format(&refused);
+		if (formatted && refused_network_parse(formatted, strlen(formatted), &refused_again, NULL) == 0 &&
+			refused_network_count(&refused_again, refused.sha256) != refused_network_count(&refused, refused.sha256))
 			abort();
 	}
 	char *seed AUTO_FREE = seed_text_from_cmdline(text, problem);
