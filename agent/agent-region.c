@@ -261,6 +261,9 @@ static int on_mesh(const char *json, size_t n, struct diag *reterr, void *user)
 	a->peers_known = true;
 	a->nodes_news_usec = time_boot_usec();
 	agent_mesh_news(a);
+	// The next question tells the region that we have it, and a node may switch to its next key by that.
+	if (a->mesh_set && agent_network_may_act(a))
+		agent_mesh_act(a);
 	return 0;
 }
 

@@ -390,6 +390,26 @@ static void close_look_leaves_the_network_to_a_person(void **state)
 	agent_mesh_key_done(a);
 }
 
+// A node switches to its next key by that.
+static void kernel_has_the_peers_before_the_region_hears_so(void **state)
+{
+	static const char news[] = "{\"generation\": \"e.2\", \"full\": true, \"peers\": [], \"removed\": []}";
+	NEEDS_NAMESPACE();
+	struct agent *a = *state;
+	struct diag diag = {0};
+	a->assignment->mesh_link = "hearth0";
+	a->network_is_assigned = a->mesh_set = true;
+	assert_int_equal(agent_region_start(a), 0);
+	const struct region_events *events = &a->region->events; // as the client calls it, which asks again right behind
+	assert_int_equal(events->on_mesh(news, strlen(news), &diag, events->user), 0);
+	assert_string_equal(a->peers.generation, "e.2");
+	assert_false(a->mesh_dirty);
+	region_client_free(a->region);
+	identity_free(a->identity);
+	region_record_done(&a->region_record);
+	agent_mesh_key_done(a);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, agent_start, agent_end)
@@ -407,6 +427,7 @@ int main(void)
 		CASE(key_is_told_once_the_kernel_has_it),
 		CASE(close_look_needs_a_mesh),
 		CASE(close_look_leaves_the_network_to_a_person),
+		CASE(kernel_has_the_peers_before_the_region_hears_so),
 	};
 	enter_namespace();
 	return cmocka_run_group_tests(tests, NULL, NULL);
