@@ -255,7 +255,7 @@ static int add_change(struct apply *apply, const struct change *change, size_t p
 
 /* Before the change: all links are made, or set, now, or what is to be taken away is next. A link that turned out to be
  * there already, or not to come up, is looked at again before anything more is done; and nothing is taken away unless all
- * that shall stand does. True: it ends here. */
+ * that shall stand does: a route that waits for its source does not yet. True: it ends here. */
 static bool is_over(struct apply *apply, const struct change *before, const struct change *change, int *reterr)
 {
 	bool made = before->type <= CHANGE_LINK_CREATE && change->type > CHANGE_LINK_CREATE;
@@ -264,7 +264,8 @@ static bool is_over(struct apply *apply, const struct change *before, const stru
 	if (!made && !set && !added)
 		return false;
 	*reterr = end_batch(apply);
-	return *reterr < 0 || ((made || set) && apply->again && *apply->again) || (added && apply->error < 0);
+	bool is_half = apply->error < 0 || (apply->again && apply->plan->waits_for);
+	return *reterr < 0 || ((made || set) && apply->again && *apply->again) || (added && is_half);
 }
 
 int apply_netlink(struct plan *plan, bool *ret_again, struct diag *reterr)

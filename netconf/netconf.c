@@ -175,7 +175,7 @@ static int apply_once(struct network *network, struct plan *plan, const struct n
 		options->on_plan(plan, options->user);
 	int result = places.without_networkd ? 0 : apply_files(plan, &places, true, &diag);
 	int error = apply_netlink(plan, ret_again ? &again : NULL, reterr);
-	if (error == 0 && ret_again && plan->waits) {
+	if (error == 0 && ret_again && plan->waits_for) {
 		wait_for_addresses();
 		again = true;
 	}
@@ -205,7 +205,13 @@ int netconf_apply_plan(struct network *network, struct plan *plan, const struct 
 	int error = apply_once(network, plan, options, &again, reterr);
 	if (error == 0 && again)
 		error = netconf_plan(network, options, &second, reterr);
-	return error < 0 || !again ? error : apply_once(network, second, options, NULL, reterr);
+	if (error < 0 || !again)
+		return error;
+	error = apply_once(network, second, options, NULL, reterr);
+	free(plan->waits_for);
+	plan->waits_for = TAKE_PTR(second->waits_for);
+	plan->source_is_taken = second->source_is_taken;
+	return error == 0 && plan->source_is_taken ? diag_set(reterr, -EADDRINUSE, "", "%s", plan->waits_for) : error;
 }
 
 int netconf_apply(struct network *network, const struct netconf_options *options, size_t *ret_n_changes,

@@ -49,17 +49,23 @@ int netconf_plan(struct network *network, const struct netconf_options *options,
 size_t plan_n_changes(const struct plan *plan);
 char *plan_text(const struct plan *plan); // one sentence per line; NULL: out of memory; the caller frees
 char *plan_json(const struct plan *plan); // [{"change", "link", "what", "dropsTraffic"}]
+/* A sentence when a route is left out because of its source address, else NULL; borrowed. In vain: somebody else has that
+ * address, so that the route does not come by itself. */
+const char *plan_waits_for(const struct plan *plan);
+bool plan_waits_in_vain(const struct plan *plan);
 struct plan *plan_free(struct plan *plan);
 DEFINE_CLEANUP(plan)
 
 /* Plan and do. Returns when the kernel has acknowledged everything and networkd was told; a lease comes later, by
- * itself. With an IPv6 route that has a source address (`from`) it waits for that address, 3 s at most. Idempotent: a link
- * that is not there yet is no error (see netconf_online), call again on a link event.
+ * itself. With an IPv6 route that has a source address (`from`) it waits for that address, 3 s at most; -EADDRINUSE when
+ * somebody else has it, all else is done then. Idempotent: a link that is not there yet is no error (see netconf_online),
+ * call again on a link event.
  * After a failure part of the plan may stand: call again to converge. @ret_n_changes may be NULL.
  * Declared WireGuard links without `peers` keep the peers they have (netconf_set_peers owns them). */
 int netconf_apply(struct network *network, const struct netconf_options *options, size_t *ret_n_changes,
 	struct diag *reterr);
-/* The same with a plan that netconf_plan() has made of @network, before anything else was changed. */
+/* The same with a plan that netconf_plan() has made of @network, before anything else was changed; plan_waits_for() says
+ * afterwards what still waits. */
 int netconf_apply_plan(struct network *network, struct plan *plan, const struct netconf_options *options,
 	struct diag *reterr);
 /* Only resolv.conf: declared servers, then those of networkd's leases. Cheap; call it now and then: routers name servers

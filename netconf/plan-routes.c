@@ -51,7 +51,7 @@ static bool is_usable_at_once(const struct plan_link *link)
 
 /* The kernel takes an IPv6 route only once its source address is known to be nobody else's: a second or two after it came,
  * or when the cable is in. */
-static bool source_waits(const struct planning *planning, const struct ip *source)
+static bool source_waits(const struct planning *planning, const struct ip *source, bool *ret_taken)
 {
 	const struct kernel *kernel = planning->kernel;
 	if (source->family != AF_INET6)
@@ -63,21 +63,38 @@ static bool source_waits(const struct planning *planning, const struct ip *sourc
 				continue;
 			size_t n = 0, first = link->have ? kernel_addresses_of(kernel, link->have->index, &n) : 0;
 			bool stays = link->have && plan_fate(planning, link->have->index) == LINK_STAYS, is_ready = false;
-			for (size_t k = first; stays && k < first + n; k++)
-				is_ready |= ip_compare(&kernel->addresses[k].address.ip, source) == 0 &&
-					    !(kernel->addresses[k].flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED));
+			for (size_t k = first; stays && k < first + n; k++) {
+				if (ip_compare(&kernel->addresses[k].address.ip, source) != 0)
+					continue;
+				is_ready |= !(kernel->addresses[k].flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED));
+				*ret_taken |= (kernel->addresses[k].flags & IFA_F_DADFAILED) != 0;
+			}
 			return !is_ready && !is_usable_at_once(link);
 		}
 	}
 	return false; // nobody declares it: the kernel says whether it is there
 }
 
+// The first one is told, or the first that waits in vain.
+static int put_off(struct plan *plan, const struct wanted_route *wanted, bool is_taken)
+{
+	char route[ROUTE_TEXT], source[ADDRESS_TEXT];
+	if (plan->waits_for && (plan->source_is_taken || !is_taken))
+		return 0;
+	free(plan->waits_for);
+	plan->source_is_taken = is_taken;
+	plan->waits_for = str_format(is_taken ? "%s: route %s is left out: somebody else has its source address %s"
+					      : "%s: route %s comes once the kernel knows that nobody else has its source "
+						"address %s: a cable has to be in",
+		wanted->link->claim->name, route_format(wanted->route, route), ip_format(&wanted->route->source, source));
+	return plan->waits_for ? 0 : -ENOMEM;
+}
+
 static int put_route(struct planning *planning, enum change_type type, const struct wanted_route *wanted)
 {
-	if (source_waits(planning, &wanted->route->source)) {
-		planning->plan->waits = true;
-		return 0;
-	}
+	bool is_taken = false;
+	if (source_waits(planning, &wanted->route->source, &is_taken))
+		return put_off(planning->plan, wanted, is_taken);
 	const struct plan_link *link = wanted->link;
 	bool has_link = says_link(wanted);
 	struct change *change = plan_add(planning->plan, type, has_link ? link->claim->name : "",

@@ -211,6 +211,16 @@ const char *change_format(const struct change *change, char *buffer, size_t n)
 	return buffer;
 }
 
+const char *plan_waits_for(const struct plan *plan)
+{
+	return plan->waits_for;
+}
+
+bool plan_waits_in_vain(const struct plan *plan)
+{
+	return plan->source_is_taken;
+}
+
 size_t plan_n_changes(const struct plan *plan)
 {
 	return plan->n;

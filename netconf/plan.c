@@ -22,6 +22,7 @@ struct plan *plan_free(struct plan *plan)
 		}
 	}
 	free(plan->changes);
+	free(plan->waits_for);
 	kernel_free(plan->kernel);
 	free(plan);
 	return NULL;

@@ -73,7 +73,8 @@ struct change {
 struct plan {
 	struct change *changes;
 	size_t n, n_room;
-	bool waits; // a route is left out until its source address is known to be nobody else's
+	char *waits_for;     // a sentence: a route is left out until its source address is known to be nobody else's; NULL: none
+	bool source_is_taken; // ... and it is somebody else's
 	struct kernel *kernel; // kept alive for those who borrow from it; may be NULL
 };
 const char *change_word(enum change_type type);                             // "address-add"

@@ -99,9 +99,11 @@ static struct change change_of(enum change_type type, const char *name, int link
 	return change;
 }
 
+static char *waits_for; // of the plan
+
 static int done(struct change *changes, size_t n, int (*refuses)(const struct nlmsghdr *), bool *ret_again, struct diag *reterr)
 {
-	struct plan plan = {.changes = changes, .n = n};
+	struct plan plan = {.changes = changes, .n = n, .waits_for = waits_for};
 	fake.refuses = refuses;
 	fake.said[0] = '\0';
 	return apply_netlink(&plan, ret_again, reterr);
@@ -130,6 +132,18 @@ static void nothing_is_taken_away_behind_a_failure(void **state)
 	assert_int_equal(done(changes, N_ELEMENTS(changes), nothing, &again, &diag), 0);
 	assert_string_equal(fake.said, "address route no-route no-address unmake");
 	assert_false(again);
+}
+
+static void nothing_is_taken_away_before_what_waits_has_come(void **state)
+{
+	struct change changes[] = {change_of(CHANGE_ADDRESS_ADD, "eth0", 2), change_of(CHANGE_ROUTE_REMOVE, "eth0", 2)};
+	bool again = false;
+	waits_for = (char *)"a route with another metric";
+	assert_int_equal(done(changes, N_ELEMENTS(changes), nothing, &again, NULL), 0);
+	assert_string_equal(fake.said, "address");
+	assert_int_equal(done(changes, N_ELEMENTS(changes), nothing, NULL, NULL), 0); // the last time
+	assert_string_equal(fake.said, "address no-route");
+	waits_for = NULL;
 }
 
 static int makes(const struct nlmsghdr *request)
@@ -235,6 +249,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_taken_away_behind_a_failure),
+		cmocka_unit_test(nothing_is_taken_away_before_what_waits_has_come),
 		cmocka_unit_test(nothing_is_done_to_a_link_that_is_there_already),
 		cmocka_unit_test(a_vlan_whose_id_a_stranger_has_is_refused_with_the_kernels_reason),
 		cmocka_unit_test(a_link_without_a_mac_is_looked_at_again),

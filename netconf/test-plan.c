@@ -14,6 +14,9 @@
 
 #include <errno.h>
 
+static char waits_for[256]; // what the last plan leaves out
+static bool waits_in_vain;
+
 static int try_plan(const char *yaml, struct kernel *kernel, const struct config_files *files, char **ret_text,
 	struct diag *reterr)
 {
@@ -26,9 +29,12 @@ static int try_plan(const char *yaml, struct kernel *kernel, const struct config
 	struct plan_input input = {.network = network, .kernel = kernel, .has_files = files != NULL, .files = files,
 		.now_sec = 1000000};
 	int error = plan_make(&input, &plan, reterr);
-	if (error == 0)
-		*ret_text = plan_text(plan);
-	return error;
+	if (error < 0)
+		return error;
+	*ret_text = plan_text(plan);
+	(void)snprintf(waits_for, sizeof(waits_for), "%s", plan_waits_for(plan) ? plan_waits_for(plan) : "");
+	waits_in_vain = plan_waits_in_vain(plan);
+	return 0;
 }
 
 // The plan of @yaml on @kernel_take is exactly @sentences.
@@ -192,6 +198,13 @@ static void an_ipv6_route_waits_until_its_source_is_usable(void **state)
 		if (cases[i].has_address)
 			has_address(kernel, 2, "fd00::2/64", HEARTH_PROTOCOL)->flags |= cases[i].address_flags;
 		plan_is(SOURCE, kernel, cases[i].wanted);
+		bool has_route = strstr(cases[i].wanted, "route") != NULL, is_taken = cases[i].address_flags & IFA_F_DADFAILED;
+		assert_string_equal(waits_for, has_route ? ""
+			: is_taken ? "eth0: route fd01::/64 via fd00::1 from fd00::2 metric 1024 is left out: somebody else has its "
+				     "source address fd00::2"
+				   : "eth0: route fd01::/64 via fd00::1 from fd00::2 metric 1024 comes once the kernel knows that "
+				     "nobody else has its source address fd00::2: a cable has to be in");
+		assert_int_equal(waits_in_vain, is_taken);
 	}
 	struct kernel *kernel = kernel_new();
 	has_link(kernel, 2, "eth0", "");

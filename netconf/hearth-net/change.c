@@ -24,12 +24,15 @@ static int load(const struct arguments *arguments, struct network **ret, char **
 	return error;
 }
 
-static void print_changes(const struct arguments *arguments, size_t n_changes)
+static void print_changes(const struct arguments *arguments, const struct plan *plan)
 {
+	size_t n_changes = plan_n_changes(plan);
 	if (arguments->json)
 		printf("{\"changes\": %zu}\n", n_changes);
 	else
 		printf("%zu change%s made\n", n_changes, n_changes == 1 ? "" : "s");
+	if (plan_waits_for(plan))
+		fprintf(stderr, "hearth-net: %s\n", plan_waits_for(plan));
 }
 
 static int change_guarded(const struct trial *trial, int lock_fd, const char *document, struct network *network,
@@ -59,7 +62,9 @@ int run_apply(const struct arguments *arguments)
 		result = trial_lock(trial, 0, &lock_fd, &diag);
 	if (result == 0)
 		result = trial_prepare(trial, lock_fd, network, &plan, &diag);
-	if (result == 1) // nothing to undo
+	if (result == 1 && plan_waits_in_vain(plan))
+		result = diag_set(&diag, -EADDRINUSE, "", "%s", plan_waits_for(plan));
+	else if (result == 1) // nothing to undo
 		result = trial_keep(trial, lock_fd, document, &diag);
 	else if (result == 0)
 		result = change_guarded(trial, lock_fd, document, network, plan, &diag);
@@ -67,7 +72,7 @@ int run_apply(const struct arguments *arguments)
 		result = netconf_update_resolv(network, &arguments->options, &diag);
 	if (result < 0)
 		return fail(&diag, result);
-	print_changes(arguments, plan_n_changes(plan));
+	print_changes(arguments, plan);
 	return EXIT_DONE;
 }
 
@@ -199,7 +204,7 @@ int run_try(const struct arguments *arguments)
 	}
 	if (error < 0)
 		return fail(&diag, error);
-	print_changes(arguments, plan_n_changes(plan));
+	print_changes(arguments, plan);
 	if (!arguments->json)
 		printf("undone in %llu s unless you %srun `hearth-net confirm`\n", (unsigned long long)arguments->timeout_sec,
 			has_person() ? "press Enter here, or " : "");
