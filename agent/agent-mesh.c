@@ -115,6 +115,13 @@ static void poke(const struct agent *a, const char *address, unsigned scope)
 	}
 }
 
+static void poke_peer(const struct agent *a, size_t at)
+{
+	char address[MESH_ADDRESS_TEXT];
+	mesh_peer_address(&a->peers.peers[at], address);
+	poke(a, address, 0);
+}
+
 /* WireGuard shakes hands only when there is something to send: one byte to the discard port. It is how a peer learns where we
  * are as well: with an address that is new, all of them are told. */
 static void poke_peers(struct agent *a, uint64_t now_usec)
@@ -131,12 +138,25 @@ static void poke_peers(struct agent *a, uint64_t now_usec)
 			from = 0;
 			continue;
 		}
-		char address[MESH_ADDRESS_TEXT];
-		mesh_peer_address(&a->peers.peers[at], address);
-		poke(a, address, 0);
+		poke_peer(a, at);
 		from = at + 1;
 	}
 	a->poke_next = from < a->peers.n ? from : 0;
+}
+
+// Whoever has nothing to say is asked now and then; a few at a time, once round in one go.
+static void poke_idle(struct agent *a, uint64_t now_usec)
+{
+	size_t max = a->mesh_set ? mesh_health_idle_max(a->idle_asked_usec, now_usec) : 0, n = 0;
+	if (!max)
+		return;
+	a->idle_asked_usec = now_usec;
+	for (size_t at; n < max && (at = mesh_health_next_idle(&a->peers, a->idle_next, now_usec)) < a->peers.n; n++) {
+		poke_peer(a, at);
+		a->idle_next = at + 1;
+	}
+	if (n < max)
+		a->idle_next = 0; // the next tick begins anew
 }
 
 // A delta that is lost is told again: since which generation, the file says.
@@ -217,6 +237,7 @@ void agent_mesh_act(struct agent *a)
 	agent_mesh_key_watch(a, now_usec);
 	agent_mesh_mtu_probe(a);
 	poke_peers(a, now_usec);
+	poke_idle(a, now_usec);
 }
 
 void agent_mesh_done(struct agent *a)

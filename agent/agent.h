@@ -134,6 +134,8 @@ struct agent {
 	int poke_fd;
 	bool poke_all;    // whether they answer or not: we are somewhere else
 	size_t poke_next; // the peer at which the next tick goes on
+	size_t idle_next; // ... with those that say nothing
+	uint64_t idle_asked_usec;
 	struct mesh_handshakes key_handshakes; // since a key that is not proven
 	uint64_t mesh_key_usec;          // since when the kernel has the own key, or this start; 0: not looked yet
 	bool mesh_key_unset;             // it was switched to or gone back to, and the kernel may not have it yet

@@ -18,6 +18,8 @@ static void look_at_traffic(struct mesh_peer *peer, const struct netconf_peer_st
 		peer->unanswered_usec = 0;
 	else if (sent && !peer->unanswered_usec)
 		peer->unanswered_usec = now_usec;
+	if (heard || !peer->heard_usec)
+		peer->heard_usec = now_usec;
 	peer->rx_bytes = status->rx_bytes;
 	peer->tx_bytes = status->tx_bytes;
 	peer->handshake_ago_sec = status->handshake_ago_sec;
@@ -106,6 +108,30 @@ size_t mesh_health_next(struct mesh_peers *peers, size_t from, bool all, uint64_
 		return i;
 	}
 	return peers->n;
+}
+
+static bool is_over(uint64_t since_usec, unsigned sec, uint64_t now_usec)
+{
+	return now_usec - since_usec >= sec * USEC_PER_SEC;
+}
+
+size_t mesh_health_next_idle(struct mesh_peers *peers, size_t from, uint64_t now_usec)
+{
+	for (size_t i = from; i < peers->n; i++) {
+		struct mesh_peer *peer = &peers->peers[i];
+		if (!can_be_asked(peer) || !peer->in_kernel || peer->quiet_usec || peer->unanswered_usec ||
+			!is_over(peer->heard_usec, MESH_IDLE_SEC, now_usec))
+			continue;
+		peer->asked_usec = peer->unanswered_usec = now_usec;
+		return i;
+	}
+	return peers->n;
+}
+
+size_t mesh_health_idle_max(uint64_t last_usec, uint64_t now_usec)
+{
+	uint64_t n = (now_usec - last_usec) / (USEC_PER_SEC / MESH_IDLE_PER_SEC);
+	return n < MESH_IDLE_MAX ? (size_t)n : MESH_IDLE_MAX;
 }
 
 static size_t add(char *text, size_t n_text, const char *format, ...) PRINTF_LIKE(3, 4);

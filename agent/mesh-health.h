@@ -13,6 +13,9 @@ enum {
 	MESH_UNANSWERED_SEC = 15, // KEEPALIVE_TIMEOUT and REKEY_TIMEOUT
 	MESH_SILENT_SEC = 5,      // a handshake is tried anew after so long
 	MESH_ASK_SEC = 5,
+	MESH_IDLE_SEC = 30,    // one that says nothing for so long is asked whether it is there
+	MESH_IDLE_PER_SEC = 50, // so many at most: 5,000 peers have their turn in 100 s
+	MESH_IDLE_MAX = 500,    // at once: of the longest time between two ticks
 };
 
 struct mesh_view { // of one look
@@ -30,6 +33,11 @@ bool mesh_peer_is_silent(const struct mesh_peer *peer, uint64_t now_usec);
 /* The next peer from @from on that is to be asked for a handshake now: it has an endpoint, here or in the kernel, and does not
  * answer, or (@all) whether it does or not. It counts as asked. peers->n: none. */
 size_t mesh_health_next(struct mesh_peers *peers, size_t from, bool all, uint64_t now_usec);
+/* The next peer from @from on that seems to answer and of which nothing was heard for MESH_IDLE_SEC: that the way to it is dead
+ * is found out only by sending something. It counts as asked, and has MESH_UNANSWERED_SEC. peers->n: none. */
+size_t mesh_health_next_idle(struct mesh_peers *peers, size_t from, uint64_t now_usec);
+// How many of those may be asked now, when it was done last at @last_usec (0: never).
+size_t mesh_health_idle_max(uint64_t last_usec, uint64_t now_usec);
 /* The sentence about those with an endpoint that are silent, at most three by name; "" when there is none. */
 void mesh_health_sentence(const struct mesh_peers *peers, uint64_t now_usec, char *ret, size_t n_ret);
 /* `mesh` of the status: an array, at most @max peers, first those that are silent or elsewhere than the region says. @decided:

@@ -279,6 +279,7 @@ static unsigned peer_take_over(struct mesh_peer *now, struct mesh_peer *next)
 	next->handshake_ago_sec = now->handshake_ago_sec;
 	next->rx_bytes = now->rx_bytes;
 	next->tx_bytes = now->tx_bytes;
+	next->heard_usec = now->heard_usec;
 	next->unanswered_usec = now->unanswered_usec;
 	next->quiet_usec = now->quiet_usec;
 	return next->renew || (change & NETCONF_PEER_NEW) ? NETCONF_PEER_NEW : change;

@@ -23,6 +23,7 @@ struct mesh_peer {
 	char *roamed; // where it is, when that is not @endpoint; else NULL
 	int64_t handshake_ago_sec; // -1: never
 	uint64_t rx_bytes, tx_bytes;
+	uint64_t heard_usec;      // when something came from it last, or the kernel was first looked at; 0: it was not yet
 	uint64_t unanswered_usec; // since when we send and hear nothing; 0: not
 	uint64_t quiet_usec;      // since when it does not answer; 0: it does
 	uint64_t asked_usec;      // when it was last asked for a handshake

@@ -115,6 +115,45 @@ static void what_keeps_the_way_open_needs_no_answer(void **state)
 		assert_int_equal(look(&peers, row(KEY_A, A_AT, 1 + 25 * i, 100, 100 + 32 * i), b, SEC(1000 + 25 * i)).n_answer, 2);
 }
 
+// Without traffic nobody would notice before the handshake is old.
+static void a_dead_path_to_an_idle_peer_is_found_long_before_the_handshake_is_old(void **state)
+{
+	struct mesh_peers peers CLEANUP(mesh_peers_done);
+	two_peers(&peers);
+	(void)look(&peers, row(KEY_A, A_AT, 1, 100, 100), row(KEY_B, ELSEWHERE, 1, 100, 100), SEC(1000));
+	assert_int_equal(mesh_health_next_idle(&peers, 0, SEC(1029)), peers.n);
+	(void)look(&peers, row(KEY_A, A_AT, 30, 100, 100), row(KEY_B, ELSEWHERE, 30, 132, 100), SEC(1029)); // b keeps its way open
+	assert_string_equal(peers.peers[mesh_health_next_idle(&peers, 0, SEC(1030))].name, "a");
+	assert_int_equal(mesh_health_next_idle(&peers, 0, SEC(1031)), peers.n); // it has its time to answer
+	assert_int_equal(look(&peers, row(KEY_A, A_AT, 45, 100, 164), row(KEY_B, ELSEWHERE, 45, 132, 100), SEC(1044)).n_answer, 2);
+	assert_int_equal(look(&peers, row(KEY_A, A_AT, 46, 100, 164), row(KEY_B, ELSEWHERE, 46, 132, 100), SEC(1045)).n_answer, 1);
+	assert_string_equal(peers.peers[mesh_health_next(&peers, 0, false, SEC(1045))].name, "a");
+	assert_int_equal(look(&peers, row(KEY_A, A_AT, 51, 100, 312), row(KEY_B, ELSEWHERE, 51, 132, 100), SEC(1050)).n_silent, 1);
+}
+
+static void an_idle_peer_that_answers_is_left_alone_again(void **state)
+{
+	struct mesh_peers peers CLEANUP(mesh_peers_done);
+	struct netconf_peer_status b = row(KEY_B, "", -1, 0, 0);
+	two_peers(&peers);
+	(void)look(&peers, row(KEY_A, A_AT, 1, 100, 100), b, SEC(1000));
+	assert_int_not_equal(mesh_health_next_idle(&peers, 0, SEC(1040)), peers.n);
+	assert_int_equal(look(&peers, row(KEY_A, A_AT, 41, 132, 164), b, SEC(1041)).n_answer, 1);
+	assert_int_equal(look(&peers, row(KEY_A, A_AT, 69, 132, 164), b, SEC(1069)).n_answer, 1);
+	assert_int_equal(mesh_health_next_idle(&peers, 0, SEC(1069)), peers.n);
+	assert_int_not_equal(mesh_health_next_idle(&peers, 0, SEC(1071)), peers.n);
+}
+
+static void asking_the_idle_is_bounded(void **state)
+{
+	size_t n = 0;
+	for (unsigned sec = 10; sec <= 100; sec += 10)
+		n += mesh_health_idle_max(SEC(1000 + sec - 10), SEC(1000 + sec));
+	assert_int_equal(n, MESH_MAX_PEERS);
+	assert_int_equal(mesh_health_idle_max(SEC(1000), SEC(1000) + USEC_PER_SEC / 100), 0); // a busy node does not ask more
+	assert_int_equal(mesh_health_idle_max(0, SEC(100000)), 500);
+}
+
 static void an_endpoint_that_leads_nowhere_is_put_back(void **state)
 {
 	struct mesh_peers peers CLEANUP(mesh_peers_done);
@@ -253,6 +292,9 @@ int main(void)
 		cmocka_unit_test(many_silent_peers_are_counted),
 		cmocka_unit_test(data_without_an_answer_is_silence_long_before_the_handshake_is_old),
 		cmocka_unit_test(what_keeps_the_way_open_needs_no_answer),
+		cmocka_unit_test(a_dead_path_to_an_idle_peer_is_found_long_before_the_handshake_is_old),
+		cmocka_unit_test(an_idle_peer_that_answers_is_left_alone_again),
+		cmocka_unit_test(asking_the_idle_is_bounded),
 		cmocka_unit_test(an_endpoint_that_leads_nowhere_is_put_back),
 		cmocka_unit_test(a_peer_that_the_kernel_lost_is_noticed),
 		cmocka_unit_test(what_is_worth_telling_has_a_mark),
