@@ -57,6 +57,12 @@ static void it_stands_on_the_port_as_the_document_above_calls_it(void **state)
 		{ "{version: 2, ethernets: {enp0s4: {match: {macaddress: '52:54:78:00:01:0b'}}}}", "picked-port" }, // another one
 		{ "{version: 2, ethernets: {'a\"b': {match: {macaddress: '52:54:78:00:00:0b'}}}}", "picked-port" },
 		{ "{version: 2}", "picked-port" },
+		{ "{version: 2, ethernets: {uplinks: {match: {name: 'enp0s*'}, dhcp4: true}}}", "uplinks" },
+		{ "{version: 2, ethernets: {uplink: {match: {name: 'eth*'}, set-name: enp0s4}}}", "uplink" },
+		{ "{version: 2, ethernets: {enp0s4: {match: {name: enp0s9}}}}", "picked-port" }, // its id is no name then
+		{ "{version: 2, ethernets: {enp0s4: {match: {driver: virtio_net}}}}", "picked-port" },
+		{ "{version: 2, ethernets: {a: {match: {name: 'en*', macaddress: '52:54:78:00:01:0b'}}, b: {match: {name: 'en*', "
+		  "macaddress: '52:54:78:00:00:0b'}}}}", "b" },
 	};
 	struct vlan_pick pick = { .mac = "52:54:78:00:00:0b", .id = 42 };
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {

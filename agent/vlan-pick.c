@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/vlan-pick.h"
 #include <errno.h>
+#include <fnmatch.h>
 #include <strings.h>
 
 enum { MAC_TEXT = 17, VID_LAST = 4094, DIGITS = 4 };
@@ -45,16 +46,25 @@ static bool is_plain(const char *id) // it is written into a document
 	return *id && strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == strlen(id);
 }
 
+// As netconf matches (netconf/claim.c). What matches by its driver alone is not known here.
+static bool is_port(const struct vlan_pick *pick, const char *name, const char *id, const struct value *declared)
+{
+	const struct value *match = value_find(declared, "match");
+	const char *mac = value_text(value_find(match, "macaddress")), *pattern = value_text(value_find(match, "name"));
+	if (!match)
+		return str_equal(id, name);
+	if ((!mac && !pattern) || (mac && strcasecmp(mac, pick->mac) != 0))
+		return false;
+	return !pattern || (name && (fnmatch(pattern, name, 0) == 0 || str_equal(value_text(value_find(declared, "set-name")), name)));
+}
+
 // What @above calls the port.
 static const char *port_id(const struct vlan_pick *pick, const struct value *above, const char *name)
 {
 	const struct value *ethernets = part_of(above, "ethernets");
-	for (size_t i = 0; ethernets && i < ethernets->n; i++) {
-		const char *mac = value_text(value_path(&ethernets->items[i], "match", "macaddress", NULL));
-		bool is_it = mac ? strcasecmp(mac, pick->mac) == 0 : str_equal(ethernets->keys[i], name);
-		if (is_it && is_plain(ethernets->keys[i]))
+	for (size_t i = 0; ethernets && i < ethernets->n; i++)
+		if (is_plain(ethernets->keys[i]) && is_port(pick, name, ethernets->keys[i], &ethernets->items[i]))
 			return ethernets->keys[i];
-	}
 	return "picked-port";
 }
 
