@@ -61,16 +61,34 @@ def settings(links):
     found = {}
     for path in glob.glob("/proc/sys/net/ipv6/conf/*/"):
         name = path.split("/")[-2]
-        is_quiet = links.get(name, {}).get("linkinfo", {}).get("info_kind") in QUIET_KINDS
-        for key in ("mtu", "disable_ipv6", "addr_gen_mode") + (() if is_quiet else ("accept_ra", "use_tempaddr")):
+        kind = links.get(name, {}).get("linkinfo", {}).get("info_kind")
+        keys = {"mtu", "disable_ipv6", "addr_gen_mode", "accept_ra", "use_tempaddr"}
+        if kind in QUIET_KINDS:
+            keys -= {"accept_ra", "use_tempaddr"}
+        if kind == "vrf":
+            keys -= {"addr_gen_mode"}  # the kernel gives it no address in any mode
+        for key in keys:
             with open(path + key) as f:
                 found[name + "/" + key] = f.read().strip()
     return found
 
 
+def of_vrf(route, tables):
+    """A VRF's own route over a gateway: networkd's goes out of the VRF's device, where no neighbour answers; Hearth's out of the
+    port that has the gateway's subnet."""
+    family, _, found = route.partition(" ")
+    found = json.loads(found)
+    if found.get("table") not in tables or "gateway" not in found:
+        return route
+    found["dev"], found["flags"] = "of the VRF", [flag for flag in found["flags"] if flag != "onlink"]
+    return family + " " + json.dumps(found)
+
+
 def state():
     found = netstate.read(run("sh", "-c", STATE).stdout, BY_DESIGN, link_local=False)
-    return dict(found, settings=settings(found["links"]))
+    kinds = [link.get("linkinfo", {}) for link in found["links"].values()]
+    tables = {str(kind["info_data"]["table"]) for kind in kinds if kind.get("info_kind") == "vrf"}
+    return dict(found, routes=sorted(of_vrf(route, tables) for route in found["routes"]), settings=settings(found["links"]))
 
 
 def differences(name, ours, theirs):
