@@ -36,6 +36,7 @@ ON_PURPOSE = (  # configuration, what of it differs, why
     ("route-types.yaml", r"10\.57\.0\.0/16", "a blackhole with a gateway: netplan takes it and networkd leaves it out"),
     ("bond-802.3ad-slow.yaml", r'xmit_hash_policy: "vlan\+srcmac"', "netplan takes vlan+srcmac, networkd does not know it"),
     ("ipv6-privacy-and-mtu.yaml", "/settings/eth0/mtu", "networkd sets it before the link is up, and the kernel then forgets it"),
+    ("wireguard-in-vrf.yaml", r"^/wireguard: only the \w+: wg0\t\S+\t\S+\t\d+\toff$", "no port is said: the kernel takes any"),
     ("loopback.yaml", "/settings/lo/addr_gen_mode", "lo makes no address of itself, whichever its mode"),
     ("match-glob.yaml", "^/(links|settings)/eth", "networkd takes a card's alternative names, here enp0s3, for names"),
     ("values-of-nothing.yaml", r"10\.140\.0\.", "netplan takes lifetime: Forever; networkd knows forever alone, and leaves the address out"),
