@@ -31,12 +31,14 @@ BY_DESIGN = {
     "altnames",  # udev's; a .link file of netplan's for an MTU leaves them out
 }
 QUIET_KINDS = {"dummy", "vrf", "wireguard"}  # nobody sends router advertisements there; networkd writes their settings all the same
+ANY_PORT = r"^/wireguard: only the \w+: wg0\t\S+\t\S+\t\d+\toff$"
 ON_PURPOSE = (  # configuration, what of it differs, why
     ("activation.yaml", r"10\.72\.0\.", "the addresses of a link that is down are on it already; networkd waits until it is up"),
     ("route-types.yaml", r"10\.57\.0\.0/16", "a blackhole with a gateway: netplan takes it and networkd leaves it out"),
     ("bond-802.3ad-slow.yaml", r'xmit_hash_policy: "vlan\+srcmac"', "netplan takes vlan+srcmac, networkd does not know it"),
     ("ipv6-privacy-and-mtu.yaml", "/settings/eth0/mtu", "networkd sets it before the link is up, and the kernel then forgets it"),
-    ("wireguard-in-vrf.yaml", r"^/wireguard: only the \w+: wg0\t\S+\t\S+\t\d+\toff$", "no port is said: the kernel takes any"),
+    ("wireguard-in-vrf.yaml", ANY_PORT, "no port is said: the kernel takes any"),
+    ("wireguard-keys-private.yaml", ANY_PORT, "no port is said: the kernel takes any"),
     ("loopback.yaml", "/settings/lo/addr_gen_mode", "lo makes no address of itself, whichever its mode"),
     ("match-glob.yaml", "^/(links|settings)/eth", "networkd takes a card's alternative names, here enp0s3, for names"),
     ("values-of-nothing.yaml", r"10\.140\.0\.", "netplan takes lifetime: Forever; networkd knows forever alone, and leaves the address out"),
