@@ -107,7 +107,8 @@ void agent_mesh_key_act(struct agent *a)
 	const struct mesh_keys *keys = &a->identity->mesh;
 	if (!a->mesh_key_usec) // a step before this start may not have come as far as the kernel
 		a->mesh_key_unset = keys->old || keys->next;
-	if (!a->mesh_key_usec || a->network_dirty) { // its time begins when it can be used
+	// Its time begins when it can be used. That something else of the network cannot be set is no reason to wait for ever.
+	if (!a->mesh_key_usec || a->mesh_key_unset || !a->network_is_assigned) {
 		a->mesh_key_usec = now_usec;
 		if (keys->old)
 			poke_all(a);

@@ -11,7 +11,7 @@
 enum {
 	LOOK_MSEC = 100,
 	ANSWER_MSEC = 1000, // later counts as lost
-	ROUND_SEC = 600,    // from one round through the peers to the next
+	ROUND_SEC = 600,    // from the last peer of a round to the first of the next
 	MTU_DEFAULT = 1420,
 };
 
@@ -47,7 +47,7 @@ void agent_mesh_mtu_act(struct agent *a)
 	if (a->mesh_mtu_mark != a->address_mark) { // another place: other paths
 		a->mesh_mtu_mark = a->address_mark;
 		a->mesh_mtu_probed = 0;
-		a->mesh_mtu_round_usec = 0;
+		a->mesh_mtu_asked_usec = 0;
 		str_set(&a->mesh_mtu_sentence, NULL);
 	}
 	unsigned mtu = agent_mesh_mtu(a), now = link_mtu(a);
@@ -105,15 +105,15 @@ static void send_now(struct agent *a, uint64_t now_usec)
 static void start(struct agent *a, uint64_t now_usec)
 {
 	char address[MESH_ADDRESS_TEXT];
-	if (a->mesh_mtu_round_usec && a->mesh_mtu_next >= a->peers.n && now_usec - a->mesh_mtu_round_usec < ROUND_SEC * USEC_PER_SEC)
+	bool is_over = a->mesh_mtu_next >= a->peers.n;
+	if (is_over && a->mesh_mtu_asked_usec && now_usec - a->mesh_mtu_asked_usec < ROUND_SEC * USEC_PER_SEC)
 		return;
-	if (!a->mesh_mtu_round_usec || a->mesh_mtu_next >= a->peers.n) {
-		a->mesh_mtu_round_usec = now_usec;
+	if (is_over || !a->mesh_mtu_asked_usec)
 		a->mesh_mtu_next = 0;
-	}
 	const struct mesh_peer *peer = next_peer(a);
 	if (!peer)
-		return;
+		return; // the next tick looks again: nobody answers yet, or the round is over
+	a->mesh_mtu_asked_usec = now_usec;
 	mesh_peer_address(peer, address);
 	if (!(a->mesh_mtu_key = strdup(peer->public_key)) || mesh_path_open(address, &a->mesh_mtu_fd) < 0) {
 		stop(a); // the next one

@@ -146,7 +146,7 @@ struct agent {
 	struct mesh_mtu_search mesh_mtu_search; // of the peer mesh_mtu_key, under way while there is a socket
 	int mesh_mtu_fd;                 // -1: none
 	char *mesh_mtu_key;
-	uint64_t mesh_mtu_sent_usec, mesh_mtu_round_usec;
+	uint64_t mesh_mtu_sent_usec, mesh_mtu_asked_usec; // asked: the last peer; 0: none here yet
 	size_t mesh_mtu_next;            // the peer that is asked next
 	uint64_t mesh_mtu_mark;          // the addresses it was probed with
 	char *mesh_mtu_sentence;

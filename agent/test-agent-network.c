@@ -340,6 +340,7 @@ static void key_is_told_once_the_kernel_has_it(void **state)
 	give_keys(a);
 	assert_false(tells_its_key(a)); // a start amid the switch
 	a->network_is_assigned = true;
+	a->network_dirty = true; // something of it cannot be set
 	a->mesh_key_usec = 1; // long ago
 	assert_true(tells_its_key(a));
 	char *switched AUTO_FREE = strdup(a->identity->mesh.current);
@@ -410,6 +411,30 @@ static void kernel_has_the_peers_before_the_region_hears_so(void **state)
 	agent_mesh_key_done(a);
 }
 
+static void first_peer_that_answers_is_asked_for_its_path(void **state)
+{
+	static const char peers[] = "{\"generation\":\"e.1\",\"full\":true,\"peers\":[{\"name\":\"b\",\"publicKey\":"
+		"\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE=\",\"endpoint\":\"192.0.2.7:1\",\"allowedIps\":[\"10.66.0.13/32\"]}]}";
+	struct agent *a = *state;
+	a->assignment->mesh_link = "hearth0";
+	a->mesh_set = true;
+	a->mesh_mtu_fd = -1;
+	assert_int_equal(mesh_peers_update(&a->peers, peers, strlen(peers), NULL), 0);
+	a->peers.peers[0].in_kernel = true;
+	a->peers.peers[0].handshake_ago_sec = -1;
+	agent_mesh_mtu_probe(a);
+	assert_int_equal(a->mesh_mtu_asked_usec, 0);
+	a->peers.peers[0].handshake_ago_sec = 1;
+	agent_mesh_mtu_probe(a);
+	assert_int_not_equal(a->mesh_mtu_asked_usec, 0);
+	assert_int_equal(a->mesh_mtu_next, 1);
+	a->mesh_mtu_asked_usec -= 500 * USEC_PER_SEC; // a long round: it ends with its last peer
+	uint64_t asked_usec = a->mesh_mtu_asked_usec;
+	agent_mesh_mtu_probe(a);
+	assert_int_equal(a->mesh_mtu_asked_usec, asked_usec);
+	agent_mesh_mtu_done(a);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, agent_start, agent_end)
@@ -427,6 +452,7 @@ int main(void)
 		CASE(key_is_told_once_the_kernel_has_it),
 		CASE(close_look_needs_a_mesh),
 		CASE(close_look_leaves_the_network_to_a_person),
+		CASE(first_peer_that_answers_is_asked_for_its_path),
 		CASE(kernel_has_the_peers_before_the_region_hears_so),
 	};
 	enter_namespace();
