@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # The whole line on one pair of machines: Ready with labels and mesh addresses, pods that reach each other, the documented
-# flags read back, no secret anywhere; then the region away, programs killed, power cut: Ready again each time.
+# flags read back, WireGuard keys that become others under TCP, no secret anywhere; then the region away, programs killed, power
+# cut: Ready again each time.
 # SPDX-License-Identifier: Apache-2.0
 import ipaddress
 import json
@@ -14,6 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import checks  # noqa: E402
 import lab as labs  # noqa: E402
 import line as lines  # noqa: E402
+import mesh_keys  # noqa: E402
 from parts import Problem  # noqa: E402
 
 LABELS = {"openova.io/provider": "hetzner", "openova.io/region": "fsn", "openova.io/building-block": "rtz",
@@ -184,6 +186,14 @@ def check_kills(c, line):
     c.claim("both stay Ready", lambda: all(labs.node_ready(n) for n in line.nodes()))
 
 
+def check_mesh_keys(c, line):
+    names = {name: known["name"] for name, known in line.statuses().items()}
+    at = {node["metadata"]["name"]: next(a["address"] for a in node["status"]["addresses"] if a["type"] == "InternalIP")
+          for node in line.nodes()}
+    mesh_keys.check(c, line.site.region, line.machines, names, {m.name: at[names[m.name]] for m in line.machines})
+    c.claim("both stay Ready", lambda: all(labs.node_ready(n) for n in line.nodes()))
+
+
 def test(c, bin_folder, cache, folder):
     line = lines.Line(bin_folder, cache, folder, c.say)
     boot_cache = labs.BootCache(line.site.region)
@@ -197,6 +207,7 @@ def test(c, bin_folder, cache, folder):
         check_pods(c, line)
         check_flags(c, line, report)
         check_absent(c, line)
+        check_mesh_keys(c, line)
         check_secrets(c, line)
         check_kills(c, line)
         check_region_away(c, line)
