@@ -4,65 +4,122 @@
 
 #include <errno.h>
 
-// The kernel's rule that does what @wanted asks for; our own before that of others, so that the other may go.
-static size_t find_rule(const struct kernel *kernel, const struct rule *wanted, const bool *keep)
+typedef int rule_order(const struct rule *a, const struct rule *b);
+
+struct wanted_rule {
+	const struct rule *rule; // NULL: the kernel has it
+	size_t position;         // in the document
+};
+
+static int compare_wanted(const void *a, const void *b)
 {
-	size_t found = kernel->n_rules;
-	for (size_t i = 0; i < kernel->n_rules; i++) {
-		const struct kernel_rule *have = &kernel->rules[i];
-		if (keep[i] || have->has_other_shape || !rule_fits(wanted, &have->rule))
-			continue;
-		if (have->protocol == HEARTH_PROTOCOL)
-			return i;
-		if (found == kernel->n_rules)
-			found = i;
-	}
-	return found;
+	const struct wanted_rule *one = a, *other = b;
+	int order = rule_compare(one->rule, other->rule);
+	return order ? order : one->position < other->position ? -1 : one->position > other->position;
 }
 
-// One definition may fit many links: its rules are there once.
-static bool is_said_before(const struct rule *const *wanted, size_t n, const struct rule *rule)
+static int compare_positions(const void *a, const void *b)
 {
+	size_t one = ((const struct wanted_rule *)a)->position, other = ((const struct wanted_rule *)b)->position;
+	return one < other ? -1 : one > other;
+}
+
+// One definition may fit many links: its rules are there once. They stay in the order of the document.
+static size_t drop_repeated(struct wanted_rule *wanted, size_t n)
+{
+	size_t n_kept = 0;
+	if (n == 0)
+		return 0;
+	qsort(wanted, n, sizeof(*wanted), compare_wanted);
 	for (size_t i = 0; i < n; i++)
-		if (rule_compare(wanted[i], rule) == 0)
-			return true;
-	return false;
+		if (i == 0 || rule_compare(wanted[n_kept - 1].rule, wanted[i].rule) != 0)
+			wanted[n_kept++] = wanted[i];
+	qsort(wanted, n_kept, sizeof(*wanted), compare_positions);
+	return n_kept;
 }
 
-static int collect_rules(const struct planning *planning, const struct rule ***ret, size_t *ret_n)
+static int collect_rules(const struct planning *planning, struct wanted_rule **ret, size_t *ret_n)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < planning->claims.n; i++)
 		n += planning->links[i].declaration->n_rules;
-	const struct rule **wanted = calloc(n + 1, sizeof(*wanted));
+	struct wanted_rule *wanted = calloc(n + 1, sizeof(*wanted));
 	if (!wanted)
 		return -ENOMEM;
 	n = 0;
 	for (size_t i = 0; i < planning->claims.n; i++) {
 		const struct declaration *declaration = planning->links[i].declaration;
-		for (size_t j = 0; j < declaration->n_rules; j++)
-			if (!is_said_before(wanted, n, &declaration->rules[j]))
-				wanted[n++] = &declaration->rules[j];
+		for (size_t j = 0; j < declaration->n_rules; j++, n++)
+			wanted[n] = (struct wanted_rule){&declaration->rules[j], n};
 	}
+	*ret_n = drop_repeated(wanted, n);
 	*ret = wanted;
-	*ret_n = n;
 	return 0;
 }
 
-// Rules whose priority is said first: those without one take what is left.
-static void match_rules(const struct kernel *kernel, const struct rule **wanted, size_t n, bool *keep)
+// --- against the kernel's ---
+
+static int compare_meanings(const void *a, const void *b)
 {
+	const struct kernel_rule *const *one = a, *const *other = b;
+	int order = rule_compare_meaning(&(*one)->rule, &(*other)->rule);
+	return order ? order : *one < *other ? -1 : *one > *other;
+}
+
+// The first of @sorted that is not before @wanted.
+static size_t first_of(const struct kernel_rule *const *sorted, size_t n, const struct rule *wanted, rule_order *order)
+{
+	size_t low = 0, high = n;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (order(&sorted[middle]->rule, wanted) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+// The kernel's rule that does what @wanted asks for; our own before that of others, so that the other may go. NULL: none.
+static const struct kernel_rule *find_rule(const struct kernel *kernel, const struct kernel_rule *const *sorted,
+	const struct rule *wanted, rule_order *order, const bool *keep)
+{
+	const struct kernel_rule *found = NULL;
+	size_t at = first_of(sorted, kernel->n_rules, wanted, order);
+	for (; at < kernel->n_rules && rule_fits(wanted, &sorted[at]->rule); at++) {
+		if (keep[sorted[at] - kernel->rules] || sorted[at]->has_other_shape)
+			continue;
+		if (sorted[at]->protocol == HEARTH_PROTOCOL)
+			return sorted[at];
+		if (!found)
+			found = sorted[at];
+	}
+	return found;
+}
+
+// Rules whose priority is said first: those without one take what is left.
+static int match_rules(const struct kernel *kernel, struct wanted_rule *wanted, size_t n, bool *keep)
+{
+	AUTO_FREE const struct kernel_rule **sorted = calloc(kernel->n_rules + 1, sizeof(*sorted));
+	if (!sorted)
+		return -ENOMEM;
+	for (size_t i = 0; i < kernel->n_rules; i++)
+		sorted[i] = &kernel->rules[i];
 	for (int pass = 0; pass < 2; pass++) {
+		if (pass == 1)
+			qsort(sorted, kernel->n_rules, sizeof(*sorted), compare_meanings);
 		for (size_t i = 0; i < n; i++) {
-			if (!wanted[i] || wanted[i]->has_priority != (pass == 0))
+			if (!wanted[i].rule || wanted[i].rule->has_priority != (pass == 0))
 				continue;
-			size_t found = find_rule(kernel, wanted[i], keep);
-			if (found == kernel->n_rules)
+			const struct kernel_rule *found = find_rule(kernel, sorted, wanted[i].rule,
+				pass == 0 ? rule_compare : rule_compare_meaning, keep);
+			if (!found)
 				continue;
-			keep[found] = true;
-			wanted[i] = NULL;
+			keep[found - kernel->rules] = true;
+			wanted[i].rule = NULL;
 		}
 	}
+	return 0;
 }
 
 static int put_rule(struct planning *planning, enum change_type type, const struct rule *rule)
@@ -78,17 +135,16 @@ int plan_rules(struct planning *planning)
 {
 	const struct kernel *kernel = planning->kernel;
 	AUTO_FREE bool *keep = calloc(kernel->n_rules + 1, sizeof(*keep));
-	AUTO_FREE const struct rule **wanted = NULL;
+	AUTO_FREE struct wanted_rule *wanted = NULL;
 	size_t n = 0;
 	if (!keep)
 		return -ENOMEM;
 	int error = collect_rules(planning, &wanted, &n);
-	if (error < 0)
-		return error;
-	match_rules(kernel, wanted, n, keep);
+	if (error == 0)
+		error = match_rules(kernel, wanted, n, keep);
 	for (size_t i = 0; error == 0 && i < n; i++)
-		if (wanted[i])
-			error = put_rule(planning, CHANGE_RULE_ADD, wanted[i]);
+		if (wanted[i].rule)
+			error = put_rule(planning, CHANGE_RULE_ADD, wanted[i].rule);
 	for (size_t i = 0; error == 0 && i < kernel->n_rules; i++)
 		if (!keep[i] && kernel->rules[i].protocol == HEARTH_PROTOCOL)
 			error = put_rule(planning, CHANGE_RULE_REMOVE, &kernel->rules[i].rule);

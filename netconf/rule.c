@@ -9,7 +9,7 @@ static int compare_numbers(uint32_t a, uint32_t b)
 	return a == b ? 0 : a < b ? -1 : 1;
 }
 
-static int compare_meaning(const struct rule *a, const struct rule *b)
+int rule_compare_meaning(const struct rule *a, const struct rule *b)
 {
 	int order = compare_numbers(a->family, b->family);
 	if (order == 0)
@@ -30,12 +30,12 @@ int rule_compare(const struct rule *a, const struct rule *b)
 		order = compare_numbers(a->has_priority, b->has_priority);
 	if (order == 0 && a->has_priority)
 		order = compare_numbers(a->priority, b->priority);
-	return order ? order : compare_meaning(a, b);
+	return order ? order : rule_compare_meaning(a, b);
 }
 
 bool rule_fits(const struct rule *wanted, const struct rule *have)
 {
-	return compare_meaning(wanted, have) == 0 && (!wanted->has_priority || wanted->priority == have->priority);
+	return rule_compare_meaning(wanted, have) == 0 && (!wanted->has_priority || wanted->priority == have->priority);
 }
 
 const char *rule_format(const struct rule *rule, char buffer[static RULE_TEXT])

@@ -17,6 +17,8 @@ struct rule {
 };
 // Orders by family, priority, then the rest, so that equal rules are neighbours. All fields.
 int rule_compare(const struct rule *a, const struct rule *b);
+// The same without the priority.
+int rule_compare_meaning(const struct rule *a, const struct rule *b);
 // Does the rule of the kernel do what @wanted asks for? As rule_compare(), but a priority nobody asked for is any.
 bool rule_fits(const struct rule *wanted, const struct rule *have);
 // "from 10.1.0.0/16 table 100 priority 50"

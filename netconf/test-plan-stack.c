@@ -16,6 +16,7 @@
 #include <linux/if_addr.h>
 #include <linux/if_arp.h>
 #include <linux/rtnetlink.h>
+#include <time.h>
 
 enum { ROOM = 256 };
 
@@ -739,6 +740,50 @@ static void rules_come_and_go_and_those_of_others_stay(void **state)
 	assert_int_equal(kernel->n_rules, 1);
 }
 
+// 16 links with 4,096 rules each: what a document may have must not keep the agent from its work.
+static char *document_of_many_rules(unsigned n_links, unsigned n_each)
+{
+	char *text = NULL;
+	size_t n_text = 0;
+	FILE *out = open_memstream(&text, &n_text);
+	assert_non_null(out);
+	fprintf(out, "version: 2\nethernets:\n");
+	for (unsigned i = 0; i < n_links; i++) {
+		fprintf(out, "  eth%u:\n    routing-policy:\n", i);
+		for (unsigned j = 0; j < n_each; j++)
+			fprintf(out, "    - {from: 10.%u.%u.%u, table: 100%s}\n", i, j >> 8, j & 255,
+				j % 2 ? ", priority: 40" : "");
+	}
+	assert_int_equal(fclose(out), 0);
+	return text;
+}
+
+static void many_rules_are_found_quickly(void **state)
+{
+	enum { LINKS = 16, EACH = 4096, ALL = LINKS * EACH, MOST_SEC = 5 };
+	CLEANUP(kernel_freep) struct kernel *kernel = ports(LINKS);
+	CLEANUP(plan_freep) struct plan *first = NULL, *second = NULL;
+	AUTO_FREE char *text = document_of_many_rules(LINKS, EACH);
+	CLEANUP(network_freep) struct network *network = wants(text);
+	struct diag diag = {0};
+	clock_t begin = clock();
+	assert_int_equal(make(network, kernel, &first, &diag), 0);
+	assert_int_equal(first->n, ALL);
+	free(kernel->rules);
+	kernel->rules = calloc(ALL, sizeof(*kernel->rules));
+	assert_non_null(kernel->rules);
+	for (size_t i = 0; i < first->n; i++) {
+		struct kernel_rule *one = &kernel->rules[kernel->n_rules++];
+		*one = (struct kernel_rule){.rule = first->changes[i].rule, .protocol = HEARTH_PROTOCOL};
+		if (!one->rule.has_priority)
+			one->rule.priority = 32766;
+		one->rule.has_priority = true;
+	}
+	assert_int_equal(make(network, kernel, &second, &diag), 0);
+	assert_int_equal(second->n, 0);
+	assert_true(clock() - begin < (clock_t)MOST_SEC * CLOCKS_PER_SEC);
+}
+
 static void a_static_address_moves_from_a_port_to_the_bond_it_joins(void **state)
 {
 	CLEANUP(kernel_freep) struct kernel *kernel = ports(2);
@@ -782,6 +827,7 @@ int main(void)
 		cmocka_unit_test(a_port_is_known_by_the_mac_that_it_was_given),
 		cmocka_unit_test(what_is_switched_off_goes_down_and_loses_its_routes),
 		cmocka_unit_test(rules_come_and_go_and_those_of_others_stay),
+		cmocka_unit_test(many_rules_are_found_quickly),
 		cmocka_unit_test(a_static_address_moves_from_a_port_to_the_bond_it_joins),
 	};
 	return cmocka_run_group_tests_name("plan-stack", tests, NULL, NULL);
