@@ -140,17 +140,16 @@ static bool is_there(const struct claim *claim)
 	return claim->link && str_equal(claim->link->kind, declaration_link_kind(claim->declaration->kind));
 }
 
-/* Does the kernel take @declaration's link only once @one is gone? Two VLANs of one id cannot stand on one link, nor two
- * tunnels listen on one port. */
-static bool is_in_the_way(const struct claims *claims, const struct declaration *declaration, const struct kernel_link *one)
+bool claims_are_one(const struct claims *claims, const struct declaration *declaration, const struct kernel_link *one)
 {
 	if (!str_equal(one->kind, declaration_link_kind(declaration->kind)))
 		return false;
 	if (declaration->kind == DECLARATION_WIREGUARD)
 		return declaration->has_port && one->wireguard.present && one->wireguard.port == declaration->port;
-	const struct claim *parent = declaration->kind == DECLARATION_VLAN ? find_claim(claims, declaration->parent) : NULL;
-	return parent && parent->link && parent->link->index == one->parent_index && one->vlan_id == declaration->vlan_id &&
-	       !one->vlan_is_8021ad;
+	if (declaration->kind != DECLARATION_VLAN || one->vlan_id != declaration->vlan_id || one->vlan_is_8021ad)
+		return false;
+	const struct claim *parent = find_claim(claims, declaration->parent);
+	return parent && parent->link && parent->link->index == one->parent_index;
 }
 
 // What we made, and what is declared by another name now, gets that name: what flows through it goes on.
@@ -162,7 +161,7 @@ static void claim_by_what_they_are(struct claims *claims, const struct kernel *k
 			struct claim *claim = &claims->claims[i];
 			for (size_t j = 0; j < kernel->n_links && !claim->link; j++) {
 				const struct kernel_link *one = &kernel->links[j];
-				if (taken[j] || !str_equal(one->alias, HEARTH_ALIAS) || !is_in_the_way(claims, claim->declaration, one))
+				if (taken[j] || !str_equal(one->alias, HEARTH_ALIAS) || !claims_are_one(claims, claim->declaration, one))
 					continue;
 				claim->link = one;
 				taken[j] = changed = true;

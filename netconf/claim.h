@@ -22,3 +22,6 @@ void claims_done(struct claims *claims);
  * -EEXIST: a virtual link's name is taken by a link of another kind that is not ours, a set-name fits two links or is that of a link that
  * keeps it; -EINVAL: a set-name that no link can have. */
 int claims_make(const struct network *network, const struct kernel *kernel, struct claims *ret, struct diag *reterr);
+/* Are @declaration's link and @one two that the kernel does not take beside each other, so that @one becomes it or goes? Two
+ * VLANs of one id cannot stand on one link, nor two tunnels listen on one port. */
+bool claims_are_one(const struct claims *claims, const struct declaration *declaration, const struct kernel_link *one);

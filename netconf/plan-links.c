@@ -348,19 +348,12 @@ static int compare_removals(const void *a, const void *b)
 	return one->link < other->link ? -1 : one->link > other->link;
 }
 
-/* Does the kernel take what is wanted only once @one is gone? A name is free for one link, two VLANs of one id cannot stand
- * on one link, nor two tunnels listen on one port. */
+// Does the kernel take what is wanted only once @one is gone? A name is free for one link.
 static bool is_in_the_way(const struct planning *planning, const struct kernel_link *one)
 {
 	for (size_t i = 0; i < planning->claims.n; i++) {
-		const struct plan_link *link = &planning->links[i];
-		const struct declaration *declaration = link->declaration;
-		bool is_kind = str_equal(one->kind, declaration_link_kind(declaration->kind));
-		if (str_equal(link->claim->name, one->name) ||
-			(is_kind && declaration->kind == DECLARATION_VLAN && !link->have && link->parent && link->parent->have &&
-				link->parent->have->index == one->parent_index && declaration->vlan_id == one->vlan_id) ||
-			(is_kind && declaration->kind == DECLARATION_WIREGUARD && declaration->has_port &&
-				declaration->port == one->wireguard.port))
+		const struct claim *claim = &planning->claims.claims[i];
+		if (str_equal(claim->name, one->name) || claims_are_one(&planning->claims, claim->declaration, one))
 			return true;
 	}
 	return false;
