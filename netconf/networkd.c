@@ -141,7 +141,23 @@ static void put_lease(FILE *out, const struct dhcp_overrides *overrides)
 		(void)fprintf(out, "UseDomains=%s\n", overrides->use_domains);
 }
 
-static void put_dhcp(FILE *out, const struct declaration *declaration, uint32_t table)
+/* Is an IPv6 route said with a metric that networkd gives to what routers say? 1024 is the usual one of both, and of two
+ * such routes the kernel makes one with two gateways, which is nobody's. */
+static bool says_routers_metric(const struct claims *claims)
+{
+	for (size_t i = 0; i < claims->n; i++) {
+		const struct declaration *declaration = claims->claims[i].declaration;
+		for (size_t j = 0; j < declaration->n_routes; j++) {
+			uint32_t metric = declaration->routes[j].metric;
+			if (declaration->routes[j].destination.ip.family == AF_INET6 &&
+				(metric == 512 || metric == 1024 || metric == 2048))
+				return true;
+		}
+	}
+	return false;
+}
+
+static void put_dhcp(FILE *out, const struct claims *claims, const struct declaration *declaration, uint32_t table)
 {
 	const struct dhcp_overrides *v4 = &declaration->dhcp4_overrides, *v6 = &declaration->dhcp6_overrides;
 	(void)fprintf(out, "\n[DHCPv4]\nClientIdentifier=mac\nRouteMetric=%u\nUseMTU=%s\n",
@@ -153,13 +169,16 @@ static void put_dhcp(FILE *out, const struct declaration *declaration, uint32_t 
 		(void)fprintf(out, "RouteTable=%u\n", table);
 	(void)fprintf(out, "\n[DHCPv6]\nDUIDType=link-layer\n");
 	put_lease(out, v6);
-	if (!table && !v6->has_metric && !v6->no_routes && !v6->no_dns && !v6->no_mtu)
+	bool gives_way = !v6->has_metric && says_routers_metric(claims);
+	if (!table && !v6->has_metric && !gives_way && !v6->no_routes && !v6->no_dns && !v6->no_mtu)
 		return;
 	(void)fprintf(out, "\n[IPv6AcceptRA]\n"); // with DHCPv6 routes and an MTU come from here
 	if (table)
 		(void)fprintf(out, "RouteTable=%u\n", table);
 	if (v6->has_metric)
 		(void)fprintf(out, "RouteMetric=%u\n", v6->metric);
+	if (gives_way) // by the router's preference
+		(void)fprintf(out, "RouteMetric=513:1025:2049\n");
 	if (v6->no_routes)
 		(void)fprintf(out, "UseGateway=no\nUseRoutePrefix=no\n");
 	if (v6->no_dns)
@@ -188,7 +207,7 @@ static char *render_network(const struct claims *claims, const struct claim *cla
 		put_port(out, declaration);
 	} else {
 		put_network(out, declaration);
-		put_dhcp(out, declaration, is_vrf ? master->vrf_table : 0);
+		put_dhcp(out, claims, declaration, is_vrf ? master->vrf_table : 0);
 	}
 	if (fclose(out) == 0)
 		return text;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
 
 struct wanted_route {
 	const struct route *route;
@@ -112,7 +113,7 @@ static int plan_one_route(struct planning *planning, const struct wanted_route *
 	const struct kernel_route *routes = planning->kernel->routes;
 	char text[ROUTE_TEXT];
 	size_t ours = end, others = end;
-	bool goes = false; // one of others is in the way until its link goes, behind all that is added
+	bool goes = false; // one of others is in the way until its link goes, behind all that is added; or a router said it
 	for (size_t i = first; i < end; i++) {
 		if (same_route(planning, wanted, &routes[i])) {
 			keep[i] = true;
@@ -120,7 +121,9 @@ static int plan_one_route(struct planning *planning, const struct wanted_route *
 		}
 		if (routes[i].protocol == HEARTH_PROTOCOL && ours == end)
 			ours = i;
-		if (routes[i].protocol == HEARTH_PROTOCOL || routes[i].has_other_shape)
+		bool is_routers = routes[i].protocol == RTPROT_RA; // two of them are one with two gateways
+		goes |= is_routers;
+		if (routes[i].protocol == HEARTH_PROTOCOL || is_routers || routes[i].has_other_shape)
 			continue;
 		goes |= !stays(planning, &routes[i]);
 		if (stays(planning, &routes[i]) && others == end)

@@ -83,6 +83,31 @@ static void an_mtu_is_taken_from_a_lease_unless_told_otherwise(void **state)
 	assert_non_null(strstr(other, "\n[IPv6AcceptRA]\nUseMTU=no\n"));
 }
 
+static void routes_of_routers_make_way_for_those_that_are_said(void **state)
+{
+	static const char said[] = "version: 2\nethernets:\n"
+				   "  eth0: {addresses: ['fd00::2/64'], routes: [{to: %s, via: %s, metric: %u}]}\n"
+				   "  eth1: {dhcp6: true}\n  eth2: {dhcp6: true, dhcp6-overrides: {route-metric: 7}}\n";
+	static const struct {
+		const char *to, *via;
+		unsigned metric;
+		bool make_way;
+	} cases[] = {
+		{"'::/0'", "'fd00::1'", 1024, true},
+		{"'fd01::/64'", "'fd00::1'", 512, true},
+		{"'::/0'", "'fd00::1'", 1023, false},
+		{"'0.0.0.0/0'", "10.0.0.1", 1024, false},
+	};
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		CLEANUP(config_files_done) struct config_files files = {0};
+		AUTO_FREE char *document = str_format(said, cases[i].to, cases[i].via, cases[i].metric);
+		render(document, &files);
+		bool make_way = strstr(content(&files, "10-hearth-eth1.network"), "\n[IPv6AcceptRA]\nRouteMetric=513:1025:2049\n");
+		assert_int_equal(make_way, cases[i].make_way);
+		assert_non_null(strstr(content(&files, "10-hearth-eth2.network"), "\n[IPv6AcceptRA]\nRouteMetric=7\n"));
+	}
+}
+
 static void a_static_port_still_hears_lldp_but_asks_for_nothing(void **state)
 {
 	CLEANUP(config_files_done) struct config_files files = {0};
@@ -369,6 +394,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_dhcp_port_gets_all_that_keeps_networkd_off_the_rest),
+		cmocka_unit_test(routes_of_routers_make_way_for_those_that_are_said),
 		cmocka_unit_test(a_static_port_still_hears_lldp_but_asks_for_nothing),
 		cmocka_unit_test(what_cannot_be_had_is_not_asked_for),
 		cmocka_unit_test(an_mtu_is_taken_from_a_lease_unless_told_otherwise),

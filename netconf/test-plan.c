@@ -146,6 +146,21 @@ static void a_foreign_route_in_the_way_is_named(void **state)
 	plan_fails(STATIC, kernel, -EEXIST, "not Hearth's (protocol 12); choose another metric");
 }
 
+// Of IPv6 routes both have the metric 1024 unless somebody says another one.
+static void a_routers_route_gives_way(void **state)
+{
+	static const char document[] =
+		"version: 2\nethernets: {eth0: {addresses: ['fd00::2/64'], routes: [{to: '::/0', via: 'fd00::1'}]}}\n";
+	for (int shape = 0; shape < 2; shape++) {
+		struct kernel *kernel = kernel_new();
+		has_link(kernel, 2, "eth0", "");
+		has_address(kernel, 2, "fd00::2/64", HEARTH_PROTOCOL);
+		has_route(kernel, 2, "::/0", "fe80::1", 1024, RTPROT_RA);
+		kernel->routes[0].has_other_shape = shape; // two routers
+		plan_is(document, kernel, "eth0: replace route ::/0 via fd00::1 metric 1024\n");
+	}
+}
+
 static void a_foreign_route_that_goes_with_its_link_is_replaced(void **state)
 {
 	struct kernel *kernel = kernel_new();
@@ -463,6 +478,7 @@ int main(void)
 		cmocka_unit_test(what_is_ours_and_not_wanted_goes_last),
 		cmocka_unit_test(a_new_gateway_replaces_the_route_in_one_step),
 		cmocka_unit_test(a_foreign_route_in_the_way_is_named),
+		cmocka_unit_test(a_routers_route_gives_way),
 		cmocka_unit_test(a_foreign_route_that_goes_with_its_link_is_replaced),
 		cmocka_unit_test(a_wider_ipv4_prefix_is_added_before_the_old_one_goes),
 		cmocka_unit_test(a_wider_ipv6_prefix_needs_the_old_one_gone_first),
