@@ -85,19 +85,19 @@ static int claim_virtual(struct claims *claims, const struct declaration *declar
 static int claim_renamed(struct claims *claims, const struct declaration *declaration, const struct kernel *kernel,
 	const bool taken[], struct diag *reterr)
 {
-	const struct kernel_link *found = NULL;
+	const struct kernel_link *found = NULL, *second = NULL;
 	for (size_t i = 0; i < kernel->n_links; i++) {
 		const struct kernel_link *one = &kernel->links[i];
 		if (taken[i] || !fits(declaration, one))
 			continue;
-		if (str_equal(one->name, declaration->set_name))
+		if (str_equal(one->name, declaration->set_name)) // wherever it stands
 			return claim_add(claims, declaration, one, one->name);
-		if (found)
-			return place_refuse(reterr, -EEXIST, &declaration->where,
-				"%s: set-name must fit one link, but match fits %s and %s", declaration->id, found->name,
-				one->name);
-		found = one;
+		second = found && !second ? one : second;
+		found = found ? found : one;
 	}
+	if (second)
+		return place_refuse(reterr, -EEXIST, &declaration->where, "%s: set-name must fit one link, but match fits %s and %s",
+			declaration->id, found->name, second->name);
 	return found ? claim_add(claims, declaration, found, declaration->set_name) : 0;
 }
 

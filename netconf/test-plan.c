@@ -382,6 +382,17 @@ static void a_new_name_must_fit_one_port_and_be_free(void **state)
 		"lan0 is the name of another link");
 }
 
+// Cards that are plugged in may come before it.
+static void a_port_that_has_its_name_keeps_it_whatever_else_fits(void **state)
+{
+	for (int position = 0; position < 3; position++) {
+		struct kernel *kernel = kernel_new();
+		for (int i = 0; i < 3; i++)
+			has_link(kernel, 2 + i, i == position ? "lan0" : i ? "eth1" : "eth0", "");
+		plan_is("version: 2\nethernets:\n  lan: {match: {name: 'eth*'}, set-name: lan0}\n", kernel, "");
+	}
+}
+
 static void a_port_that_is_missing_is_no_change(void **state)
 {
 	plan_is(STATIC, kernel_new(), "");
@@ -495,6 +506,7 @@ int main(void)
 		cmocka_unit_test(addresses_are_added_in_the_order_of_the_document),
 		cmocka_unit_test(a_port_is_renamed_once),
 		cmocka_unit_test(a_new_name_must_fit_one_port_and_be_free),
+		cmocka_unit_test(a_port_that_has_its_name_keeps_it_whatever_else_fits),
 		cmocka_unit_test(a_port_that_is_missing_is_no_change),
 		cmocka_unit_test(one_definition_on_two_ports_cannot_have_one_route_twice),
 		cmocka_unit_test(default_takes_ports_and_no_gadgets),
