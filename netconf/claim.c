@@ -187,12 +187,24 @@ static void drop_waiting(struct claims *claims)
 	}
 }
 
+// A virtual link is its own declaration's, also before a match that fits its name.
+static void take_virtual(const struct network *network, const struct kernel *kernel, bool taken[])
+{
+	for (size_t i = 0; i < network->n; i++) {
+		const struct declaration *declaration = &network->declarations[i];
+		const struct kernel_link *one = kernel_link_by_name(kernel, declaration->id);
+		if (one && declaration->kind != DECLARATION_ETHERNET)
+			taken[one - kernel->links] = true;
+	}
+}
+
 int claims_make(const struct network *network, const struct kernel *kernel, struct claims *ret, struct diag *reterr)
 {
 	CLEANUP(claims_done) struct claims claims = {0};
 	AUTO_FREE bool *taken = calloc(kernel->n_links ? kernel->n_links : 1, sizeof(*taken));
 	if (!taken)
 		return -ENOMEM;
+	take_virtual(network, kernel, taken);
 	for (size_t i = 0; i < network->n; i++) {
 		const struct declaration *declaration = &network->declarations[i];
 		size_t n_before = claims.n;

@@ -15,10 +15,10 @@ struct claims {
 	size_t n;
 };
 void claims_done(struct claims *claims);
-/* Every link goes to the first declaration that fits. Patterns, MACs and drivers fit hardware only; an exact name fits
- * any link. A declaration that fits nothing has no claim, unless Hearth can make the link: a VLAN only on a link that is
- * claimed. Links may change their names among each other; a VLAN or a tunnel of ours that is declared by another name has
- * that. A link of ours of another kind is claimed: it is to be made anew.
+/* Every link goes to the first declaration that fits, a virtual one to that which makes it. Patterns, MACs and drivers fit
+ * hardware only; an exact name fits any link. A declaration that fits nothing has no claim, unless Hearth can make the link:
+ * a VLAN only on a link that is claimed. Links may change their names among each other; a VLAN or a tunnel of ours that is
+ * declared by another name has that. A link of ours of another kind is claimed: it is to be made anew.
  * -EEXIST: a virtual link's name is taken by a link of another kind that is not ours, a set-name fits two links or is that of a link that
  * keeps it; -EINVAL: a set-name that no link can have. */
 int claims_make(const struct network *network, const struct kernel *kernel, struct claims *ret, struct diag *reterr);

@@ -382,6 +382,16 @@ static void a_new_name_must_fit_one_port_and_be_free(void **state)
 		"lan0 is the name of another link");
 }
 
+static void a_match_does_not_take_what_is_declared_by_its_name(void **state)
+{
+	static const char document[] = "version: 2\nethernets: {any: {match: {name: dummy0}, addresses: [10.0.0.1/24]}}\n"
+				       "dummy-devices: {dummy0: {addresses: [10.0.0.2/24]}}\n";
+	struct kernel *kernel = kernel_new();
+	memcpy(has_link(kernel, 2, "dummy0", "dummy")->alias, HEARTH_ALIAS, sizeof(HEARTH_ALIAS));
+	has_address(kernel, 2, "10.0.0.2/24", HEARTH_PROTOCOL);
+	plan_is(document, kernel, "");
+}
+
 // Cards that are plugged in may come before it.
 static void a_port_that_has_its_name_keeps_it_whatever_else_fits(void **state)
 {
@@ -506,6 +516,7 @@ int main(void)
 		cmocka_unit_test(addresses_are_added_in_the_order_of_the_document),
 		cmocka_unit_test(a_port_is_renamed_once),
 		cmocka_unit_test(a_new_name_must_fit_one_port_and_be_free),
+		cmocka_unit_test(a_match_does_not_take_what_is_declared_by_its_name),
 		cmocka_unit_test(a_port_that_has_its_name_keeps_it_whatever_else_fits),
 		cmocka_unit_test(a_port_that_is_missing_is_no_change),
 		cmocka_unit_test(one_definition_on_two_ports_cannot_have_one_route_twice),
