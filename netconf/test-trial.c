@@ -23,7 +23,7 @@ struct machine { // the double: the network is the id of its one link, in a file
 	struct netconf_options options;
 	struct trial trial;
 	unsigned n_steps, kill_at; // the process ends before step @kill_at; 0: never
-	bool fail_apply, fail_restore, lacks_key;
+	bool fail_apply, fail_restore, lacks_key, lacks_bus;
 	unsigned n_plans;
 };
 
@@ -72,7 +72,7 @@ static int apply(const struct trial *trial, struct network *network, struct plan
 	step(trial);
 	set_kernel(machine, network->n ? network->declarations[0].id : "");
 	step(trial);
-	return 0;
+	return machine->lacks_bus ? diag_set(reterr, -ENOTCONN, "networkd", "D-Bus cannot be reached yet") : 0;
 }
 
 static int plan(const struct trial *trial, struct network *network, struct plan **ret, struct diag *reterr)
@@ -287,6 +287,20 @@ static void power_cut_leads_to_the_confirmed_network(void **state)
 	expect_kernel(machine, "old");
 }
 
+// As early in a boot as nothing else is: networkd reads its files when it starts.
+static void power_cut_is_recovered_from_before_there_is_a_bus(void **state)
+{
+	struct machine *machine = *state;
+	struct diag diag = {0};
+	assert_int_equal(begin(machine, NEW, 30, NULL), 0);
+	cut_power(machine);
+	machine->lacks_bus = true;
+	assert_int_equal(recover(machine, 0, &diag), 1);
+	assert_non_null(strstr(diag.message, "was never confirmed and is undone"));
+	expect_kernel(machine, "old");
+	assert_int_equal(look(machine), TRIAL_NONE);
+}
+
 static void damaged_journal_leads_to_the_confirmed_network(void **state)
 {
 	struct machine *machine = *state;
@@ -484,6 +498,7 @@ int main(void)
 		CASE(network_that_fails_is_undone),
 		CASE(undoing_that_fails_is_said_and_done_later),
 		CASE(power_cut_leads_to_the_confirmed_network),
+		CASE(power_cut_is_recovered_from_before_there_is_a_bus),
 		CASE(damaged_journal_leads_to_the_confirmed_network),
 		CASE(nothing_to_change_is_known_before_anything_is_written),
 		CASE(a_change_is_planned_once),

@@ -193,7 +193,9 @@ static int apply_confirmed(const struct trial *trial, struct diag *reterr)
 	if (!confirmed && !trial->decode)
 		return 0; // there never was one: what a start without Hearth has is right
 	int error = trial_decode(trial, confirmed ? confirmed : "", &network, reterr);
-	return error < 0 ? error : plan_and_apply(trial, network, reterr);
+	if (error == 0)
+		error = plan_and_apply(trial, network, reterr);
+	return error == -ENOTCONN ? 0 : error; // no D-Bus so early: networkd reads its files at its start, else the next apply tells it
 }
 
 /* What was before need not be the confirmed network: a node may have reached its region by first contact. So the confirmed

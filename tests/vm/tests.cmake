@@ -9,5 +9,8 @@ target_link_libraries(mesh-nat-region PRIVATE lib-region)
 hearth_script_test(netconf/mesh vm 900 vm/netconf mesh)
 set_tests_properties(netconf/mesh PROPERTIES LABELS "vm;on-demand")
 hearth_script_test(netconf/faults vm 900 vm/netconf-faults --seed 1)
+# Two boots of a Debian guest.
+hearth_script_test(netconf/boot vm 1800 vm/hearth-net-boot)
+set_tests_properties(netconf/boot PROPERTIES LABELS "vm;on-demand")
 hearth_script_test(image/stage1 vm 900 vm/stage1)
 hearth_script_test(qemu/lab vm 600 vm/lab)
