@@ -39,6 +39,10 @@ static int home_fd, region_fd;
 		}                                                                                                      \
 	} while (0)
 
+#define FILTER "add table ip fw; add chain ip fw input { type filter hook input priority 0; policy accept; };"                    \
+	"add rule ip fw input udp dport 51820 drop; add chain ip fw output { type filter hook output priority 0; policy accept; };" \
+	"add rule ip fw output udp sport 51820 drop"
+
 static void enter(int fd)
 {
 	MUST(setns(fd, CLONE_NEWNET) == 0);
@@ -335,10 +339,15 @@ static bool is_named(const struct member *from, const struct member *to)
 {
 	char sentence[512], wanted[128];
 	const struct mesh_peer *peer = peer_of(from, to);
-	MUST(!talks(from, to)); // somebody has to miss it
 	mesh_health_sentence(&from->agent.peers, time_boot_usec(), sentence, sizeof(sentence));
 	(void)snprintf(wanted, sizeof(wanted), "%s at %s", peer->name, peer->endpoint ? peer->endpoint : "?");
 	return strstr(sentence, wanted) && strstr(sentence, "no answer") && strstr(sentence, "is UDP 51820 to it filtered?");
+}
+
+static bool is_named_when_missed(const struct member *from, const struct member *to)
+{
+	MUST(!talks(from, to));
+	return is_named(from, to);
 }
 
 static bool is_withdrawn(const struct member *from, const struct member *to)
@@ -350,6 +359,11 @@ static bool is_withdrawn(const struct member *from, const struct member *to)
 static bool is_offered(const struct member *from, const struct member *to)
 {
 	return peer_of(from, to)->endpoint != NULL;
+}
+
+static bool is_not_named(const struct member *from, const struct member *to)
+{
+	return !is_named(from, to);
 }
 
 static void listen_as_region(void)
@@ -389,12 +403,15 @@ int main(int argc, char *argv[])
 	run("ip netns exec one wg set hearth0 peer %s endpoint 192.0.2.250:9", pub->key);
 	until(60, "an endpoint that leads nowhere is put right", talks, one, pub);
 
-	nft("pub", "add table ip fw; add chain ip fw input { type filter hook input priority 0; policy accept; };"
-		   "add rule ip fw input udp dport 51820 drop; add chain ip fw output { type filter hook output priority 0; policy accept; };"
-		   "add rule ip fw output udp sport 51820 drop");
-	until(60, "a filtered port is a sentence that names it", is_named, one, pub);
+	nft("pub", FILTER);
+	until(60, "a filtered port is a sentence that names it", is_named_when_missed, one, pub);
 	nft("pub", "delete table ip fw");
 	until(60, "which goes away with the filter", talks, one, pub);
+	(void)poll(NULL, 0, 3000); // the end of that connection has had its answers
+	nft("pub", FILTER);
+	until(90, "a way that is dead is found without anybody's traffic, too", is_named, one, pub);
+	nft("pub", "delete table ip fw");
+	until(60, "and that it is not any more", is_not_named, one, pub);
 
 	behind_nat("shut", "192.0.2.103");
 	nft("gw-shut", "add rule ip fw forward oifname \"eth0\" ip daddr != 192.0.2.9 ip daddr != 192.0.2.1 meta l4proto udp drop");
