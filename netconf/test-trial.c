@@ -153,6 +153,12 @@ static int revert(const struct machine *machine, struct diag *reterr)
 	return trial_revert(&machine->trial, lock_fd, reterr);
 }
 
+static int try_revert(const struct machine *machine)
+{
+	AUTO_CLOSE int lock_fd = lock(machine);
+	return trial_try_revert(&machine->trial, lock_fd, NULL);
+}
+
 static enum trial_standing look(const struct machine *machine)
 {
 	return trial_look(&machine->trial, time_boot_usec(), NULL);
@@ -352,9 +358,14 @@ static void what_cannot_be_restored_becomes_the_confirmed_network(void **state)
 	struct machine *machine = *state;
 	assert_int_equal(begin(machine, NEW, 30, NULL), 0);
 	machine->fail_restore = true;
+	assert_int_equal(try_revert(machine), -EIO);
+	expect_kernel(machine, "new"); // as long as somebody tries again
 	assert_int_equal(revert(machine, NULL), -EIO);
 	expect_kernel(machine, "old");
 	assert_int_equal(look(machine), TRIAL_WAITS);
+	machine->fail_restore = false;
+	assert_int_equal(try_revert(machine), 1);
+	assert_int_equal(look(machine), TRIAL_NONE);
 }
 
 // The guard and hearthd take -ENOENT for a trial that has ended.

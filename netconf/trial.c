@@ -200,7 +200,7 @@ static int apply_confirmed(const struct trial *trial, struct diag *reterr)
 
 /* What was before need not be the confirmed network: a node may have reached its region by first contact. So the confirmed
  * one comes in only when nothing else is known, or when what was cannot be made so again: then as much of it as can be. */
-static int undo(const struct trial *trial, const struct journal *journal, struct diag *reterr)
+static int undo(const struct trial *trial, const struct journal *journal, bool is_last, struct diag *reterr)
 {
 	char now_boot_id[37];
 	int error = boot_id(trial, now_boot_id, reterr);
@@ -208,7 +208,7 @@ static int undo(const struct trial *trial, const struct journal *journal, struct
 		return error;
 	if (!str_equal(now_boot_id, journal->boot_id)) {
 		error = apply_confirmed(trial, reterr);
-	} else if ((error = steps_of(trial)->restore(trial, journal, reterr)) < 0) {
+	} else if ((error = steps_of(trial)->restore(trial, journal, reterr)) < 0 && is_last) {
 		(void)apply_confirmed(trial, NULL); // the first failure is the one that is told
 	}
 	return error < 0 ? error : forget(trial, reterr);
@@ -226,7 +226,7 @@ static int load_journal(const struct trial *trial, struct journal *ret, struct d
 	return error == -ENOENT ? diag_set(reterr, -ENOENT, "", "no network is on trial") : error;
 }
 
-int trial_revert(const struct trial *trial, int lock_fd, struct diag *reterr)
+static int revert(const struct trial *trial, bool is_last, struct diag *reterr)
 {
 	CLEANUP(journal_done) struct journal journal = {0};
 	int error = load_journal(trial, &journal, reterr);
@@ -244,10 +244,20 @@ int trial_revert(const struct trial *trial, int lock_fd, struct diag *reterr)
 	if (is_confirmed(trial, &journal))
 		return forget(trial, reterr);
 	struct diag diag = {0};
-	error = undo(trial, &journal, &diag);
+	error = undo(trial, &journal, is_last, &diag);
 	if (error < 0 && reterr) // what was written on the way to success is no reason
 		*reterr = diag;
 	return revert_result(error);
+}
+
+int trial_revert(const struct trial *trial, int lock_fd, struct diag *reterr)
+{
+	return revert(trial, true, reterr);
+}
+
+int trial_try_revert(const struct trial *trial, int lock_fd, struct diag *reterr)
+{
+	return revert(trial, false, reterr);
 }
 
 int trial_recover(const struct trial *trial, int lock_fd, uint64_t now_usec, struct diag *reterr)

@@ -81,6 +81,9 @@ int trial_keep(const struct trial *trial, int lock_fd, const char *document, str
  * 1: undone; 0: it was confirmed already, only the journal was left. -ENOENT: nothing is on trial, and never anything else.
  * After another failure the journal stays: call again. */
 int trial_revert(const struct trial *trial, int lock_fd, struct diag *reterr);
+/* The same for who tries again soon: when what was before cannot be made so again, the last confirmed network does not come
+ * in its place, so that the two do not take turns. */
+int trial_try_revert(const struct trial *trial, int lock_fd, struct diag *reterr);
 /* At a start: undo what is stale. After a power cut, when the kernel has nothing any more, or with a damaged journal (which
  * is set aside), that is to apply the last confirmed network. 1: undone, reterr says what and why; 0: nothing to do. */
 int trial_recover(const struct trial *trial, int lock_fd, uint64_t now_usec, struct diag *reterr);

@@ -18,9 +18,9 @@ enum { LOOK_MSEC = 200, LOCK_WAIT_SEC = 60, UNDO_TRIES = 20, UNDO_PAUSE_USEC = 5
 static int undo(const struct trial *trial, int lock_fd)
 {
 	struct diag diag = {0};
-	for (int i = 0; i < UNDO_TRIES; i++) {
+	for (int i = 1; i <= UNDO_TRIES; i++) {
 		diag = (struct diag){0};
-		int result = trial_revert(trial, lock_fd, &diag);
+		int result = (i < UNDO_TRIES ? trial_try_revert : trial_revert)(trial, lock_fd, &diag);
 		if (result >= 0 || result == -ENOENT) // -ENOENT: nothing is on trial
 			return result == 1 ? GUARD_UNDONE : GUARD_IDLE;
 		(void)usleep(UNDO_PAUSE_USEC); // a link may come back; waking early does no harm
