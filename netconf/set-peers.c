@@ -73,8 +73,7 @@ static unsigned peer_what(const struct netconf_peer_change *change)
 	if (change->what & NETCONF_PEER_REMOVE)
 		return PEER_REMOVE;
 	if (change->what & NETCONF_PEER_NEW)
-		return PEER_NEW | PEER_KEEPALIVE | PEER_ALLOWED_REPLACE | (peer->endpoint ? PEER_ENDPOINT : 0u) |
-		       (peer->preshared_key_file ? PEER_PRESHARED : 0u);
+		return PEER_NEW | PEER_KEEPALIVE | PEER_ALLOWED_REPLACE | PEER_PRESHARED | (peer->endpoint ? PEER_ENDPOINT : 0u);
 	if ((change->what & NETCONF_PEER_ENDPOINT) && peer->endpoint)
 		what |= PEER_ENDPOINT;
 	if (change->what & NETCONF_PEER_KEEPALIVE)

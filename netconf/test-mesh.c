@@ -118,6 +118,19 @@ static void a_delta_leaves_the_others(void **state)
 	assert_int_equal(status[1].n_allowed_ips, 2);
 }
 
+static void a_new_peer_that_was_there_loses_its_preshared_key(void **state)
+{
+	const struct netconf_peer peer = {.public_key = KEY_A};
+	const struct netconf_peer_change with = {{.public_key = KEY_A, .preshared_key_file = key_path}, NETCONF_PEER_NEW};
+	const struct netconf_peer_change without = {peer, NETCONF_PEER_NEW};
+	struct diag diag = {0};
+	NEED_WIREGUARD();
+	assert_int_equal(netconf_change_peers("hearth0", &with, 1, &diag), 0);
+	assert_int_equal(netconf_change_peers("hearth0", &without, 1, &diag), 0);
+	assert_int_equal(netconf_set_peers("hearth0", &peer, 1, &diag), 2); // B and C go, A is right
+	assert_int_equal(netconf_set_peers("hearth0", NULL, 0, &diag), 1);
+}
+
 static void a_thousand_peers_take_several_messages(void **state)
 {
 	enum { MANY_PEERS = 1000 };
@@ -137,7 +150,7 @@ static void a_thousand_peers_take_several_messages(void **state)
 		pointers[i][1] = allowed[i][1];
 		peers[i] = (struct netconf_peer){.public_key = keys[i], .allowed_ips = pointers[i], .n_allowed_ips = 2};
 	}
-	assert_int_equal(netconf_set_peers("hearth0", peers, MANY_PEERS, &diag), MANY_PEERS + 2); // B and C go
+	assert_int_equal(netconf_set_peers("hearth0", peers, MANY_PEERS, &diag), MANY_PEERS);
 	assert_int_equal(netconf_set_peers("hearth0", peers, MANY_PEERS, &diag), 0);
 	assert_int_equal(netconf_peers_status("hearth0", &status, &n, &diag), 0);
 	assert_int_equal(n, MANY_PEERS);
@@ -191,6 +204,7 @@ int main(void)
 		cmocka_unit_test(second_plan_is_empty),
 		cmocka_unit_test(peers_are_set_once_and_then_left_alone),
 		cmocka_unit_test(a_delta_leaves_the_others),
+		cmocka_unit_test(a_new_peer_that_was_there_loses_its_preshared_key),
 		cmocka_unit_test(a_thousand_peers_take_several_messages),
 		cmocka_unit_test(many_allowed_addresses_are_split_and_merged),
 		cmocka_unit_test(a_link_that_is_missing_is_named),
