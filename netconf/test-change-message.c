@@ -220,6 +220,19 @@ static void a_bond_is_made_with_all_its_options(void **state)
 	assert_int_equal(ip_compare(&bond->arp_targets[1], &change.declaration->arp_targets[1]), 0);
 }
 
+static void a_link_is_made_with_the_mac_that_it_is_given(void **state)
+{
+	static const uint8_t mac[6] = {0x02, 0, 0, 0, 0, 0x99};
+	CLEANUP(network_freep) struct network *network =
+		wants("version: 2\ndummy-devices: {d0: {macaddress: \"02:00:00:00:00:99\"}, d1: {}}\n");
+	struct change given = made(network, "d0"), other = made(network, "d1");
+	CLEANUP(kernel_freep) struct kernel *one = sent(&given, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+	CLEANUP(kernel_freep) struct kernel *two = sent(&other, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+	assert_true(one->links[0].has_mac);
+	assert_memory_equal(one->links[0].mac, mac, sizeof(mac));
+	assert_false(two->links[0].has_mac);
+}
+
 static void a_vlan_a_vrf_and_a_dummy_are_made(void **state)
 {
 	CLEANUP(network_freep) struct network *network =
@@ -314,6 +327,7 @@ int main(void)
 		cmocka_unit_test(a_route_that_goes_is_ours_alone),
 		cmocka_unit_test(every_part_of_a_rule_is_sent),
 		cmocka_unit_test(a_bond_is_made_with_all_its_options),
+		cmocka_unit_test(a_link_is_made_with_the_mac_that_it_is_given),
 		cmocka_unit_test(a_vlan_a_vrf_and_a_dummy_are_made),
 		cmocka_unit_test(options_go_to_the_link_or_to_the_port),
 		cmocka_unit_test(a_link_is_set_to_what_is_said_and_no_more),
