@@ -211,7 +211,7 @@ int netconf_apply_plan(struct network *network, struct plan *plan, const struct 
 	free(plan->waits_for);
 	plan->waits_for = TAKE_PTR(second->waits_for);
 	plan->source_is_taken = second->source_is_taken;
-	return error == 0 && plan->source_is_taken ? diag_set(reterr, -EADDRINUSE, "", "%s", plan->waits_for) : error;
+	return error;
 }
 
 int netconf_apply(struct network *network, const struct netconf_options *options, size_t *ret_n_changes,

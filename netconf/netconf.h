@@ -57,9 +57,8 @@ struct plan *plan_free(struct plan *plan);
 DEFINE_CLEANUP(plan)
 
 /* Plan and do. Returns when the kernel has acknowledged everything and networkd was told; a lease comes later, by
- * itself. With an IPv6 route that has a source address (`from`) it waits for that address, 3 s at most; -EADDRINUSE when
- * somebody else has it, all else is done then. Idempotent: a link that is not there yet is no error (see netconf_online),
- * call again on a link event.
+ * itself. With an IPv6 route that has a source address (`from`) it waits for that address, 3 s at most. Idempotent: a link
+ * that is not there yet is no error (see netconf_online), call again on a link event.
  * After a failure part of the plan may stand: call again to converge. @ret_n_changes may be NULL.
  * Declared WireGuard links without `peers` keep the peers they have (netconf_set_peers owns them). */
 int netconf_apply(struct network *network, const struct netconf_options *options, size_t *ret_n_changes,

@@ -88,7 +88,9 @@ static int plan(const struct trial *trial, struct network *network, struct plan 
 
 static int apply(const struct trial *trial, struct network *network, struct plan *planned, struct diag *reterr)
 {
-	return netconf_apply_plan(network, planned, trial->options, reterr);
+	int error = netconf_apply_plan(network, planned, trial->options, reterr);
+	bool waits_in_vain = error == 0 && plan_waits_in_vain(planned); // elsewhere that is no failure: all else stands
+	return waits_in_vain ? diag_set(reterr, -EADDRINUSE, "", "%s", plan_waits_for(planned)) : error;
 }
 
 // --- the way back ---
