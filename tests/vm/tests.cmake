@@ -9,6 +9,7 @@ target_link_libraries(mesh-nat-region PRIVATE lib-region)
 # Most of its two minutes are waits of WireGuard and of the rules themselves.
 hearth_script_test(netconf/mesh vm 900 vm/netconf mesh)
 set_tests_properties(netconf/mesh PROPERTIES LABELS "vm;on-demand")
+hearth_script_test(netconf/reference vm 2700 vm/netconf-reference) # beside netplan
 hearth_script_test(netconf/faults vm 900 vm/netconf-faults --seed 1)
 # Two boots of a Debian guest.
 hearth_script_test(netconf/boot vm 1800 vm/hearth-net-boot)
