@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "region/key-rotation-run.h"
+#include "region/sorted.h"
 
 #include "base/log.h"
 #include "base/time.h"
@@ -246,33 +247,13 @@ int key_rotation_forget(struct region *region, const struct node *node)
 
 // ---- what peers have fetched
 
-// Where @id is, or where it would be.
-static size_t fetch_place(const struct mesh_fetches *fetches, const char *id, bool *ret_there)
-{
-	size_t low = 0, high = fetches->n;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int order = strcmp(fetches->list[middle].id, id);
-		if (order == 0) {
-			*ret_there = true;
-			return middle;
-		}
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	*ret_there = false;
-	return low;
-}
-
 int key_rotation_fetched(struct region *region, const struct node *node, int64_t generation)
 {
 	struct mesh_fetches *fetches = &region->fetches;
 	bool there;
 	if (fetches->wanted == 0 || generation < fetches->wanted)
 		return 0;
-	size_t at = fetch_place(fetches, node->id, &there);
+	size_t at = sorted_place(fetches->list, fetches->n, sizeof(*fetches->list), node->id, &there);
 	if (there) {
 		fetches->list[at].generation = generation;
 		return 0; // for a rotation that began later: the next tick sees it
@@ -349,7 +330,7 @@ static size_t count_missing(const struct round *round, const struct key_rotation
 	size_t n = 0;
 	for (size_t i = 0; i < round->n_heard; i++) {
 		bool there;
-		size_t at = fetch_place(fetches, round->heard[i], &there);
+		size_t at = sorted_place(fetches->list, fetches->n, sizeof(*fetches->list), round->heard[i], &there);
 		n += !str_equal(round->heard[i], rotation->id) &&
 		     !(there && fetches->list[at].generation >= rotation->generation);
 	}

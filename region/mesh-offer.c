@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "region/mesh-offer.h"
+#include "region/sorted.h"
 
 #include "base/time.h"
 
@@ -21,30 +22,10 @@ void mesh_offers_done(struct mesh_offers *offers)
 	*offers = (struct mesh_offers){ 0 };
 }
 
-// Where @id is, or where it would be.
-static size_t place_of(const struct mesh_offers *offers, const char *id, bool *ret_there)
-{
-	size_t low = 0, high = offers->n;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int order = strcmp(offers->nodes[middle].id, id);
-		if (order == 0) {
-			*ret_there = true;
-			return middle;
-		}
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	*ret_there = false;
-	return low;
-}
-
 static struct mesh_offer_node *node_find(const struct mesh_offers *offers, const char *id)
 {
 	bool there;
-	size_t at = place_of(offers, id, &there);
+	size_t at = sorted_place(offers->nodes, offers->n, sizeof(*offers->nodes), id, &there);
 	return there ? &offers->nodes[at] : NULL;
 }
 
@@ -87,7 +68,7 @@ static int node_get(
 	bool there;
 	if (offers->n == MESH_OFFER_NODES)
 		forget_nodes(offers, now_usec);
-	size_t at = place_of(offers, id, &there);
+	size_t at = sorted_place(offers->nodes, offers->n, sizeof(*offers->nodes), id, &there);
 	if (!there) {
 		if (offers->n == MESH_OFFER_NODES)
 			return -ENOSPC;
