@@ -50,10 +50,10 @@ static void gather_link(const struct agent *a, struct facts *f)
 	}
 	f->link_lldp = wire_listener_place(a->wire, f->link_name);
 	f->link_problem = a->first_contact_problem;
-	f->network = a->network_is_assigned && !a->network_applied_usec ? STEP_DONE : a->network_state;
+	f->network = a->network_is_assigned && !a->tried.applied_usec ? STEP_DONE : a->network_state;
 	f->network_problem = a->network_problem;
-	if (a->network_on_trial)
-		f->network_proof = a->network_was_silent ? "the region, the mesh or the gateway" : "the region";
+	if (a->tried.on_trial)
+		f->network_proof = a->tried.region_was_silent ? "the region, the mesh or the gateway" : "the region";
 	f->network_below = network_candidate_phrase(a->network_candidate);
 	f->network_try = a->network_try;
 	f->safe_network = a->safe_network;

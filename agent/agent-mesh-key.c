@@ -121,7 +121,7 @@ void agent_mesh_key_act(struct agent *a)
 		.recorded = a->assignment->mesh_public_key,
 		.rotates = a->assignment->mesh_rotates,
 		.to = a->assignment->mesh_rotate_to,
-		.may_switch = a->network_is_assigned && !a->network_on_trial && !a->network_dirty && a->mesh_set,
+		.may_switch = a->network_is_assigned && !a->tried.on_trial && !a->network_dirty && a->mesh_set,
 		.shook_hands = a->key_handshakes.seen,
 		.switched_usec = a->mesh_key_usec,
 		.now_usec = now_usec,

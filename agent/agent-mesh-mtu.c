@@ -42,7 +42,7 @@ static unsigned link_mtu(const struct agent *a)
 
 void agent_mesh_mtu_act(struct agent *a)
 {
-	if (!a->assignment || !a->assignment->mesh_link || !a->assignment->network || !a->network_is_assigned || a->network_on_trial)
+	if (!a->assignment || !a->assignment->mesh_link || !a->assignment->network || !a->network_is_assigned || a->tried.on_trial)
 		return;
 	if (a->mesh_mtu_mark != a->address_mark) { // another place: other paths
 		a->mesh_mtu_mark = a->address_mark;
@@ -153,7 +153,7 @@ static int on_time(sd_event_source *source, uint64_t usec, void *user)
 void agent_mesh_mtu_probe(struct agent *a)
 {
 	uint64_t now_usec = time_boot_usec();
-	if (!a->mesh_set || a->network_dirty || a->network_on_trial || !a->assignment || !a->assignment->mesh_link || !a->assignment->network) {
+	if (!a->mesh_set || a->network_dirty || a->tried.on_trial || !a->assignment || !a->assignment->mesh_link || !a->assignment->network) {
 		stop(a);
 		return;
 	}

@@ -72,10 +72,10 @@ static void look_at_peers(struct agent *a, uint64_t now_usec)
 	a->peers_looked_usec = now_usec;
 	if (netconf_peers_status(a->assignment->mesh_link, &status, &n, NULL) < 0)
 		return;
-	if (a->network_on_trial)
-		(void)mesh_handshakes_look(&a->trial_handshakes, status, n); // the next look sees the same
+	if (a->tried.on_trial)
+		(void)mesh_handshakes_look(&a->tried.handshakes, status, n); // the next look sees the same
 	else
-		mesh_handshakes_done(&a->trial_handshakes);
+		mesh_handshakes_done(&a->tried.handshakes);
 	if (a->identity && a->identity->mesh.old)
 		(void)mesh_handshakes_look(&a->key_handshakes, status, n); // the same
 	else
@@ -245,7 +245,7 @@ void agent_mesh_done(struct agent *a)
 	a->mesh_saved_usec = 0;
 	agent_mesh_save(a);
 	mesh_peers_done(&a->peers);
-	mesh_handshakes_done(&a->trial_handshakes);
+	mesh_handshakes_done(&a->tried.handshakes);
 	mesh_handshakes_done(&a->key_handshakes);
 	free(a->mesh_candidates);
 }

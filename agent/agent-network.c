@@ -1,5 +1,5 @@
 // The network of this node: first contact (the last good one, the seed's, or DHCP on every wired port), then the assigned
-// one, which has to prove itself. netconf/ does it and undoes it; what is wanted when is decided in network-trial.c.
+// one, which has to prove itself (tried-network.c). netconf/ does it; what is wanted when is decided in network-trial.c.
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/agent.h"
 #include "agent/mesh-candidates.h"
@@ -15,12 +15,9 @@
 #define WHO "hearthd"
 
 enum {
-	CONFIRM_AGAIN_SEC = 60,
-	PROBE_SEC = 30,         // a network that does not prove itself by then is undone
 	RECOVER_PATIENCE_SEC = 30,
 	RECOVER_AGAIN_SEC = 60,
-	GATEWAY_FRESH_SEC = 60, // it answered so lately that it would answer now
-	MAX_TOLD = 8,           // changes that the log has one by one
+	MAX_TOLD = 8, // changes that the log has one by one
 };
 
 static void look_at_links(struct agent *a)
@@ -48,7 +45,7 @@ static void on_netlink(unsigned changed, void *user)
 	a->address_mark = mesh_addresses_mark(a->links, a->assignment ? a->assignment->mesh_link : NULL); // our connections depend on them
 	if (a->region && a->address_mark != before && a->assignment_problem) // it may overlap a network that is gone now
 		region_client_forget_assignment(a->region);
-	if (a->region && (a->address_mark != before || a->network_applied_usec)) {
+	if (a->region && (a->address_mark != before || a->tried.applied_usec)) {
 		region_client_reconnect(a->region);
 		a->reported_usec = 0; // a report that was under way is lost
 	}
@@ -144,7 +141,7 @@ static void keep_first_contact(struct agent *a)
 {
 	const struct value *seed = seed_network_of(a);
 	bool found = a->region && a->region->contact == REGION_FOUND && a->region->heard_usec > a->network_candidate_usec;
-	if (!found || a->network_is_assigned || a->network_on_trial || a->safe_network || a->network_candidate < NETWORK_VLAN ||
+	if (!found || a->network_is_assigned || a->tried.on_trial || a->safe_network || a->network_candidate < NETWORK_VLAN ||
 		first_contact_carried(&a->first_contact, seed) == a->network_candidate)
 		return;
 	char *text AUTO_FREE = first_contact_format(a->network_candidate, seed_contact_of(a));
@@ -180,8 +177,7 @@ static int decode_stored(const char *document, struct network **ret, void *user,
 	return r;
 }
 
-// The assigned network as it is stored; "" when there is none.
-static char *assigned_document(const struct agent *a)
+char *agent_network_document(const struct agent *a)
 {
 	struct json_out out = { 0 };
 	if (!a->assignment || !a->assignment->network)
@@ -190,19 +186,19 @@ static char *assigned_document(const struct agent *a)
 	return json_out_take(&out);
 }
 
-static bool was_confirmed(const struct agent *a)
+bool agent_network_was_confirmed(const struct agent *a)
 {
-	char *document AUTO_FREE = assigned_document(a);
+	char *document AUTO_FREE = agent_network_document(a);
 	return document && str_equal(a->confirmed_document, document);
 }
 
-static void load_confirmed(struct agent *a)
+void agent_network_load_confirmed(struct agent *a)
 {
 	free(a->confirmed_document);
 	a->confirmed_document = trial_confirmed(&a->trial);
 }
 
-static void note_try(struct agent *a, enum network_candidate candidate, const char *text)
+void agent_network_note_try(struct agent *a, enum network_candidate candidate, const char *text)
 {
 	timeline_note_try(&a->timeline, network_candidate_name(candidate), text, time_boot_usec());
 	log_notice("network (%s): %s", network_candidate_name(candidate), text);
@@ -210,15 +206,14 @@ static void note_try(struct agent *a, enum network_candidate candidate, const ch
 
 // --- doing ---
 
-// Whoever changes the network has the lock; hearth-net may have it for a moment. -EWOULDBLOCK: come again.
-static int lock(const struct agent *a, struct diag *reterr)
+int agent_network_lock(const struct agent *a, struct diag *reterr)
 {
 	int fd = -1;
 	int r = trial_lock(&a->trial, 0, &fd, reterr);
 	return r < 0 ? r : fd;
 }
 
-static void took(struct agent *a, struct network *network_take, size_t n_changes)
+void agent_network_took(struct agent *a, struct network *network_take, size_t n_changes)
 {
 	network_free(a->network);
 	a->network = network_take;
@@ -244,11 +239,11 @@ static int apply(struct agent *a, struct network *network_take, struct diag *ret
 {
 	struct network *network CLEANUP(network_freep) = network_take;
 	size_t n_changes = 0;
-	int lock_fd AUTO_CLOSE = lock(a, reterr);
+	int lock_fd AUTO_CLOSE = agent_network_lock(a, reterr);
 	struct netconf_options options = { .on_plan = tell };
 	int r = lock_fd < 0 ? lock_fd : netconf_apply(network, &options, &n_changes, reterr);
 	if (r == 0)
-		took(a, TAKE_PTR(network), n_changes);
+		agent_network_took(a, TAKE_PTR(network), n_changes);
 	return r;
 }
 
@@ -256,7 +251,7 @@ static struct network_candidates candidates_of(const struct agent *a)
 {
 	bool has_networkless_assignment = a->assignment && !a->assignment->network; // then what was good once is not wanted
 	return (struct network_candidates){
-		.has_last_good = a->confirmed_document && !has_networkless_assignment && !was_confirmed(a),
+		.has_last_good = a->confirmed_document && !has_networkless_assignment && !agent_network_was_confirmed(a),
 		.has_vlan = a->vlan_pick.id != 0,
 		.has_seed = seed_contact_of(a) != NULL,
 		.carried = first_contact_carried(&a->first_contact, seed_network_of(a)),
@@ -296,7 +291,7 @@ static void apply_below(struct agent *a)
 		char text[TIMELINE_TRY_MAX];
 		(void)snprintf(text, sizeof(text), "%s%s%s", reason, r < 0 ? "; it cannot be set up: " : "",
 			r == 0 ? "" : diag.message[0] ? diag_text(&diag) : strerror(-r));
-		note_try(a, candidate, text);
+		agent_network_note_try(a, candidate, text);
 		a->network_candidate = candidate;
 		a->network_candidate_usec = now_usec;
 		str_set(&a->network_try, before == NETWORK_ASSIGNED && !facts.safe ? NULL : text);
@@ -343,12 +338,12 @@ void agent_network_forget_refusal(struct agent *a)
 // Only a network that has to prove itself: one that did, or that nobody could prove, is taken at each start.
 static bool keeps_refusals(const struct agent *a)
 {
-	return a->assignment && a->assignment->network && !a->from_seed && !was_confirmed(a);
+	return a->assignment && a->assignment->network && !a->from_seed && !agent_network_was_confirmed(a);
 }
 
 static void keep_refusal(struct agent *a, const char *why)
 {
-	char *document AUTO_FREE = assigned_document(a);
+	char *document AUTO_FREE = agent_network_document(a);
 	char sha256[65];
 	if (!document || !keeps_refusals(a))
 		return;
@@ -361,7 +356,7 @@ static void keep_refusal(struct agent *a, const char *why)
 static void look_at_refused(struct agent *a)
 {
 	char sha256[65];
-	char *document AUTO_FREE = assigned_document(a);
+	char *document AUTO_FREE = agent_network_document(a);
 	if (a->refused_seen || !document || !a->assignment)
 		return;
 	a->refused_seen = true;
@@ -375,143 +370,22 @@ static void look_at_refused(struct agent *a)
 	str_set(&a->network_problem, a->refused.reason);
 	char *text AUTO_FREE = str_format("not tried yet, as it did not hold before this start: %s", a->refused.reason);
 	if (text)
-		note_try(a, NETWORK_ASSIGNED, text);
+		agent_network_note_try(a, NETWORK_ASSIGNED, text);
 }
 
-static void refused(struct agent *a, const char *why)
+void agent_network_refused(struct agent *a, const char *why)
 {
 	str_set(&a->network_problem, why);
-	note_try(a, NETWORK_ASSIGNED, why);
+	agent_network_note_try(a, NETWORK_ASSIGNED, why);
 	log_warning("the assigned network is undone: %s", why);
 	a->network_state = STEP_FAILED;
 	a->n_network_refusals++;
 	a->network_refused_usec = time_boot_usec();
 	keep_refusal(a, why);
-	a->network_applied_usec = a->network_waits_usec = 0;
+	a->tried.applied_usec = a->network_waits_usec = 0;
 	a->network_is_assigned = false; // network_candidate is what reached the region before, if that was not an assigned one
 	a->network_dirty = true;
 	apply_below(a);
-}
-
-// Back to what was. False: it has to come again.
-static bool undo(struct agent *a)
-{
-	struct diag diag = { 0 };
-	int lock_fd = lock(a, &diag);
-	if (lock_fd < 0)
-		return false;
-	int r = trial_revert(&a->trial, lock_fd, &diag);
-	(void)close(lock_fd); // only now may others change the network
-	if (r < 0 && r != -ENOENT) {
-		if (!str_equal(a->network_problem, diag_text(&diag)))
-			log_error("the network on trial cannot be undone yet: %s", diag_text(&diag));
-		str_set(&a->network_problem, diag_text(&diag));
-		return false;
-	}
-	a->network_on_trial = false;
-	return true;
-}
-
-// It has not proved itself: back to what was, and only then to what is below.
-static void undo_refused(struct agent *a, const char *why)
-{
-	if (undo(a))
-		refused(a, why); // else at the next tick
-}
-
-// Its trial is over before it could prove itself, which says nothing about it or about the one that comes now.
-static bool undo_broken_off(struct agent *a, const char *why)
-{
-	if (!undo(a))
-		return false;
-	note_try(a, NETWORK_ASSIGNED, why);
-	a->network_applied_usec = 0;
-	a->network_is_assigned = false;
-	a->network_dirty = true;
-	return true;
-}
-
-// The assigned network stands.
-static void proved(struct agent *a)
-{
-	a->network_on_trial = false;
-	a->network_applied_usec = a->network_unproven_usec = 0;
-	agent_network_forget_refusal(a);
-	a->network_candidate = NETWORK_ASSIGNED; // nothing is below it any more
-}
-
-// A person confirmed or undid it by hearth-net.
-static void ended_by_person(struct agent *a)
-{
-	bool was_replaced = !a->network_applied_usec; // by another assignment, meanwhile
-	load_confirmed(a);
-	a->network_on_trial = false;
-	if (was_replaced)
-		return;
-	if (!was_confirmed(a)) {
-		refused(a, "a person undid it by hearth-net");
-		return;
-	}
-	proved(a);
-	note_try(a, NETWORK_ASSIGNED, "a person confirmed it by hearth-net");
-}
-
-static void store_confirmation(struct agent *a, int (*store)(const struct agent *, int lock_fd, struct diag *))
-{
-	struct diag diag = { 0 };
-	int lock_fd AUTO_CLOSE = lock(a, &diag);
-	int r = lock_fd < 0 ? lock_fd : store(a, lock_fd, &diag);
-	str_set(&a->confirm_problem, r >= 0 ? NULL : diag.message[0] ? diag_text(&diag) : strerror(-r));
-	a->confirm_tried_usec = time_boot_usec();
-	load_confirmed(a);
-	if (r < 0)
-		return; // it comes again: while on trial at the next tick, else within a minute
-	proved(a);
-}
-
-static int store_tried(const struct agent *a, int lock_fd, struct diag *reterr)
-{
-	return trial_confirm(&a->trial, lock_fd, time_boot_usec(), reterr);
-}
-
-static int store_kept(const struct agent *a, int lock_fd, struct diag *reterr)
-{
-	char *document AUTO_FREE = assigned_document(a);
-	return document ? trial_keep(&a->trial, lock_fd, document, reterr) : -ENOMEM;
-}
-
-static uint64_t deadline_of(const struct agent *a)
-{
-	return (a->options.network_deadline_sec ? a->options.network_deadline_sec : PROBE_SEC) * USEC_PER_SEC;
-}
-
-// On trial: the journal is written before the first change.
-static int begin_trial(struct agent *a, struct network *network_take, const char *document, struct diag *reterr)
-{
-	struct network *network CLEANUP(network_freep) = network_take;
-	struct plan *plan CLEANUP(plan_freep) = NULL;
-	int lock_fd AUTO_CLOSE = lock(a, reterr);
-	int r = lock_fd < 0 ? lock_fd : trial_prepare(&a->trial, lock_fd, network, &plan, reterr);
-	uint64_t now_usec = time_boot_usec();
-	if (r >= 0)
-		r = trial_begin(&a->trial, lock_fd, document, network, plan, now_usec + deadline_of(a), reterr);
-	if (r < 0)
-		return r;
-	a->network_on_trial = true;
-	a->network_applied_usec = time_boot_usec();
-	a->network_deadline_usec = now_usec + deadline_of(a);
-	a->network_was_silent = !a->region || a->region->contact != REGION_FOUND;
-	took(a, TAKE_PTR(network), plan_n_changes(plan));
-	if (a->network_gateway[0])
-		(void)netconf_neighbour_ask(a->network_gateway, NULL); // not known any more: agent_poke() has it looked for
-	mesh_handshakes_done(&a->trial_handshakes);
-	if (a->assignment->mesh_link)
-		agent_mesh_await_handshake(a, &a->trial_handshakes);
-	if (a->region)
-		region_client_reconnect(a->region); // what was asked before proves nothing
-	note_try(a, NETWORK_ASSIGNED, a->network_was_silent ? "on trial; the region was silent before, so the mesh or the gateway "
-							       "has to answer" : "on trial; the region has to answer through it");
-	return 0;
 }
 
 static void apply_assigned(struct agent *a, bool to_be_probed)
@@ -519,10 +393,10 @@ static void apply_assigned(struct agent *a, bool to_be_probed)
 	struct network *network = NULL;
 	struct diag diag = { 0 };
 	bool again = a->network_is_assigned; // only a link came or went
-	char *document AUTO_FREE = assigned_document(a);
+	char *document AUTO_FREE = agent_network_document(a);
 	int r = document ? decode_stored(document, &network, a, &diag) : -ENOMEM;
 	if (r == 0)
-		r = again || !to_be_probed ? apply(a, network, &diag) : begin_trial(a, network, document, &diag);
+		r = again || !to_be_probed ? apply(a, network, &diag) : tried_network_begin(a, network, document, &diag);
 	if (r == -EWOULDBLOCK)
 		return;
 	if (r < 0) {
@@ -530,7 +404,7 @@ static void apply_assigned(struct agent *a, bool to_be_probed)
 		if (again)
 			str_set(&a->network_problem, why); // it held before: try again at the next tick
 		else
-			refused(a, why);
+			agent_network_refused(a, why);
 		return;
 	}
 	str_set(&a->network_problem, NULL);
@@ -544,49 +418,14 @@ static void apply_assigned(struct agent *a, bool to_be_probed)
 	a->mesh_set = false;
 	if (to_be_probed)
 		return;
-	a->network_applied_usec = 0;
+	a->tried.applied_usec = 0;
 	a->network_candidate = NETWORK_ASSIGNED; // nothing is below it
-	a->network_unproven_usec = a->from_seed || was_confirmed(a) ? 0 : time_boot_usec();
-	note_try(a, NETWORK_ASSIGNED, a->from_seed ? "it came with the seed" : was_confirmed(a) ? "it was confirmed before"
+	a->network_unproven_usec = a->from_seed || agent_network_was_confirmed(a) ? 0 : time_boot_usec();
+	agent_network_note_try(a, NETWORK_ASSIGNED, a->from_seed ? "it came with the seed"
+		: agent_network_was_confirmed(a) ? "it was confirmed before"
 		: "taken as it is: the region is silent, and nothing else could prove it");
 	if (a->from_seed)
-		store_confirmation(a, store_kept);
-}
-
-// --- proof ---
-
-// When the gateway @address last answered, 0: never.
-static uint64_t gateway_usec(const char *address, uint64_t now_usec)
-{
-	uint64_t age_usec;
-	if (!*address || netconf_neighbour_age(address, &age_usec, NULL) < 0 || age_usec >= now_usec)
-		return 0;
-	return now_usec - age_usec;
-}
-
-static bool is_gateway(const struct agent *a, const char *address)
-{
-	bool found = false;
-	for (size_t i = 0; a->online && i < a->online->n; i++)
-		found |= *address && str_equal(a->online->links[i].gateway, address);
-	return found;
-}
-
-// The gateway of now, while another network is to come: it may have to prove that one.
-static bool look_at_gateway(struct agent *a, uint64_t now_usec)
-{
-	a->network_gateway[0] = '\0';
-	for (size_t i = 0; a->online && i < a->online->n && !a->network_gateway[0]; i++) {
-		const struct netconf_online_link *one = &a->online->links[i];
-		uint64_t answered_usec = gateway_usec(one->gateway, now_usec);
-		if (one->gateway[0])
-			agent_poke(a, one->gateway, one->name);
-		if (answered_usec && now_usec - answered_usec < GATEWAY_FRESH_SEC * USEC_PER_SEC) {
-			(void)snprintf(a->network_gateway, sizeof(a->network_gateway), "%s", one->gateway);
-			(void)snprintf(a->network_gateway_link, sizeof(a->network_gateway_link), "%s", one->name);
-		}
-	}
-	return a->network_gateway[0] != '\0';
+		tried_network_keep(a);
 }
 
 static enum network_trial trial_of(struct agent *a)
@@ -600,11 +439,11 @@ static enum network_trial trial_of(struct agent *a)
 	look_at_refused(a);
 	bool region_answers = a->region && a->region->contact == REGION_FOUND;
 	a->network_waits_usec = network_trial_waits_usec(a->network_waits_usec, region_answers, now_usec);
-	bool gateway_answers = assigned && look_at_gateway(a, now_usec);
+	bool gateway_answers = assigned && tried_network_look_at_gateway(a, now_usec);
 	struct network_trial_facts facts = {
 		.assigned = assigned,
 		.from_seed = a->from_seed,
-		.confirmed = assigned && was_confirmed(a),
+		.confirmed = assigned && agent_network_was_confirmed(a),
 		.region_answers = region_answers,
 		.has_other_proof = gateway_answers || (assigned && a->assignment->mesh_link && a->peers_known && a->peers.n),
 		.n_refusals = a->n_network_refusals,
@@ -618,47 +457,6 @@ static enum network_trial trial_of(struct agent *a)
 						   "for a minute");
 	}
 	return trial;
-}
-
-static void probe(struct agent *a)
-{
-	uint64_t now_usec = time_boot_usec();
-	const char *reason = NULL;
-	if (!a->network_on_trial) {
-		bool heard = a->network_unproven_usec && a->region && a->region->heard_usec > a->network_unproven_usec;
-		bool again = a->confirm_problem && a->network_is_assigned &&
-			     now_usec - a->confirm_tried_usec > CONFIRM_AGAIN_SEC * USEC_PER_SEC;
-		if (again || (heard && !a->confirm_problem))
-			store_confirmation(a, store_kept); // else a restart would leave it, with a cluster running on it
-		return;
-	}
-	if (a->network_gateway[0])
-		agent_poke(a, a->network_gateway, a->network_gateway_link);
-	struct network_proof proof = {
-		.applied_usec = a->network_applied_usec,
-		.deadline_usec = a->network_deadline_usec,
-		.region_was_silent = a->network_was_silent,
-		.heard_usec = a->region ? a->region->heard_usec : 0,
-		.shook_hands = a->trial_handshakes.seen,
-		.gateway_usec = a->network_was_silent ? gateway_usec(a->network_gateway, now_usec) : 0,
-		.gateway_is_used = is_gateway(a, a->network_gateway),
-	};
-	switch (network_trial_judge(&proof, now_usec, &reason)) {
-	case NETWORK_VERDICT_WAIT:
-		break;
-	case NETWORK_VERDICT_STANDS:
-		if (now_usec >= a->network_deadline_usec) {
-			undo_refused(a, "its confirmation could not be stored in time");
-			break;
-		}
-		store_confirmation(a, store_tried);
-		if (!a->network_on_trial)
-			note_try(a, NETWORK_ASSIGNED, reason);
-		break;
-	case NETWORK_VERDICT_UNDO:
-		undo_refused(a, reason);
-		break;
-	}
 }
 
 // --- start, people ---
@@ -696,7 +494,7 @@ static bool recover(struct agent *a)
 	uint64_t now_usec = time_boot_usec();
 	if (!a->network_recover_usec)
 		a->network_recover_usec = now_usec;
-	int lock_fd AUTO_CLOSE = lock(a, &diag);
+	int lock_fd AUTO_CLOSE = agent_network_lock(a, &diag);
 	if (lock_fd < 0)
 		return false;
 	load_refused(a);
@@ -709,14 +507,14 @@ static bool recover(struct agent *a)
 	if (r < 0) {
 		log_error("a network that was never confirmed cannot be undone: %s", diag_text(&diag));
 	} else if (r == 1) {
-		note_try(a, NETWORK_ASSIGNED, diag.message[0] ? diag_text(&diag) : "hearthd was restarted before it was confirmed: undone");
+		agent_network_note_try(a, NETWORK_ASSIGNED, diag.message[0] ? diag_text(&diag) : "hearthd was restarted before it was confirmed: undone");
 		a->network_dirty = true;
 		if (standing != TRIAL_DAMAGED && str_equal(journal.who, WHO)) {
 			refused_network_note_unfinished(&a->refused, journal.tried);
 			save_refused(a);
 		}
 	}
-	load_confirmed(a);
+	agent_network_load_confirmed(a);
 	return true;
 }
 
@@ -727,9 +525,9 @@ bool agent_network_may_act(struct agent *a)
 	if (!a->network_recovered && !(a->network_recovered = recover(a)))
 		return false;
 	enum trial_standing standing = trial_look(&a->trial, now_usec, &journal);
-	if (standing == TRIAL_NONE && a->network_on_trial)
-		ended_by_person(a);
-	if (standing == TRIAL_NONE || a->network_on_trial)
+	if (standing == TRIAL_NONE && a->tried.on_trial)
+		tried_network_ended_by_person(a);
+	if (standing == TRIAL_NONE || a->tried.on_trial)
 		return true;
 	if (standing == TRIAL_WAITS && !str_equal(journal.who, WHO))
 		return false;
@@ -775,8 +573,8 @@ void agent_network_act(struct agent *a, enum rung rung)
 	if (!agent_network_may_act(a))
 		return;
 	keep_first_contact(a);
-	if (a->network_on_trial && (a->safe_network || !a->network_applied_usec) &&
-		!undo_broken_off(a, a->safe_network ? "a person at the console wants the safe network" : "another network was assigned"))
+	if (a->tried.on_trial && (a->safe_network || !a->tried.applied_usec) &&
+		!tried_network_break_off(a, a->safe_network ? "a person at the console wants the safe network" : "another network was assigned"))
 		return;
 	agent_mesh_key_act(a);
 	agent_mesh_mtu_act(a);
@@ -786,6 +584,6 @@ void agent_network_act(struct agent *a, enum rung rung)
 		apply_assigned(a, trial == NETWORK_TRIAL_PROBE);
 	else if (!wants_assigned)
 		apply_below(a);
-	probe(a);
+	tried_network_probe(a);
 	agent_mesh_act(a);
 }

@@ -203,7 +203,7 @@ static void take_assignment(struct agent *a, struct assignment *fresh)
 		a->network_dirty = true;
 		a->n_network_refusals = 0;
 		a->refused_seen = false;
-		a->network_waits_usec = a->network_applied_usec = a->network_unproven_usec = 0;
+		a->network_waits_usec = a->tried.applied_usec = a->network_unproven_usec = 0;
 		str_set(&a->confirm_problem, NULL); // of the one before: this one is not confirmed yet
 		a->network_is_assigned = false;
 	}

@@ -20,6 +20,7 @@
 #include "agent/seed-sources.h"
 #include "agent/store.h"
 #include "agent/timeline.h"
+#include "agent/tried-network.h"
 #include "agent/vlan-pick.h"
 #include "base/json.h"
 #include "k3s/bootstrap.h"
@@ -89,12 +90,9 @@ struct agent {
 	bool network_is_assigned;    // ... from the assignment, else what is below it
 	char network_folder[512];
 	struct trial trial;          // its journal and the confirmed network
+	struct tried_network tried;
 	bool network_recovered;      // what a killed hearthd left is undone
 	uint64_t network_recover_usec; // 0, or since when that is tried; once it failed, when that was
-	bool network_on_trial;       // there is a journal of ours
-	uint64_t network_deadline_usec; // of the trial
-	bool network_was_silent;     // the region, before the trial
-	char network_gateway[64], network_gateway_link[IFNAMSIZ]; // "": none that answers
 	char *confirmed_document;    // NULL: none yet
 	enum network_candidate network_candidate; // what is applied below; NETWORK_ASSIGNED: nothing yet
 	uint64_t network_candidate_usec; // since when
@@ -110,7 +108,6 @@ struct agent {
 	char *network_problem, *first_contact_problem;
 	char *confirm_problem; // the confirmation of the network could not be stored
 	uint64_t confirm_tried_usec;
-	uint64_t network_applied_usec; // != 0: waits for its probe
 	struct refused_network refused; // of this or an earlier start
 	bool refused_loaded, refused_seen; // seen: held against the assigned network
 	unsigned n_network_refusals; // this assignment's network did not hold
@@ -129,7 +126,6 @@ struct agent {
 	char *mesh_candidates; // JSON: where peers may reach us
 	char *mesh_problem, *mesh_refused; // refused: an answer of the region
 	char mesh_sentence[512]; // of peers that do not answer, of the last gathering
-	struct mesh_handshakes trial_handshakes; // since the network on trial was applied
 	uint64_t peers_looked_usec;
 	int poke_fd;
 	bool poke_all;    // whether they answer or not: we are somewhere else
@@ -255,6 +251,14 @@ void agent_network_done(struct agent *agent);
 /* May the network be changed now, and the mesh's peers? Not while a person tries one by hearth-net: it is theirs until they have
  * confirmed it, or it is undone; and not while there is something to undo, be it of a hearth-net that was killed with its guard. */
 bool agent_network_may_act(struct agent *agent);
+// What tried-network.c needs of it.
+int agent_network_lock(const struct agent *agent, struct diag *reterr); // whoever changes the network has it; -EWOULDBLOCK: come again
+void agent_network_took(struct agent *agent, struct network *network_take, size_t n_changes); // it is applied
+void agent_network_refused(struct agent *agent, const char *why); // the assigned one is undone: what is below it comes
+void agent_network_note_try(struct agent *agent, enum network_candidate candidate, const char *text); // for people
+char *agent_network_document(const struct agent *agent); // the assigned one as it is stored; "": there is none; NULL: no memory
+bool agent_network_was_confirmed(const struct agent *agent); // ... that one
+void agent_network_load_confirmed(struct agent *agent);
 void agent_network_forget_refusal(struct agent *agent); // another network is assigned, or a person wants it tried now
 void agent_safe_network(struct agent *agent); // a person at the console: DHCP on every wired port; once more: as before
 void agent_first_contact_load(struct agent *agent); // which network led to the region, from STATE

@@ -1,5 +1,5 @@
 // Which network this node should have now, and whether it has to prove itself: an assigned network stands only once it has,
-// and what was never confirmed does not survive a restart by itself. Pure; agent-network.c applies, looks and undoes.
+// and what was never confirmed does not survive a restart by itself. Pure; tried-network.c applies, looks and undoes.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 

@@ -118,9 +118,9 @@ static void begin(struct agent *a, const char *who, uint64_t timeout_sec)
 	assert_int_equal(trial_begin(&trial, lock_fd, ASSIGNED, network, unused, deadline_usec, NULL), 0);
 	if (!str_equal(who, "hearthd"))
 		return;
-	a->network_on_trial = a->network_is_assigned = true;
-	a->network_applied_usec = now_usec;
-	a->network_deadline_usec = deadline_usec;
+	a->tried.on_trial = a->network_is_assigned = true;
+	a->tried.applied_usec = now_usec;
+	a->tried.deadline_usec = deadline_usec;
 }
 
 static void act(struct agent *a)
@@ -150,7 +150,7 @@ static void trial_waits_for_its_proof(void **state)
 	struct agent *a = *state;
 	begin(a, "hearthd", TIMEOUT_SEC);
 	act(a);
-	assert_true(a->network_on_trial);
+	assert_true(a->tried.on_trial);
 	assert_string_equal(kernel, "tried");
 }
 
@@ -162,7 +162,7 @@ static void confirmation_by_a_person_stands(void **state)
 	int lock_fd AUTO_CLOSE = lock(a);
 	assert_int_equal(trial_confirm(&a->trial, lock_fd, time_boot_usec(), NULL), 0);
 	act(a);
-	assert_false(a->network_on_trial);
+	assert_false(a->tried.on_trial);
 	assert_true(a->network_is_assigned);
 	assert_int_equal(a->n_network_refusals, 0);
 	assert_true(was_said(a, "a person confirmed it by hearth-net"));
@@ -178,7 +178,7 @@ static void undoing_by_a_person_is_a_refusal(void **state)
 	assert_int_equal(trial_revert(&a->trial, lock_fd, NULL), 1);
 	(void)close(lock_fd);
 	act(a);
-	assert_false(a->network_on_trial || a->network_is_assigned);
+	assert_false(a->tried.on_trial || a->network_is_assigned);
 	assert_int_equal(a->n_network_refusals, 1);
 	assert_string_equal(a->network_problem, "a person undid it by hearth-net");
 }
@@ -188,10 +188,10 @@ static void another_assignment_breaks_off_and_refuses_nothing(void **state)
 	NEEDS_NAMESPACE();
 	struct agent *a = *state;
 	begin(a, "hearthd", TIMEOUT_SEC);
-	a->network_applied_usec = 0; // as take_assignment() leaves it
+	a->tried.applied_usec = 0; // as take_assignment() leaves it
 	a->network_is_assigned = false;
 	act(a);
-	assert_false(a->network_on_trial);
+	assert_false(a->tried.on_trial);
 	assert_int_equal(a->n_network_refusals, 0);
 	assert_true(was_said(a, "another network was assigned"));
 	assert_string_equal(kernel, "before");
@@ -207,7 +207,7 @@ static void refusal_goes_back_to_what_reached_the_region(void **state)
 	a->confirmed_document = trial_confirmed(&a->trial);
 	a->network_candidate = NETWORK_DHCP;
 	begin(a, "hearthd", TIMEOUT_SEC);
-	a->network_deadline_usec = a->network_applied_usec; // its time is over
+	a->tried.deadline_usec = a->tried.applied_usec; // its time is over
 	act(a);
 	assert_int_equal(a->n_network_refusals, 1);
 	assert_string_equal(kernel, "before");
@@ -217,8 +217,8 @@ static void refusal_goes_back_to_what_reached_the_region(void **state)
 // hearthd is another process from now on.
 static void restart(struct agent *a)
 {
-	a->network_on_trial = a->network_is_assigned = a->network_recovered = a->refused_loaded = a->refused_seen = false;
-	a->network_applied_usec = a->n_network_refusals = a->network_refused_usec = 0;
+	a->tried.on_trial = a->network_is_assigned = a->network_recovered = a->refused_loaded = a->refused_seen = false;
+	a->tried.applied_usec = a->n_network_refusals = a->network_refused_usec = 0;
 	a->network_state = STEP_IDLE;
 	a->refused = (struct refused_network){ 0 };
 	a->timeline.n_tries = 0;
@@ -233,7 +233,7 @@ static void refused_network_is_known_after_a_restart(void **state)
 	NEEDS_NAMESPACE();
 	struct agent *a = *state;
 	begin(a, "hearthd", TIMEOUT_SEC);
-	a->network_deadline_usec = a->network_applied_usec; // its time is over
+	a->tried.deadline_usec = a->tried.applied_usec; // its time is over
 	act(a);
 	assert_int_equal(a->n_network_refusals, 1);
 	assert_string_equal(a->network_problem, UNDONE);
@@ -255,7 +255,7 @@ static void confirmed_network_has_no_refusals(void **state)
 	NEEDS_NAMESPACE();
 	struct agent *a = *state;
 	begin(a, "hearthd", TIMEOUT_SEC);
-	a->network_deadline_usec = a->network_applied_usec;
+	a->tried.deadline_usec = a->tried.applied_usec;
 	act(a);
 	int lock_fd = lock(a);
 	assert_int_equal(trial_keep(&a->trial, lock_fd, ASSIGNED, NULL), 0);

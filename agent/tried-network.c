@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/tried-network.h"
+#include "agent/agent.h"
+#include "base/log.h"
+#include "base/time.h"
+#include <errno.h>
+
+enum {
+	CONFIRM_AGAIN_SEC = 60,
+	PROBE_SEC = 30,         // a network that does not prove itself by then is undone
+	GATEWAY_FRESH_SEC = 60, // it answered so lately that it would answer now
+};
+
+// Back to what was. False: it has to come again.
+static bool undo(struct agent *a)
+{
+	struct diag diag = { 0 };
+	int lock_fd = agent_network_lock(a, &diag);
+	if (lock_fd < 0)
+		return false;
+	int r = trial_revert(&a->trial, lock_fd, &diag);
+	(void)close(lock_fd); // only now may others change the network
+	if (r < 0 && r != -ENOENT) {
+		if (!str_equal(a->network_problem, diag_text(&diag)))
+			log_error("the network on trial cannot be undone yet: %s", diag_text(&diag));
+		str_set(&a->network_problem, diag_text(&diag));
+		return false;
+	}
+	a->tried.on_trial = false;
+	return true;
+}
+
+// It has not proved itself: back to what was, and only then to what is below.
+static void undo_refused(struct agent *a, const char *why)
+{
+	if (undo(a))
+		agent_network_refused(a, why); // else at the next tick
+}
+
+bool tried_network_break_off(struct agent *a, const char *why)
+{
+	if (!undo(a))
+		return false;
+	agent_network_note_try(a, NETWORK_ASSIGNED, why);
+	a->tried.applied_usec = 0;
+	a->network_is_assigned = false;
+	a->network_dirty = true;
+	return true;
+}
+
+// The assigned network stands.
+static void proved(struct agent *a)
+{
+	a->tried.on_trial = false;
+	a->tried.applied_usec = a->network_unproven_usec = 0;
+	agent_network_forget_refusal(a);
+	a->network_candidate = NETWORK_ASSIGNED; // nothing is below it any more
+}
+
+void tried_network_ended_by_person(struct agent *a)
+{
+	bool was_replaced = !a->tried.applied_usec; // by another assignment, meanwhile
+	agent_network_load_confirmed(a);
+	a->tried.on_trial = false;
+	if (was_replaced)
+		return;
+	if (!agent_network_was_confirmed(a)) {
+		agent_network_refused(a, "a person undid it by hearth-net");
+		return;
+	}
+	proved(a);
+	agent_network_note_try(a, NETWORK_ASSIGNED, "a person confirmed it by hearth-net");
+}
+
+static void store_confirmation(struct agent *a, int (*store)(const struct agent *, int lock_fd, struct diag *))
+{
+	struct diag diag = { 0 };
+	int lock_fd AUTO_CLOSE = agent_network_lock(a, &diag);
+	int r = lock_fd < 0 ? lock_fd : store(a, lock_fd, &diag);
+	str_set(&a->confirm_problem, r >= 0 ? NULL : diag.message[0] ? diag_text(&diag) : strerror(-r));
+	a->confirm_tried_usec = time_boot_usec();
+	agent_network_load_confirmed(a);
+	if (r < 0)
+		return; // it comes again: while on trial at the next tick, else within a minute
+	proved(a);
+}
+
+static int store_tried(const struct agent *a, int lock_fd, struct diag *reterr)
+{
+	return trial_confirm(&a->trial, lock_fd, time_boot_usec(), reterr);
+}
+
+static int store_kept(const struct agent *a, int lock_fd, struct diag *reterr)
+{
+	char *document AUTO_FREE = agent_network_document(a);
+	return document ? trial_keep(&a->trial, lock_fd, document, reterr) : -ENOMEM;
+}
+
+void tried_network_keep(struct agent *a)
+{
+	store_confirmation(a, store_kept);
+}
+
+static uint64_t deadline_of(const struct agent *a)
+{
+	return (a->options.network_deadline_sec ? a->options.network_deadline_sec : PROBE_SEC) * USEC_PER_SEC;
+}
+
+int tried_network_begin(struct agent *a, struct network *network_take, const char *document, struct diag *reterr)
+{
+	struct network *network CLEANUP(network_freep) = network_take;
+	struct plan *plan CLEANUP(plan_freep) = NULL;
+	int lock_fd AUTO_CLOSE = agent_network_lock(a, reterr);
+	int r = lock_fd < 0 ? lock_fd : trial_prepare(&a->trial, lock_fd, network, &plan, reterr);
+	uint64_t now_usec = time_boot_usec();
+	if (r >= 0)
+		r = trial_begin(&a->trial, lock_fd, document, network, plan, now_usec + deadline_of(a), reterr);
+	if (r < 0)
+		return r;
+	a->tried.on_trial = true;
+	a->tried.applied_usec = time_boot_usec();
+	a->tried.deadline_usec = now_usec + deadline_of(a);
+	a->tried.region_was_silent = !a->region || a->region->contact != REGION_FOUND;
+	agent_network_took(a, TAKE_PTR(network), plan_n_changes(plan));
+	if (a->tried.gateway[0])
+		(void)netconf_neighbour_ask(a->tried.gateway, NULL); // not known any more: agent_poke() has it looked for
+	mesh_handshakes_done(&a->tried.handshakes);
+	if (a->assignment->mesh_link)
+		agent_mesh_await_handshake(a, &a->tried.handshakes);
+	if (a->region)
+		region_client_reconnect(a->region); // what was asked before proves nothing
+	agent_network_note_try(a, NETWORK_ASSIGNED,
+		a->tried.region_was_silent ? "on trial; the region was silent before, so the mesh or the gateway has to answer"
+					   : "on trial; the region has to answer through it");
+	return 0;
+}
+
+// --- proof ---
+
+// When the gateway @address last answered, 0: never.
+static uint64_t gateway_usec(const char *address, uint64_t now_usec)
+{
+	uint64_t age_usec;
+	if (!*address || netconf_neighbour_age(address, &age_usec, NULL) < 0 || age_usec >= now_usec)
+		return 0;
+	return now_usec - age_usec;
+}
+
+static bool is_gateway(const struct agent *a, const char *address)
+{
+	bool found = false;
+	for (size_t i = 0; a->online && i < a->online->n; i++)
+		found |= *address && str_equal(a->online->links[i].gateway, address);
+	return found;
+}
+
+bool tried_network_look_at_gateway(struct agent *a, uint64_t now_usec)
+{
+	a->tried.gateway[0] = '\0';
+	for (size_t i = 0; a->online && i < a->online->n && !a->tried.gateway[0]; i++) {
+		const struct netconf_online_link *one = &a->online->links[i];
+		uint64_t answered_usec = gateway_usec(one->gateway, now_usec);
+		if (one->gateway[0])
+			agent_poke(a, one->gateway, one->name);
+		if (answered_usec && now_usec - answered_usec < GATEWAY_FRESH_SEC * USEC_PER_SEC) {
+			(void)snprintf(a->tried.gateway, sizeof(a->tried.gateway), "%s", one->gateway);
+			(void)snprintf(a->tried.gateway_link, sizeof(a->tried.gateway_link), "%s", one->name);
+		}
+	}
+	return a->tried.gateway[0] != '\0';
+}
+
+void tried_network_probe(struct agent *a)
+{
+	uint64_t now_usec = time_boot_usec();
+	const char *reason = NULL;
+	if (!a->tried.on_trial) {
+		bool heard = a->network_unproven_usec && a->region && a->region->heard_usec > a->network_unproven_usec;
+		bool again = a->confirm_problem && a->network_is_assigned &&
+			     now_usec - a->confirm_tried_usec > CONFIRM_AGAIN_SEC * USEC_PER_SEC;
+		if (again || (heard && !a->confirm_problem))
+			store_confirmation(a, store_kept); // else a restart would leave it, with a cluster running on it
+		return;
+	}
+	if (a->tried.gateway[0])
+		agent_poke(a, a->tried.gateway, a->tried.gateway_link);
+	struct network_proof proof = {
+		.applied_usec = a->tried.applied_usec,
+		.deadline_usec = a->tried.deadline_usec,
+		.region_was_silent = a->tried.region_was_silent,
+		.heard_usec = a->region ? a->region->heard_usec : 0,
+		.shook_hands = a->tried.handshakes.seen,
+		.gateway_usec = a->tried.region_was_silent ? gateway_usec(a->tried.gateway, now_usec) : 0,
+		.gateway_is_used = is_gateway(a, a->tried.gateway),
+	};
+	switch (network_trial_judge(&proof, now_usec, &reason)) {
+	case NETWORK_VERDICT_WAIT:
+		break;
+	case NETWORK_VERDICT_STANDS:
+		if (now_usec >= a->tried.deadline_usec) {
+			undo_refused(a, "its confirmation could not be stored in time");
+			break;
+		}
+		store_confirmation(a, store_tried);
+		if (!a->tried.on_trial)
+			agent_network_note_try(a, NETWORK_ASSIGNED, reason);
+		break;
+	case NETWORK_VERDICT_UNDO:
+		undo_refused(a, reason);
+		break;
+	}
+}

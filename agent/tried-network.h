@@ -1,0 +1,31 @@
+// The assigned network while it is on trial: it begins, is watched for its proof (network-trial.h decides), and stands or is
+// undone. What is assigned, and what is below it, is agent-network.c's.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "agent/mesh-handshakes.h"
+#include "netconf/netconf.h"
+
+struct agent;
+
+struct tried_network {
+	bool on_trial;          // there is a journal of ours
+	uint64_t applied_usec;  // != 0: waits for its proof; 0 while on trial: another network was assigned meanwhile
+	uint64_t deadline_usec;
+	bool region_was_silent; // before the trial
+	char gateway[64], gateway_link[IFNAMSIZ]; // of before; "": none that answers
+	struct mesh_handshakes handshakes; // since it was applied
+};
+
+// The gateway of now, while another network is to come: it may have to prove that one. False: none answers.
+bool tried_network_look_at_gateway(struct agent *a, uint64_t now_usec);
+/* Put @network_take, made of @document, on trial: the journal is written before the first change. -EWOULDBLOCK: come again; after
+ * another failure it is undone. */
+int tried_network_begin(struct agent *a, struct network *network_take, const char *document, struct diag *reterr);
+// At each tick: does it stand, or is it undone? One that stands without a trial is stored here, too, once the region was heard.
+void tried_network_probe(struct agent *a);
+/* Its trial is over before it could prove itself, which says nothing about it or about the one that comes now. False: it is not
+ * undone yet, come again. */
+bool tried_network_break_off(struct agent *a, const char *why);
+void tried_network_ended_by_person(struct agent *a); // who confirmed or undid it by hearth-net
+void tried_network_keep(struct agent *a); // the assigned network is the confirmed one, without a trial
