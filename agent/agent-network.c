@@ -16,7 +16,6 @@
 
 enum {
 	RECOVER_PATIENCE_SEC = 30,
-	RECOVER_AGAIN_SEC = 60,
 	MAX_TOLD = 8, // changes that the log has one by one
 };
 
@@ -385,7 +384,8 @@ void agent_network_refused(struct agent *a, const char *why)
 	a->tried.applied_usec = a->network_waits_usec = 0;
 	a->network_is_assigned = false; // network_candidate is what reached the region before, if that was not an assigned one
 	a->network_dirty = true;
-	apply_below(a);
+	if (trial_look(&a->trial, time_boot_usec(), NULL) == TRIAL_NONE || a->network_given_up)
+		apply_below(a); // else undoing it failed, too, and comes first
 }
 
 static void apply_assigned(struct agent *a, bool to_be_probed)
@@ -467,7 +467,7 @@ int agent_network_start(struct agent *a)
 	if (r < 0)
 		return r;
 	(void)snprintf(a->network_folder, sizeof(a->network_folder), "%s", root_path(a->options.root, STATE_NETWORK).text);
-	a->trial = (struct trial){ .folder = a->network_folder, .who = WHO, .decode = decode_stored, .user = a };
+	a->trial = (struct trial){ .folder = a->network_folder, .who = WHO, .has_other = true, .decode = decode_stored, .user = a };
 	a->poke_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	look_at_links(a);
 	return a->poke_fd < 0 ? -errno : 0;
@@ -486,6 +486,16 @@ void agent_network_done(struct agent *a)
 		(void)close(a->poke_fd); // a datagram socket has nothing left to write
 }
 
+void agent_network_give_up(struct agent *a, int lock_fd, const char *why)
+{
+	char *text AUTO_FREE = str_format("what was before it cannot be set up again: %s", why);
+	log_error("the network on trial cannot be undone, and what is below it comes in its place: %s", why);
+	if (text)
+		agent_network_note_try(a, NETWORK_ASSIGNED, text);
+	a->network_given_up = trial_abandon(&a->trial, lock_fd, NULL) < 0; // then a restart tries it again
+	a->network_dirty = true;
+}
+
 /* What a hearthd left that was killed, or the power, or a hearth-net. True: nothing is left of it, or it cannot be undone. */
 static bool recover(struct agent *a)
 {
@@ -502,10 +512,10 @@ static bool recover(struct agent *a)
 	bool ours = standing == TRIAL_WAITS && str_equal(journal.who, WHO);
 	int r = ours ? trial_revert(&a->trial, lock_fd, &diag) : trial_recover(&a->trial, lock_fd, now_usec, &diag);
 	if (r < 0 && now_usec - a->network_recover_usec < RECOVER_PATIENCE_SEC * USEC_PER_SEC)
-		return false; // D-Bus comes soon
-	a->network_recover_usec = r < 0 ? now_usec : 0;
+		return false; // D-Bus comes soon, or a link
+	a->network_recover_usec = 0;
 	if (r < 0) {
-		log_error("a network that was never confirmed cannot be undone: %s", diag_text(&diag));
+		agent_network_give_up(a, lock_fd, diag.message[0] ? diag_text(&diag) : strerror(-r));
 	} else if (r == 1) {
 		agent_network_note_try(a, NETWORK_ASSIGNED, diag.message[0] ? diag_text(&diag) : "hearthd was restarted before it was confirmed: undone");
 		a->network_dirty = true;
@@ -525,14 +535,15 @@ bool agent_network_may_act(struct agent *a)
 	if (!a->network_recovered && !(a->network_recovered = recover(a)))
 		return false;
 	enum trial_standing standing = trial_look(&a->trial, now_usec, &journal);
+	a->network_given_up &= standing != TRIAL_NONE;
 	if (standing == TRIAL_NONE && a->tried.on_trial)
 		tried_network_ended_by_person(a);
 	if (standing == TRIAL_NONE || a->tried.on_trial)
 		return true;
 	if (standing == TRIAL_WAITS && !str_equal(journal.who, WHO))
 		return false;
-	if (a->network_recover_usec && now_usec - a->network_recover_usec < RECOVER_AGAIN_SEC * USEC_PER_SEC)
-		return true; // it cannot be undone, and the node is to go on
+	if (a->network_given_up)
+		return true; // the node is to go on
 	return a->network_recovered = recover(a);
 }
 

@@ -92,7 +92,8 @@ struct agent {
 	struct trial trial;          // its journal and the confirmed network
 	struct tried_network tried;
 	bool network_recovered;      // what a killed hearthd left is undone
-	uint64_t network_recover_usec; // 0, or since when that is tried; once it failed, when that was
+	uint64_t network_recover_usec; // 0, or since when that is tried
+	bool network_given_up;       // it cannot be undone, nor can that be written down
 	char *confirmed_document;    // NULL: none yet
 	enum network_candidate network_candidate; // what is applied below; NETWORK_ASSIGNED: nothing yet
 	uint64_t network_candidate_usec; // since when
@@ -256,6 +257,7 @@ int agent_network_lock(const struct agent *agent, struct diag *reterr); // whoev
 void agent_network_took(struct agent *agent, struct network *network_take, size_t n_changes); // it is applied
 void agent_network_refused(struct agent *agent, const char *why); // the assigned one is undone: what is below it comes
 void agent_network_note_try(struct agent *agent, enum network_candidate candidate, const char *text); // for people
+void agent_network_give_up(struct agent *agent, int lock_fd, const char *why); // what is on trial cannot be undone for good
 char *agent_network_document(const struct agent *agent); // the assigned one as it is stored; "": there is none; NULL: no memory
 bool agent_network_was_confirmed(const struct agent *agent); // ... that one
 void agent_network_load_confirmed(struct agent *agent);

@@ -21,6 +21,8 @@ enum { TIMEOUT_SEC = 30 };
 
 static const char *kernel; // what the double's kernel has
 static bool is_alone;      // in a namespace
+static bool fail_restore;  // what was before cannot be made so again
+static unsigned n_restores;
 
 // --- the double ---
 
@@ -43,8 +45,9 @@ static int apply(const struct trial *trial, struct network *network, struct plan
 
 static int restore(const struct trial *trial, const struct journal *journal, struct diag *reterr)
 {
-	kernel = "before";
-	return 0;
+	n_restores++;
+	kernel = fail_restore ? "half of before" : "before";
+	return fail_restore ? diag_set(reterr, -EIO, "bond0", "the kernel says no") : 0;
 }
 
 static const struct trial_steps steps = {.remember = remember, .plan = plan, .apply = apply, .restore = restore};
@@ -66,6 +69,8 @@ static int agent_start(void **state)
 		return -1;
 	*state = a;
 	kernel = "before";
+	fail_restore = false;
+	n_restores = 0;
 	a->options.root = folder;
 	a->state_known = true;
 	a->assignment = calloc(1, sizeof(*a->assignment));
@@ -219,6 +224,7 @@ static void restart(struct agent *a)
 {
 	a->tried.on_trial = a->network_is_assigned = a->network_recovered = a->refused_loaded = a->refused_seen = false;
 	a->tried.applied_usec = a->n_network_refusals = a->network_refused_usec = 0;
+	a->network_recover_usec = 0;
 	a->network_state = STEP_IDLE;
 	a->refused = (struct refused_network){ 0 };
 	a->timeline.n_tries = 0;
@@ -279,6 +285,114 @@ static void second_trial_in_a_row_that_is_cut_off_is_a_refusal(void **state)
 	act(a);
 	assert_int_equal(a->n_network_refusals, 1);
 	assert_string_equal(a->network_problem, "hearthd or the machine stopped while it was on trial, 2 times");
+}
+
+#define FAILED "bond0: the kernel says no"
+#define GIVEN_UP "what was before it cannot be set up again: " FAILED
+
+// A last good network is there, too: the two must not take turns.
+static void begin_what_cannot_be_undone(struct agent *a)
+{
+	int lock_fd AUTO_CLOSE = lock(a);
+	assert_int_equal(trial_keep(&a->trial, lock_fd, LAST_GOOD, NULL), 0);
+	a->confirmed_document = trial_confirmed(&a->trial);
+	a->network_candidate = NETWORK_DHCP;
+	(void)close(TAKE_FD(lock_fd));
+	begin(a, "hearthd", TIMEOUT_SEC);
+	fail_restore = true;
+}
+
+// Where no networkd runs it is there but for that.
+static bool has_what_is_below(const struct agent *a)
+{
+	return a->network || a->first_contact_problem;
+}
+
+static void expect_what_is_below(struct agent *a)
+{
+	unsigned n = n_restores;
+	assert_true(was_said(a, GIVEN_UP));
+	assert_true(has_what_is_below(a));
+	assert_false(a->tried.on_trial || a->network_is_assigned || a->network_given_up);
+	assert_int_equal(trial_look(&a->trial, time_boot_usec(), NULL), TRIAL_NONE);
+	act(a);
+	assert_int_equal(n_restores, n); // and nobody goes back
+	assert_string_equal(kernel, "half of before");
+}
+
+static void undoing_that_fails_for_good_ends_in_what_is_below(void **state)
+{
+	NEEDS_NAMESPACE();
+	struct agent *a = *state;
+	begin_what_cannot_be_undone(a);
+	a->tried.deadline_usec = a->tried.applied_usec; // its time is over
+	for (unsigned n = 1; n <= 3; n++) {
+		act(a);
+		assert_true(a->tried.on_trial);
+		assert_int_equal(n_restores, n);
+		assert_string_equal(kernel, "half of before"); // and never the last good one
+		assert_string_equal(a->network_problem, FAILED);
+		assert_false(has_what_is_below(a));
+	}
+	a->tried.undo_usec -= 10 * USEC_PER_SEC;
+	act(a);
+	assert_int_equal(a->n_network_refusals, 1);
+	assert_string_equal(a->network_problem, UNDONE);
+	assert_int_equal(a->network_candidate, NETWORK_DHCP);
+	expect_what_is_below(a);
+}
+
+static void undoing_succeeds_when_it_can_again(void **state)
+{
+	NEEDS_NAMESPACE();
+	struct agent *a = *state;
+	begin_what_cannot_be_undone(a);
+	agent_safe_network(a); // a person
+	act(a);
+	assert_true(a->tried.on_trial);
+	agent_safe_network(a);
+	act(a);
+	assert_true(a->tried.on_trial); // what is half undone does not prove itself any more
+	assert_int_equal(n_restores, 2);
+	fail_restore = false;
+	act(a);
+	assert_false(a->tried.on_trial);
+	assert_string_equal(kernel, "before");
+	assert_int_equal(a->n_network_refusals, 0);
+}
+
+static void what_a_killed_hearthd_left_and_cannot_be_undone_ends_too(void **state)
+{
+	NEEDS_NAMESPACE();
+	struct agent *a = *state;
+	begin_what_cannot_be_undone(a);
+	restart(a);
+	for (unsigned n = 1; n <= 2; n++) {
+		act(a);
+		assert_int_equal(n_restores, n);
+		assert_string_equal(kernel, "half of before");
+		assert_false(has_what_is_below(a));
+	}
+	a->network_recover_usec -= 30 * USEC_PER_SEC;
+	act(a);
+	expect_what_is_below(a);
+}
+
+static void change_that_fails_and_cannot_be_undone_waits_for_that(void **state)
+{
+	NEEDS_NAMESPACE();
+	struct agent *a = *state;
+	begin_what_cannot_be_undone(a);
+	a->tried.on_trial = false; // as when it failed at once
+	agent_network_refused(a, "the kernel says no");
+	assert_false(has_what_is_below(a));
+	act(a);
+	assert_false(has_what_is_below(a));
+	assert_int_equal(n_restores, 1);
+	fail_restore = false;
+	act(a);
+	assert_true(has_what_is_below(a));
+	assert_string_equal(kernel, "before");
 }
 
 static void what_a_killed_program_left_is_undone_while_it_runs(void **state)
@@ -447,6 +561,10 @@ int main(void)
 		CASE(refused_network_is_known_after_a_restart),
 		CASE(confirmed_network_has_no_refusals),
 		CASE(second_trial_in_a_row_that_is_cut_off_is_a_refusal),
+		CASE(undoing_that_fails_for_good_ends_in_what_is_below),
+		CASE(undoing_succeeds_when_it_can_again),
+		CASE(what_a_killed_hearthd_left_and_cannot_be_undone_ends_too),
+		CASE(change_that_fails_and_cannot_be_undone_waits_for_that),
 		CASE(what_a_killed_program_left_is_undone_while_it_runs),
 		CASE(trial_of_a_person_is_left_alone),
 		CASE(key_is_told_once_the_kernel_has_it),

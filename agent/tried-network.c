@@ -8,24 +8,31 @@
 enum {
 	CONFIRM_AGAIN_SEC = 60,
 	PROBE_SEC = 30,         // a network that does not prove itself by then is undone
+	UNDO_SEC = 10,          // what cannot be undone is tried again for so long: a link may come back
 	GATEWAY_FRESH_SEC = 60, // it answered so lately that it would answer now
 };
 
-// Back to what was. False: it has to come again.
+/* Back to what was; when that cannot be had, what is below comes in its place, and stays: two networks never take turns.
+ * False: it has to come again. */
 static bool undo(struct agent *a)
 {
 	struct diag diag = { 0 };
-	int lock_fd = agent_network_lock(a, &diag);
+	uint64_t now_usec = time_boot_usec();
+	int lock_fd AUTO_CLOSE = agent_network_lock(a, &diag);
 	if (lock_fd < 0)
 		return false;
+	if (!a->tried.undo_usec)
+		a->tried.undo_usec = now_usec;
 	int r = trial_revert(&a->trial, lock_fd, &diag);
-	(void)close(lock_fd); // only now may others change the network
 	if (r < 0 && r != -ENOENT) {
 		if (!str_equal(a->network_problem, diag_text(&diag)))
 			log_error("the network on trial cannot be undone yet: %s", diag_text(&diag));
 		str_set(&a->network_problem, diag_text(&diag));
-		return false;
+		if (now_usec - a->tried.undo_usec < UNDO_SEC * USEC_PER_SEC)
+			return false;
+		agent_network_give_up(a, lock_fd, diag.message[0] ? diag_text(&diag) : strerror(-r));
 	}
+	a->tried.undo_usec = 0;
 	a->tried.on_trial = false;
 	return true;
 }
@@ -39,12 +46,12 @@ static void undo_refused(struct agent *a, const char *why)
 
 bool tried_network_break_off(struct agent *a, const char *why)
 {
+	a->tried.applied_usec = 0; // from here on nothing proves it any more
+	a->network_is_assigned = false;
+	a->network_dirty = true;
 	if (!undo(a))
 		return false;
 	agent_network_note_try(a, NETWORK_ASSIGNED, why);
-	a->tried.applied_usec = 0;
-	a->network_is_assigned = false;
-	a->network_dirty = true;
 	return true;
 }
 
@@ -118,6 +125,7 @@ int tried_network_begin(struct agent *a, struct network *network_take, const cha
 	if (r < 0)
 		return r;
 	a->tried.on_trial = true;
+	a->tried.undo_usec = 0;
 	a->tried.applied_usec = time_boot_usec();
 	a->tried.deadline_usec = now_usec + deadline_of(a);
 	a->tried.region_was_silent = !a->region || a->region->contact != REGION_FOUND;

@@ -12,6 +12,7 @@ struct tried_network {
 	bool on_trial;          // there is a journal of ours
 	uint64_t applied_usec;  // != 0: waits for its proof; 0 while on trial: another network was assigned meanwhile
 	uint64_t deadline_usec;
+	uint64_t undo_usec;     // 0, or since when it is being undone
 	bool region_was_silent; // before the trial
 	char gateway[64], gateway_link[IFNAMSIZ]; // of before; "": none that answers
 	struct mesh_handshakes handshakes; // since it was applied

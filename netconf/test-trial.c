@@ -368,6 +368,23 @@ static void what_cannot_be_restored_becomes_the_confirmed_network(void **state)
 	assert_int_equal(look(machine), TRIAL_NONE);
 }
 
+// hearthd has what is below the assigned network.
+static void who_has_another_network_gets_no_confirmed_one(void **state)
+{
+	struct machine *machine = *state;
+	machine->trial.has_other = true;
+	machine->fail_restore = true;
+	assert_int_equal(begin(machine, NEW, 30, NULL), 0);
+	assert_int_equal(revert(machine, NULL), -EIO);
+	assert_int_equal(recover(machine, HOUR_SEC, NULL), -EIO);
+	expect_kernel(machine, "new");
+	AUTO_CLOSE int lock_fd = lock(machine);
+	assert_int_equal(trial_abandon(&machine->trial, lock_fd, NULL), 0);
+	assert_int_equal(look(machine), TRIAL_NONE);
+	expect_kernel(machine, "new");
+	expect_confirmed(machine, OLD);
+}
+
 // The guard and hearthd take -ENOENT for a trial that has ended.
 static void missing_key_is_no_missing_trial(void **state)
 {
@@ -515,6 +532,7 @@ int main(void)
 		CASE(a_change_is_planned_once),
 		CASE(undoing_leads_to_what_was_and_not_to_the_confirmed),
 		CASE(what_cannot_be_restored_becomes_the_confirmed_network),
+		CASE(who_has_another_network_gets_no_confirmed_one),
 		CASE(missing_key_is_no_missing_trial),
 		CASE(killed_order_cannot_be_confirmed),
 		CASE(deadline_beyond_any_trial_is_over),

@@ -208,7 +208,7 @@ static int undo(const struct trial *trial, const struct journal *journal, bool i
 		return error;
 	if (!str_equal(now_boot_id, journal->boot_id)) {
 		error = apply_confirmed(trial, reterr);
-	} else if ((error = steps_of(trial)->restore(trial, journal, reterr)) < 0 && is_last) {
+	} else if ((error = steps_of(trial)->restore(trial, journal, reterr)) < 0 && is_last && !trial->has_other) {
 		(void)apply_confirmed(trial, NULL); // the first failure is the one that is told
 	}
 	return error < 0 ? error : forget(trial, reterr);
@@ -258,6 +258,11 @@ int trial_revert(const struct trial *trial, int lock_fd, struct diag *reterr)
 int trial_try_revert(const struct trial *trial, int lock_fd, struct diag *reterr)
 {
 	return revert(trial, false, reterr);
+}
+
+int trial_abandon(const struct trial *trial, int lock_fd, struct diag *reterr)
+{
+	return forget(trial, reterr);
 }
 
 int trial_recover(const struct trial *trial, int lock_fd, uint64_t now_usec, struct diag *reterr)

@@ -36,6 +36,9 @@ struct trial { // all borrowed
 	const char *boot_id; // NULL: the kernel's
 	const struct netconf_options *options; // NULL: all defaults
 	const struct trial_steps *steps;       // NULL: trial_kernel
+	/* What was before and cannot be made so again is tried again by the caller, who has another network in the end: the last
+	 * confirmed one never comes in its place, so that no two take turns. */
+	bool has_other;
 	/* A stored document becomes a network. NULL: netconf_decode() of it. An agent that lays documents over what it knows
 	 * of first contact does that here; "" is then first contact alone. */
 	int (*decode)(const char *document, struct network **ret, void *user, struct diag *reterr);
@@ -84,6 +87,8 @@ int trial_revert(const struct trial *trial, int lock_fd, struct diag *reterr);
 /* The same for who tries again soon: when what was before cannot be made so again, the last confirmed network does not come
  * in its place, so that the two do not take turns. */
 int trial_try_revert(const struct trial *trial, int lock_fd, struct diag *reterr);
+/* It cannot be undone for good, and the caller takes care of the network: what there is stays, and nobody undoes it any more. */
+int trial_abandon(const struct trial *trial, int lock_fd, struct diag *reterr);
 /* At a start: undo what is stale. After a power cut, when the kernel has nothing any more, or with a damaged journal (which
  * is set aside), that is to apply the last confirmed network. 1: undone, reterr says what and why; 0: nothing to do. */
 int trial_recover(const struct trial *trial, int lock_fd, uint64_t now_usec, struct diag *reterr);
