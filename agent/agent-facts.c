@@ -5,6 +5,8 @@
 #include "base/time.h"
 #include "base/url.h"
 
+enum { MISSING_SEC = 5 }; // a route that waits for its source address so long is told; the kernel takes a second or two
+
 static void gather_seed(const struct agent *a, struct facts *f)
 {
 	f->state_known = a->state_known && a->region;
@@ -56,6 +58,8 @@ static void gather_link(const struct agent *a, struct facts *f)
 		f->network_proof = a->tried.region_was_silent ? "the region, the mesh or the gateway" : "the region";
 	f->network_below = network_candidate_phrase(a->network_candidate);
 	f->network_try = a->network_try;
+	if (a->network_missing && time_boot_usec() - a->network_missing_usec >= MISSING_SEC * USEC_PER_SEC)
+		f->network_missing = a->network_missing;
 	f->safe_network = a->safe_network;
 	f->confirm_problem = a->confirm_problem;
 }

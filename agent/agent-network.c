@@ -212,13 +212,26 @@ int agent_network_lock(const struct agent *a, struct diag *reterr)
 	return r < 0 ? r : fd;
 }
 
-void agent_network_took(struct agent *a, struct network *network_take, size_t n_changes)
+// What is set but for a route: the kernel's news of its source address is the next try.
+static void note_missing(struct agent *a, const struct plan *plan)
+{
+	const char *missing = plan_waits_for(plan);
+	if (missing && !str_equal(missing, a->network_missing)) {
+		log_info("network: %s", missing);
+		a->network_missing_usec = time_boot_usec();
+	}
+	str_set(&a->network_missing, missing);
+	a->network_missing_in_vain = plan_waits_in_vain(plan);
+}
+
+void agent_network_took(struct agent *a, struct network *network_take, const struct plan *plan)
 {
 	network_free(a->network);
 	a->network = network_take;
 	agent_mesh_reserve(a);
-	if (n_changes)
-		log_info("network: %zu changes applied", n_changes);
+	if (plan_n_changes(plan))
+		log_info("network: %zu changes applied", plan_n_changes(plan));
+	note_missing(a, plan);
 	look_at_links(a);
 }
 
@@ -233,16 +246,19 @@ static void tell(const struct plan *plan, void *user)
 		log_info("network: and %zu more", plan_n_changes(plan) - MAX_TOLD);
 }
 
-// Make @network_take the applied one. Blocks for the kernel's acknowledgements only.
+/* Make @network_take the applied one. Blocks for the kernel's acknowledgements only: what waits for an IPv6 address to be known as
+ * nobody else's comes with a later call. (Undoing a trial does wait for it, for 3 s at most.) */
 static int apply(struct agent *a, struct network *network_take, struct diag *reterr)
 {
 	struct network *network CLEANUP(network_freep) = network_take;
-	size_t n_changes = 0;
+	struct plan *plan CLEANUP(plan_freep) = NULL;
 	int lock_fd AUTO_CLOSE = agent_network_lock(a, reterr);
-	struct netconf_options options = { .on_plan = tell };
-	int r = lock_fd < 0 ? lock_fd : netconf_apply(network, &options, &n_changes, reterr);
+	struct netconf_options options = { .without_waiting = true, .on_plan = tell };
+	int r = lock_fd < 0 ? lock_fd : netconf_plan(network, &options, &plan, reterr);
 	if (r == 0)
-		agent_network_took(a, TAKE_PTR(network), n_changes);
+		r = netconf_apply_plan(network, plan, &options, reterr);
+	if (r == 0)
+		agent_network_took(a, TAKE_PTR(network), plan);
 	return r;
 }
 
@@ -461,13 +477,16 @@ static enum network_trial trial_of(struct agent *a)
 
 // --- start, people ---
 
+static const struct netconf_options trial_options = { .without_waiting = true };
+
 int agent_network_start(struct agent *a)
 {
 	int r = netconf_monitor_new(a->event, on_netlink, a, &a->monitor);
 	if (r < 0)
 		return r;
 	(void)snprintf(a->network_folder, sizeof(a->network_folder), "%s", root_path(a->options.root, STATE_NETWORK).text);
-	a->trial = (struct trial){ .folder = a->network_folder, .who = WHO, .has_other = true, .decode = decode_stored, .user = a };
+	a->trial = (struct trial){ .folder = a->network_folder, .who = WHO, .options = &trial_options, .has_other = true,
+		.decode = decode_stored, .user = a };
 	a->poke_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	look_at_links(a);
 	return a->poke_fd < 0 ? -errno : 0;
@@ -482,6 +501,7 @@ void agent_network_done(struct agent *a)
 	netconf_online_free(a->online);
 	netconf_links_free(a->links);
 	free(a->confirmed_document);
+	free(a->tried.undo_why);
 	if (a->poke_fd >= 0)
 		(void)close(a->poke_fd); // a datagram socket has nothing left to write
 }
@@ -586,6 +606,8 @@ void agent_network_act(struct agent *a, enum rung rung)
 	keep_first_contact(a);
 	if (a->tried.on_trial && (a->safe_network || !a->tried.applied_usec) &&
 		!tried_network_break_off(a, a->safe_network ? "a person at the console wants the safe network" : "another network was assigned"))
+		return;
+	if (a->tried.undo_why && !tried_network_undo(a))
 		return;
 	agent_mesh_key_act(a);
 	agent_mesh_mtu_act(a);

@@ -266,7 +266,7 @@ int agent_new(sd_event *event, const struct agent_options *options, struct agent
 static void free_texts(struct agent *a)
 {
 	char **const texts[] = { &a->state_sentence, &a->identity_problem, &a->clock_problem, &a->assignment_problem,
-		&a->network_problem, &a->first_contact_problem, &a->network_try, &a->confirm_problem, &a->mesh_problem, &a->mesh_refused, &a->k3s_problem, &a->node_problem,
+		&a->network_problem, &a->first_contact_problem, &a->network_try, &a->network_missing, &a->confirm_problem, &a->mesh_problem, &a->mesh_refused, &a->k3s_problem, &a->node_problem,
 		&a->pod_cidrs_seen, &a->k3s_settings_json, &a->cluster_network_problem, &a->bootstrap_problem, &a->volumes_wanted,
 		&a->volumes_json, &a->volumes_sentence, &a->persistent_volumes, &a->storage_sentence, &a->restore_sentence, &a->status_json, &a->public_json };
 	for (size_t i = 0; i < N_ELEMENTS(texts); i++)

@@ -98,6 +98,9 @@ struct agent {
 	enum network_candidate network_candidate; // what is applied below; NETWORK_ASSIGNED: nothing yet
 	uint64_t network_candidate_usec; // since when
 	char *network_try;           // why it is not the usual one
+	char *network_missing;       // a route that waits for its source address, or NULL
+	bool network_missing_in_vain; // which is somebody else's
+	uint64_t network_missing_usec; // since when
 	bool safe_network;           // a person at the console wants it
 	struct wire_listener *wire;  // NULL: nobody has to know what is on it
 	uint64_t wire_from_usec;     // 0, or from when on it may be listened on
@@ -254,7 +257,7 @@ void agent_network_done(struct agent *agent);
 bool agent_network_may_act(struct agent *agent);
 // What tried-network.c needs of it.
 int agent_network_lock(const struct agent *agent, struct diag *reterr); // whoever changes the network has it; -EWOULDBLOCK: come again
-void agent_network_took(struct agent *agent, struct network *network_take, size_t n_changes); // it is applied
+void agent_network_took(struct agent *agent, struct network *network_take, const struct plan *plan); // it is applied
 void agent_network_refused(struct agent *agent, const char *why); // the assigned one is undone: what is below it comes
 void agent_network_note_try(struct agent *agent, enum network_candidate candidate, const char *text); // for people
 void agent_network_give_up(struct agent *agent, int lock_fd, const char *why); // what is on trial cannot be undone for good

@@ -236,6 +236,8 @@ static bool network_holds(const struct facts *f, uint64_t now_usec, struct ladde
 	if (f->confirm_problem)
 		warn(a, "the network works, but that cannot be stored: %s; after a restart it is tried anew; is STATE full?",
 			f->confirm_problem);
+	if (f->network_missing)
+		warn(a, "the network is set but for a route: %s", f->network_missing);
 	if (f->safe_network)
 		return waits(a, "the safe network is on in place of the assigned one; press s at the console once more to go back");
 	switch (f->network) {

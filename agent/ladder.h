@@ -92,6 +92,7 @@ struct facts {
 	const char *network_below; // what there is while the assigned one is not: "the last good one"
 	const char *network_try; // another network than the usual one is tried: why
 	bool safe_network;       // a person at the console wants DHCP on every wired port
+	const char *network_missing; // a route of it that is not there, and why
 	const char *confirm_problem; // it holds, but that cannot be stored
 	// mesh
 	bool mesh_wanted, mesh_known, mesh_up;

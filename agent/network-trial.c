@@ -37,6 +37,10 @@ uint64_t network_trial_waits_usec(uint64_t before_usec, bool region_answers, uin
 
 enum network_verdict network_trial_judge(const struct network_proof *p, uint64_t now_usec, const char **ret_reason)
 {
+	if (p->never_whole) {
+		*ret_reason = p->never_whole;
+		return NETWORK_VERDICT_UNDO;
+	}
 	if (p->heard_usec > p->applied_usec) {
 		*ret_reason = "the region answers through it";
 		return NETWORK_VERDICT_STANDS;

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "agent/agent.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/time.h"
 
@@ -97,6 +98,7 @@ static int agent_end(void **state)
 	sd_event_unref(a->event);
 	free(a->network_problem);
 	free(a->network_try);
+	free(a->network_missing);
 	free(a->first_contact_problem);
 	free(a);
 	return system(command);
@@ -287,6 +289,7 @@ static void second_trial_in_a_row_that_is_cut_off_is_a_refusal(void **state)
 	assert_string_equal(a->network_problem, "hearthd or the machine stopped while it was on trial, 2 times");
 }
 
+#define TRIED_FILE "/run/systemd/network/10-hearth-eth9.network"
 #define FAILED "bond0: the kernel says no"
 #define GIVEN_UP "what was before it cannot be set up again: " FAILED
 
@@ -326,8 +329,11 @@ static void undoing_that_fails_for_good_ends_in_what_is_below(void **state)
 	struct agent *a = *state;
 	begin_what_cannot_be_undone(a);
 	a->tried.deadline_usec = a->tried.applied_usec; // its time is over
+	(void)unlink(TRIED_FILE); // of another case
 	for (unsigned n = 1; n <= 3; n++) {
+		a->network_dirty = n > 1; // undoing moves links
 		act(a);
+		assert_false(file_exists(TRIED_FILE)); // it is not set once more
 		assert_true(a->tried.on_trial);
 		assert_int_equal(n_restores, n);
 		assert_string_equal(kernel, "half of before"); // and never the last good one
@@ -376,6 +382,21 @@ static void what_a_killed_hearthd_left_and_cannot_be_undone_ends_too(void **stat
 	a->network_recover_usec -= 30 * USEC_PER_SEC;
 	act(a);
 	expect_what_is_below(a);
+}
+
+static void network_that_can_never_be_whole_is_refused_at_once(void **state)
+{
+	NEEDS_NAMESPACE();
+	struct agent *a = *state;
+	begin(a, "hearthd", TIMEOUT_SEC);
+	str_set(&a->network_missing, "eth9: somebody else has it");
+	act(a);
+	assert_true(a->tried.on_trial);
+	a->network_missing_in_vain = true;
+	act(a);
+	assert_false(a->tried.on_trial);
+	assert_string_equal(kernel, "before");
+	assert_string_equal(a->network_problem, "eth9: somebody else has it");
 }
 
 static void change_that_fails_and_cannot_be_undone_waits_for_that(void **state)
@@ -564,6 +585,7 @@ int main(void)
 		CASE(undoing_that_fails_for_good_ends_in_what_is_below),
 		CASE(undoing_succeeds_when_it_can_again),
 		CASE(what_a_killed_hearthd_left_and_cannot_be_undone_ends_too),
+		CASE(network_that_can_never_be_whole_is_refused_at_once),
 		CASE(change_that_fails_and_cannot_be_undone_waits_for_that),
 		CASE(what_a_killed_program_left_is_undone_while_it_runs),
 		CASE(trial_of_a_person_is_left_alone),

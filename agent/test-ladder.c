@@ -389,6 +389,17 @@ static void confirmation_that_is_not_stored_is_a_warning(void **state)
 	assert_non_null(strstr(action.warnings[0], "No space left on device"));
 }
 
+static void route_that_is_missing_is_a_warning(void **state)
+{
+	struct facts f = steady();
+	f.network_missing = "eth0: route default via fe80::1 is left out: somebody else has its source address fd00::2";
+	struct ladder_action action = ladder_step(&f, 0);
+	assert_int_equal(action.rung, RUNG_STEADY);
+	assert_int_equal(action.n_warnings, 1);
+	assert_string_equal(action.warnings[0], "the network is set but for a route: eth0: route default via fe80::1 is left out: "
+						"somebody else has its source address fd00::2");
+}
+
 static void network_that_is_not_the_usual_one_is_said(void **state)
 {
 	struct facts f = fresh();
@@ -530,6 +541,7 @@ int main(void)
 		cmocka_unit_test(steady_needs_all_that_flux_reconciles),
 		cmocka_unit_test(assignment_in_the_seed_needs_no_region),
 		cmocka_unit_test(confirmation_that_is_not_stored_is_a_warning),
+		cmocka_unit_test(route_that_is_missing_is_a_warning),
 		cmocka_unit_test(network_that_is_not_the_usual_one_is_said),
 		cmocka_unit_test(trial_and_what_came_of_it_is_said),
 		cmocka_unit_test(lowest_rung_wins),

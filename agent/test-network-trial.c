@@ -113,6 +113,16 @@ static void proof_is_judged(void **state)
 	}
 }
 
+// Whoever answers: as when the same is known before the trial begins.
+static void network_that_can_never_be_whole_is_undone(void **state)
+{
+	const char *reason = NULL;
+	struct network_proof proof = { .applied_usec = start, .deadline_usec = start + minute / 2, .heard_usec = start + 1,
+		.never_whole = "eth0: somebody else has it" };
+	assert_int_equal(network_trial_judge(&proof, start + 2, &reason), NETWORK_VERDICT_UNDO);
+	assert_string_equal(reason, "eth0: somebody else has it");
+}
+
 static void expect_candidate(const struct network_candidates *facts, enum network_candidate now_is, uint64_t after_sec,
 	enum network_candidate wanted)
 {
@@ -179,6 +189,7 @@ int main(void)
 		cmocka_unit_test(a_moment_of_silence_is_no_minute),
 		cmocka_unit_test(silent_region_leaves_it_to_mesh_or_gateway),
 		cmocka_unit_test(proof_is_judged),
+		cmocka_unit_test(network_that_can_never_be_whole_is_undone),
 		cmocka_unit_test(what_led_to_the_region_comes_first),
 		cmocka_unit_test(candidates_have_their_turns_before_enrolment),
 		cmocka_unit_test(silent_region_moves_no_enrolled_node),

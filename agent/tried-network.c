@@ -12,9 +12,8 @@ enum {
 	GATEWAY_FRESH_SEC = 60, // it answered so lately that it would answer now
 };
 
-/* Back to what was; when that cannot be had, what is below comes in its place, and stays: two networks never take turns.
- * False: it has to come again. */
-static bool undo(struct agent *a)
+// True: what was is there, or cannot be had. Then what is below comes in its place, and stays: two networks never take turns.
+static bool revert(struct agent *a)
 {
 	struct diag diag = { 0 };
 	uint64_t now_usec = time_boot_usec();
@@ -32,16 +31,27 @@ static bool undo(struct agent *a)
 			return false;
 		agent_network_give_up(a, lock_fd, diag.message[0] ? diag_text(&diag) : strerror(-r));
 	}
-	a->tried.undo_usec = 0;
-	a->tried.on_trial = false;
 	return true;
 }
 
-// It has not proved itself: back to what was, and only then to what is below.
-static void undo_refused(struct agent *a, const char *why)
+bool tried_network_undo(struct agent *a)
 {
-	if (undo(a))
-		agent_network_refused(a, why); // else at the next tick
+	if (!revert(a))
+		return false;
+	char *why AUTO_FREE = TAKE_PTR(a->tried.undo_why);
+	a->tried.on_trial = false;
+	if (a->tried.applied_usec)
+		agent_network_refused(a, why);
+	else
+		agent_network_note_try(a, NETWORK_ASSIGNED, why); // it was broken off
+	return true;
+}
+
+static void undo(struct agent *a, const char *why)
+{
+	str_set(&a->tried.undo_why, why);
+	a->tried.undo_usec = 0;
+	(void)tried_network_undo(a); // else at the next tick
 }
 
 bool tried_network_break_off(struct agent *a, const char *why)
@@ -49,10 +59,10 @@ bool tried_network_break_off(struct agent *a, const char *why)
 	a->tried.applied_usec = 0; // from here on nothing proves it any more
 	a->network_is_assigned = false;
 	a->network_dirty = true;
-	if (!undo(a))
-		return false;
-	agent_network_note_try(a, NETWORK_ASSIGNED, why);
-	return true;
+	if (a->tried.undo_why)
+		return tried_network_undo(a);
+	undo(a, why);
+	return !a->tried.on_trial;
 }
 
 // The assigned network stands.
@@ -69,6 +79,7 @@ void tried_network_ended_by_person(struct agent *a)
 	bool was_replaced = !a->tried.applied_usec; // by another assignment, meanwhile
 	agent_network_load_confirmed(a);
 	a->tried.on_trial = false;
+	str_set(&a->tried.undo_why, NULL);
 	if (was_replaced)
 		return;
 	if (!agent_network_was_confirmed(a)) {
@@ -125,11 +136,10 @@ int tried_network_begin(struct agent *a, struct network *network_take, const cha
 	if (r < 0)
 		return r;
 	a->tried.on_trial = true;
-	a->tried.undo_usec = 0;
 	a->tried.applied_usec = time_boot_usec();
 	a->tried.deadline_usec = now_usec + deadline_of(a);
 	a->tried.region_was_silent = !a->region || a->region->contact != REGION_FOUND;
-	agent_network_took(a, TAKE_PTR(network), plan_n_changes(plan));
+	agent_network_took(a, TAKE_PTR(network), plan);
 	if (a->tried.gateway[0])
 		(void)netconf_neighbour_ask(a->tried.gateway, NULL); // not known any more: agent_poke() has it looked for
 	mesh_handshakes_done(&a->tried.handshakes);
@@ -200,13 +210,14 @@ void tried_network_probe(struct agent *a)
 		.shook_hands = a->tried.handshakes.seen,
 		.gateway_usec = a->tried.region_was_silent ? gateway_usec(a->tried.gateway, now_usec) : 0,
 		.gateway_is_used = is_gateway(a, a->tried.gateway),
+		.never_whole = a->network_missing_in_vain ? a->network_missing : NULL,
 	};
 	switch (network_trial_judge(&proof, now_usec, &reason)) {
 	case NETWORK_VERDICT_WAIT:
 		break;
 	case NETWORK_VERDICT_STANDS:
 		if (now_usec >= a->tried.deadline_usec) {
-			undo_refused(a, "its confirmation could not be stored in time");
+			undo(a, "its confirmation could not be stored in time");
 			break;
 		}
 		store_confirmation(a, store_tried);
@@ -214,7 +225,7 @@ void tried_network_probe(struct agent *a)
 			agent_network_note_try(a, NETWORK_ASSIGNED, reason);
 		break;
 	case NETWORK_VERDICT_UNDO:
-		undo_refused(a, reason);
+		undo(a, reason);
 		break;
 	}
 }

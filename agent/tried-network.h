@@ -12,7 +12,8 @@ struct tried_network {
 	bool on_trial;          // there is a journal of ours
 	uint64_t applied_usec;  // != 0: waits for its proof; 0 while on trial: another network was assigned meanwhile
 	uint64_t deadline_usec;
-	uint64_t undo_usec;     // 0, or since when it is being undone
+	char *undo_why;         // NULL, or it is being undone
+	uint64_t undo_usec;     // since when
 	bool region_was_silent; // before the trial
 	char gateway[64], gateway_link[IFNAMSIZ]; // of before; "": none that answers
 	struct mesh_handshakes handshakes; // since it was applied
@@ -28,5 +29,6 @@ void tried_network_probe(struct agent *a);
 /* Its trial is over before it could prove itself, which says nothing about it or about the one that comes now. False: it is not
  * undone yet, come again. */
 bool tried_network_break_off(struct agent *a, const char *why);
+bool tried_network_undo(struct agent *a); // go on with what is being undone; false as above
 void tried_network_ended_by_person(struct agent *a); // who confirmed or undid it by hearth-net
 void tried_network_keep(struct agent *a); // the assigned network is the confirmed one, without a trial

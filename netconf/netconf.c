@@ -143,24 +143,30 @@ int netconf_update_resolv(const struct network *network, const struct netconf_op
 	return error < 0 ? error : 1;
 }
 
-// Until no address of ours is asked for any more on a link with a cable in it; then it is usable, or somebody else's.
-static void wait_for_addresses(void)
+// Is an address of ours asked for, on a link with a cable in it? Then it is usable soon, or known to be somebody else's.
+static bool asks_for_addresses(void)
 {
-	for (unsigned i = 0; i < DAD_PATIENCE; i++) {
-		CLEANUP(kernel_freep) struct kernel *kernel = NULL;
-		bool waits = false;
-		if (kernel_read(KERNEL_LINKS | KERNEL_ADDRESSES, &kernel, NULL) < 0)
-			return; // planning again says why
-		for (size_t j = 0; j < kernel->n_addresses && !waits; j++) {
-			const struct kernel_address *address = &kernel->addresses[j];
-			const struct kernel_link *one = kernel_link_by_index(kernel, address->link_index);
-			waits = address->protocol == HEARTH_PROTOCOL && (address->flags & IFA_F_TENTATIVE) &&
-				!(address->flags & IFA_F_DADFAILED) && one && one->carrier;
-		}
-		if (!waits)
-			return;
-		(void)poll(NULL, 0, DAD_LOOK_MSEC); // woken early is as good
+	CLEANUP(kernel_freep) struct kernel *kernel = NULL;
+	if (kernel_read(KERNEL_LINKS | KERNEL_ADDRESSES, &kernel, NULL) < 0)
+		return false; // planning again says why
+	for (size_t i = 0; i < kernel->n_addresses; i++) {
+		const struct kernel_address *address = &kernel->addresses[i];
+		const struct kernel_link *one = kernel_link_by_index(kernel, address->link_index);
+		if (address->protocol == HEARTH_PROTOCOL && (address->flags & IFA_F_TENTATIVE) &&
+			!(address->flags & IFA_F_DADFAILED) && one && one->carrier)
+			return true;
 	}
+	return false;
+}
+
+// True: it is worth while to plan again.
+static bool wait_for_addresses(const struct netconf_options *options)
+{
+	if (options && options->without_waiting)
+		return !asks_for_addresses();
+	for (unsigned i = 0; i < DAD_PATIENCE && asks_for_addresses(); i++)
+		(void)poll(NULL, 0, DAD_LOOK_MSEC); // woken early is as good
+	return true;
 }
 
 /* Every part is done even when one fails: as much as can stand shall stand; the first failure is told.
@@ -175,10 +181,8 @@ static int apply_once(struct network *network, struct plan *plan, const struct n
 		options->on_plan(plan, options->user);
 	int result = places.without_networkd ? 0 : apply_files(plan, &places, true, &diag);
 	int error = apply_netlink(plan, ret_again ? &again : NULL, reterr);
-	if (error == 0 && ret_again && plan->waits_for) {
-		wait_for_addresses();
-		again = true;
-	}
+	if (error == 0 && ret_again && plan->waits_for)
+		again |= wait_for_addresses(options);
 	if (error == 0 && again) {
 		*ret_again = true;
 		return 0;

@@ -38,6 +38,7 @@ struct netconf_options { // NULL instead of it: all defaults
 	const char *resolv_conf;     // NULL: /run/hearth/resolv.conf
 	const char *run_folder;      // NULL: /run/hearth (marker of a reload that is still owed)
 	bool without_networkd;       // write no files and tell nobody: bare namespaces, tests
+	bool without_waiting;        // for an address: who applies again when the monitor tells of it
 	// What netconf_apply() is about to do, when that is anything; NULL: nobody wants to know.
 	void (*on_plan)(const struct plan *plan, void *user);
 	void *user;
@@ -57,8 +58,9 @@ struct plan *plan_free(struct plan *plan);
 DEFINE_CLEANUP(plan)
 
 /* Plan and do. Returns when the kernel has acknowledged everything and networkd was told; a lease comes later, by
- * itself. With an IPv6 route that has a source address (`from`) it waits for that address, 3 s at most. Idempotent: a link
- * that is not there yet is no error (see netconf_online), call again on a link event.
+ * itself. With an IPv6 route that has a source address (`from`) it waits for that address, 3 s at most, or not at all: then
+ * nothing is taken away yet, and the next call does the rest (NETCONF_CHANGED_OURS). Idempotent: a link that is not there yet
+ * is no error (see netconf_online), call again on a link event.
  * After a failure part of the plan may stand: call again to converge. @ret_n_changes may be NULL.
  * Declared WireGuard links without `peers` keep the peers they have (netconf_set_peers owns them). */
 int netconf_apply(struct network *network, const struct netconf_options *options, size_t *ret_n_changes,

@@ -14,6 +14,8 @@
 #include <sched.h>
 
 enum { PATIENCE_SEC = 20, QUIET_MSEC = 250 };
+#define ROUTE " route fd99::/64 via fd09::2 from fd09::1 metric 1024\n"
+#define AGAIN "(and then)\n" // between two calls of apply()
 
 static const char document[] =
 	"version: 2\nethernets:\n  lan0:\n    addresses: [10.9.0.1/24, 'fd09::1/64']\n"
@@ -29,20 +31,27 @@ struct resident {
 	uint64_t changed_usec; // when the kernel last changed
 };
 
-static void tell(const struct plan *plan, void *user)
+static void add_told(struct resident *resident, const char *text)
 {
-	struct resident *resident = user;
-	AUTO_FREE char *text = plan_text(plan);
 	size_t n = strlen(resident->told);
 	(void)snprintf(resident->told + n, sizeof(resident->told) - n, "%s", text);
 }
 
+static void tell(const struct plan *plan, void *user)
+{
+	AUTO_FREE char *text = plan_text(plan);
+	add_told(user, text);
+}
+
 static void apply(struct resident *resident)
 {
-	struct netconf_options options = {.run_folder = "/nonexistent", .without_networkd = true, .on_plan = tell, .user = resident};
+	struct netconf_options options = {.run_folder = "/nonexistent", .without_networkd = true, .without_waiting = true,
+		.on_plan = tell, .user = resident};
 	struct diag diag = {0};
 	if (netconf_apply(resident->network, &options, NULL, &diag) < 0)
 		fail_msg("%s", diag_text(&diag));
+	if (resident->told[0])
+		add_told(resident, AGAIN);
 }
 
 static void on_change(unsigned changed, void *user)
@@ -69,6 +78,16 @@ static void run_until(struct resident *resident, const char *sentence)
 		fail_msg("not told: %s; but\n%s", sentence, resident->told);
 }
 
+// The route is there with its source again.
+static void run_until_whole(struct resident *resident)
+{
+	uint64_t end_usec = time_boot_usec() + PATIENCE_SEC * USEC_PER_SEC;
+	while (system("ip -6 route show fd99::/64 | grep -q 'src fd09::1'") != 0) {
+		assert_true(time_boot_usec() < end_usec);
+		assert_true(sd_event_run(resident->event, QUIET_MSEC * USEC_PER_MSEC) >= 0);
+	}
+}
+
 static int start(void **state)
 {
 	static struct resident resident;
@@ -81,6 +100,7 @@ static int start(void **state)
 		netconf_monitor_new(resident.event, on_change, &resident, &resident.monitor) < 0)
 		return -1;
 	apply(&resident);
+	run_until_whole(&resident);
 	*state = &resident;
 	return 0;
 }
@@ -104,7 +124,7 @@ static void what_is_taken_by_hand_is_put_back_and_told(void **state)
 		{"ip addr del 10.9.0.1/24 dev lan0", "lan0: add address 10.9.0.1/24\n"},
 		{"ip addr del fd09::1/64 dev lan0", "lan0: add address fd09::1/64\n"},
 		{"ip route del 10.99.0.0/16", "lan0: add route 10.99.0.0/16 via 10.9.0.2\n"},
-		{"ip -6 route del fd99::/64", "lan0: add route fd99::/64 via fd09::2 from fd09::1 metric 1024\n"},
+		{"ip -6 route del fd99::/64", "lan0: add" ROUTE},
 		{"ip rule del priority 70", "add rule from 10.9.0.0/24 table 99 priority 70\n"},
 		{"ip link set lan0 down", "lan0: set up\n"},
 		{"ip link del br0", "br0: make a bridge link\n"},
@@ -120,8 +140,8 @@ static void what_is_taken_by_hand_is_put_back_and_told(void **state)
 		resident->told[0] = '\0';
 		assert_int_equal(system(cases[i].command), 0);
 		run_until(resident, cases[i].sentence);
+		run_until_whole(resident);
 	}
-	run_until(resident, "lan0: add route fd99::/64 via fd09::2 from fd09::1 metric 1024\n"); // when its source is usable again
 	settle(resident);
 	resident->told[0] = '\0';
 	apply(resident);
@@ -146,6 +166,23 @@ static void a_cable_that_comes_back_finds_all_as_it_was(void **state)
 	assert_int_equal(system("ip -6 route show fd99::/64 | grep -q 'via fd09::2 dev lan0'"), 0);
 }
 
+// The agent does not stand still until the kernel knows that the source is nobody else's.
+static void a_route_comes_once_its_source_is_known(void **state)
+{
+	struct resident *resident = *state;
+	if (!resident)
+		skip();
+	settle(resident);
+	resident->told[0] = '\0';
+	assert_int_equal(system("ip addr del fd09::1/64 dev lan0"), 0);
+	run_until(resident, ROUTE);
+	const char *address = strstr(resident->told, "lan0: add address fd09::1/64\n");
+	assert_non_null(address);
+	const char *again = strstr(address, AGAIN);
+	assert_true(again && again < strstr(resident->told, ROUTE));
+	run_until_whole(resident);
+}
+
 static void what_others_do_is_theirs(void **state)
 {
 	struct resident *resident = *state;
@@ -167,6 +204,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_taken_by_hand_is_put_back_and_told),
 		cmocka_unit_test(a_cable_that_comes_back_finds_all_as_it_was),
+		cmocka_unit_test(a_route_comes_once_its_source_is_known),
 		cmocka_unit_test(what_others_do_is_theirs),
 	};
 	return cmocka_run_group_tests_name("repair", tests, start, stop);
