@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-hearth_script_test(netconf/kernel vm 300 vm/netconf netconf)
-hearth_script_test(netconf/netplan vm 600 vm/netconf netplan)
+hearth_script_test(netconf/kernel vm 900 vm/netconf netconf)
+hearth_script_test(netconf/netplan vm 900 vm/netconf netplan)
 hearth_script_test(netconf/real vm 2700 vm/netconf-real) # beside networkd, with real peers
 add_executable(mesh-nat vm/mesh-nat/mesh-nat.c)
 target_link_libraries(mesh-nat PRIVATE lib-agent)
