@@ -115,7 +115,7 @@ static void start(struct agent *a, uint64_t now_usec)
 		return; // the next tick looks again: nobody answers yet, or the round is over
 	a->mesh_mtu_asked_usec = now_usec;
 	mesh_peer_address(peer, address);
-	if (!(a->mesh_mtu_key = strdup(peer->public_key)) || mesh_path_open(address, &a->mesh_mtu_fd) < 0) {
+	if (!(a->mesh_mtu_key = strdup(peer->public_key)) || mesh_path_open(address, a->assignment->mesh_link, &a->mesh_mtu_fd) < 0) {
 		stop(a); // the next one
 		return;
 	}

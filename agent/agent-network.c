@@ -502,6 +502,7 @@ void agent_network_done(struct agent *a)
 	netconf_links_free(a->links);
 	free(a->confirmed_document);
 	free(a->tried.undo_why);
+	mesh_answers_done(&a->tried.answers);
 	if (a->poke_fd >= 0)
 		(void)close(a->poke_fd); // a datagram socket has nothing left to write
 }

@@ -16,7 +16,7 @@ static int connect_to(int fd, const char *address, int family)
 	return r < 0 ? -errno : 0;
 }
 
-int mesh_path_open(const char *address, int *ret_fd)
+int mesh_path_open(const char *address, const char *link, int *ret_fd)
 {
 	int family = strchr(address, ':') ? AF_INET6 : AF_INET, discover = family == AF_INET ? IP_PMTUDISC_PROBE : IPV6_PMTUDISC_PROBE;
 	int fd AUTO_CLOSE = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -25,7 +25,7 @@ int mesh_path_open(const char *address, int *ret_fd)
 	// Not fragmented, and whatever the kernel believes of the path: that is asked.
 	int r = family == AF_INET ? setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof(discover))
 				  : setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &discover, sizeof(discover));
-	if (r < 0)
+	if (r < 0 || setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, link, (socklen_t)strlen(link)) < 0)
 		return -errno;
 	if ((r = connect_to(fd, address, family)) < 0)
 		return r;

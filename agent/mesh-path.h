@@ -5,8 +5,9 @@
 
 #include "base/diag.h"
 
-/* @address of the peer in the mesh. *ret_fd, closed by the caller. -EINVAL no address, else the kernel's errno. */
-int mesh_path_open(const char *address, int *ret_fd);
+/* @address of the peer in the mesh, by the mesh's link @link and no other. *ret_fd, closed by the caller. -EINVAL no address, else
+ * the kernel's errno. */
+int mesh_path_open(const char *address, const char *link, int *ret_fd);
 // Send a packet of @size bytes in all. 0; -EMSGSIZE the link carries less; else the kernel's errno.
 int mesh_path_send(int fd, unsigned size);
 // 1 it came; 0 nothing was heard yet; negative errno: something else was.

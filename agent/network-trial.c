@@ -45,7 +45,7 @@ enum network_verdict network_trial_judge(const struct network_proof *p, uint64_t
 		*ret_reason = "the region answers through it";
 		return NETWORK_VERDICT_STANDS;
 	}
-	if (p->region_was_silent && p->shook_hands) {
+	if (p->region_was_silent && p->peer_answered) {
 		*ret_reason = "the region is silent as before, and a peer of the mesh answers through it";
 		return NETWORK_VERDICT_STANDS;
 	}

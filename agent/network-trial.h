@@ -34,7 +34,7 @@ struct network_proof { // what was seen of the network on trial; CLOCK_BOOTTIME
 	uint64_t applied_usec, deadline_usec;
 	bool region_was_silent;   // before it was applied
 	uint64_t heard_usec;      // the region's last authenticated answer to a question asked since
-	bool shook_hands;         // a peer of the mesh did, since it was applied
+	bool peer_answered;       // one of the mesh shook hands since it was applied, or answered to what was sent since
 	uint64_t gateway_usec;    // when the gateway from before last answered (ARP, ND); 0: never, or there was none
 	const char *never_whole;  // NULL, or why a part of it can never be there: a source address is somebody else's
 	bool gateway_is_used;     // a default route of now goes by it: it answers on its wire whatever we are set to

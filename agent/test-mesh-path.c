@@ -86,7 +86,7 @@ static enum mesh_mtu_end search(const char *address, unsigned mtu, unsigned *ret
 	enum mesh_mtu_end end;
 	int fd AUTO_CLOSE = -1;
 	enter(0);
-	assert_int_equal(mesh_path_open(address, &fd), 0);
+	assert_int_equal(mesh_path_open(address, "mesh0", &fd), 0);
 	mesh_mtu_begin(&search, mtu);
 	do {
 		struct pollfd wait = { .fd = fd, .events = POLLIN };
@@ -122,7 +122,7 @@ static void nobody_there_is_not_a_narrow_path(void **state)
 {
 	unsigned mtu = 0;
 	int fd AUTO_CLOSE = -1;
-	assert_int_equal(mesh_path_open("mesh", &fd), -EINVAL);
+	assert_int_equal(mesh_path_open("mesh", "lo", &fd), -EINVAL);
 	if (!has_two)
 		skip();
 	assert_int_equal(search("10.99.0.77", 1420, &mtu), MESH_MTU_UNKNOWN);

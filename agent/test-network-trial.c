@@ -85,7 +85,7 @@ static void proof_is_judged(void **state)
 	const uint64_t deadline = start + minute / 2;
 	static const struct {
 		bool silent, other_way;
-		uint64_t heard, handshake, gateway, now; // handshake: there was one
+		uint64_t heard, peer, gateway, now; // peer: one has answered
 		enum network_verdict wanted;
 		const char *reason;
 	} rows[] = {
@@ -106,7 +106,7 @@ static void proof_is_judged(void **state)
 		struct network_proof proof = { .applied_usec = start, .deadline_usec = deadline,
 			.region_was_silent = rows[i].silent, .gateway_is_used = !rows[i].other_way };
 		proof.heard_usec = rows[i].heard ? start + rows[i].heard * USEC_PER_SEC : start - 1; // what came before is no proof
-		proof.shook_hands = rows[i].handshake;
+		proof.peer_answered = rows[i].peer;
 		proof.gateway_usec = rows[i].gateway ? start + rows[i].gateway * USEC_PER_SEC : start;
 		assert_int_equal(network_trial_judge(&proof, start + rows[i].now * USEC_PER_SEC, &reason), rows[i].wanted);
 		assert_true(rows[i].reason ? str_equal(reason, rows[i].reason) : reason == NULL);

@@ -143,6 +143,7 @@ int tried_network_begin(struct agent *a, struct network *network_take, const cha
 	if (a->tried.gateway[0])
 		(void)netconf_neighbour_ask(a->tried.gateway, NULL); // not known any more: agent_poke() has it looked for
 	mesh_handshakes_done(&a->tried.handshakes);
+	mesh_answers_done(&a->tried.answers);
 	if (a->assignment->mesh_link)
 		agent_mesh_await_handshake(a, &a->tried.handshakes);
 	if (a->region)
@@ -188,11 +189,20 @@ bool tried_network_look_at_gateway(struct agent *a, uint64_t now_usec)
 	return a->tried.gateway[0] != '\0';
 }
 
+// A handshake is proof, and so is an answer in a session of before.
+static bool peer_answers(struct agent *a)
+{
+	return a->tried.handshakes.seen ||
+	       (a->mesh_set && a->assignment && a->assignment->mesh_link &&
+		       mesh_answers_look(&a->tried.answers, &a->peers, a->assignment->mesh_link));
+}
+
 void tried_network_probe(struct agent *a)
 {
 	uint64_t now_usec = time_boot_usec();
 	const char *reason = NULL;
 	if (!a->tried.on_trial) {
+		mesh_answers_done(&a->tried.answers);
 		bool heard = a->network_unproven_usec && a->region && a->region->heard_usec > a->network_unproven_usec;
 		bool again = a->confirm_problem && a->network_is_assigned &&
 			     now_usec - a->confirm_tried_usec > CONFIRM_AGAIN_SEC * USEC_PER_SEC;
@@ -207,7 +217,7 @@ void tried_network_probe(struct agent *a)
 		.deadline_usec = a->tried.deadline_usec,
 		.region_was_silent = a->tried.region_was_silent,
 		.heard_usec = a->region ? a->region->heard_usec : 0,
-		.shook_hands = a->tried.handshakes.seen,
+		.peer_answered = a->tried.region_was_silent && peer_answers(a),
 		.gateway_usec = a->tried.region_was_silent ? gateway_usec(a->tried.gateway, now_usec) : 0,
 		.gateway_is_used = is_gateway(a, a->tried.gateway),
 		.never_whole = a->network_missing_in_vain ? a->network_missing : NULL,

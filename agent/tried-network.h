@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "agent/mesh-answers.h"
 #include "agent/mesh-handshakes.h"
 #include "netconf/netconf.h"
 
@@ -17,6 +18,7 @@ struct tried_network {
 	bool region_was_silent; // before the trial
 	char gateway[64], gateway_link[IFNAMSIZ]; // of before; "": none that answers
 	struct mesh_handshakes handshakes; // since it was applied
+	struct mesh_answers answers;       // to what was asked since then
 };
 
 // The gateway of now, while another network is to come: it may have to prove that one. False: none answers.
