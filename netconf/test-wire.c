@@ -2,8 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "netconf/wire-listen.h"
 
+#include "base/time.h"
+
+#include <linux/if_packet.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/socket.h>
 #include <cmocka.h>
 
 #define LLDP_HEAD "\x01\x80\xc2\x00\x00\x0e\x02\x52\x54\x00\xaa\x01\x88\xcc"
@@ -110,6 +115,81 @@ static void the_place_is_news_once(void **state)
 	assert_int_equal(table.n_places, 2);
 }
 
+static void what_was_seen_on_a_link_is_forgotten_with_it(void **state)
+{
+	struct wire_table table = {0};
+	struct wire_sign sign = sign_of(42, true, "mgmt"), other = sign_of(7, false, "");
+	(void)snprintf(sign.place, sizeof(sign.place), "leaf-3 port Ethernet7");
+	assert_true(wire_table_take(&table, "eth0", "m", &sign));
+	assert_true(wire_table_take(&table, "eth1", "m", &sign));
+	assert_true(wire_table_take(&table, "eth1", "m", &other));
+	wire_table_forget(&table, "eth0");
+	assert_int_equal(table.n, 2);
+	assert_string_equal(table.seen[0].link, "eth1");
+	assert_int_equal(table.seen[1].vlan.id, 7);
+	assert_int_equal(table.n_places, 1);
+	assert_string_equal(table.places[0].link, "eth1");
+	assert_true(wire_table_take(&table, "eth0", "m", &sign)); // another card has its name
+}
+
+// --- the listener ---
+
+enum { N_CARDS = 40, WAIT_MSEC = 3000 };
+
+static void on_news(void *user)
+{
+	*(bool *)user = true;
+}
+
+static void send_lldp(const char *link)
+{
+	static const char frame[] = LLDP_HEAD CHASSIS PORT_NAME TTL SYSTEM VLAN_MGMT END;
+	struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(link), .sll_halen = 6};
+	AUTO_CLOSE int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	assert_int_equal(sendto(fd, frame, sizeof(frame) - 1, 0, (struct sockaddr *)&to, sizeof(to)), sizeof(frame) - 1);
+}
+
+static struct netconf_link card(int index, const char *name)
+{
+	struct netconf_link link = {.index = index, .wired = true};
+	(void)snprintf(link.name, sizeof(link.name), "%s", name);
+	return link;
+}
+
+// A machine whose cards come and go, one after another.
+static void cards_that_are_gone_make_room(void **state)
+{
+	sd_event *event = NULL;
+	CLEANUP(wire_listener_freep) struct wire_listener *listener = NULL;
+	bool news = false;
+	size_t n;
+	if (unshare(CLONE_NEWNET) < 0 || system("ip link add near0 type veth peer name far0 && ip link set near0 up && "
+					       "ip link set far0 up") != 0)
+		skip();
+	assert_true(sd_event_new(&event) >= 0);
+	assert_int_equal(wire_listener_new(event, on_news, &news, &listener, NULL), 0);
+	for (int i = 0; i < N_CARDS; i++) {
+		struct netconf_link gone = card(1000 + i, "eth0");
+		wire_listener_look(listener, &(struct netconf_links){.links = &gone, .n = 1});
+	}
+	struct netconf_link here = card((int)if_nametoindex("near0"), "near0");
+	wire_listener_look(listener, &(struct netconf_links){.links = &here, .n = 1});
+	wire_listener_look(listener, NULL);
+	uint64_t end_usec = time_boot_usec() + WAIT_MSEC * USEC_PER_MSEC;
+	for (; !news && time_boot_usec() < end_usec; assert_true(sd_event_run(event, 100 * USEC_PER_MSEC) >= 0))
+		send_lldp("far0");
+	assert_true(news);
+	const struct wire_seen *seen = wire_listener_seen(listener, &n);
+	assert_int_equal(n, 1);
+	assert_string_equal(seen->link, "near0");
+	wire_listener_look(listener, &(struct netconf_links){0});
+	(void)wire_listener_seen(listener, &n);
+	assert_int_equal(n, 0);
+	assert_null(wire_listener_place(listener, "near0"));
+	listener = wire_listener_free(listener);
+	sd_event_unref(event);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -119,6 +199,8 @@ int main(void)
 		cmocka_unit_test(a_tag_is_read_from_the_kernel_or_from_the_frame),
 		cmocka_unit_test(the_table_keeps_what_lldp_tells_before_what_was_heard),
 		cmocka_unit_test(the_place_is_news_once),
+		cmocka_unit_test(what_was_seen_on_a_link_is_forgotten_with_it),
+		cmocka_unit_test(cards_that_are_gone_make_room),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

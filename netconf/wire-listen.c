@@ -234,9 +234,46 @@ static void rename_port(struct wire_listener *listener, struct port *port, const
 	(void)snprintf(port->name, IFNAMSIZ, "%s", name);
 }
 
+void wire_table_forget(struct wire_table *table, const char *link)
+{
+	size_t n = 0, n_places = 0;
+	for (size_t i = 0; i < table->n; i++)
+		if (!str_equal(table->seen[i].link, link))
+			table->seen[n++] = table->seen[i];
+	for (size_t i = 0; i < table->n_places; i++)
+		if (!str_equal(table->places[i].link, link))
+			table->places[n_places++] = table->places[i];
+	table->n = n;
+	table->n_places = n_places;
+}
+
+static bool has_link(const struct netconf_links *links, int index)
+{
+	for (size_t i = 0; i < links->n; i++)
+		if (links->links[i].index == index)
+			return true;
+	return false;
+}
+
+// Cards that are gone make room for others; the kernel has closed them for us.
+static void drop_ports(struct wire_listener *listener, const struct netconf_links *links)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < listener->n_ports; i++) {
+		if (has_link(links, listener->ports[i].index))
+			listener->ports[n++] = listener->ports[i];
+		else
+			wire_table_forget(&listener->table, listener->ports[i].name);
+	}
+	listener->n_ports = n;
+}
+
 void wire_listener_look(struct wire_listener *listener, const struct netconf_links *links)
 {
-	for (size_t i = 0; links && i < links->n; i++) {
+	if (!links)
+		return; // they cannot be read
+	drop_ports(listener, links);
+	for (size_t i = 0; i < links->n; i++) {
 		const struct netconf_link *link = &links->links[i];
 		struct packet_mreq promiscuous = {.mr_ifindex = link->index, .mr_type = PACKET_MR_PROMISC};
 		struct port *port = port_of(listener, link->index);

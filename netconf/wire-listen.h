@@ -21,7 +21,8 @@ int wire_listener_new(sd_event *event, void (*on_news)(void *user), void *user, 
 	struct diag *reterr);
 struct wire_listener *wire_listener_free(struct wire_listener *listener); // the ports are as before
 DEFINE_CLEANUP(wire_listener)
-/* Listen on the wired ports of @links, too; those that are known already cost nothing. */
+/* Listen on the wired ports of @links, and on no others: what was seen on one that is gone is forgotten. Those that are known
+ * already cost nothing. NULL: on the same as before. */
 void wire_listener_look(struct wire_listener *listener, const struct netconf_links *links);
 /* At most WIRE_MAX_VLANS, those of LLDP first, then by port and number. Borrowed until the next event. */
 const struct wire_seen *wire_listener_seen(const struct wire_listener *listener, size_t *ret_n);
@@ -34,3 +35,4 @@ struct wire_table {
 	struct wire_place places[16]; // no machine of a rack has more ports that matter here
 };
 bool wire_table_take(struct wire_table *table, const char *link, const char *mac, const struct wire_sign *sign);
+void wire_table_forget(struct wire_table *table, const char *link); // all that was seen on it
