@@ -77,23 +77,13 @@ static void put_match(struct json_out *out, const char *mac)
 	json_out_object_end(out);
 }
 
-/* The port of the LAN alone. Of the others nothing is said: they stay as at first contact, which is by the seed, by the VLAN that
- * a person picked or by DHCP; only the node knows that. */
-static void put_ethernets(const struct cluster_config *config, const struct node *node,
-	const struct value *facts, struct json_out *out)
+static void put_lan(const struct cidr *lan, unsigned length, const char *mac, struct json_out *out)
 {
-	char mac[18];
-	struct cidr lan;
-	if (assign_lan_mac(config, facts, mac) < 0 || assign_lan_address(config, node->number, &lan) < 0)
-		return;
-	json_out_key(out, "ethernets");
-	json_out_object_begin(out);
 	json_out_key(out, "lan0");
 	json_out_object_begin(out);
 	put_match(out, mac);
-	put_addresses(out, &lan, config->lan.length);
+	put_addresses(out, lan, length);
 	json_out_member_bool(out, "optional", true);
-	json_out_object_end(out);
 	json_out_object_end(out);
 }
 
@@ -111,16 +101,8 @@ static void put_pod_route(const struct cluster_config *config, struct json_out *
 	json_out_array_end(out);
 }
 
-static void put_network(const struct cluster_config *config, const struct node *node,
-	const struct value *facts, const struct cidr *mesh, const struct cidr *api,
-	struct json_out *out)
+static void put_mesh_link(const struct cluster_config *config, const struct cidr *mesh, struct json_out *out)
 {
-	json_out_key(out, "network");
-	json_out_object_begin(out);
-	json_out_member_int(out, "version", 2);
-	put_ethernets(config, node, facts, out);
-	json_out_key(out, "tunnels");
-	json_out_object_begin(out);
 	json_out_key(out, "hearth0");
 	json_out_object_begin(out);
 	json_out_member(out, "mode", "wireguard");
@@ -131,14 +113,56 @@ static void put_network(const struct cluster_config *config, const struct node *
 	if (str_equal(config->cni, "bridge"))
 		put_pod_route(config, out);
 	json_out_object_end(out);
-	json_out_object_end(out);
-	json_out_key(out, "dummy-devices");
-	json_out_object_begin(out);
+}
+
+static void put_api_link(const struct cidr *api, struct json_out *out)
+{
 	json_out_key(out, "hearth-api");
 	json_out_object_begin(out);
 	put_addresses(out, api, api->length);
 	json_out_object_end(out);
-	json_out_object_end(out);
+}
+
+static void put_definitions(const struct value *definitions, struct json_out *out)
+{
+	for (size_t i = 0; definitions && i < definitions->n; i++) {
+		json_out_key(out, definitions->keys[i]);
+		json_out_value(out, &definitions->items[i]);
+	}
+}
+
+/* cluster.yaml's document for this node, and the port of the LAN, the mesh and the API's address. Of the ports that neither names
+ * nothing is said: they stay as at first contact, which is by the seed, by the VLAN that a person picked or by DHCP; only the node
+ * knows that. */
+static void put_network(const struct cluster_config *config, const struct node *node,
+	const struct value *facts, const struct cidr *mesh, const struct cidr *api,
+	struct json_out *out)
+{
+	static const char *const sections[] = { "ethernets", "bonds", "bridges", "vlans", "vrfs", "tunnels", "dummy-devices" };
+	const struct value *network = config_network_of(&config->networks, node->name);
+	char mac[18];
+	struct cidr lan;
+	bool has_lan = assign_lan_mac(config, facts, mac) >= 0 && assign_lan_address(config, node->number, &lan) >= 0;
+	json_out_key(out, "network");
+	json_out_object_begin(out);
+	json_out_member_int(out, "version", 2);
+	for (size_t i = 0; i < N_ELEMENTS(sections); i++) {
+		const struct value *definitions = value_find(network, sections[i]);
+		bool is_lan = has_lan && str_equal(sections[i], "ethernets"), is_mesh = str_equal(sections[i], "tunnels"),
+		     is_api = str_equal(sections[i], "dummy-devices");
+		if (!is_lan && !is_mesh && !is_api && (!definitions || definitions->n == 0))
+			continue;
+		json_out_key(out, sections[i]);
+		json_out_object_begin(out);
+		put_definitions(definitions, out);
+		if (is_lan)
+			put_lan(&lan, config->lan.length, mac, out);
+		if (is_mesh)
+			put_mesh_link(config, mesh, out);
+		if (is_api)
+			put_api_link(api, out);
+		json_out_object_end(out);
+	}
 	json_out_object_end(out);
 }
 

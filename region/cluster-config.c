@@ -395,7 +395,7 @@ static int decode_ntp(struct cluster_config *config, struct diag *reterr)
 static int decode_top(struct cluster_config *config, struct diag *reterr)
 {
 	static const char *const keys[] = { "provider", "region", "buildingBlock", "envType", "app",
-		"domain", "urls", "ranges", "lan", "servers", "k3s", "bootstrap", "payload",
+		"domain", "urls", "ranges", "lan", "network", "nodeNetworks", "servers", "k3s", "bootstrap", "payload",
 		"signingKeys", "ntp", "enrolment", "meshKeys", "storage", "proxy", "registries", NULL };
 	if (!config->document || config->document->type != VALUE_OBJECT)
 		return diag_set(reterr, -EINVAL, "", "must be a map of keys");
@@ -427,6 +427,7 @@ int cluster_config_parse(const char *text, size_t n, const char *name, const cha
 		return r;
 	if ((r = decode_top(config, reterr)) < 0 || (r = decode_urls(config, reterr)) < 0 ||
 		(r = decode_ranges(config, reterr)) < 0 || (r = decode_lan(config, reterr)) < 0 ||
+		(r = config_networks_decode(config->document, &config->naming, &config->networks, reterr)) < 0 ||
 		(r = decode_k3s(config, reterr)) < 0 ||
 		(r = decode_artifacts(config, reterr)) < 0 ||
 		(r = decode_signing_keys(config, folder, reterr)) < 0 ||

@@ -4,6 +4,7 @@
 
 #include "region/cidr.h"
 #include "region/cluster-parts.h"
+#include "region/node-network.h"
 
 enum { CONFIG_MAX_URLS = 8, CONFIG_MAX_KEYS = 8, CONFIG_MAX_TEXTS = 16 };
 
@@ -21,6 +22,7 @@ struct cluster_config {
 	bool has_lan;
 	struct cidr lan;
 	char lan_mac_prefix[18]; // lower case
+	struct config_networks networks;
 	int64_t n_servers;
 	bool over_lan;
 	const char *cni;		    // "bridge" or "none"

@@ -57,7 +57,7 @@ static int optional_text(const struct value *object, const char *key, const char
 	return is_absent(value) ? 0 : value_string(value, what, ret, reterr);
 }
 
-static int check_node_name(const struct naming *naming, const char *name, const struct value *at,
+int config_node_name_check(const struct naming *naming, const char *name, const struct value *at,
 	const char *what, struct diag *reterr)
 {
 	char example[NAME_TEXT];
@@ -92,7 +92,7 @@ static int decode_volume(const struct value *item, const struct naming *naming,
 			"\"%s\"",
 			VOLUME_NAME_MAX, ret->name);
 	if (ret->node &&
-		(r = check_node_name(naming, ret->node, node, "storage.volumes.node", reterr)) < 0)
+		(r = config_node_name_check(naming, ret->node, node, "storage.volumes.node", reterr)) < 0)
 		return r;
 	if (str_equal(source, "state")) {
 		if (serial)
@@ -426,7 +426,7 @@ int config_k3s_nodes_decode(const struct value *k3s, const struct naming *naming
 			"must map node names to K3s arguments");
 	for (size_t i = 0; i < overrides->n; i++) {
 		const struct value *own = &overrides->items[i];
-		if ((r = check_node_name(
+		if ((r = config_node_name_check(
 			     naming, overrides->keys[i], own, "k3s.nodeOverrides", reterr)) < 0)
 			return r;
 		if (own->type != VALUE_OBJECT)

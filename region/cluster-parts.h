@@ -62,5 +62,9 @@ int config_registries_decode(const struct value *part, const char *folder,
 int config_k3s_nodes_decode(const struct value *k3s, const struct naming *naming,
 	const char **ret_profile, const struct value **ret_overrides, struct diag *reterr);
 
+// Whether @name is a node's name by the naming of the cluster: 0 or -EINVAL, which names key @what and the place of @at.
+int config_node_name_check(const struct naming *naming, const char *name, const struct value *at, const char *what,
+	struct diag *reterr);
+
 bool secret_name_valid(const char *name);
 bool dns_label_valid(const char *text); // 1-63 of a-z 0-9 -, no dash at either end

@@ -218,6 +218,23 @@ static void one_nic_is_the_lan_and_nothing_is_said_of_the_others(void **state)
 	cluster_config_free(site.config);
 }
 
+static void networks_of_cluster_yaml_stand_beside_what_the_region_adds(void **state)
+{
+	struct site site = site_of(LAN ", network: {version: 2, bonds: {bond0: {interfaces: [a, b], mtu: 9000}}, ethernets: {a: {}, b: {}}},"
+					" nodeNetworks: {hzfsnr-k8s-2p: {network: {vlans: {v7: {id: 7, link: x}}, ethernets: {x: {dhcp4: yes}}}}}");
+	CLEANUP(value_freep) struct value *all = build(&site, &site.first, &site.first);
+	assert_int_equal(value_path(all, "network", "ethernets", NULL)->n, 3);
+	assert_text(all, "52:54:77:00:00:0b", "network", "ethernets", "lan0", "match", "macaddress");
+	assert_string_equal(value_path(all, "network", "bonds", "bond0", "mtu", NULL)->text, "9000");
+	assert_int_equal(value_path(all, "network", "tunnels", NULL)->n, 1);
+	CLEANUP(value_freep) struct value *single = build(&site, &site.second, &site.first);
+	assert_null(value_path(single, "network", "bonds", NULL)); // its own is in place of the general one
+	assert_string_equal(value_path(single, "network", "vlans", "v7", "id", NULL)->text, "7");
+	assert_non_null(value_path(single, "network", "ethernets", "lan0", NULL));
+	assert_non_null(value_path(single, "network", "dummy-devices", "hearth-api", NULL));
+	cluster_config_free(site.config);
+}
+
 static void pods_of_other_nodes_are_reached_through_the_mesh(void **state)
 {
 	struct site site = site_of(LAN ", k3s: {cni: bridge}");
@@ -336,6 +353,7 @@ int main(void)
 		cmocka_unit_test(while_no_server_is_left_the_old_one_stays_named),
 		cmocka_unit_test(over_the_lan_everything_is_a_lan_address),
 		cmocka_unit_test(one_nic_is_the_lan_and_nothing_is_said_of_the_others),
+		cmocka_unit_test(networks_of_cluster_yaml_stand_beside_what_the_region_adds),
 		cmocka_unit_test(pods_of_other_nodes_are_reached_through_the_mesh),
 		cmocka_unit_test(a_cni_of_ones_own_brings_its_own_routes),
 		cmocka_unit_test(a_registry_is_named_to_nodes),

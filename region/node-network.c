@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "region/node-network.h"
+
+#include "region/cluster-parts.h"
+
+#include <errno.h>
+
+// What the region adds to each document, by section.
+static const struct {
+	const char *section, *id;
+} own[] = { { "ethernets", "lan0" }, { "tunnels", "hearth0" }, { "dummy-devices", "hearth-api" } };
+
+static int refuse(const struct value *at, const char *what, struct diag *reterr, const char *rule, const char *value)
+{
+	char where[32];
+	(void)snprintf(where, sizeof(where), "%u:%u", at->line, at->column); // always fits
+	return diag_set(reterr, -EINVAL, where, "%s: %s, not \"%s\"", what, rule, value);
+}
+
+static int check_section(const struct value *section, const char *name, const char *what, struct diag *reterr)
+{
+	if (section->type == VALUE_NULL)
+		return 0;
+	if (section->type != VALUE_OBJECT)
+		return refuse(section, what, reterr, "each section must map names to definitions", name);
+	for (size_t i = 0; i < section->n; i++) {
+		const struct value *definition = &section->items[i];
+		if (definition->type != VALUE_OBJECT && definition->type != VALUE_NULL)
+			return refuse(definition, what, reterr, "each definition must be a map of keys", section->keys[i]);
+	}
+	for (size_t i = 0; i < N_ELEMENTS(own); i++)
+		if (value_find(section, own[i].id))
+			return refuse(value_find(section, own[i].id), what, reterr,
+				"the LAN, the mesh and the API's address come from the region; call it by another name", own[i].id);
+	return 0;
+}
+
+// *ret: what is inside of an outer `network:`.
+static int decode(const struct value *document, const char *what, const struct value **ret, struct diag *reterr)
+{
+	static const char *const keys[] = { "version", "renderer", "ethernets", "bonds", "bridges", "vlans", "vrfs",
+		"tunnels", "dummy-devices", NULL };
+	const char *renderer = "networkd";
+	if (value_find(document, "network"))
+		document = value_find(document, "network");
+	if (document->type != VALUE_OBJECT)
+		return refuse(document, what, reterr, "must be a netplan document", value_text(document) ? value_text(document) : "");
+	int r = value_only_keys(document, what, keys, reterr);
+	const struct value *version = value_find(document, "version");
+	if (r >= 0 && version && !str_equal(value_text(version), "2"))
+		return refuse(version, what, reterr, "version must be 2", value_text(version) ? value_text(version) : "");
+	if (r >= 0 && value_find(document, "renderer"))
+		r = value_string(value_find(document, "renderer"), "renderer", &renderer, reterr);
+	if (r >= 0 && !str_equal(renderer, "networkd"))
+		return refuse(value_find(document, "renderer"), what, reterr, "renderer must be networkd", renderer);
+	for (size_t i = 2; r >= 0 && keys[i]; i++) // past version and renderer
+		if (value_find(document, keys[i]))
+			r = check_section(value_find(document, keys[i]), keys[i], what, reterr);
+	*ret = document;
+	return r;
+}
+
+int config_networks_decode(
+	const struct value *document, const struct naming *naming, struct config_networks *ret, struct diag *reterr)
+{
+	const struct value *all = value_find(document, "network"), *nodes = value_find(document, "nodeNetworks"), *ignored;
+	int r = 0;
+	*ret = (struct config_networks){ 0 };
+	if (all && all->type != VALUE_NULL && (r = decode(all, "network", &ret->all, reterr)) < 0)
+		return r;
+	if (!nodes || nodes->type == VALUE_NULL)
+		return 0;
+	if (nodes->type != VALUE_OBJECT)
+		return refuse(nodes, "nodeNetworks", reterr, "must map node names to netplan documents",
+			value_text(nodes) ? value_text(nodes) : "");
+	for (size_t i = 0; i < nodes->n; i++)
+		if ((r = config_node_name_check(naming, nodes->keys[i], &nodes->items[i], "nodeNetworks", reterr)) < 0 ||
+			(r = decode(&nodes->items[i], "nodeNetworks", &ignored, reterr)) < 0)
+			return r;
+	ret->nodes = nodes;
+	return 0;
+}
+
+const struct value *config_network_of(const struct config_networks *networks, const char *name)
+{
+	const struct value *single = value_find(networks->nodes, name), *inner = value_find(single, "network");
+	return inner ? inner : single ? single : networks->all;
+}
