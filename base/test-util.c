@@ -28,6 +28,46 @@ static void control_characters_of_strangers_become_question_marks(void **state)
 	assert_string_equal(text, "a?[2J????ä\xc2\xa0");
 }
 
+static void utf8_is_looked_through_in_steps_and_says_where_it_ends(void **state)
+{
+	char text[40];
+	size_t at = 0;
+
+	memset(text, 'a', sizeof(text));
+	assert_true(utf8_valid(text, sizeof(text), NULL));
+	for (size_t i = 0; i < sizeof(text); i++) {
+		text[i] = '\xff';
+		assert_false(utf8_valid(text, sizeof(text), &at));
+		assert_int_equal(at, i);
+		assert_true(utf8_valid(text, i, NULL));
+		text[i] = 'a';
+		if (i + 2 > sizeof(text))
+			continue;
+		memcpy(text + i, "ä", 2);
+		assert_true(utf8_valid(text, sizeof(text), NULL));
+		assert_false(utf8_valid(text, i + 1, &at)); // cut
+		assert_int_equal(at, i);
+		memset(text + i, 'a', 2);
+	}
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+static void items_are_sorted_whether_they_were_or_not(void **state)
+{
+	static const int sorted[] = { 1, 2, 2, 3, 5 };
+	int rows[][N_ELEMENTS(sorted)] = { { 1, 2, 2, 3, 5 }, { 1, 2, 2, 5, 3 }, { 5, 1, 2, 2, 3 }, { 5, 3, 2, 2, 1 } };
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		sort_items(rows[i], N_ELEMENTS(sorted), sizeof(int), compare_numbers);
+		assert_memory_equal(rows[i], sorted, sizeof(sorted));
+	}
+	sort_items(NULL, 0, sizeof(int), compare_numbers);
+}
+
 static void diag_cuts_long_text_at_a_character(void **state)
 {
 	struct diag diag = { 0 };
@@ -227,6 +267,8 @@ int main(void)
 		cmocka_unit_test(str_set_copies_clears_and_frees),
 		cmocka_unit_test(diag_shows_control_characters_as_question_marks),
 		cmocka_unit_test(control_characters_of_strangers_become_question_marks),
+		cmocka_unit_test(utf8_is_looked_through_in_steps_and_says_where_it_ends),
+		cmocka_unit_test(items_are_sorted_whether_they_were_or_not),
 		cmocka_unit_test(diag_cuts_long_text_at_a_character),
 		cmocka_unit_test(diag_prefix_joins_paths_keys_and_indexes),
 		cmocka_unit_test(utf8_takes_only_shortest_forms_of_scalar_values),

@@ -59,10 +59,22 @@ size_t utf8_encode(uint32_t code, char ret[static 4])
 	return 4;
 }
 
+static bool is_ascii(const char text[static 8])
+{
+	uint64_t bytes;
+
+	memcpy(&bytes, text, sizeof(bytes));
+	return !(bytes & 0x8080808080808080);
+}
+
 bool utf8_valid(const char *text, size_t n, size_t *ret_at)
 {
 	for (size_t at = 0; at < n;) {
-		size_t length = (uint8_t)text[at] < 0x80 ? 1 : utf8_sequence(text + at, n - at, NULL); // most bytes are ASCII
+		if (at + 8 <= n && is_ascii(text + at)) { // most texts are nothing else
+			at += 8;
+			continue;
+		}
+		size_t length = utf8_sequence(text + at, n - at, NULL);
 		if (length == 0) {
 			if (ret_at)
 				*ret_at = at;

@@ -64,3 +64,5 @@ static inline bool str_starts(const char *s, const char *prefix)
 char *str_format(const char *format, ...) PRINTF_LIKE(1, 2);
 // *field becomes a copy of @text, or NULL when @text is NULL or "", or when out of memory. What it was is freed.
 void str_set(char **field, const char *text);
+// qsort() for what is mostly in order already: then it is only looked through. @n may be 0.
+void sort_items(void *items, size_t n, size_t size, int (*compare)(const void *, const void *));

@@ -44,14 +44,10 @@ static int compare_rules(const void *a, const void *b)
 
 void kernel_sort(struct kernel *kernel)
 {
-	if (kernel->n_links)
-		qsort(kernel->links, kernel->n_links, sizeof(*kernel->links), compare_links);
-	if (kernel->n_addresses)
-		qsort(kernel->addresses, kernel->n_addresses, sizeof(*kernel->addresses), compare_addresses);
-	if (kernel->n_routes)
-		qsort(kernel->routes, kernel->n_routes, sizeof(*kernel->routes), compare_routes);
-	if (kernel->n_rules)
-		qsort(kernel->rules, kernel->n_rules, sizeof(*kernel->rules), compare_rules);
+	sort_items(kernel->links, kernel->n_links, sizeof(*kernel->links), compare_links);
+	sort_items(kernel->addresses, kernel->n_addresses, sizeof(*kernel->addresses), compare_addresses);
+	sort_items(kernel->routes, kernel->n_routes, sizeof(*kernel->routes), compare_routes);
+	sort_items(kernel->rules, kernel->n_rules, sizeof(*kernel->rules), compare_rules);
 }
 
 struct kernel_link *kernel_link_by_name(const struct kernel *kernel, const char *name)

@@ -85,8 +85,7 @@ static int validate_routes(struct network *network, struct diag *reterr)
 			all[n++] = (struct located_route){&declaration->routes[j], declaration,
 				&declaration->routes_where[j]};
 	}
-	if (n)
-		qsort(all, n, sizeof(*all), compare_located);
+	sort_items(all, n, sizeof(*all), compare_located);
 	const struct located_route *first = n ? &all[0] : NULL; // of those with the same key
 	bool has_repeated = false;
 	for (size_t i = 1; i < n; i++) {
@@ -131,8 +130,7 @@ static int drop_repeated_rules(struct network *network)
 	for (size_t i = 0; i < network->n; i++)
 		for (size_t j = 0; j < network->declarations[i].n_rules; j++)
 			all[n++] = &network->declarations[i].rules[j];
-	if (n)
-		qsort(all, n, sizeof(struct rule *), compare_rule_pointers);
+	sort_items(all, n, sizeof(struct rule *), compare_rule_pointers);
 	const struct rule *first = n ? all[0] : NULL;
 	for (size_t i = 1; i < n; i++) {
 		if (rule_compare(first, all[i]) == 0)
@@ -174,7 +172,7 @@ static int validate_addresses(struct declaration *declaration, struct diag *rete
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		sorted[i] = &addresses[i];
-	qsort(sorted, n, sizeof(*sorted), compare_address_pointers);
+	sort_items(sorted, n, sizeof(*sorted), compare_address_pointers);
 	const struct address *first = sorted[0]; // of those with the same IP
 	for (size_t i = 1; i < n; i++) {
 		if (ip_compare(&first->ip, &sorted[i]->ip) != 0) {

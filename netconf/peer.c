@@ -63,12 +63,9 @@ static int compare_addresses(const void *a, const void *b)
 
 void peer_table_sort(struct peer_table *table)
 {
-	if (table->n)
-		qsort(table->peers, table->n, sizeof(*table->peers), compare_peers);
+	sort_items(table->peers, table->n, sizeof(*table->peers), compare_peers);
 	for (size_t i = 0; i < table->n; i++)
-		if (table->peers[i].n_allowed)
-			qsort(table->peers[i].allowed, table->peers[i].n_allowed, sizeof(struct address),
-				compare_addresses);
+		sort_items(table->peers[i].allowed, table->peers[i].n_allowed, sizeof(struct address), compare_addresses);
 }
 
 const struct peer *peer_table_find(const struct peer_table *sorted, const uint8_t public_key[static PEER_KEY_BYTES])
@@ -155,8 +152,7 @@ int peer_table_check(struct peer_table *table, struct diag *reterr)
 	for (size_t i = 0; i < table->n; i++)
 		for (size_t j = 0; j < table->peers[i].n_allowed; j++)
 			owned[n++] = (struct owned_address){table->peers[i].allowed[j], i};
-	if (n)
-		qsort(owned, n, sizeof(*owned), compare_owned);
+	sort_items(owned, n, sizeof(*owned), compare_owned);
 	for (size_t i = 1; i < n; i++)
 		if (owned[i].peer != owned[i - 1].peer && compare_owned(&owned[i], &owned[i - 1]) == 0)
 			return diag_set(reterr, -EINVAL, "peers",

@@ -87,8 +87,7 @@ static int stack_links(struct planning *planning)
 		planning->links[i].parent = find(planning, planning->links[i].declaration->parent);
 	}
 	int error = find_depths(planning);
-	if (n)
-		qsort(planning->order, n, sizeof(*planning->order), compare_depths);
+	sort_items(planning->order, n, sizeof(*planning->order), compare_depths);
 	return error;
 }
 
@@ -373,8 +372,7 @@ static int plan_removals(struct planning *planning)
 		planning->fates[i] = LINK_GOES;
 		removals[n++] = (struct removal){one, n_below(kernel, one)};
 	}
-	if (n)
-		qsort(removals, n, sizeof(*removals), compare_removals);
+	sort_items(removals, n, sizeof(*removals), compare_removals);
 	for (size_t i = 0; i < n; i++) {
 		const struct kernel_link *one = removals[i].link;
 		struct change *change = plan_add(planning->plan, CHANGE_LINK_REMOVE, one->name, one->index, NULL);

@@ -162,8 +162,7 @@ static int collect_routes(const struct planning *planning, struct wanted_route *
 			wanted[n++] = (struct wanted_route){&link->declaration->routes[j], link,
 				&link->declaration->routes_where[j]};
 	}
-	if (n)
-		qsort(wanted, n, sizeof(*wanted), compare_wanted);
+	sort_items(wanted, n, sizeof(*wanted), compare_wanted);
 	for (size_t i = 1; i < n; i++)
 		if (compare_wanted(&wanted[i - 1], &wanted[i]) == 0) // one definition that fits two links, or two layers
 			return place_refuse(planning->reterr, -EINVAL, wanted[i].where, "route %s: is wanted on %s and on %s",

@@ -28,13 +28,11 @@ static int compare_positions(const void *a, const void *b)
 static size_t drop_repeated(struct wanted_rule *wanted, size_t n)
 {
 	size_t n_kept = 0;
-	if (n == 0)
-		return 0;
-	qsort(wanted, n, sizeof(*wanted), compare_wanted);
+	sort_items(wanted, n, sizeof(*wanted), compare_wanted);
 	for (size_t i = 0; i < n; i++)
 		if (i == 0 || rule_compare(wanted[n_kept - 1].rule, wanted[i].rule) != 0)
 			wanted[n_kept++] = wanted[i];
-	qsort(wanted, n_kept, sizeof(*wanted), compare_positions);
+	sort_items(wanted, n_kept, sizeof(*wanted), compare_positions);
 	return n_kept;
 }
 
@@ -107,7 +105,7 @@ static int match_rules(const struct kernel *kernel, struct wanted_rule *wanted, 
 		sorted[i] = &kernel->rules[i];
 	for (int pass = 0; pass < 2; pass++) {
 		if (pass == 1)
-			qsort(sorted, kernel->n_rules, sizeof(*sorted), compare_meanings);
+			sort_items(sorted, kernel->n_rules, sizeof(*sorted), compare_meanings);
 		for (size_t i = 0; i < n; i++) {
 			if (!wanted[i].rule || wanted[i].rule->has_priority != (pass == 0))
 				continue;

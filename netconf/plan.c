@@ -127,8 +127,7 @@ static int plan_order(struct plan *plan)
 	}
 	for (size_t i = 0; i < plan->n; i++)
 		order[i] = (struct ordered){i, rank_of(&plan->changes[i])};
-	if (plan->n)
-		qsort(order, plan->n, sizeof(*order), compare_ordered);
+	sort_items(order, plan->n, sizeof(*order), compare_ordered);
 	for (size_t i = 0; i < plan->n; i++)
 		sorted[i] = plan->changes[order[i].position];
 	if (plan->n)
