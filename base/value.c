@@ -50,7 +50,7 @@ const struct value *value_find(const struct value *object, const char *key)
 	if (!object || object->type != VALUE_OBJECT)
 		return NULL;
 	for (size_t i = 0; i < object->n; i++)
-		if (strcmp(object->keys[i], key) == 0)
+		if (*object->keys[i] == *key && strcmp(object->keys[i], key) == 0) // mostly the first letter decides
 			return &object->items[i];
 	return NULL;
 }
@@ -190,7 +190,7 @@ const char *value_nearest(const char *word, const char *const known[])
 static bool is_known(const char *key, const char *const known[])
 {
 	for (size_t i = 0; known[i]; i++)
-		if (strcmp(key, known[i]) == 0)
+		if (*key == *known[i] && strcmp(key, known[i]) == 0)
 			return true;
 	return false;
 }

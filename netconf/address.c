@@ -23,6 +23,16 @@ static int number_parse(const char *text, unsigned max, unsigned *ret)
 	return 0;
 }
 
+// To be cut in pieces; false: too long for any address.
+static bool copy_text(const char *text, char ret[static ADDRESS_TEXT])
+{
+	size_t n = strlen(text);
+	if (n >= ADDRESS_TEXT)
+		return false;
+	memcpy(ret, text, n + 1);
+	return true;
+}
+
 int ip_parse(const char *text, struct ip *ret)
 {
 	struct ip ip = {.family = strchr(text, ':') ? AF_INET6 : AF_INET};
@@ -80,7 +90,7 @@ int address_parse(const char *text, bool needs_prefix, struct address *ret)
 	char copy[ADDRESS_TEXT];
 	unsigned prefix = 0;
 	struct address address = {0};
-	if (snprintf(copy, sizeof(copy), "%s", text) >= (int)sizeof(copy))
+	if (!copy_text(text, copy))
 		return -EINVAL;
 	char *slash = strchr(copy, '/');
 	if (!slash && needs_prefix)
@@ -128,7 +138,7 @@ int endpoint_parse(const char *text, struct ip *ret_ip, uint16_t *ret_port)
 	char copy[ADDRESS_TEXT];
 	unsigned port;
 	struct ip ip;
-	if (snprintf(copy, sizeof(copy), "%s", text) >= (int)sizeof(copy))
+	if (!copy_text(text, copy))
 		return -EINVAL;
 	char *colon = strrchr(copy, ':'), *host = copy;
 	if (!colon)

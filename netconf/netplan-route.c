@@ -40,7 +40,7 @@ int netplan_decode_addresses(struct declaration *declaration, const struct value
 		const struct value *item = &value->items[i];
 		struct address address;
 		if (item->type == VALUE_OBJECT) {
-			netplan_path_set(path, "%s[%zu]", what, i);
+			netplan_path_set_element(path, what, i);
 			error = check_address_options(item, path, reterr);
 			if (error < 0)
 				return error;
@@ -228,7 +228,7 @@ int netplan_decode_routes(struct declaration *declaration, const struct value *v
 	if (error == 0 && declaration->n_routes + value->n > NETWORK_MAX_ROUTES)
 		return netplan_refuse(value, reterr, "%s: at most %d routes on one link", what, NETWORK_MAX_ROUTES);
 	for (size_t i = 0; error == 0 && i < value->n; i++) {
-		netplan_path_set(path, "%s[%zu]", what, i);
+		netplan_path_set_element(path, what, i);
 		error = decode_route(declaration, &value->items[i], path, reterr);
 	}
 	return error;

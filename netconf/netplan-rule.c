@@ -73,7 +73,7 @@ int netplan_decode_rules(struct declaration *declaration, const struct value *va
 		return netplan_refuse(value, reterr, "%s: at most %d rules on one link", what, NETWORK_MAX_RULES);
 	for (size_t i = 0; error == 0 && i < value->n; i++) {
 		struct rule rule;
-		netplan_path_set(path, "%s[%zu]", what, i);
+		netplan_path_set_element(path, what, i);
 		error = decode_rule(&value->items[i], path, &rule, reterr);
 		if (error < 0)
 			return error;

@@ -14,6 +14,20 @@ void netplan_path_set(char path[static NETPLAN_PATH_TEXT], const char *format, .
 	va_end(arguments);
 }
 
+void netplan_path_set_element(char path[static NETPLAN_PATH_TEXT], const char *what, size_t i)
+{
+	char digits[24], *digit = digits + sizeof(digits);
+	size_t n = strnlen(what, NETPLAN_PATH_TEXT - sizeof(digits));
+	*--digit = '\0';
+	*--digit = ']';
+	do
+		*--digit = (char)('0' + i % 10);
+	while (i /= 10);
+	*--digit = '[';
+	memcpy(path, what, n);
+	memcpy(path + n, digit, (size_t)(digits + sizeof(digits) - digit));
+}
+
 struct place netplan_place(const struct declaration *declaration, const struct value *value)
 {
 	return (struct place){.file = declaration->file, .line = value->line, .column = value->column};

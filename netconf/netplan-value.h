@@ -9,6 +9,8 @@ enum { NETPLAN_PATH_TEXT = 160 };
 
 // The keys that lead to a value; too long a path is cut, it is only for reading.
 void netplan_path_set(char path[static NETPLAN_PATH_TEXT], const char *format, ...) PRINTF_LIKE(2, 3);
+// "WHAT[I]". Lists have thousands of elements, and printf() takes as long as all the rest of one.
+void netplan_path_set_element(char path[static NETPLAN_PATH_TEXT], const char *what, size_t i);
 // Where @value stands in the document that is decoded into @declaration.
 struct place netplan_place(const struct declaration *declaration, const struct value *value);
 // -EINVAL, with the place of @value in the diag.

@@ -82,8 +82,29 @@ static int decode_peer_keys(struct peer *peer, const struct value *keys, const c
 		peer->public_key) < 0)
 		return netplan_refuse(public_key ? public_key : keys, reterr,
 			"%s.keys.public: must be a public key, 44 characters of base64", what);
+	if (!shared)
+		return 0;
 	netplan_path_set(path, "%s.keys.shared", what);
-	return shared ? key_path(shared_file, shared, path, reterr) : 0;
+	return key_path(shared_file, shared, path, reterr);
+}
+
+static int decode_peer_allowed(struct peer *peer, const struct value *allowed, const char *what, struct diag *reterr)
+{
+	if (allowed->type != VALUE_ARRAY)
+		return netplan_refuse(allowed, reterr, "%s.allowed-ips: must be a list", what);
+	for (size_t i = 0; i < allowed->n; i++) {
+		const char *text = netplan_scalar(&allowed->items[i]);
+		struct address address;
+		if (!text || address_parse(text, false, &address) < 0)
+			return netplan_refuse(&allowed->items[i], reterr,
+				"%s.allowed-ips[%zu]: must be ADDRESS/PREFIX, not \"%s\"", what, i, text ? text : "");
+		int error = peer_add_allowed(peer, &address);
+		if (error == -E2BIG)
+			return netplan_refuse(&allowed->items[i], reterr, "%s.allowed-ips: at most %d", what, PEER_MAX_ALLOWED);
+		if (error < 0)
+			return error;
+	}
+	return 0;
 }
 
 static int decode_peer(struct declaration *declaration, const struct value *item, const char *what,
@@ -92,7 +113,6 @@ static int decode_peer(struct declaration *declaration, const struct value *item
 	static const char *const known[] = {"keys", "endpoint", "allowed-ips", "keepalive", NULL};
 	AUTO_FREE char *shared_file = NULL;
 	char path[NETPLAN_PATH_TEXT];
-	uint32_t number;
 	int error = netplan_need_type(item, VALUE_OBJECT, what, reterr);
 	if (error == 0)
 		error = value_only_keys(item, what, known, reterr);
@@ -114,27 +134,17 @@ static int decode_peer(struct declaration *declaration, const struct value *item
 		return netplan_refuse(endpoint, reterr,
 			"%s.endpoint: must be ADDRESS:PORT or [IPV6]:PORT (names are not resolved), not \"%s\"", what,
 			netplan_scalar(endpoint) ? netplan_scalar(endpoint) : "");
-	netplan_path_set(path, "%s.keepalive", what);
-	if (keepalive && (error = netplan_number(keepalive, path, 0, 65535, &number, reterr)) < 0)
-		return error;
-	peer->keepalive_sec = keepalive ? (uint16_t)number : 0;
-	netplan_path_set(path, "%s.allowed-ips", what);
-	if (allowed && (error = netplan_need_type(allowed, VALUE_ARRAY, path, reterr)) < 0)
-		return error;
-	for (size_t i = 0; allowed && i < allowed->n; i++) {
-		const char *text = netplan_scalar(&allowed->items[i]);
-		struct address address;
-		if (!text || address_parse(text, false, &address) < 0)
-			return netplan_refuse(&allowed->items[i], reterr, "%s[%zu]: must be ADDRESS/PREFIX, not \"%s\"",
-				path, i, text ? text : "");
-		error = peer_add_allowed(peer, &address);
-		if (error == -E2BIG)
-			return netplan_refuse(&allowed->items[i], reterr, "%s: at most %d", path, PEER_MAX_ALLOWED);
+	if (keepalive) {
+		uint32_t number;
+		netplan_path_set(path, "%s.keepalive", what);
+		error = netplan_number(keepalive, path, 0, 65535, &number, reterr);
 		if (error < 0)
 			return error;
+		peer->keepalive_sec = (uint16_t)number;
 	}
-	if (!shared_file)
-		return 0;
+	error = allowed ? decode_peer_allowed(peer, allowed, what, reterr) : 0;
+	if (error < 0 || !shared_file)
+		return error;
 	if (netplan_grow((void **)&declaration->preshared_owner, declaration->n_preshared_files, PEER_KEY_BYTES) < 0)
 		return -ENOMEM;
 	memcpy(declaration->preshared_owner[declaration->n_preshared_files], peer->public_key, PEER_KEY_BYTES);
@@ -150,7 +160,7 @@ int netplan_decode_peers(struct declaration *declaration, const struct value *va
 		return netplan_refuse(value, reterr, "%s: at most %d peers", what, PEER_MAX);
 	declaration->has_peers = true;
 	for (size_t i = 0; error == 0 && i < value->n; i++) {
-		netplan_path_set(path, "%s[%zu]", what, i);
+		netplan_path_set_element(path, what, i);
 		error = decode_peer(declaration, &value->items[i], path, reterr);
 	}
 	return error;
