@@ -30,14 +30,15 @@ static void yaml_becomes_the_same_tree_as_json(void **state)
 		{ "a: &x 1\nb: &x 2\nc: *x\n", "{\"a\":1,\"b\":2,\"c\":2}" },
 		{ "mac: 52:54:00:00:00:01\nt: 2026-11-22\n", "{\"mac\":\"52:54:00:00:00:01\",\"t\":\"2026-11-22\"}" },
 		{ "{\"a\": [1, {\"b\": null}]}", "{\"a\":[1,{\"b\":null}]}" },
-		{ "a: 'x == '''' || y'\n", "{\"a\":\"x == '' || y\"}" }, // libfyaml 0.8 alone gets these wrong
+		{ "a: 'x == '''' || y'\n", "{\"a\":\"x == '' || y\"}" },
 		{ "a: 'x ==\n  '''') == (y\n\n  == '''')\n  : z'\n", "{\"a\":\"x == '') == (y\\n== '') : z\"}" },
 		{ "a: [' b ', '\n  c\t\n\n  d\n  ', '''', 'ä''''''']\n", "{\"a\":[\" b \",\" c\\nd \",\"'\",\"ä'''\"]}" },
 		{ "'a''b': 'c'\r\nd: 'e\r\n  f'\r\n", "{\"a'b\":\"c\",\"d\":\"e f\"}" },
 		{ "a: \"x\\\\\\\n  !\\\n\n  y \\\n  \\ z \n  \\tw\\\" \\\n  \"\n", "{\"a\":\"x\\\\!\\ny  z \\tw\\\" \"}" },
-		{ "a: \"\\x41\\u00e9\\U0001F600\\ud83d\\ude00\\/\\e\\_\\L\"\n", "{\"a\":\"Aé😀😀/\\u001b\\u00a0\\u2028\"}" },
+		{ "a: \"\\x41\\u00e9\\U0001F600\\/\\e\\_\\L\"\n", "{\"a\":\"Aé😀/\\u001b\\u00a0\\u2028\"}" },
 		{ "\xef\xbb\xbf" "a: 'b''c'\n", "{\"a\":\"b'c\"}" },
 		{ "a:\n  b: [\n  1,\n2\n]\n  c: {\n}\nd: \"e\nf\"\n", "{\"a\":{\"b\":[1,2],\"c\":{}},\"d\":\"e f\"}" },
+		{ "%YAML 1.2\n%TAG !a! x\n---\na: 1\n", "{\"a\":1}" },
 		{ "ä: €\n", "{\"ä\":\"€\"}" }, { "1: x\ntrue: y\n", "{\"1\":\"x\",\"true\":\"y\"}" },
 	};
 
@@ -59,13 +60,17 @@ static void yaml_says_where_and_why_it_refuses(void **state)
 	} rows[] = {
 		{ "a: 1\nb: 2\na: 3\n", "f.yaml:3:4", "\"a\" must not be repeated" },
 		{ "a: {b: 1, b: 2}\n", "f.yaml:1:14", "\"b\" must not be repeated" },
-		{ "a: !secret x\n", "f.yaml:1:12", "tags" }, { "a: !!int 5\n", "f.yaml:1:10", "tags" },
+		{ "a: !secret x\n", "f.yaml:1:4", "tags" }, { "a: !!int 5\n", "f.yaml:1:4", "tags" }, { "a: ! 5\n", "f.yaml:1:4", "tags" },
+		{ "a: !x [5]\n", "f.yaml:1:4", "tags" }, { "a: ! {}\n", "f.yaml:1:4", "tags" },
 		{ "--- 1\n--- 2\n", "f.yaml:2:1", "one document" }, { "? [a]\n: b\n", "f.yaml:1:3", "a key" },
-		{ "a: &x 1\n*x : 2\n", "f.yaml:2:1", "alias" }, { "&x a: 1\n", "f.yaml:1:4", "anchor" },
+		{ "a: &x 1\n*x : 2\n", "f.yaml:2:1", "alias" }, { "&x a: 1\n", "f.yaml:1:1", "anchor" },
 		{ "a: *nope\n", "f.yaml:1:4", "alias" }, { "a: &x [*x]\n", "f.yaml:1:8", "alias" },
-		{ "a: \"x\\0y\"\n", "f.yaml:1:4", "U+0000" }, { "a: [1\nb: 2\n", "f.yaml:", "YAML: " },
-		{ "a: \"\\ud800\"\n", "f.yaml:1:5", "escape" }, { "a: \"\\U00110000\"\n", "f.yaml:1:5", "escape" },
-		{ "a:\n\t- b\n", "f.yaml:2:1", "tab" }, { "a: 'x\n", "f.yaml:", "YAML: " },
+		{ "a: \"x\\0y\"\n", "f.yaml:1:4", "U+0000" }, { "a: [1\nb: 2\n", "f.yaml:2:2", "YAML: did not find expected ',' or ']', while parsing a flow sequence that begins at 1:4" },
+		{ "a: \"\\ud800\"\n", "f.yaml:1:7", "escape" }, { "a: \"\\U00110000\"\n", "f.yaml:1:7", "escape" },
+		{ "a:\n\t- b\n", "f.yaml:2:1", "not with a tab" }, { "a:\n  b: 1\n \tc: 2\n", "f.yaml:3:2", "not with a tab" },
+		{ "a: 'x\n", "f.yaml:2:1", "YAML: found unexpected end of stream, while scanning a quoted scalar that begins at 1:4" },
+		{ "ok: 1\na: x\x1bz\n", "f.yaml:2", "YAML: control characters" }, { "ä: @b\n", "f.yaml:1:4", "YAML: " },
+		{ "a: [::1]\n", "f.yaml:1:5", "YAML: " },
 		{ "a: b: c\n", "f.yaml:1:5", "YAML: " }, { "a: \xff\n", "f.yaml:1", "UTF-8" },
 		{ "ok: 1\n\nx: \xed\xa0\x80\n", "f.yaml:3", "UTF-8" },
 	};
@@ -114,6 +119,30 @@ static void yaml_nests_64_deep_and_no_deeper(void **state)
 	assert_int_equal(parse(text, &value, NULL), -EINVAL);
 }
 
+// A parser that keeps all of its place in mind takes seconds and a gigabyte.
+static void yaml_is_done_with_a_hostile_text_where_it_goes_wrong(void **state)
+{
+	static const struct {
+		const char *part, *message;
+	} rows[] = {
+		{ "[", "deeper than 64" }, { "[{", "a key must be" }, { "- ", "deeper than 64" }, { "? ", "a key must be" },
+		{ "%TAG !a! x\n", "more than 256 %TAG" },
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct value *value = NULL;
+		struct diag diag = { 0 };
+		size_t n = strlen(rows[i].part), n_text = YAML_MAX_BYTES / n * n;
+		AUTO_FREE char *text = malloc(n_text);
+		assert_non_null(text);
+		for (size_t at = 0; at < n_text; at += n)
+			memcpy(text + at, rows[i].part, n);
+		assert_int_equal(yaml_parse(text, n_text, 0, "f", &value, &diag), -EINVAL);
+		if (!strstr(diag.message, rows[i].message))
+			fail_msg("%s: %s", rows[i].part, diag_text(&diag));
+	}
+}
+
 static void yaml_keeps_to_the_callers_limit(void **state)
 {
 	struct value *value = NULL;
@@ -145,6 +174,7 @@ int main(void)
 		cmocka_unit_test(yaml_refuses_nul_bytes),
 		cmocka_unit_test(yaml_aliases_do_not_explode),
 		cmocka_unit_test(yaml_nests_64_deep_and_no_deeper),
+		cmocka_unit_test(yaml_is_done_with_a_hostile_text_where_it_goes_wrong),
 		cmocka_unit_test(yaml_keeps_to_the_callers_limit),
 		cmocka_unit_test(yaml_remembers_quotes_and_positions),
 	};

@@ -1,18 +1,18 @@
-// YAML text to value by libfyaml's event parser (its document API costs several times the memory). What the events mean
+// YAML text to value by libyaml's events (a document of its own would cost several times the memory). What the events mean
 // for Hearth is decided here: plain scalars get JSON's types, aliases become copies within a limit, the rest is refused.
 // SPDX-License-Identifier: Apache-2.0
 #include "base/yaml.h"
 #include "base/file.h"
 #include "base/utf8.h"
 #include "base/value-build.h"
-#include "base/yaml-quoted.h"
 
 #include <errno.h>
-#include <libfyaml.h>
 #include <strings.h>
+#include <yaml.h>
 
-// Values in all, and anchors: caps on memory ("a: &a [..], b: &b [*a, *a], ..." grows without end).
-enum { MAX_VALUES = 1 << 20, MAX_ANCHORS = 256 };
+// Values in all, and anchors: caps on memory ("a: &a [..], b: &b [*a, *a], ..." grows without end). libyaml compares each
+// %TAG with all before it: a cap on time.
+enum { MAX_VALUES = 1 << 20, MAX_ANCHORS = 256, MAX_TAG_DIRECTIVES = 256 };
 
 struct frame { // an object or array under construction
 	struct value value;
@@ -26,10 +26,7 @@ struct anchor {
 };
 struct builder {
 	const char *name;
-	const char *input;
-	size_t n_input;
-	struct fy_diag *fy_diag;
-	struct fy_parser *parser;
+	yaml_parser_t parser;
 	size_t n_frames, n_values, n_anchors;
 	struct frame frames[YAML_MAX_DEPTH];
 	struct anchor anchors[MAX_ANCHORS];
@@ -49,10 +46,7 @@ static struct builder *builder_free(struct builder *b)
 		value_done(&b->anchors[i].value);
 	}
 	value_free(b->document);
-	if (b->parser)
-		fy_parser_destroy(b->parser);
-	if (b->fy_diag)
-		fy_diag_destroy(b->fy_diag);
+	yaml_parser_delete(&b->parser);
 	free(b);
 	return NULL;
 }
@@ -65,31 +59,15 @@ static int refuse_at(struct builder *b, uint32_t line, uint32_t column, const ch
 	return diag_set(b->reterr, -EINVAL, where, "%s", rule);
 }
 
-static bool is_quoted(struct fy_token *scalar)
+static int refuse(struct builder *b, const yaml_event_t *event, const char *rule)
 {
-	return scalar && fy_scalar_token_get_style(scalar) != FYSS_PLAIN;
+	return refuse_at(b, (uint32_t)event->start_mark.line + 1, (uint32_t)event->start_mark.column + 1, rule);
 }
 
-// From 1. libfyaml counts from 0 and points behind a quote and behind the * of an alias.
-static void get_position(struct fy_event *event, uint32_t *ret_line, uint32_t *ret_column)
+static void set_position(struct value *value, const yaml_event_t *event)
 {
-	const struct fy_mark *mark = fy_event_start_mark(event);
-	struct fy_token *scalar = event->type == FYET_SCALAR ? event->scalar.value : NULL;
-	enum fy_scalar_style style = scalar ? fy_scalar_token_get_style(scalar) : FYSS_ANY;
-	bool behind = style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED || event->type == FYET_ALIAS;
-
-	*ret_line = mark ? (uint32_t)mark->line + 1 : 1;
-	*ret_column = mark ? (uint32_t)mark->column + 1 : 1;
-	if (behind && *ret_column > 1)
-		--*ret_column;
-}
-
-static int refuse(struct builder *b, struct fy_event *event, const char *rule)
-{
-	uint32_t line, column;
-
-	get_position(event, &line, &column);
-	return refuse_at(b, line, column, rule);
+	value->line = (uint32_t)event->start_mark.line + 1; // libyaml counts from 0
+	value->column = (uint32_t)event->start_mark.column + 1;
 }
 
 // JSON's number grammar; the text is NUL-terminated.
@@ -140,16 +118,6 @@ static void set_plain_type(struct value *value)
 	}
 }
 
-static char *token_text(struct fy_token *token)
-{
-	size_t n = 0;
-	const char *text = token ? fy_token_get_text(token, &n) : "";
-
-	if (!text || memchr(text, '\0', n)) // "\0" in double quotes; a C string would end there
-		return NULL;
-	return strndup(text, n);
-}
-
 static int copy_value(struct builder *b, const struct value *from, struct value *ret)
 {
 	int r;
@@ -180,9 +148,8 @@ static int copy_value(struct builder *b, const struct value *from, struct value 
 	return 0;
 }
 
-static int remember_anchor(struct builder *b, char *name_take, const struct value *value)
+static int remember_anchor(struct builder *b, const char *name, const struct value *value)
 {
-	AUTO_FREE char *name = name_take;
 	struct anchor *anchor = NULL;
 
 	for (size_t i = 0; i < b->n_anchors && !anchor; i++)
@@ -194,8 +161,11 @@ static int remember_anchor(struct builder *b, char *name_take, const struct valu
 	} else if (b->n_anchors == MAX_ANCHORS) {
 		return refuse_at(b, value->line, value->column, "there must not be more than 256 anchors");
 	} else {
-		anchor = &b->anchors[b->n_anchors++];
-		*anchor = (struct anchor){ .name = TAKE_PTR(name) };
+		anchor = &b->anchors[b->n_anchors];
+		*anchor = (struct anchor){ .name = strdup(name) };
+		if (!anchor->name)
+			return -ENOMEM;
+		b->n_anchors++;
 	}
 	return copy_value(b, value, &anchor->value);
 }
@@ -243,63 +213,43 @@ static bool wants_key(const struct builder *b)
 		!b->frames[b->n_frames - 1].key;
 }
 
-// NULL: it holds U+0000, or there is no memory; libfyaml has refused wrong escapes.
-static char *scalar_text(const struct builder *b, struct fy_token *token)
+static int on_scalar(struct builder *b, yaml_event_t *event)
 {
-	enum fy_scalar_style style = token ? fy_scalar_token_get_style(token) : FYSS_PLAIN;
-	const struct fy_mark *start, *end;
-	AUTO_FREE char *text = NULL;
-	size_t n = 0;
-
-	if (style != FYSS_SINGLE_QUOTED && style != FYSS_DOUBLE_QUOTED)
-		return token_text(token);
-	start = fy_token_start_mark(token); // behind the first quote, and the last one
-	end = fy_token_end_mark(token);
-	if (!start || !end || start->input_pos > end->input_pos || end->input_pos > b->n_input)
-		return token_text(token);
-	if (yaml_unquote(b->input + start->input_pos, end->input_pos - start->input_pos, style == FYSS_DOUBLE_QUOTED, &text, &n) < 0 ||
-		memchr(text, '\0', n))
-		return NULL;
-	return TAKE_PTR(text);
-}
-
-static int on_scalar(struct builder *b, struct fy_event *event)
-{
+	bool is_plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+	const char *anchor = (const char *)event->data.scalar.anchor;
+	char *text = (char *)event->data.scalar.value;
+	size_t n = event->data.scalar.length;
 	struct value value = { 0 };
 	int r;
 
-	if (event->scalar.tag)
+	if (event->data.scalar.tag || (is_plain && !event->data.scalar.plain_implicit)) // the latter: a lone "!"
 		return refuse(b, event, "tags (!x) are not supported");
-	AUTO_FREE char *text = scalar_text(b, event->scalar.value);
-	if (!text)
+	if (memchr(text, '\0', n)) // "\0" in double quotes; a C string would end there
 		return refuse(b, event, "a text must not contain U+0000");
+	if (wants_key(b) && anchor)
+		return refuse(b, event, "a key must not have an anchor");
+	event->data.scalar.value = NULL; // taken: libyaml's allocator is malloc()
 	if (wants_key(b)) {
-		if (event->scalar.anchor)
-			return refuse(b, event, "a key must not have an anchor");
-		b->frames[b->n_frames - 1].key = TAKE_PTR(text);
+		b->frames[b->n_frames - 1].key = text;
 		return 0;
 	}
-	get_position(event, &value.line, &value.column);
-	value.text = TAKE_PTR(text);
-	if (is_quoted(event->scalar.value)) {
+	set_position(&value, event);
+	value.text = text;
+	if (is_plain) {
+		set_plain_type(&value);
+	} else {
 		value.type = VALUE_STRING;
 		value.quoted = true;
-	} else {
-		set_plain_type(&value);
 	}
-	if (event->scalar.anchor) {
-		char *name = token_text(event->scalar.anchor);
-		r = name ? remember_anchor(b, name, &value) : -ENOMEM;
-		if (r < 0) {
-			value_done(&value);
-			return r;
-		}
+	if (anchor && (r = remember_anchor(b, anchor, &value)) < 0) {
+		value_done(&value);
+		return r;
 	}
 	return attach(b, &value);
 }
 
-static int on_begin(struct builder *b, struct fy_event *event, enum value_type type, struct fy_token *anchor,
-	struct fy_token *tag)
+static int on_begin(struct builder *b, const yaml_event_t *event, enum value_type type, const yaml_char_t *anchor,
+	const yaml_char_t *tag)
 {
 	if (tag)
 		return refuse(b, event, "tags (!x) are not supported");
@@ -309,8 +259,8 @@ static int on_begin(struct builder *b, struct fy_event *event, enum value_type t
 		return refuse(b, event, "objects and lists must not be nested deeper than 64");
 	struct frame *frame = &b->frames[b->n_frames++];
 	*frame = (struct frame){ .value.type = type };
-	get_position(event, &frame->value.line, &frame->value.column);
-	if (anchor && !(frame->anchor = token_text(anchor)))
+	set_position(&frame->value, event);
+	if (anchor && !(frame->anchor = strdup((const char *)anchor)))
 		return -ENOMEM;
 	return 0;
 }
@@ -330,20 +280,21 @@ static int on_end(struct builder *b)
 			return rule ? refuse_at(b, item->line, item->column, rule) : -ENOMEM;
 		}
 	}
-	if (frame->anchor && (r = remember_anchor(b, TAKE_PTR(frame->anchor), &frame->value)) < 0)
+	if (frame->anchor && (r = remember_anchor(b, frame->anchor, &frame->value)) < 0)
 		return r;
+	free(frame->anchor);
 	struct value value = frame->value;
 	b->n_frames--;
 	return attach(b, &value);
 }
 
-static int on_alias(struct builder *b, struct fy_event *event)
+static int on_alias(struct builder *b, const yaml_event_t *event)
 {
-	AUTO_FREE char *name = token_text(event->alias.anchor);
+	const char *name = (const char *)event->data.alias.anchor;
 
 	if (wants_key(b))
 		return refuse(b, event, "a key must not be an alias");
-	for (size_t i = 0; name && i < b->n_anchors; i++) {
+	for (size_t i = 0; i < b->n_anchors; i++) {
 		if (strcmp(b->anchors[i].name, name) != 0)
 			continue;
 		struct value value = { 0 };
@@ -357,70 +308,106 @@ static int on_alias(struct builder *b, struct fy_event *event)
 	return refuse(b, event, "an alias must name a finished anchor before it");
 }
 
-static int on_event(struct builder *b, struct fy_event *event)
+static int on_event(struct builder *b, yaml_event_t *event)
 {
-	if (event->type != FYET_ALIAS && ++b->n_values > MAX_VALUES)
+	if (event->type != YAML_ALIAS_EVENT && ++b->n_values > MAX_VALUES)
 		return -E2BIG;
 	switch (event->type) {
-	case FYET_DOCUMENT_START:
+	case YAML_DOCUMENT_START_EVENT:
 		if (b->document)
 			return refuse(b, event, "there must be only one document in the file");
 		return 0;
-	case FYET_SCALAR:
+	case YAML_SCALAR_EVENT:
 		return on_scalar(b, event);
-	case FYET_SEQUENCE_START:
-		return on_begin(b, event, VALUE_ARRAY, event->sequence_start.anchor, event->sequence_start.tag);
-	case FYET_MAPPING_START:
-		return on_begin(b, event, VALUE_OBJECT, event->mapping_start.anchor, event->mapping_start.tag);
-	case FYET_SEQUENCE_END:
-	case FYET_MAPPING_END:
+	case YAML_SEQUENCE_START_EVENT:
+		return on_begin(b, event, VALUE_ARRAY, event->data.sequence_start.anchor, event->data.sequence_start.tag);
+	case YAML_MAPPING_START_EVENT:
+		return on_begin(b, event, VALUE_OBJECT, event->data.mapping_start.anchor, event->data.mapping_start.tag);
+	case YAML_SEQUENCE_END_EVENT:
+	case YAML_MAPPING_END_EVENT:
 		return on_end(b);
-	case FYET_ALIAS:
+	case YAML_ALIAS_EVENT:
 		return on_alias(b, event);
-	case FYET_NONE:
-	case FYET_STREAM_START:
-	case FYET_STREAM_END:
-	case FYET_DOCUMENT_END:
+	case YAML_NO_EVENT:
+	case YAML_STREAM_START_EVENT:
+	case YAML_STREAM_END_EVENT:
+	case YAML_DOCUMENT_END_EVENT:
 		return 0;
 	}
 	return 0;
 }
 
-static int refuse_syntax(struct builder *b)
+static uint32_t line_of(const char *text, size_t at)
 {
-	void *iterator = NULL;
-	const struct fy_diag_error *error = fy_diag_errors_iterate(b->fy_diag, &iterator);
+	uint32_t line = 1;
 
-	if (!error || !error->msg)
-		return diag_set(b->reterr, -EINVAL, b->name, "is not valid YAML");
-	AUTO_FREE char *where = str_format("%s:%d:%d", b->name, error->line, error->column);
-	size_t n = strcspn(error->msg, "\n");
-	return diag_set(b->reterr, -EINVAL, where, "YAML: %.*s", (int)n, error->msg);
+	for (size_t i = 0; i < at; i++)
+		line += text[i] == '\n';
+	return line;
+}
+
+// Whether blanks and a tab begin line @line (from 0): the usual reason for libyaml's "cannot start any token".
+static bool is_tab_before(const char *text, size_t n_text, size_t line)
+{
+	const char *end = text + n_text;
+
+	for (; text && line; line--) {
+		text = memchr(text, '\n', (size_t)(end - text));
+		text = text ? text + 1 : NULL;
+	}
+	while (text && text < end && *text == ' ')
+		text++;
+	return text && text < end && *text == '\t';
+}
+
+static int refuse_syntax(struct builder *b, const char *text, size_t n_text)
+{
+	const yaml_parser_t *parser = &b->parser;
+	AUTO_FREE char *rule = NULL;
+
+	if (parser->error == YAML_MEMORY_ERROR)
+		return -ENOMEM;
+	if (parser->error == YAML_READER_ERROR) { // a character that YAML does not allow; it has no mark
+		AUTO_FREE char *where = str_format("%s:%u", b->name, line_of(text, parser->problem_offset));
+		return diag_set(b->reterr, -EINVAL, where, "YAML: %s", parser->problem);
+	}
+	if (is_tab_before(text, n_text, parser->problem_mark.line))
+		rule = str_format("YAML: a line must be indented with blanks, not with a tab");
+	else if (parser->context)
+		rule = str_format("YAML: %s, %s that begins at %zu:%zu", parser->problem, parser->context,
+			parser->context_mark.line + 1, parser->context_mark.column + 1);
+	else
+		rule = str_format("YAML: %s", parser->problem);
+	return rule ? refuse_at(b, (uint32_t)parser->problem_mark.line + 1, (uint32_t)parser->problem_mark.column + 1, rule) : -ENOMEM;
 }
 
 static int parse_events(struct builder *b, const char *text, size_t n_text)
 {
-	const struct fy_diag_cfg diag_config = { .level = FYET_ERROR, .module_mask = UINT32_MAX };
-	// A closing bracket at the left edge is against the letter of YAML, but Kubernetes' and netplan's parsers take it.
-	struct fy_parse_cfg config = { .flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_JSON_NONE |
-			FYPCF_DEFAULT_VERSION_1_2 | FYPCF_SLOPPY_FLOW_INDENTATION };
+	yaml_event_type_t type = YAML_NO_EVENT;
 
-	config.diag = b->fy_diag = fy_diag_create(&diag_config);
-	if (!b->fy_diag)
-		return -ENOMEM;
-	fy_diag_set_collect_errors(b->fy_diag, true);
-	b->parser = fy_parser_create(&config);
-	if (!b->parser || fy_parser_set_string(b->parser, text, n_text) < 0)
-		return -ENOMEM;
-	for (;;) {
-		struct fy_event *event = fy_parser_parse(b->parser);
-		if (!event)
-			return fy_parser_get_stream_error(b->parser) ? refuse_syntax(b) : 0;
-		int r = on_event(b, event);
-		fy_parser_event_free(b->parser, event);
+	yaml_parser_set_encoding(&b->parser, YAML_UTF8_ENCODING);
+	yaml_parser_set_input_string(&b->parser, (const unsigned char *)text, n_text);
+	while (type != YAML_STREAM_END_EVENT) {
+		yaml_event_t event;
+		if (!yaml_parser_parse(&b->parser, &event))
+			return refuse_syntax(b, text, n_text);
+		type = event.type;
+		int r = on_event(b, &event);
+		yaml_event_delete(&event);
 		if (r < 0)
 			return r;
 	}
+	return 0;
+}
+
+static bool has_many_tag_directives(const char *text, size_t n_text)
+{
+	const char *end = text + n_text, *at = text;
+	size_t n = 0;
+
+	for (; n <= MAX_TAG_DIRECTIVES && (at = memchr(at, '%', (size_t)(end - at))); at++)
+		n += end - at >= 4 && memcmp(at, "%TAG", 4) == 0;
+	return n > MAX_TAG_DIRECTIVES;
 }
 
 static int check_text(const char *text, size_t n_text, const char *name, struct diag *reterr)
@@ -429,12 +416,11 @@ static int check_text(const char *text, size_t n_text, const char *name, struct 
 
 	if (memchr(text, '\0', n_text))
 		return diag_set(reterr, -EINVAL, name, "must be text; it contains a NUL byte");
+	if (has_many_tag_directives(text, n_text))
+		return diag_set(reterr, -EINVAL, name, "there must not be more than %d %%TAG", MAX_TAG_DIRECTIVES);
 	if (utf8_valid(text, n_text, &at))
 		return 0;
-	uint32_t line = 1;
-	for (size_t i = 0; i < at; i++)
-		line += text[i] == '\n';
-	AUTO_FREE char *where = str_format("%s:%u", name, line);
+	AUTO_FREE char *where = str_format("%s:%u", name, line_of(text, at));
 	return diag_set(reterr, -EINVAL, where, "must be valid UTF-8, not byte 0x%02x", (uint8_t)text[at]);
 }
 
@@ -449,11 +435,9 @@ int yaml_parse(const char *text, size_t n_text, size_t max_bytes, const char *na
 	if (r < 0)
 		return r;
 	CLEANUP(builder_freep) struct builder *b = calloc(1, sizeof(*b));
-	if (!b)
+	if (!b || !yaml_parser_initialize(&b->parser))
 		return diag_set(reterr, -ENOMEM, name, "no memory");
 	b->name = name;
-	b->input = text;
-	b->n_input = n_text;
 	b->reterr = reterr;
 	r = parse_events(b, text, n_text);
 	if (r == -ENOMEM)

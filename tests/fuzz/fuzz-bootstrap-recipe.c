@@ -6,13 +6,6 @@
 #include "image/tree.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
-const char *__lsan_default_suppressions(void);
-
-// libfyaml's own leak, see fuzz-yaml.c.
-const char *__lsan_default_suppressions(void)
-{
-	return "leak:libfyaml.so";
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 {

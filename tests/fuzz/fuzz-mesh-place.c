@@ -7,13 +7,6 @@
 #include "base/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
-const char *__lsan_default_suppressions(void);
-
-// libfyaml's own leak, see fuzz-yaml.c.
-const char *__lsan_default_suppressions(void)
-{
-	return "leak:libfyaml.so";
-}
 
 static void check(const struct cluster_config *config, const char *remote, const char *seen, const char *json)
 {

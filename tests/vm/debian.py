@@ -16,7 +16,7 @@ import time
 
 PACKAGES = ("linux-image-amd64", "initramfs-tools", "systemd-sysv", "dbus", "udev", "netplan.io", "wireguard-tools", "iproute2",
             "dnsmasq-base", "lldpd", "radvd", "strace", "iputils-ping", "zstd", "python3", "libnl-3-200", "libnl-route-3-200",
-            "libnl-genl-3-200", "libfyaml0", "libmbedcrypto16")
+            "libnl-genl-3-200", "libyaml-0-2", "libmbedcrypto16")
 # Nothing that a test of networks looks at; all of it is on the way to a job.
 NOT_NEEDED = ("dev-hugepages.mount", "dev-mqueue.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount", "tmp.mount",
               "sys-kernel-config.mount", "sys-fs-fuse-connections.mount", "run-lock.mount", "modprobe@configfs.service",
