@@ -38,6 +38,7 @@ static void print_help(void)
 		printf("  %-8s %s\n", commands[i].name, commands[i].help);
 	puts("\n  --file FILE          this document instead of those in /etc/netplan, /run/netplan, /lib/netplan\n"
 	     "  --timeout SEC        of try: undone after so many seconds (1-86400; 30)\n"
+	     "  --boot               of recover: with nothing to undo, apply the last confirmed network\n"
 	     "  --json               output for programs\n"
 	     "  --without-networkd   kernel only: no files, no DHCP, no resolv.conf\n"
 	     "  --state DIR          where the journal and the confirmed network are kept\n\n"
@@ -60,7 +61,7 @@ int main(int argc, char *argv[])
 {
 	static const struct option known[] = {{"file", required_argument, NULL, 'f'}, {"json", no_argument, NULL, 'j'},
 		{"without-networkd", no_argument, NULL, 'w'}, {"state", required_argument, NULL, 's'},
-		{"timeout", required_argument, NULL, 't'}, {"help", no_argument, NULL, 'h'}, {0}};
+		{"timeout", required_argument, NULL, 't'}, {"boot", no_argument, NULL, 'b'}, {"help", no_argument, NULL, 'h'}, {0}};
 	struct arguments arguments = {.timeout_sec = DEFAULT_TIMEOUT_SEC};
 	arguments.trial = (struct trial){.who = "hearth-net", .options = &arguments.options};
 	log_open("hearth-net");
@@ -87,6 +88,9 @@ int main(int argc, char *argv[])
 				fprintf(stderr, "hearth-net: --timeout: must be 1-%d, not \"%s\"\n", MAX_TIMEOUT_SEC, optarg);
 				return EXIT_USAGE;
 			}
+			break;
+		case 'b':
+			arguments.boot = true;
 			break;
 		case 'h':
 			print_help();

@@ -147,6 +147,12 @@ static int recover(const struct machine *machine, uint64_t later_sec, struct dia
 	return trial_recover(&machine->trial, lock_fd, time_boot_usec() + later_sec * USEC_PER_SEC, reterr);
 }
 
+static int boot(const struct machine *machine, struct diag *reterr)
+{
+	AUTO_CLOSE int lock_fd = lock(machine);
+	return trial_boot(&machine->trial, lock_fd, time_boot_usec(), reterr);
+}
+
 static int revert(const struct machine *machine, struct diag *reterr)
 {
 	AUTO_CLOSE int lock_fd = lock(machine);
@@ -305,6 +311,52 @@ static void power_cut_is_recovered_from_before_there_is_a_bus(void **state)
 	assert_non_null(strstr(diag.message, "was never confirmed and is undone"));
 	expect_kernel(machine, "old");
 	assert_int_equal(look(machine), TRIAL_NONE);
+}
+
+static void boot_applies_the_confirmed_network(void **state)
+{
+	struct machine *machine = *state;
+	cut_power(machine);
+	assert_int_equal(recover(machine, 0, NULL), 0);
+	expect_kernel(machine, "");
+	machine->lacks_bus = true;
+	assert_int_equal(boot(machine, NULL), 0);
+	expect_kernel(machine, "old");
+	expect_confirmed(machine, OLD);
+}
+
+static void boot_undoes_what_a_power_cut_left(void **state)
+{
+	struct machine *machine = *state;
+	struct diag diag = {0};
+	assert_int_equal(begin(machine, NEW, 30, NULL), 0);
+	assert_int_equal(boot(machine, NULL), 0);
+	expect_kernel(machine, "new"); // it waits for its confirmation
+	cut_power(machine);
+	assert_int_equal(boot(machine, &diag), 1);
+	assert_non_null(strstr(diag.message, "was never confirmed and is undone"));
+	expect_kernel(machine, "old");
+	assert_int_equal(look(machine), TRIAL_NONE);
+}
+
+static void boot_without_a_confirmed_network_changes_nothing(void **state)
+{
+	struct machine *machine = *state;
+	AUTO_FREE char *confirmed = str_format("%s/" TRIAL_CONFIRMED, machine->folder);
+	cut_power(machine);
+	assert_int_equal(unlink(confirmed), 0);
+	assert_int_equal(boot(machine, NULL), 0);
+	expect_kernel(machine, "");
+}
+
+static void boot_tells_why_the_confirmed_network_is_not_there(void **state)
+{
+	struct machine *machine = *state;
+	struct diag diag = {0};
+	cut_power(machine);
+	machine->lacks_key = true;
+	assert_int_equal(boot(machine, &diag), -ENOENT);
+	assert_string_equal(diag_text(&diag), "/etc/wg.key: cannot be opened");
 }
 
 static void damaged_journal_leads_to_the_confirmed_network(void **state)
@@ -527,6 +579,10 @@ int main(void)
 		CASE(undoing_that_fails_is_said_and_done_later),
 		CASE(power_cut_leads_to_the_confirmed_network),
 		CASE(power_cut_is_recovered_from_before_there_is_a_bus),
+		CASE(boot_applies_the_confirmed_network),
+		CASE(boot_undoes_what_a_power_cut_left),
+		CASE(boot_without_a_confirmed_network_changes_nothing),
+		CASE(boot_tells_why_the_confirmed_network_is_not_there),
 		CASE(damaged_journal_leads_to_the_confirmed_network),
 		CASE(nothing_to_change_is_known_before_anything_is_written),
 		CASE(a_change_is_planned_once),

@@ -282,6 +282,14 @@ int trial_recover(const struct trial *trial, int lock_fd, uint64_t now_usec, str
 	return result;
 }
 
+int trial_boot(const struct trial *trial, int lock_fd, uint64_t now_usec, struct diag *reterr)
+{
+	int result = trial_recover(trial, lock_fd, now_usec, reterr);
+	if (result != 0 || trial_look(trial, now_usec, NULL) == TRIAL_WAITS)
+		return result;
+	return apply_confirmed(trial, reterr);
+}
+
 // --- trying ---
 
 static int write_down(const struct trial *trial, const char *document, struct network *network, uint64_t deadline_usec,

@@ -92,5 +92,8 @@ int trial_abandon(const struct trial *trial, int lock_fd, struct diag *reterr);
 /* At a start: undo what is stale. After a power cut, when the kernel has nothing any more, or with a damaged journal (which
  * is set aside), that is to apply the last confirmed network. 1: undone, reterr says what and why; 0: nothing to do. */
 int trial_recover(const struct trial *trial, int lock_fd, uint64_t now_usec, struct diag *reterr);
+/* The same at a boot where nobody else applies a network: without anything to undo the last confirmed one is applied, if there
+ * is one and nothing waits for its confirmation. 1 and 0 as trial_recover(). */
+int trial_boot(const struct trial *trial, int lock_fd, uint64_t now_usec, struct diag *reterr);
 // The last confirmed document; NULL: there is none. The caller frees.
 char *trial_confirmed(const struct trial *trial);

@@ -255,7 +255,7 @@ int run_recover(const struct arguments *arguments)
 	struct diag diag = {0};
 	int result = trial_lock(trial, END_WAIT_SEC * USEC_PER_SEC, &lock_fd, &diag);
 	if (result == 0)
-		result = trial_recover(trial, lock_fd, time_boot_usec(), &diag);
+		result = (arguments->boot ? trial_boot : trial_recover)(trial, lock_fd, time_boot_usec(), &diag);
 	if (result == 1)
 		fprintf(stderr, "hearth-net: %s\n", diag_text(&diag));
 	return tell(arguments, result, &diag, result == 1 ? (struct word){"undone", "undone"}

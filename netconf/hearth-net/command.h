@@ -15,7 +15,7 @@ enum {
 };
 struct arguments {
 	const char *file; // NULL: netplan's folders
-	bool json;
+	bool json, boot;
 	uint64_t timeout_sec;
 	struct netconf_options options;
 	struct trial trial;

@@ -11,7 +11,7 @@ hearth_script_test(netconf/mesh vm 900 vm/netconf mesh)
 set_tests_properties(netconf/mesh PROPERTIES LABELS "vm;on-demand")
 hearth_script_test(netconf/reference vm 2700 vm/netconf-reference) # beside netplan
 hearth_script_test(netconf/faults vm 900 vm/netconf-faults --seed 1)
-# Two boots of a Debian guest.
+# Three boots of a Debian guest.
 hearth_script_test(netconf/boot vm 1800 vm/hearth-net-boot)
 set_tests_properties(netconf/boot PROPERTIES LABELS "vm;on-demand")
 hearth_script_test(image/stage1 vm 900 vm/stage1)
