@@ -60,13 +60,12 @@ static void on_error(size_t tag, int error, const char *kernel_words, void *user
 // --- order ---
 
 // What netlink does not carry. It is read-only in some containers, and without IPv6 half of it is not there.
-static void set_conf(const char *family, const char *name, const char *setting, char digit)
+static int set_conf(const char *family, const char *name, const char *setting, char digit)
 {
 	char path[96];
 	(void)snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", family, name, setting);
 	AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd >= 0)
-		(void)!write(fd, &digit, 1);
+	return fd >= 0 && write(fd, &digit, 1) == 1 ? 0 : -errno;
 }
 
 static int end_batch(struct apply *apply)
@@ -185,10 +184,14 @@ static int set_mac(struct apply *apply, const struct change *change, size_t posi
 
 static int add_set(struct apply *apply, const struct change *change, size_t position)
 {
-	if (change->set.no_kernel_ra) // before it is up: it asks for one at once
-		set_conf("ipv6", change->name, "accept_ra", '0');
-	int error = change->set.has_mac ? set_mac(apply, change, position) : 0;
-	return error < 0 ? error : add(apply, change_message(change), position);
+	bool takes_ra = change->set.takes_ra, is_message = change->set.mtu || change->set.has_mac || change->set.up || change->set.down;
+	int error = 0;
+	if (change->set.no_kernel_ra || change->set.sets_ra) // before it is up: it asks for one at once
+		error = set_conf("ipv6", change->name, "accept_ra", takes_ra ? '1' : '0');
+	if (error < 0 && change->set.sets_ra) // else there may be no IPv6, or nobody who may set it
+		on_error(position, error, "accept_ra", apply);
+	error = change->set.has_mac ? set_mac(apply, change, position) : 0;
+	return error < 0 || !is_message ? error : add(apply, change_message(change), position);
 }
 
 static int set_wireguard(struct apply *apply, const struct change *change, size_t position)
@@ -210,7 +213,7 @@ static int add_address(struct apply *apply, const struct change *change, size_t 
 		!str_equal(apply->last_promoted, change->name)) {
 		memcpy(apply->last_promoted, change->name, IFNAMSIZ);
 		// else the kernel takes every address of a subnet away when its first one goes; so the next apply puts them back
-		set_conf("ipv4", change->name, "promote_secondaries", '1');
+		(void)set_conf("ipv4", change->name, "promote_secondaries", '1');
 	}
 	return add(apply, change_message(change), position);
 }

@@ -116,6 +116,8 @@ static int complete_claimed(const struct kernel *kernel, const struct claim *cla
 		return -ENOMEM;
 	complete_link(one, found);
 	complete_options(&claim->declaration->options, &one->options, &found->options);
+	found->has_accept_ra = one->has_ra; // of the kernel: networkd has its files
+	found->accept_ra = one->takes_ra;
 	if (claim->declaration->has_mac && one->has_mac && !one->master_index) {
 		found->has_mac = true;
 		memcpy(found->mac, one->mac, sizeof(found->mac));

@@ -207,8 +207,12 @@ static struct nl_msg *route_message(const struct change *change)
 		.rtm_scope = route->scope, .rtm_table = route->table < 256 ? (uint8_t)route->table : RT_TABLE_COMPAT,
 		.rtm_flags = route->on_link ? RTNH_F_ONLINK : 0};
 	int n = (int)ip_n_bytes(route->destination.ip.family);
-	uint16_t flags = is_removal ? 0 : change->type == CHANGE_ROUTE_REPLACE ? NLM_F_CREATE | NLM_F_REPLACE
-									       : NLM_F_CREATE | NLM_F_EXCL;
+	// two of IPv4 stand beside each other, even if one came after the plan was made; two of IPv6 become one
+	bool may_be_second = change->type == CHANGE_ROUTE_ADD && route->destination.ip.family == AF_INET;
+	uint16_t flags = is_removal                                ? 0
+			 : change->type == CHANGE_ROUTE_REPLACE ? NLM_F_CREATE | NLM_F_REPLACE
+			 : may_be_second                         ? NLM_F_CREATE
+								: NLM_F_CREATE | NLM_F_EXCL;
 	struct nl_msg *message =
 		netlink_message(is_removal ? RTM_DELROUTE : RTM_NEWROUTE, flags, &header, sizeof(header));
 	bool is_whole = message && nla_put_u32(message, RTA_TABLE, route->table) == 0;

@@ -13,6 +13,11 @@ void claims_done(struct claims *claims)
 	*claims = (struct claims){0};
 }
 
+bool claim_is_exact(const char *pattern)
+{
+	return !strpbrk(pattern, "*?[\\");
+}
+
 static bool mac_fits(const struct declaration *declaration, const struct kernel_link *one)
 {
 	uint8_t mac[6];
@@ -33,23 +38,33 @@ static bool driver_fits(const struct declaration *declaration, const struct kern
 	return declaration->n_match_drivers == 0;
 }
 
+/* networkd holds the name of a .network file against all names of a link, with or without a glob. What a match renames has another
+ * file, which udev holds against its name alone. */
+static bool has_name_like(const struct kernel_link *one, const char *pattern, bool is_renamed)
+{
+	const char *other = is_renamed ? NULL : one->other_names;
+	bool found = fnmatch(pattern, one->name, 0) == 0;
+	for (; !found && other && *other; other += strlen(other) + 1)
+		found = fnmatch(pattern, other, 0) == 0;
+	return found;
+}
+
 static bool fits(const struct declaration *declaration, const struct kernel_link *one)
 {
 	bool is_hardware = one->kind[0] == '\0' && one->type == ARPHRD_ETHER;
 	if (!link_name_valid(one->name))
 		return false;
 	if (!declaration->has_match)
-		return str_equal(declaration->id, one->name);
+		return has_name_like(one, declaration->id, false); // it is a name: no glob is a valid one
 	if (declaration->match_wired)
 		return kernel_link_is_wired(one);
 	const char *pattern = declaration->match_name;
-	bool is_exact = pattern && !strpbrk(pattern, "*?[\\");
-	if (!is_hardware && !is_exact)
+	if (!is_hardware && !(pattern && claim_is_exact(pattern)))
 		return false;
 	if (declaration->match_mac && !mac_fits(declaration, one))
 		return false;
 	// its new name fits too: a link that was renamed already stays the declaration's
-	return driver_fits(declaration, one) && (!pattern || fnmatch(pattern, one->name, 0) == 0 ||
+	return driver_fits(declaration, one) && (!pattern || has_name_like(one, pattern, declaration->set_name != NULL) ||
 							str_equal(declaration->set_name, one->name));
 }
 

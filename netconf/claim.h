@@ -15,6 +15,8 @@ struct claims {
 	size_t n;
 };
 void claims_done(struct claims *claims);
+// Is it a name and no glob?
+bool claim_is_exact(const char *pattern);
 /* Every link goes to the first declaration that fits, a virtual one to that which makes it. Patterns, MACs and drivers fit
  * hardware only; an exact name fits any link. A declaration that fits nothing has no claim, unless Hearth can make the link:
  * a VLAN only on a link that is claimed. Links may change their names among each other; a VLAN or a tunnel of ours that is

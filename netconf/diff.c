@@ -119,6 +119,10 @@ static void put_set(struct diff *diff, const struct change *change, const struct
 			put(diff, KERNEL, change->name, "macaddress: %s", mac_format(have->mac, mac));
 		put(diff, DOCUMENT, change->name, "macaddress: %s", mac_format(change->set.mac, mac));
 	}
+	if (change->set.sets_ra) {
+		put(diff, KERNEL, change->name, "accept-ra: %s", change->set.takes_ra ? "false" : "true");
+		put(diff, DOCUMENT, change->name, "accept-ra: %s", change->set.takes_ra ? "true" : "false");
+	}
 	if (!change->set.up && !change->set.down)
 		return;
 	if (have)

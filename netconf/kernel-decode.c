@@ -8,6 +8,7 @@
 #include <linux/if_addr.h>
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
+#include <linux/ipv6.h>
 #include <linux/rtnetlink.h>
 
 enum { NESTED_MAX = 63 }; // above every attribute of a bond, a bridge or a bridge's port
@@ -146,6 +147,38 @@ static void decode_link_info(struct nlattr *const fields[], struct kernel_link *
 		decode_options(LINK_OPTION_BRIDGE_PORT, port, &ret->port_options);
 }
 
+static int decode_other_names(struct nlattr *list, struct kernel_link *ret)
+{
+	struct nlattr *name;
+	int left;
+	size_t n = 0;
+	if (!list)
+		return 0;
+	ret->other_names = calloc(1, (size_t)nla_len(list) + 1); // an attribute is longer than its name with a NUL
+	if (!ret->other_names)
+		return -ENOMEM;
+	nla_for_each_nested(name, list, left) {
+		size_t n_name = nla_type(name) == IFLA_ALT_IFNAME ? strnlen(nla_data(name), (size_t)nla_len(name)) : 0;
+		memcpy(ret->other_names + n, nla_data(name), n_name);
+		n += n_name ? n_name + 1 : 0;
+	}
+	return 0;
+}
+
+/* Does the kernel take router advertisements, as accept_ra says? Absent: the link has no IPv6. Where the machine forwards, 1 is
+ * as good as 0. */
+static void decode_ipv6(struct nlattr *families, struct kernel_link *ret)
+{
+	struct nlattr *family = families ? nla_find(nla_data(families), nla_len(families), AF_INET6) : NULL;
+	struct nlattr *settings = family ? nla_find(nla_data(family), nla_len(family), IFLA_INET6_CONF) : NULL;
+	int32_t value;
+	if (!settings || (size_t)nla_len(settings) < (DEVCONF_ACCEPT_RA + 1) * sizeof(value))
+		return;
+	memcpy(&value, (const char *)nla_data(settings) + DEVCONF_ACCEPT_RA * sizeof(value), sizeof(value));
+	ret->has_ra = true;
+	ret->takes_ra = value != 0;
+}
+
 static int decode_link(struct kernel *kernel, const struct nlmsghdr *message)
 {
 	struct nlattr *fields[IFLA_MAX + 1];
@@ -175,7 +208,8 @@ static int decode_link(struct kernel *kernel, const struct nlmsghdr *message)
 	if (!fields[IFLA_LINK_NETNSID] && get_u32(fields[IFLA_LINK], &parent) && (int)parent != added->index)
 		added->parent_index = (int)parent;
 	decode_link_info(fields, added);
-	return 0;
+	decode_ipv6(fields[IFLA_AF_SPEC], added);
+	return decode_other_names(fields[IFLA_PROP_LIST], added);
 }
 
 // --- addresses ---

@@ -41,8 +41,7 @@ static struct nl_msg *dump_request(unsigned what)
 static void drop_part(struct kernel *kernel, unsigned what)
 {
 	if (what == KERNEL_LINKS) {
-		free(TAKE_PTR(kernel->links));
-		kernel->n_links = 0;
+		kernel_drop_links(kernel);
 	} else if (what == KERNEL_ADDRESSES) {
 		free(TAKE_PTR(kernel->addresses));
 		kernel->n_addresses = 0;

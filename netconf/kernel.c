@@ -4,13 +4,21 @@
 
 #include <linux/if_arp.h>
 
+void kernel_drop_links(struct kernel *kernel)
+{
+	for (size_t i = 0; i < kernel->n_links; i++) {
+		wireguard_device_done(&kernel->links[i].wireguard);
+		free(kernel->links[i].other_names);
+	}
+	free(TAKE_PTR(kernel->links));
+	kernel->n_links = 0;
+}
+
 struct kernel *kernel_free(struct kernel *kernel)
 {
 	if (!kernel)
 		return NULL;
-	for (size_t i = 0; i < kernel->n_links; i++)
-		wireguard_device_done(&kernel->links[i].wireguard);
-	free(kernel->links);
+	kernel_drop_links(kernel);
 	free(kernel->addresses);
 	free(kernel->routes);
 	free(kernel->rules);

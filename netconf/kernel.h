@@ -16,8 +16,10 @@ enum { HEARTH_PROTOCOL = 72 };   // in IFA_PROTO and rtm_protocol: this is ours
 struct kernel_link {
 	int index;
 	char name[IFNAMSIZ], kind[16], alias[32], driver[32];
+	char *other_names; // IFLA_ALT_IFNAME: one behind the other, an empty one at the end; NULL: none
 	uint8_t mac[6], permanent_mac[6];
 	bool has_mac, has_permanent_mac, carrier, wireless;
+	bool has_ra, takes_ra; // IPv6 is there; its accept_ra is not 0
 	uint32_t flags, mtu; // flags: IFF_*
 	uint16_t type;       // ARPHRD_*
 	int master_index, parent_index; // IFLA_MASTER, IFLA_LINK in our own namespace; 0: none
@@ -71,6 +73,7 @@ int kernel_read_wireguard(struct kernel *kernel, struct diag *reterr);
  * 0; -EBADMSG; -ENOMEM. */
 int kernel_decode(struct kernel *kernel, const struct nlmsghdr *message);
 void kernel_sort(struct kernel *kernel);
+void kernel_drop_links(struct kernel *kernel); // forget all of them
 
 struct kernel_link *kernel_link_by_name(const struct kernel *kernel, const char *name);
 struct kernel_link *kernel_link_by_index(const struct kernel *kernel, int index);

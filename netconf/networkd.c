@@ -262,10 +262,19 @@ static int render_link_files(const struct claims *claims, struct config_files *f
 	return error;
 }
 
+// The one name that a match fits, whatever else the card is; NULL: there may be several.
+static const char *matched_name(const struct declaration *declaration)
+{
+	bool is_more = declaration->match_wired || declaration->match_mac || declaration->n_match_drivers;
+	return !is_more && declaration->match_name && claim_is_exact(declaration->match_name) ? declaration->match_name : NULL;
+}
+
 // The name that a card has once it is there; NULL: only then that is known.
 static const char *name_of_awaited(const struct claims *claims, const struct declaration *declaration)
 {
-	const char *name = declaration->set_name ? declaration->set_name : declaration->has_match ? NULL : declaration->id;
+	const char *name = declaration->set_name    ? declaration->set_name
+			   : declaration->has_match ? matched_name(declaration)
+						    : declaration->id;
 	bool is_there = declaration->kind != DECLARATION_ETHERNET || find_declaration(claims, declaration->id);
 	return is_there || !name || !link_name_valid(name) ? NULL : name;
 }

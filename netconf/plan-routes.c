@@ -32,10 +32,19 @@ static bool stays(const struct planning *planning, const struct kernel_route *ha
 	return !have->link_index || plan_fate(planning, have->link_index) == LINK_STAYS;
 }
 
+/* A lease's, or the kernel's own for an address on the same link: it goes with what it came with, and nobody wants it kept. IPv4
+ * takes another one beside it. */
+static bool is_by_itself(const struct wanted_route *wanted, const struct kernel_route *have)
+{
+	bool is_own = have->protocol == RTPROT_KERNEL && wanted->link->have && wanted->link->have->index == have->link_index;
+	return have->route.destination.ip.family == AF_INET && (have->protocol == RTPROT_DHCP || is_own);
+}
+
 static bool same_route(const struct planning *planning, const struct wanted_route *wanted,
 	const struct kernel_route *have)
 {
-	if (have->has_other_shape || !stays(planning, have) || !route_equal(wanted->route, &have->route))
+	bool is_route = !have->has_other_shape && !is_by_itself(wanted, have) && stays(planning, have);
+	if (!is_route || !route_equal(wanted->route, &have->route))
 		return false;
 	if (!says_link(wanted))
 		return true;
@@ -123,12 +132,17 @@ static int plan_one_route(struct planning *planning, const struct wanted_route *
 			ours = i;
 		bool is_routers = routes[i].protocol == RTPROT_RA; // two of them are one with two gateways
 		goes |= is_routers;
-		if (routes[i].protocol == HEARTH_PROTOCOL || is_routers || routes[i].has_other_shape)
+		bool is_no_other = routes[i].protocol == HEARTH_PROTOCOL || is_routers || routes[i].has_other_shape;
+		if (is_no_other || is_by_itself(wanted, &routes[i]))
 			continue;
 		goes |= !stays(planning, &routes[i]);
 		if (stays(planning, &routes[i]) && others == end)
 			others = i;
 	}
+	// replacing takes the place of the first one, whosever it is; what is by itself comes behind ours
+	bool is_v4 = wanted->route->destination.ip.family == AF_INET;
+	if (ours < end && is_v4 && others < end)
+		return put_route(planning, CHANGE_ROUTE_ADD, wanted); // ours goes when this one is there
 	if (ours < end) {
 		keep[ours] = true;
 		return put_route(planning, CHANGE_ROUTE_REPLACE, wanted);

@@ -95,6 +95,14 @@ static bool kernel_takes_ra(const struct planning *planning, const struct declar
 	return !planning->input->has_files && (!declaration->has_accept_ra || declaration->accept_ra);
 }
 
+// networkd sees to its links itself.
+static bool sets_ra(const struct planning *planning, const struct plan_link *link)
+{
+	const struct declaration *declaration = link->declaration;
+	return !planning->input->has_files && declaration->has_accept_ra && link->have && link->have->has_ra &&
+	       link->have->takes_ra != declaration->accept_ra;
+}
+
 static int plan_set(struct planning *planning, const struct plan_link *link)
 {
 	uint32_t mtu = wanted_mtu(link);
@@ -102,7 +110,8 @@ static int plan_set(struct planning *planning, const struct plan_link *link)
 	bool up = will_be_up && !link->is_up, down = link->declaration->activation == ACTIVATION_OFF && link->is_up;
 	if (down)
 		plan_cycle(planning, link);
-	if (!set_mtu && !set_mac && !up && !down)
+	bool set_ra = sets_ra(planning, link);
+	if (!set_mtu && !set_mac && !up && !down && !set_ra)
 		return 0;
 	struct change *change = plan_add_to(planning, CHANGE_LINK_SET, link);
 	if (!change)
@@ -110,6 +119,8 @@ static int plan_set(struct planning *planning, const struct plan_link *link)
 	change->set.mtu = set_mtu ? mtu : 0;
 	change->set.up = up;
 	change->set.no_kernel_ra = up && !kernel_takes_ra(planning, link->declaration);
+	change->set.sets_ra = set_ra;
+	change->set.takes_ra = set_ra && link->declaration->accept_ra;
 	change->set.down = down;
 	change->set.has_mac = set_mac;
 	if (set_mac)

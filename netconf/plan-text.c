@@ -110,7 +110,8 @@ static void format_set(const struct change *change, char *buffer, size_t n)
 		(void)snprintf(mtu, sizeof(mtu), " mtu %u", change->set.mtu);
 	if (change->set.has_mac)
 		(void)snprintf(mac, sizeof(mac), " macaddress %s", mac_format(change->set.mac, text));
-	(void)snprintf(buffer, n, "%s: set%s%s%s%s", change->name, mtu, mac, change->set.up ? " up" : "",
+	(void)snprintf(buffer, n, "%s: set%s%s%s%s%s", change->name, mtu, mac,
+		!change->set.sets_ra ? "" : change->set.takes_ra ? " accept-ra" : " no accept-ra", change->set.up ? " up" : "",
 		change->set.down ? " down" : "");
 }
 

@@ -15,7 +15,7 @@ enum change_type { // in the order in which they are done, but for CHANGE_LINK_M
 	CHANGE_LINK_SET,
 	CHANGE_ADDRESS_REPREFIX, // IPv6 has an address once: remove, so that it can come back with its new prefix
 	CHANGE_ADDRESS_ADD,
-	CHANGE_ROUTE_ADD,
+	CHANGE_ROUTE_ADD, // of IPv4 before others of the same destination and metric: the kernel goes by the first
 	CHANGE_ROUTE_REPLACE,
 	CHANGE_RULE_ADD,
 	CHANGE_PEERS,
@@ -44,6 +44,7 @@ struct change {
 			uint32_t mtu; // 0: as it is
 			bool up, down, has_mac;
 			bool no_kernel_ra; // of a link that comes up: router advertisements are networkd's, or unwanted
+			bool sets_ra, takes_ra; // accept-ra as it is said, where the kernel does otherwise
 			uint8_t mac[6];
 		} set;
 		struct {

@@ -171,8 +171,8 @@ static void show_dynamic(const struct show *show, const struct kernel_link *one,
 		ret->link_local4 = dynamic->link_local4;
 		ret->link_local6 = dynamic->link_local6;
 	}
-	// nothing was advertised, or it is not listened to: either way the machine stays as it is
-	ret->has_accept_ra = dynamic->link_local6 && !is_advertised;
+	// nothing was advertised to networkd, or nobody listens: either way the machine stays as it is
+	ret->has_accept_ra = dynamic->link_local6 && !is_advertised && !one->takes_ra;
 }
 
 static void show_addresses(struct show *show, const struct kernel_link *one, struct declaration *ret)

@@ -130,6 +130,19 @@ static void mac_is_said_when_the_tried_one_says_it(void **state)
 	assert_memory_equal(network_find(before, "eth0")->mac, mac, sizeof(mac));
 }
 
+static void what_the_kernel_does_of_advertisements_is_said(void **state)
+{
+	for (int i = 0; i < 3; i++) {
+		CLEANUP(kernel_freep) struct kernel *kernel = empty();
+		struct kernel_link *one = add_link(kernel, "eth0", "", IFF_UP);
+		one->has_ra = i < 2;
+		one->takes_ra = i == 1;
+		CLEANUP(network_freep) struct network *before = before_of(kernel, "ethernets: {eth0: {accept-ra: false}}");
+		assert_int_equal(network_find(before, "eth0")->has_accept_ra, i < 2);
+		assert_int_equal(network_find(before, "eth0")->accept_ra, i == 1);
+	}
+}
+
 static void a_link_that_is_removed_comes_back_with_its_mac(void **state)
 {
 	CLEANUP(kernel_freep) struct kernel *kernel = empty();
@@ -176,6 +189,7 @@ int main(void)
 		cmocka_unit_test(renamed_link_is_found_by_its_mac),
 		cmocka_unit_test(vlan_with_another_name_is_found_by_what_it_is),
 		cmocka_unit_test(mac_is_said_when_the_tried_one_says_it),
+		cmocka_unit_test(what_the_kernel_does_of_advertisements_is_said),
 		cmocka_unit_test(a_link_that_is_removed_comes_back_with_its_mac),
 		cmocka_unit_test(keys_are_copied_for_nobody_else),
 	};

@@ -15,6 +15,7 @@
 #include <linux/if_arp.h>
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
+#include <linux/ipv6.h>
 #include <linux/rtnetlink.h>
 #include <sched.h>
 
@@ -289,6 +290,42 @@ static void a_parent_in_another_namespace_is_none_of_ours(void **state)
 	assert_int_equal(nla_put_s32(message, IFLA_LINK_NETNSID, 0), 0);
 	CLEANUP(kernel_freep) struct kernel *kernel = kernel_of(message);
 	assert_int_equal(kernel->links[0].parent_index, 0);
+}
+
+static void every_other_name_of_a_link_is_kept(void **state)
+{
+	struct nl_msg *message = link_message(7, "eth0");
+	struct nlattr *names = begin(message, IFLA_PROP_LIST);
+	assert_int_equal(nla_put_string(message, IFLA_ALT_IFNAME, "enp1s0f0"), 0);
+	put_u32(message, IFLA_ALT_IFNAME + 1, 7); // what a newer kernel may have there
+	assert_int_equal(nla_put(message, IFLA_ALT_IFNAME, 3, "enx"), 0); // without its NUL
+	nla_nest_end(message, names);
+	CLEANUP(kernel_freep) struct kernel *kernel = kernel_of(message), *other = kernel_of(link_message(7, "eth0"));
+	assert_memory_equal(kernel->links[0].other_names, "enp1s0f0\0enx\0", 14);
+	assert_null(other->links[0].other_names);
+}
+
+static void a_link_takes_router_advertisements_as_accept_ra_says(void **state)
+{
+	static const struct {
+		int32_t value;
+		size_t n_values; // how many the kernel tells
+		bool has_ra, takes_ra;
+	} cases[] = {{1, 60, true, true}, {2, 60, true, true}, {0, 60, true, false}, {1, DEVCONF_ACCEPT_RA, false, false},
+		{1, DEVCONF_ACCEPT_RA + 1, true, true}, {1, 0, false, false}};
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		int32_t values[60] = {0};
+		values[DEVCONF_ACCEPT_RA] = cases[i].value;
+		struct nl_msg *message = link_message(7, "eth0");
+		struct nlattr *families = begin(message, IFLA_AF_SPEC), *family = begin(message, AF_INET6);
+		if (cases[i].n_values)
+			assert_int_equal(nla_put(message, IFLA_INET6_CONF, (int)(cases[i].n_values * sizeof(*values)), values), 0);
+		nla_nest_end(message, family);
+		nla_nest_end(message, families);
+		CLEANUP(kernel_freep) struct kernel *kernel = kernel_of(message);
+		assert_int_equal(kernel->links[0].has_ra, cases[i].has_ra);
+		assert_int_equal(kernel->links[0].takes_ra, cases[i].takes_ra);
+	}
 }
 
 static void a_link_does_not_stand_on_itself(void **state)
@@ -602,6 +639,8 @@ int main(void)
 		cmocka_unit_test(a_bridges_own_view_of_a_port_is_no_link),
 		cmocka_unit_test(a_vlan_has_id_protocol_and_parent),
 		cmocka_unit_test(a_parent_in_another_namespace_is_none_of_ours),
+		cmocka_unit_test(every_other_name_of_a_link_is_kept),
+		cmocka_unit_test(a_link_takes_router_advertisements_as_accept_ra_says),
 		cmocka_unit_test(a_link_does_not_stand_on_itself),
 		cmocka_unit_test(a_vrf_has_its_table),
 		cmocka_unit_test(options_of_another_width_are_not_read),

@@ -191,7 +191,8 @@ static void a_card_that_is_pulled_keeps_its_files(void **state)
 	CLEANUP(network_freep) struct network *network = wants("version: 2\nethernets:\n"
 		"  lan: {match: {name: eth1}, set-name: lan0, dhcp4: true}\n"
 		"  wan: {match: {macaddress: \"52:54:00:00:09:01\"}, set-name: wan0}\n"
-		"  eth7: {dhcp6: true}\n  any: {match: {name: \"en*\"}, dhcp4: true}\n");
+		"  eth7: {dhcp6: true}\n  any: {match: {name: \"en*\"}, dhcp4: true}\n"
+		"  one: {match: {name: eth8}, dhcp4: true}\n  vm: {match: {name: eth9, driver: virtio_net}, dhcp4: true}\n");
 	CLEANUP(kernel_freep) struct kernel *kernel = two_ports();
 	CLEANUP(claims_done) struct claims claims = {0}, without = {0};
 	CLEANUP(config_files_done) struct config_files files = {0}, after = {0}, again = {0};
@@ -208,6 +209,8 @@ static void a_card_that_is_pulled_keeps_its_files(void **state)
 	assert_non_null(strstr(content(&after, "10-hearth-wan0.link"), "PermanentMACAddress=52:54:00:00:09:01\n"));
 	assert_non_null(strstr(content(&after, "10-hearth-eth7.network"), "DHCP=ipv6\n"));
 	assert_null(config_files_find(&after, "10-hearth-any.network"));
+	assert_non_null(strstr(content(&after, "10-hearth-eth8.network"), "DHCP=ipv4\n"));
+	assert_null(config_files_find(&after, "10-hearth-eth9.network")); // another card may have that name
 	assert_int_equal(networkd_render(network, &without, NULL, &again), 0); // nothing tells its MAC
 	assert_null(config_files_find(&again, "10-hearth-lan0.link"));
 }

@@ -146,6 +146,118 @@ static void a_foreign_route_in_the_way_is_named(void **state)
 	plan_fails(STATIC, kernel, -EEXIST, "not Hearth's (protocol 12); choose another metric");
 }
 
+// All names of a card count, but for a match that gives it another one.
+static void a_card_goes_by_its_other_names_too(void **state)
+{
+	static const struct {
+		const char *document, *wanted;
+	} cases[] = {
+		{"ethernets: {enp1s0f0: {mtu: 1400}}", "eth0: set mtu 1400\n"},
+		{"ethernets: {lan: {match: {name: \"enp*\"}, mtu: 1400}}", "eth0: set mtu 1400\n"},
+		{"ethernets: {lan: {match: {name: enx525400000002}, mtu: 1400}}", "eth0: set mtu 1400\n"},
+		{"ethernets: {lan: {match: {name: \"enp*\"}, set-name: lan0, mtu: 1400}}", ""},
+		{"ethernets: {enp1s0f1: {mtu: 1400}}", ""},
+		{"ethernets: {enp1s0f0: {mtu: 1400}, eth0: {mtu: 1300}}", "eth0: set mtu 1400\n"},
+		{"ethernets: {enp1s0f0: {}}\nvlans: {v7: {id: 7, link: enp1s0f0}}", "v7: make a VLAN link, id 7 on eth0\nv7: set up\n"},
+	};
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		struct kernel *kernel = kernel_new();
+		struct kernel_link *card = has_link(kernel, 2, "eth0", "");
+		card->other_names = calloc(1, 26);
+		assert_non_null(card->other_names);
+		memcpy(card->other_names, "enp1s0f0\0enx525400000002", 25);
+		plan_is(cases[i].document, kernel, cases[i].wanted);
+	}
+}
+
+// Without networkd, which does so by itself; the link need not come up for it.
+static void accept_ra_is_the_kernels_from_now_on(void **state)
+{
+	static const struct {
+		bool has_ra, takes_ra, has_files;
+		const char *said, *wanted;
+	} cases[] = {
+		{true, true, false, "accept-ra: false", "eth0: set no accept-ra\n"},
+		{true, false, false, "accept-ra: false", ""},
+		{true, false, false, "accept-ra: true", "eth0: set accept-ra\n"},
+		{true, true, false, "accept-ra: true", ""},
+		{true, true, false, "", ""},
+		{true, false, false, "", ""},
+		{false, false, false, "accept-ra: true", ""}, // without IPv6
+		{true, true, true, "accept-ra: false", NULL},
+	};
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		static const struct config_files none;
+		CLEANUP(kernel_freep) struct kernel *kernel = kernel_new();
+		AUTO_FREE char *document = str_format("ethernets: {eth0: {%s}}", cases[i].said), *text = NULL;
+		struct kernel_link *one = has_link(kernel, 2, "eth0", "");
+		one->has_ra = cases[i].has_ra;
+		one->takes_ra = cases[i].takes_ra;
+		assert_int_equal(try_plan(document, kernel, cases[i].has_files ? &none : NULL, &text, NULL), 0);
+		if (cases[i].wanted)
+			assert_string_equal(text, cases[i].wanted);
+		assert_true(cases[i].wanted || !strstr(text, "set"));
+	}
+}
+
+// networkd gives what DHCPv4 brings the metric 100, and of two routes of one metric the kernel goes by the first.
+static void a_said_route_goes_before_that_of_a_lease(void **state)
+{
+	static const char document[] = "version: 2\nethernets: {eth0: {dhcp4: true, addresses: [10.0.0.2/24], "
+				       "routes: [{to: default, via: 10.0.0.1, metric: 100}]}}\n";
+	static const struct {
+		const char *lease_via, *ours_via, *wanted;
+	} cases[] = {
+		{"10.0.0.254", NULL, "eth0: add route 0.0.0.0/0 via 10.0.0.1 metric 100\n"},
+		{"10.0.0.1", NULL, "eth0: add route 0.0.0.0/0 via 10.0.0.1 metric 100\n"},
+		{"10.0.0.254", "10.0.0.1", ""},
+		{"10.0.0.254", "10.0.0.3", "eth0: replace route 0.0.0.0/0 via 10.0.0.1 metric 100\n"},
+	};
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		struct kernel *kernel = kernel_new();
+		has_link(kernel, 2, "eth0", "");
+		has_address(kernel, 2, "10.0.0.2/24", HEARTH_PROTOCOL);
+		has_route(kernel, 2, "0.0.0.0/0", cases[i].lease_via, 100, RTPROT_DHCP);
+		if (cases[i].ours_via)
+			has_route(kernel, 2, "0.0.0.0/0", cases[i].ours_via, 100, HEARTH_PROTOCOL);
+		plan_is(document, kernel, cases[i].wanted);
+	}
+}
+
+// The kernel makes one for the subnet of an address, with its source.
+static void a_subnet_may_be_said_too(void **state)
+{
+	static const char document[] = "version: 2\nethernets: {eth0: {addresses: [10.0.0.2/24], "
+				       "routes: [{to: 10.0.0.0/24, scope: link}]}}\n";
+	struct kernel *kernel = kernel_new();
+	has_link(kernel, 2, "eth0", "");
+	has_address(kernel, 2, "10.0.0.2/24", HEARTH_PROTOCOL);
+	has_route(kernel, 2, "10.0.0.0/24", NULL, 0, RTPROT_KERNEL);
+	plan_is(document, kernel, "eth0: add route 10.0.0.0/24\n");
+	struct kernel *second = kernel_new();
+	has_link(second, 2, "eth0", "");
+	has_address(second, 2, "10.0.0.2/24", HEARTH_PROTOCOL);
+	has_route(second, 2, "10.0.0.0/24", NULL, 0, RTPROT_KERNEL);
+	has_route(second, 2, "10.0.0.0/24", NULL, 0, HEARTH_PROTOCOL);
+	plan_is(document, second, "");
+	struct kernel *others = kernel_new();
+	has_link(others, 2, "eth0", "");
+	has_link(others, 3, "cni0", "bridge");
+	has_route(others, 3, "10.0.0.0/24", NULL, 0, RTPROT_KERNEL);
+	plan_fails(document, others, -EEXIST, "not Hearth's (protocol 2); choose another metric");
+}
+
+static void a_foreign_route_beside_ours_is_not_replaced(void **state)
+{
+	struct kernel *kernel = kernel_new();
+	has_link(kernel, 2, "eth0", "");
+	has_address(kernel, 2, "10.0.0.2/24", HEARTH_PROTOCOL);
+	has_route(kernel, 2, "0.0.0.0/0", "10.0.0.254", 0, RTPROT_BIRD);
+	has_route(kernel, 2, "0.0.0.0/0", "10.0.0.3", 0, HEARTH_PROTOCOL);
+	plan_is(STATIC, kernel, "eth0: add route 0.0.0.0/0 via 10.0.0.1\n"
+				"eth0: remove route 0.0.0.0/0 via 10.0.0.3 (stops traffic)\n");
+}
+
 // Of IPv6 routes both have the metric 1024 unless somebody says another one.
 static void a_routers_route_gives_way(void **state)
 {
@@ -167,7 +279,7 @@ static void a_foreign_route_that_goes_with_its_link_is_replaced(void **state)
 	has_link(kernel, 2, "eth0", "");
 	(void)snprintf(has_link(kernel, 7, "old0", "bridge")->alias, 32, HEARTH_ALIAS);
 	has_address(kernel, 2, "10.0.0.2/24", HEARTH_PROTOCOL);
-	has_route(kernel, 7, "0.0.0.0/0", "10.0.0.254", 0, RTPROT_DHCP);
+	has_route(kernel, 7, "0.0.0.0/0", "10.0.0.254", 0, RTPROT_STATIC);
 	plan_is(STATIC, kernel, "eth0: replace route 0.0.0.0/0 via 10.0.0.1\nold0: remove the link (stops traffic)\n");
 }
 
@@ -499,6 +611,11 @@ int main(void)
 		cmocka_unit_test(what_is_ours_and_not_wanted_goes_last),
 		cmocka_unit_test(a_new_gateway_replaces_the_route_in_one_step),
 		cmocka_unit_test(a_foreign_route_in_the_way_is_named),
+		cmocka_unit_test(a_card_goes_by_its_other_names_too),
+		cmocka_unit_test(accept_ra_is_the_kernels_from_now_on),
+		cmocka_unit_test(a_said_route_goes_before_that_of_a_lease),
+		cmocka_unit_test(a_subnet_may_be_said_too),
+		cmocka_unit_test(a_foreign_route_beside_ours_is_not_replaced),
 		cmocka_unit_test(a_routers_route_gives_way),
 		cmocka_unit_test(a_foreign_route_that_goes_with_its_link_is_replaced),
 		cmocka_unit_test(a_wider_ipv4_prefix_is_added_before_the_old_one_goes),
