@@ -9,6 +9,8 @@
 
 enum { MAKES_PER_BATCH = 32 }; // each is two messages, and a batch takes 128
 
+#define REMOVED (SIZE_MAX / 2 + 1) // in the tag of what goes to be made anew
+
 struct apply {
 	struct plan *plan;
 	struct netlink *netlink;
@@ -27,11 +29,9 @@ static bool is_release(const struct change *change)
 }
 
 // What was to go went by itself; a link that is made anew may have gone with what it stood on.
-static bool is_gone(const struct change *change, int error)
+static bool is_gone(const struct change *change, bool is_replaced, int error)
 {
-	if (change->type == CHANGE_LINK_REPLACE && error == -ENODEV)
-		return true; // if it is not made anew either, the changes behind it fail
-	bool is_removal = change->type == CHANGE_ROUTE_REMOVE || change->type == CHANGE_ADDRESS_REMOVE ||
+	bool is_removal = is_replaced || change->type == CHANGE_ROUTE_REMOVE || change->type == CHANGE_ADDRESS_REMOVE ||
 			  change->type == CHANGE_LINK_REMOVE || change->type == CHANGE_ADDRESS_REPREFIX ||
 			  change->type == CHANGE_RULE_REMOVE || is_release(change);
 	return is_removal && (error == -ESRCH || error == -EADDRNOTAVAIL || error == -ENODEV || error == -ENOENT);
@@ -40,9 +40,9 @@ static bool is_gone(const struct change *change, int error)
 static void on_error(size_t tag, int error, const char *kernel_words, void *user)
 {
 	struct apply *apply = user;
-	const struct change *change = &apply->plan->changes[tag];
+	const struct change *change = &apply->plan->changes[tag & ~REMOVED];
 	char sentence[512];
-	if (is_gone(change, error) || apply->error < 0)
+	if (is_gone(change, tag & REMOVED, error) || apply->error < 0)
 		return;
 	bool is_there = change->type == CHANGE_LINK_CREATE && error == -EEXIST && if_nametoindex(change->name);
 	bool lacks_mac = change->type == CHANGE_LINK_SET && change->set.up && error == -EADDRNOTAVAIL;
@@ -120,7 +120,7 @@ static int remove_replaced(struct apply *apply)
 	int error = 0;
 	for (size_t i = 0; error == 0 && !apply->are_replaced_gone && i < apply->plan->n; i++)
 		if (apply->plan->changes[i].type == CHANGE_LINK_REPLACE)
-			error = add(apply, change_message_remove(&apply->plan->changes[i]), i);
+			error = add(apply, change_message_remove(&apply->plan->changes[i]), i | REMOVED);
 	apply->are_replaced_gone = true;
 	return error;
 }

@@ -287,7 +287,8 @@ static int plan_peers(struct planning *planning, const struct plan_link *link)
 {
 	static const struct peer_table none;
 	struct peer_plan peers;
-	if (!link->declaration->has_peers)
+	bool is_renamed = link->have && !str_equal(link->have->name, link->claim->name);
+	if (!link->declaration->has_peers && !(is_renamed && !has_key(link))) // with another name and key it is another tunnel
 		return 0; // somebody else's: netconf_set_peers()
 	int error = peer_plan_make(&link->declaration->peers, link->have ? &link->have->wireguard.peers : &none,
 		planning->input->now_sec, &peers);

@@ -245,9 +245,32 @@ static void a_mac_that_is_never_taken_is_told_once(void **state)
 	assert_false(again);
 }
 
+static int links_that_are_gone(const struct nlmsghdr *request)
+{
+	return request->nlmsg_type == RTM_DELLINK ? -ENODEV : 0;
+}
+
+static int all_links(const struct nlmsghdr *request)
+{
+	return -ENODEV;
+}
+
+// A VLAN may have gone with what it stood on; and what it shall stand on may have gone, too.
+static void a_link_that_cannot_be_made_anew_is_told(void **state)
+{
+	struct change changes[] = {change_of(CHANGE_LINK_REPLACE, "bond0", 5)};
+	struct diag diag = {0};
+	changes[0].declaration = &bond;
+	assert_int_equal(done(changes, 1, links_that_are_gone, NULL, &diag), 0);
+	assert_string_equal(fake.said, "unmake make mark");
+	assert_int_equal(done(changes, 1, all_links, NULL, &diag), -ENODEV);
+	assert_non_null(strstr(diag.message, "No such device"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_link_that_cannot_be_made_anew_is_told),
 		cmocka_unit_test(nothing_is_taken_away_behind_a_failure),
 		cmocka_unit_test(nothing_is_taken_away_before_what_waits_has_come),
 		cmocka_unit_test(nothing_is_done_to_a_link_that_is_there_already),

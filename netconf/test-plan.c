@@ -373,6 +373,25 @@ static void a_mesh_without_declared_peers_keeps_those_it_has(void **state)
 	plan_is(MESH, kernel, "");
 }
 
+// Sessions go on with another name; with another key, too, it is another tunnel, which has the peers that it is given.
+static void a_tunnel_with_another_name_and_key_has_no_peers_of_before(void **state)
+{
+	for (uint8_t key = 6; key < 8; key++) {
+		struct kernel *kernel = kernel_new();
+		struct kernel_link *mesh = has_link(kernel, 9, "wg7", "wireguard");
+		mesh->mtu = 1420;
+		(void)snprintf(mesh->alias, sizeof(mesh->alias), HEARTH_ALIAS);
+		memset(mesh->wireguard.private_key, key, PEER_KEY_BYTES);
+		mesh->wireguard.present = true;
+		mesh->wireguard.port = 51820;
+		assert_non_null(peer_table_add(&mesh->wireguard.peers));
+		has_address(kernel, 9, "10.66.0.11/16", HEARTH_PROTOCOL);
+		plan_is(MESH, kernel, key == 7 ? "wg7: rename to hearth0\n"
+					       : "wg7: rename to hearth0\nhearth0: set WireGuard key of /k (stops traffic)\n"
+						 "hearth0: peers: add 0, change 0, remove 1 (stops traffic)\n");
+	}
+}
+
 static void a_link_does_not_ask_itself_to_be_its_peer(void **state)
 {
 	static const char yaml[] =
@@ -624,6 +643,7 @@ int main(void)
 		cmocka_unit_test(the_mesh_link_is_made_keyed_and_then_brought_up),
 		cmocka_unit_test(an_unchanged_private_key_is_never_sent_again),
 		cmocka_unit_test(a_mesh_without_declared_peers_keeps_those_it_has),
+		cmocka_unit_test(a_tunnel_with_another_name_and_key_has_no_peers_of_before),
 		cmocka_unit_test(a_link_does_not_ask_itself_to_be_its_peer),
 		cmocka_unit_test(a_tunnel_that_is_declared_by_another_name_gets_it_and_keeps_its_sessions),
 		cmocka_unit_test(tunnels_that_swap_their_ports_let_them_go_first),
