@@ -13,7 +13,11 @@
 #include <sys/file.h>
 #include <termios.h>
 
-enum { LOOK_MSEC = 100, END_WAIT_SEC = 30 };
+enum {
+	LOOK_MSEC = 100,
+	BEGIN_WAIT_SEC = 10, // hearthd has the lock for a moment now and then, and so has the guard of one that was killed
+	END_WAIT_SEC = 30,
+};
 
 // The document that stands: a file as somebody wrote it; several are one only as what they come to.
 static int load(const struct arguments *arguments, struct network **ret, char **ret_document, struct diag *reterr)
@@ -59,7 +63,7 @@ int run_apply(const struct arguments *arguments)
 	struct diag diag = {0};
 	int result = load(arguments, &network, &document, &diag);
 	if (result == 0)
-		result = trial_lock(trial, 0, &lock_fd, &diag);
+		result = trial_lock(trial, BEGIN_WAIT_SEC * USEC_PER_SEC, &lock_fd, &diag);
 	if (result == 0)
 		result = trial_prepare(trial, lock_fd, network, &plan, &diag);
 	if (result == 1 && plan_waits_in_vain(plan))
@@ -186,7 +190,7 @@ int run_try(const struct arguments *arguments)
 	struct diag diag = {0};
 	int error = load(arguments, &network, &document, &diag);
 	if (error == 0)
-		error = trial_lock(trial, 0, &lock_fd, &diag);
+		error = trial_lock(trial, BEGIN_WAIT_SEC * USEC_PER_SEC, &lock_fd, &diag);
 	if (error == 0)
 		error = trial_prepare(trial, lock_fd, network, &plan, &diag);
 	take_stops();
