@@ -111,12 +111,14 @@ class Guest:
 
 
 def read(text):
-    return netstate.read(text, link_local=False)
+    shown, _, settings = text.partition("settings\n")
+    return dict(netstate.read(shown, link_local=False), settings=settings.splitlines())
 
 
 def no_moments():
-    """How many landed inside a change (its journal was there), and of those with a kernel that is neither the one nor the other."""
-    return {what: dict.fromkeys(("inside", "between", "after"), 0) for what in ("kill", "cut")}
+    """How many landed inside a change (its journal was there), and of those with a kernel that is neither the one nor the other;
+    and how many guards were killed inside their undoing."""
+    return dict({what: dict.fromkeys(("inside", "between", "outside"), 0) for what in ("kill", "cut")}, undoing={"inside": 0, "outside": 0})
 
 
 class Walk:
@@ -140,13 +142,14 @@ class Walk:
         return self.guest.do("cat $folder/confirmed-network")
 
     def apply(self, name, command="apply"):
-        """The whole change, undisturbed: how long it (the end of its trial) takes in looks of the guest, and the state then."""
+        """The whole change, undisturbed: how long it (the end of its trial) takes and how long it prepares itself, in looks of the
+        guest, and the state then."""
         begin = "on_trial %s %d" % (name, LONG_SEC) if command == "confirm" else "put " + name
         text = self.guest.do("%s; of_change %s && state && echo ++ && cat $folder/confirmed-network" % (begin, command))
-        found = re.match(r"looks (\d+)\n", text)
+        found = re.match(r"looks (\d+) (\d+)\n", text)
         text, _, document = text[found.end():].partition("++\n")
         self.name, self.documents[name] = name, document
-        return int(found.group(1)), read(text)
+        return int(found.group(1)), int(found.group(2)), read(text)
 
     def keep_in(self, folder):
         self.guest.do("folder=%s; put %s; net apply" % (folder, self.name))
@@ -159,19 +162,19 @@ class Walk:
         old, new = self.name, self.rng.choice([name for name in NAMES if name != self.name])
         if clean:
             self.guest.do("clean")
-        looks, after = self.apply(new, command)
+        looks, early, after = self.apply(new, command)
         if clean:
             self.guest.do("clean")
-        _, before = self.apply(old)
-        return old, before, new, after, looks
+        _, _, before = self.apply(old)
+        return old, before, new, after, looks, early
 
-    def stop(self, what, looks, command, before, after):
-        text, _, inside = self.guest.do("stopped_at %d %s; true" % (looks, command)).partition("inside")
+    def stop(self, what, when, command, before, after):
+        text, _, inside = self.guest.do("stopped_at %s %s; true" % (when, command)).partition("inside")
         now = read(text)
         between = inside and now not in (before, after)
-        for moment, is_there in (("inside", inside), ("between", between), ("after", not inside)):
+        for moment, is_there in (("inside", inside), ("between", between), ("outside", not inside)):
             self.moments[what][moment] += bool(is_there)
-        return "between the two" if between else "inside the change" if inside else "after the change"
+        return "between the two" if between else "inside the change" if inside else "outside the change"
 
     def judge(self, how, old, before, new, after, may_be_new=True):
         """What is confirmed is what there is."""
@@ -198,29 +201,40 @@ class Walk:
     def kill(self):
         """One kill -9, and what a machine does after it; what it was, and how it ended."""
         self.keep_in("/run/net")  # nothing there waits for a disk: most of a change is what the kernel does
-        command, both = self.rng.choice(("apply", "apply", "apply", "try", "try", "confirm")), self.rng.random() < 0.4
-        old, before, new, after, looks = self.prepare(command if command == "confirm" else "apply")
-        limit, again = int(looks * EARLY * self.rng.random()), int(looks * self.rng.random())
+        command = self.rng.choice(("apply", "apply", "apply", "try", "try", "confirm"))
+        who = self.rng.choice(("it alone", "both", "both", "one by one"))
+        old, before, new, after, looks, early = self.prepare(command if command == "confirm" else "apply")
+        again = int(looks * self.rng.random())
+        when = self.rng.choice(("early %d" % (early * self.rng.random()), *["changing %d" % (looks * EARLY * self.rng.random())] * 5))
         self.guest.do("on_trial %s %d" % (new, TRY_SEC) if command == "confirm" else "put " + new)
-        moment = self.stop("kill", limit, "try --timeout %d" % TRY_SEC if command == "try" else command, before, after)
-        self.guest.do("kill_it both; recovered %d" % again if both else "kill_it; guarded", 300)
-        how = "%s -> %s: kill -9 of %s%s at %d of %d, %s" % (
-            old, new, command, " and its guard" if both else "", limit, looks, moment)
+        moment = self.stop("kill", when, "try --timeout %d" % TRY_SEC if command == "try" else command, before, after)
+        how = "%s -> %s: kill -9 of %s%s, %s of %d and %d, %s" % (
+            old, new, command, " and its guard" * (who == "both"), when, early, looks, moment)
+        if who == "it alone":
+            self.guest.do("kill_it; guarded", 300)
+        elif who == "both":
+            self.guest.do("kill_it both; recovered %d" % again, 300)
+        else:
+            undoing = int(looks * self.rng.random())
+            inside = "inside" in self.guest.do("kill_it; guarded_in_vain %d" % undoing)
+            self.moments["undoing"]["inside" if inside else "outside"] += 1
+            how += ", then of its guard at %d, %s the undoing" % (undoing, "inside" if inside else "outside")
+            self.guest.do("recovered %d" % again, 300)
         return self.judge(how, old, before, new, after, command != "try")
 
     def cut(self):
         """One power cut, and the next start."""
         self.keep_in("/state/net")
-        old, before, new, after, looks = self.prepare(clean=True)
+        old, before, new, after, looks, _ = self.prepare(clean=True)
         limit = int(looks * EARLY * self.rng.random())
         self.guest.do("put " + new)
-        moment = self.stop("cut", limit, "apply", before, after)
+        moment = self.stop("cut", "changing %d" % limit, "apply", before, after)
         self.guest.cut()
         self.guest.start()
         how = "%s -> %s: power cut at %d of %d, %s" % (old, new, limit, looks, moment)
         undone = "undone" in self.guest.do("net recover")
         stands = self.confirmed() == self.documents[new]
-        if moment != "after the change" and not stands and not undone:
+        if moment != "outside the change" and not stands and not undone:
             raise Problem(how + ": recover undid nothing")
         if not undone:
             self.apply(new if stands else old)  # as a start does with the confirmed network

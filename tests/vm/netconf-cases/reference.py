@@ -20,6 +20,7 @@ DRIVER = "/sys/bus/virtio/drivers/virtio_net/"
 NETWORKD_CONF = "/usr/lib/systemd/networkd.conf.d/"  # where the image has Hearth's
 UDEV_RULES = {"75-net-description.rules", "80-net-setup-link.rules"}
 BUS = "org.freedesktop.network1"
+HAS_SYSTEMD = os.path.exists("/run/systemd/system")
 SETTLE_SEC, STILL_SEC = 30, 0.8
 STATE = """ip -d -j addr; echo
 for family in -4 -6; do ip $family -d -j route show table all; echo; ip $family -d -j rule; echo; done
@@ -190,6 +191,23 @@ def still():
     return last
 
 
+def at_start(name):
+    """netplan as a start has it: its generator, then the cards, then networkd."""
+    put(name)
+    run("/usr/libexec/netplan/generate")
+    run("udevadm", "control", "--reload")
+    plug("bind")
+    NETWORKD.start()
+
+
+def while_it_runs(name):
+    """netplan as a person has it: the command, on a machine whose cards and networkd are there."""
+    plug("bind")
+    NETWORKD.start()
+    put(name)
+    run("netplan", "apply")
+
+
 def same_state(name):
     empty()
     plug("bind")
@@ -202,11 +220,7 @@ def same_state(name):
     bad = [] if again == "nothing to change\n" else ["the second plan: " + again]
 
     empty()
-    put(name)
-    run("/usr/libexec/netplan/generate")
-    run("udevadm", "control", "--reload")
-    plug("bind")
-    NETWORKD.start()
+    (while_it_runs if HAS_SYSTEMD else at_start)(name)
     end, since = time.monotonic() + SETTLE_SEC, time.monotonic()
     while True:  # the same, and networkd is done or has nothing more to do for a while: a lease does not come here
         found = differences(name, ours, state())
@@ -236,8 +250,14 @@ def begin():
         os.chmod("/etc/wireguard/" + key, 0o640)
         shutil.chown("/etc/wireguard/" + key, "root", "systemd-network")
     os.chmod("/etc/wireguard", 0o755)
-    subprocess.Popen(["dbus-daemon", "--system", "--nofork", "--nopidfile", "--nosyslog"], stderr=subprocess.DEVNULL)
-    subprocess.Popen(["/usr/lib/systemd/systemd-udevd"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    if HAS_SYSTEMD:
+        run("systemctl", "stop", "systemd-networkd.socket", "systemd-networkd.service")
+        for path in glob.glob("/usr/lib/systemd/system-generators/systemd-*"):
+            os.remove(path)  # netplan has systemd look at all of its units anew, each time
+        run("udevadm", "control", "--reload")
+    else:
+        subprocess.Popen(["dbus-daemon", "--system", "--nofork", "--nopidfile", "--nosyslog"], stderr=subprocess.DEVNULL)
+        subprocess.Popen(["/usr/lib/systemd/systemd-udevd"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     run("modprobe", "virtio_net")
     run("udevadm", "settle")
     return sorted((name for name in os.listdir(DRIVER) if name.startswith("virtio")), key=lambda name: int(name[6:]))
