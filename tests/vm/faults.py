@@ -111,8 +111,12 @@ class Guest:
 
 
 def read(text):
-    shown, _, settings = text.partition("settings\n")
-    return dict(netstate.read(shown, link_local=False), settings=settings.splitlines())
+    shown, _, rest = text.partition("settings\n")
+    settings, _, files = rest.partition("files\n")
+    found = netstate.read(shown, link_local=False)
+    up = {name for name, link in found["links"].items() if "UP" in link["flags"]}  # others begin anew when they are up again
+    return dict(found, settings=[line for line in settings.splitlines() if line.partition("/")[0] in up],
+                files=files.splitlines())
 
 
 def no_moments():

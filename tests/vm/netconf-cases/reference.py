@@ -41,7 +41,8 @@ ON_PURPOSE = (  # configuration, what of it differs, why
     ("wireguard-in-vrf.yaml", ANY_PORT, "no port is said: the kernel takes any"),
     ("wireguard-keys-private.yaml", ANY_PORT, "no port is said: the kernel takes any"),
     ("loopback.yaml", "/settings/lo/addr_gen_mode", "lo makes no address of itself, whichever its mode"),
-    ("match-glob.yaml", "^/(links|settings)/eth", "networkd takes a card's alternative names, here enp0s3, for names"),
+    ("match-glob.yaml", r'^/links/eth\d/flags: only the second: UP$|^/settings/eth\d/accept_ra: "1" and "0"$',
+     "networkd takes a card's alternative names, here enp0s3, for names, and so for its own"),
     ("values-of-nothing.yaml", r"10\.140\.0\.", "netplan takes lifetime: Forever; networkd knows forever alone, and leaves the address out"),
     # networkd makes a MAC of the machine's id, which is new at every start of a node; Hearth leaves it to the kernel
     ("", r'^/links/[^/]+/(address: .* and "made up"|permaddr: null and .*)$', "the MAC of a virtual link for which the document has none"),
