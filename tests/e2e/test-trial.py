@@ -86,6 +86,20 @@ def check_good(c, machine, number):
         "ip -4 addr") and goes_on(machine, 90)), lambda: (machine.last(), tries(machine)))
 
 
+def check_repair(c, machine, number):
+    """Somebody at a shell of the node takes an address of the confirmed network."""
+    line = labs.wait_for("its address", 30, lambda: next((words for words in map(str.split, machine.sh("ip -o -4 addr").splitlines())
+                                                          if words[3].startswith("10.%d.0." % (100 + number))), None))
+    link, address = line[1], line[3]
+    said = "network: %s: add address %s" % (link, address)
+    log = lambda: machine.sh("journalctl --no-pager --output=cat --unit=hearthd").splitlines().count(said)  # noqa: E731
+    before = log()
+    machine.sh("ip addr del %s dev %s" % (address, link))
+    c.claim("an address that is taken by hand comes back", lambda: labs.wait_for(
+        "it", 30, lambda: address in machine.sh("ip -o -4 addr show dev %s" % link)), lambda: machine.sh("ip addr"))
+    c.claim("and the journal says so", lambda: labs.wait_for("its line", 10, lambda: log() == before + 1), log)
+
+
 def check_kill(c, machine, region, number):
     since = now_usec(machine)
     assign(region, number)
@@ -144,6 +158,7 @@ def test(c, bin_folder, cache, folder, is_long):
         assign(region, n_bad, bad=False)
         set_deadline(machine, PATIENT_SEC)
         check_good(c, machine, n_bad)
+        check_repair(c, machine, n_bad)
         check_kill(c, machine, region, n_bad + 1)
         check_safe(c, machine)
         check_cut(c, machine, region, n_bad + 3, is_long)
