@@ -222,6 +222,7 @@ static void note_missing(struct agent *a, const struct plan *plan)
 	}
 	str_set(&a->network_missing, missing);
 	a->network_missing_in_vain = plan_waits_in_vain(plan);
+	a->network_is_half = plan_is_half(plan);
 }
 
 void agent_network_took(struct agent *a, struct network *network_take, const struct plan *plan)
@@ -314,7 +315,7 @@ static void apply_below(struct agent *a)
 	if (r < 0)
 		str_set(&a->first_contact_problem, diag.message[0] ? diag_text(&diag) : strerror(-r));
 	a->network_is_assigned = false;
-	a->network_dirty = r < 0;
+	a->network_dirty = r < 0 || a->network_is_half;
 }
 
 // --- the assigned network ---
@@ -427,8 +428,10 @@ static void apply_assigned(struct agent *a, bool to_be_probed)
 	str_set(&a->network_try, NULL);
 	a->network_state = STEP_RUNNING;
 	a->network_is_assigned = true;
-	a->network_dirty = false;
+	a->network_dirty = a->network_is_half;
 	a->mesh_key_unset = false;
+	if (again && a->tried.on_trial && a->tried.is_half)
+		tried_network_is_set(a, a->network_is_half);
 	if (again)
 		return;
 	a->mesh_set = false;

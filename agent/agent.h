@@ -100,6 +100,7 @@ struct agent {
 	char *network_try;           // why it is not the usual one
 	char *network_missing;       // a route that waits for its source address, or NULL
 	bool network_missing_in_vain; // which is somebody else's
+	bool network_is_half;        // and so what goes for it is still there: apply again
 	uint64_t network_missing_usec; // since when
 	bool safe_network;           // a person at the console wants it
 	struct wire_listener *wire;  // NULL: nobody has to know what is on it

@@ -35,22 +35,29 @@ uint64_t network_trial_waits_usec(uint64_t before_usec, bool region_answers, uin
 
 // --- the proof ---
 
+// Why it stands, or NULL.
+static const char *proof_of(const struct network_proof *p)
+{
+	if (p->is_half)
+		return NULL;
+	if (p->heard_usec > p->applied_usec)
+		return "the region answers through it";
+	if (p->region_was_silent && p->peer_answered)
+		return "the region is silent as before, and a peer of the mesh answers through it";
+	if (p->region_was_silent && p->gateway_is_used && p->gateway_usec > p->applied_usec)
+		return "the region is silent as before, and the gateway answers as before";
+	return NULL;
+}
+
 enum network_verdict network_trial_judge(const struct network_proof *p, uint64_t now_usec, const char **ret_reason)
 {
+	const char *proof = proof_of(p);
 	if (p->never_whole) {
 		*ret_reason = p->never_whole;
 		return NETWORK_VERDICT_UNDO;
 	}
-	if (p->heard_usec > p->applied_usec) {
-		*ret_reason = "the region answers through it";
-		return NETWORK_VERDICT_STANDS;
-	}
-	if (p->region_was_silent && p->peer_answered) {
-		*ret_reason = "the region is silent as before, and a peer of the mesh answers through it";
-		return NETWORK_VERDICT_STANDS;
-	}
-	if (p->region_was_silent && p->gateway_is_used && p->gateway_usec > p->applied_usec) {
-		*ret_reason = "the region is silent as before, and the gateway answers as before";
+	if (proof) {
+		*ret_reason = proof;
 		return NETWORK_VERDICT_STANDS;
 	}
 	if (now_usec < p->deadline_usec)

@@ -32,6 +32,7 @@ uint64_t network_trial_waits_usec(uint64_t before_usec, bool region_answers, uin
 
 struct network_proof { // what was seen of the network on trial; CLOCK_BOOTTIME
 	uint64_t applied_usec, deadline_usec;
+	bool is_half;             // what was before is still there, too, and may be what answers
 	bool region_was_silent;   // before it was applied
 	uint64_t heard_usec;      // the region's last authenticated answer to a question asked since
 	bool peer_answered;       // one of the mesh shook hands since it was applied, or answered to what was sent since

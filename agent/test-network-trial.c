@@ -123,6 +123,18 @@ static void network_that_can_never_be_whole_is_undone(void **state)
 	assert_string_equal(reason, "eth0: somebody else has it");
 }
 
+// The region may have been reached by the route of before, which goes in a moment.
+static void half_a_network_proves_nothing(void **state)
+{
+	const char *reason = NULL;
+	struct network_proof proof = { .applied_usec = start, .deadline_usec = start + minute / 2, .heard_usec = start + 1,
+		.is_half = true };
+	assert_int_equal(network_trial_judge(&proof, start + 2, &reason), NETWORK_VERDICT_WAIT);
+	assert_int_equal(network_trial_judge(&proof, start + minute, &reason), NETWORK_VERDICT_UNDO);
+	proof.is_half = false;
+	assert_int_equal(network_trial_judge(&proof, start + 2, &reason), NETWORK_VERDICT_STANDS);
+}
+
 static void expect_candidate(const struct network_candidates *facts, enum network_candidate now_is, uint64_t after_sec,
 	enum network_candidate wanted)
 {
@@ -190,6 +202,7 @@ int main(void)
 		cmocka_unit_test(silent_region_leaves_it_to_mesh_or_gateway),
 		cmocka_unit_test(proof_is_judged),
 		cmocka_unit_test(network_that_can_never_be_whole_is_undone),
+		cmocka_unit_test(half_a_network_proves_nothing),
 		cmocka_unit_test(what_led_to_the_region_comes_first),
 		cmocka_unit_test(candidates_have_their_turns_before_enrolment),
 		cmocka_unit_test(silent_region_moves_no_enrolled_node),

@@ -124,6 +124,20 @@ static uint64_t deadline_of(const struct agent *a)
 	return (a->options.network_deadline_sec ? a->options.network_deadline_sec : PROBE_SEC) * USEC_PER_SEC;
 }
 
+void tried_network_is_set(struct agent *a, bool is_half)
+{
+	a->tried.is_half = is_half;
+	a->tried.applied_usec = time_boot_usec();
+	if (a->tried.gateway[0])
+		(void)netconf_neighbour_ask(a->tried.gateway, NULL); // not known any more: agent_poke() has it looked for
+	mesh_handshakes_done(&a->tried.handshakes);
+	mesh_answers_done(&a->tried.answers);
+	if (a->assignment->mesh_link)
+		agent_mesh_await_handshake(a, &a->tried.handshakes);
+	if (a->region)
+		region_client_reconnect(a->region); // what was asked before proves nothing
+}
+
 int tried_network_begin(struct agent *a, struct network *network_take, const char *document, struct diag *reterr)
 {
 	struct network *network CLEANUP(network_freep) = network_take;
@@ -136,18 +150,10 @@ int tried_network_begin(struct agent *a, struct network *network_take, const cha
 	if (r < 0)
 		return r;
 	a->tried.on_trial = true;
-	a->tried.applied_usec = time_boot_usec();
 	a->tried.deadline_usec = now_usec + deadline_of(a);
 	a->tried.region_was_silent = !a->region || a->region->contact != REGION_FOUND;
 	agent_network_took(a, TAKE_PTR(network), plan);
-	if (a->tried.gateway[0])
-		(void)netconf_neighbour_ask(a->tried.gateway, NULL); // not known any more: agent_poke() has it looked for
-	mesh_handshakes_done(&a->tried.handshakes);
-	mesh_answers_done(&a->tried.answers);
-	if (a->assignment->mesh_link)
-		agent_mesh_await_handshake(a, &a->tried.handshakes);
-	if (a->region)
-		region_client_reconnect(a->region); // what was asked before proves nothing
+	tried_network_is_set(a, plan_is_half(plan));
 	agent_network_note_try(a, NETWORK_ASSIGNED,
 		a->tried.region_was_silent ? "on trial; the region was silent before, so the mesh or the gateway has to answer"
 					   : "on trial; the region has to answer through it");
@@ -215,6 +221,7 @@ void tried_network_probe(struct agent *a)
 	struct network_proof proof = {
 		.applied_usec = a->tried.applied_usec,
 		.deadline_usec = a->tried.deadline_usec,
+		.is_half = a->tried.is_half,
 		.region_was_silent = a->tried.region_was_silent,
 		.heard_usec = a->region ? a->region->heard_usec : 0,
 		.peer_answered = a->tried.region_was_silent && peer_answers(a),

@@ -181,8 +181,10 @@ static int apply_once(struct network *network, struct plan *plan, const struct n
 		options->on_plan(plan, options->user);
 	int result = places.without_networkd ? 0 : apply_files(plan, &places, true, &diag);
 	int error = apply_netlink(plan, ret_again ? &again : NULL, reterr);
-	if (error == 0 && ret_again && plan->waits_for)
+	if (error == 0 && ret_again && plan->waits_for) {
 		again |= wait_for_addresses(options);
+		plan->is_half = !again;
+	}
 	if (error == 0 && again) {
 		*ret_again = true;
 		return 0;

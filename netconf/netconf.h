@@ -54,6 +54,7 @@ char *plan_json(const struct plan *plan); // [{"change", "link", "what", "dropsT
  * address, so that the route does not come by itself. */
 const char *plan_waits_for(const struct plan *plan);
 bool plan_waits_in_vain(const struct plan *plan);
+bool plan_is_half(const struct plan *plan); // applied without waiting: what was there before is still there, too; apply again
 struct plan *plan_free(struct plan *plan);
 DEFINE_CLEANUP(plan)
 

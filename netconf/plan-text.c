@@ -212,6 +212,11 @@ const char *change_format(const struct change *change, char *buffer, size_t n)
 	return buffer;
 }
 
+bool plan_is_half(const struct plan *plan)
+{
+	return plan->is_half;
+}
+
 const char *plan_waits_for(const struct plan *plan)
 {
 	return plan->waits_for;

@@ -76,6 +76,7 @@ struct plan {
 	size_t n, n_room;
 	char *waits_for;     // a sentence: a route is left out until its source address is known to be nobody else's; NULL: none
 	bool source_is_taken; // ... and it is somebody else's
+	bool is_half;        // it was applied but for that, and for all that is taken away
 	struct kernel *kernel; // kept alive for those who borrow from it; may be NULL
 };
 const char *change_word(enum change_type type);                             // "address-add"

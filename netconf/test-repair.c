@@ -28,6 +28,7 @@ struct resident {
 	struct netconf_monitor *monitor;
 	struct network *network;
 	char told[4096]; // of all plans since the last look
+	bool is_half, was_half; // by the last look; since was_half was reset
 	uint64_t changed_usec; // when the kernel last changed
 };
 
@@ -48,8 +49,12 @@ static void apply(struct resident *resident)
 	struct netconf_options options = {.run_folder = "/nonexistent", .without_networkd = true, .without_waiting = true,
 		.on_plan = tell, .user = resident};
 	struct diag diag = {0};
-	if (netconf_apply(resident->network, &options, NULL, &diag) < 0)
+	CLEANUP(plan_freep) struct plan *plan = NULL;
+	if (netconf_plan(resident->network, &options, &plan, &diag) < 0 ||
+		netconf_apply_plan(resident->network, plan, &options, &diag) < 0)
 		fail_msg("%s", diag_text(&diag));
+	resident->is_half = plan_is_half(plan);
+	resident->was_half |= resident->is_half;
 	if (resident->told[0])
 		add_told(resident, AGAIN);
 }
@@ -174,12 +179,14 @@ static void a_route_comes_once_its_source_is_known(void **state)
 		skip();
 	settle(resident);
 	resident->told[0] = '\0';
+	resident->was_half = false;
 	assert_int_equal(system("ip addr del fd09::1/64 dev lan0"), 0);
 	run_until(resident, ROUTE);
 	const char *address = strstr(resident->told, "lan0: add address fd09::1/64\n");
 	assert_non_null(address);
 	const char *again = strstr(address, AGAIN);
 	assert_true(again && again < strstr(resident->told, ROUTE));
+	assert_true(resident->was_half && !resident->is_half);
 	run_until_whole(resident);
 }
 
