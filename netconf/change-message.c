@@ -173,7 +173,7 @@ static struct nl_msg *address_message(const struct change *change)
 	bool is_whole = message && nla_put(message, IFA_LOCAL, n, address->ip.bytes) == 0 &&
 			nla_put(message, IFA_ADDRESS, n, address->ip.bytes) == 0;
 	if (is_whole && !is_removal) {
-		is_whole = nla_put_u8(message, IFA_PROTO, HEARTH_PROTOCOL) == 0;
+		is_whole = nla_put_u8(message, IFA_PROTO, change->protocol) == 0;
 		if (is_whole && address->ip.family == AF_INET && address->prefix < 31 && !is_tunnel) {
 			uint8_t broadcast[4];
 			for (unsigned i = 0; i < 4; i++) {
@@ -203,7 +203,7 @@ static struct nl_msg *route_message(const struct change *change)
 	const struct route *route = &change->route;
 	bool is_removal = change->type == CHANGE_ROUTE_REMOVE;
 	struct rtmsg header = {.rtm_family = (uint8_t)route->destination.ip.family,
-		.rtm_dst_len = route->destination.prefix, .rtm_protocol = HEARTH_PROTOCOL, .rtm_type = route->type,
+		.rtm_dst_len = route->destination.prefix, .rtm_protocol = change->protocol, .rtm_type = route->type,
 		.rtm_scope = route->scope, .rtm_table = route->table < 256 ? (uint8_t)route->table : RT_TABLE_COMPAT,
 		.rtm_flags = route->on_link ? RTNH_F_ONLINK : 0};
 	int n = (int)ip_n_bytes(route->destination.ip.family);
@@ -246,7 +246,7 @@ static struct nl_msg *rule_message(const struct change *change)
 	struct nl_msg *message = netlink_message(is_removal ? RTM_DELRULE : RTM_NEWRULE,
 		is_removal ? 0 : NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
 	bool is_whole = message && nla_put_u32(message, FRA_TABLE, rule->table) == 0 &&
-			nla_put_u8(message, FRA_PROTOCOL, HEARTH_PROTOCOL) == 0 &&
+			nla_put_u8(message, FRA_PROTOCOL, change->protocol) == 0 &&
 			put_end(message, FRA_SRC, &rule->from) && put_end(message, FRA_DST, &rule->to);
 	if (is_whole && rule->has_priority)
 		is_whole = nla_put_u32(message, FRA_PRIORITY, rule->priority) == 0;

@@ -11,10 +11,36 @@
 void journal_done(struct journal *journal)
 {
 	free(journal->before);
+	protocol_table_done(&journal->protocols);
 	free(journal->strangers);
 	config_files_done(&journal->files);
 	free(journal->resolv);
 	*journal = (struct journal){0};
+}
+
+static const char *const list_keys[N_PROTOCOL_LISTS] = {[PROTOCOLS_ADDRESSES] = "addresses", [PROTOCOLS_ROUTES] = "routes",
+	[PROTOCOLS_RULES] = "rules"};
+
+static void put_protocols(struct json_out *out, const struct protocol_table *table)
+{
+	json_out_key(out, "protocols");
+	json_out_array_begin(out);
+	for (size_t i = 0; i < table->n; i++) {
+		const struct protocols *entry = &table->entries[i];
+		json_out_object_begin(out);
+		json_out_member(out, "id", entry->id);
+		for (size_t list = 0; list < N_PROTOCOL_LISTS; list++) {
+			if (!entry->of[list])
+				continue;
+			json_out_key(out, list_keys[list]);
+			json_out_array_begin(out);
+			for (size_t j = 0; j < entry->n[list]; j++)
+				json_out_int(out, entry->of[list][j]);
+			json_out_array_end(out);
+		}
+		json_out_object_end(out);
+	}
+	json_out_array_end(out);
 }
 
 char *journal_encode(const struct journal *journal)
@@ -28,6 +54,8 @@ char *journal_encode(const struct journal *journal)
 	json_out_member_int(&out, "deadlineUsec", (int64_t)journal->deadline_usec);
 	json_out_member(&out, "tried", journal->tried);
 	json_out_member(&out, "before", journal->before);
+	if (journal->protocols.n)
+		put_protocols(&out, &journal->protocols);
 	json_out_key(&out, "strangers");
 	json_out_array_begin(&out);
 	for (size_t i = 0; i < journal->n_strangers; i++) {
@@ -86,6 +114,51 @@ static int list_of(const struct value *object, const char *key, size_t max, cons
 		return diag_set(reterr, -EINVAL, "", "%s: must have at most %zu entries, not %zu", key, max, list->n);
 	*ret = list;
 	return 0;
+}
+
+static int take_protocol_list(const struct value *object, enum protocol_list which, struct protocols *ret, struct diag *reterr)
+{
+	const char *key = list_keys[which];
+	const struct value *list;
+	if (!value_find(object, key))
+		return 0;
+	int error = list_of(object, key, NETWORK_MAX_ROUTES, &list, reterr);
+	if (error < 0)
+		return error;
+	ret->of[which] = calloc(list->n + 1, sizeof(*ret->of[which]));
+	if (!ret->of[which])
+		return -ENOMEM;
+	for (; error == 0 && ret->n[which] < list->n; ret->n[which]++) {
+		int64_t protocol = 0;
+		error = value_int(&list->items[ret->n[which]], key, 0, UINT8_MAX, &protocol, reterr);
+		ret->of[which][ret->n[which]] = (uint8_t)protocol;
+	}
+	return error;
+}
+
+static int take_protocols(const struct value *object, struct journal *ret, struct diag *reterr)
+{
+	static const char *const keys[] = {"id", "addresses", "routes", "rules", NULL};
+	const struct value *list;
+	struct protocol_table *table = &ret->protocols;
+	if (!value_find(object, "protocols"))
+		return 0;
+	int error = list_of(object, "protocols", NETWORK_MAX_DECLARATIONS, &list, reterr);
+	if (error < 0)
+		return error;
+	table->entries = calloc(list->n + 1, sizeof(*table->entries));
+	if (!table->entries)
+		return -ENOMEM;
+	for (; error == 0 && table->n < list->n; table->n++) {
+		const struct value *one = &list->items[table->n];
+		struct protocols *entry = &table->entries[table->n];
+		error = value_only_keys(one, "protocols", keys, reterr);
+		if (error == 0)
+			error = take_text(one, "id", entry->id, sizeof(entry->id), reterr);
+		for (enum protocol_list which = 0; error == 0 && which < N_PROTOCOL_LISTS; which++)
+			error = take_protocol_list(one, which, entry, reterr);
+	}
+	return error;
 }
 
 static int take_strangers(const struct value *object, struct journal *ret, struct diag *reterr)
@@ -149,8 +222,8 @@ static bool is_digest(const char *text)
 
 static int decode(const struct value *object, struct journal *ret, struct diag *reterr)
 {
-	static const char *const keys[] = {"version", "who", "bootId", "wallSec", "deadlineUsec", "tried", "before", "strangers",
-		"files", "resolv", NULL};
+	static const char *const keys[] = {"version", "who", "bootId", "wallSec", "deadlineUsec", "tried", "before", "protocols",
+		"strangers", "files", "resolv", NULL};
 	int64_t version, deadline = 0;
 	int error = value_int(value_find(object, "version"), "version", 1, INT32_MAX, &version, reterr);
 	if (error == 0 && version != JOURNAL_VERSION)
@@ -172,6 +245,8 @@ static int decode(const struct value *object, struct journal *ret, struct diag *
 		error = diag_set(reterr, -EINVAL, "", "tried: must be a SHA-256 in hex");
 	if (error == 0)
 		error = take_copy(object, "before", &ret->before, reterr);
+	if (error == 0)
+		error = take_protocols(object, ret, reterr);
 	if (error == 0)
 		error = take_strangers(object, ret, reterr);
 	return error < 0 ? error : take_files(object, ret, reterr);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "netconf/networkd.h"
+#include "netconf/protocols.h"
 
 #define JOURNAL_NAME "journal"
 enum {
@@ -25,6 +26,7 @@ struct journal {
 	uint64_t deadline_usec; // CLOCK_BOOTTIME; 0: it stands or falls with the program that made it
 	char tried[65];     // SHA-256 of the document that is tried, hex
 	char *before;       // the kernel's network before, a netplan document
+	struct protocol_table protocols; // whose its addresses, routes and rules were; an older journal says nothing of it
 	struct journal_stranger *strangers;
 	size_t n_strangers;
 	bool has_files;     // the next two are known

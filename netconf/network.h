@@ -32,6 +32,8 @@ enum activation {
 	ACTIVATION_MANUAL, // its state is a person's: neither up nor down by us
 	ACTIVATION_OFF,    // kept down
 };
+// What the kernel keeps a protocol with, which says whose it is.
+enum protocol_list { PROTOCOLS_ADDRESSES, PROTOCOLS_ROUTES, PROTOCOLS_RULES, N_PROTOCOL_LISTS };
 // dhcp4-overrides, dhcp6-overrides: what of a lease is used. networkd does it.
 struct dhcp_overrides {
 	bool no_dns, no_ntp, no_hostname, no_send_hostname, no_mtu, no_routes;
@@ -72,6 +74,9 @@ struct declaration { // one netplan definition
 	struct rule *rules; // routing-policy; in the order of the document
 	struct place *rules_where;
 	size_t n_rules;
+	/* Of what is undone: whose they were, each list in the order of addresses, routes and rules; borrowed. NULL: Hearth's, as
+	 * all that a document declares. */
+	const uint8_t *protocols[N_PROTOCOL_LISTS];
 	// What it is part of and what it stands on. Ids of other declarations.
 	char **ports;     // bonds, bridges, vrfs: `interfaces` as written
 	struct place *ports_where;

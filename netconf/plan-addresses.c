@@ -6,12 +6,13 @@
 #include <linux/if_addr.h>
 
 static int put_address(struct planning *planning, enum change_type type, const struct plan_link *link,
-	const struct address *address)
+	const struct address *address, uint8_t protocol)
 {
 	struct change *change = plan_add_to(planning, type, link);
 	if (!change)
 		return -ENOMEM;
 	change->address = *address;
+	change->protocol = protocol;
 	return 0;
 }
 
@@ -48,11 +49,13 @@ static int plan_addresses_of(struct planning *planning, const struct plan_link *
 			} else if (have->protocol == HEARTH_PROTOCOL && is_v6) {
 				keep[j] = true;
 				if (!cycles && error == 0)
-					error = put_address(planning, CHANGE_ADDRESS_REPREFIX, link, &have->address);
+					error = put_address(planning, CHANGE_ADDRESS_REPREFIX, link, &have->address,
+						have->protocol);
 			}
 		}
 		if (error == 0 && !is_there)
-			error = put_address(planning, CHANGE_ADDRESS_ADD, link, wanted);
+			error = put_address(planning, CHANGE_ADDRESS_ADD, link, wanted,
+				plan_protocol(link->declaration, PROTOCOLS_ADDRESSES, i));
 	}
 	return error;
 }

@@ -40,6 +40,11 @@ static inline struct change *plan_add_to(struct planning *planning, enum change_
 {
 	return plan_add(planning->plan, type, link->claim->name, link->have ? link->have->index : 0, link->declaration);
 }
+// Whose the address, route or rule at @position of the declaration's list shall be.
+static inline uint8_t plan_protocol(const struct declaration *declaration, enum protocol_list list, size_t position)
+{
+	return declaration->protocols[list] ? declaration->protocols[list][position] : HEARTH_PROTOCOL;
+}
 enum link_fate plan_fate(const struct planning *planning, int link_index);
 const char *plan_name(const struct planning *planning, const struct kernel_link *one); // after the plan
 void plan_cycle(struct planning *planning, const struct plan_link *link); // and the VLANs that stand on it

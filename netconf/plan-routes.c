@@ -8,6 +8,7 @@
 
 struct wanted_route {
 	const struct route *route;
+	uint8_t protocol;
 	const struct plan_link *link;
 	const struct place *where;
 };
@@ -112,6 +113,7 @@ static int put_route(struct planning *planning, enum change_type type, const str
 	if (!change)
 		return -ENOMEM;
 	change->route = *wanted->route;
+	change->protocol = wanted->protocol;
 	return 0;
 }
 
@@ -173,7 +175,8 @@ static int collect_routes(const struct planning *planning, struct wanted_route *
 	for (size_t i = 0; i < planning->claims.n; i++) {
 		const struct plan_link *link = &planning->links[i];
 		for (size_t j = 0; wants_routes(link) && j < link->declaration->n_routes; j++)
-			wanted[n++] = (struct wanted_route){&link->declaration->routes[j], link,
+			wanted[n++] = (struct wanted_route){&link->declaration->routes[j],
+				plan_protocol(link->declaration, PROTOCOLS_ROUTES, j), link,
 				&link->declaration->routes_where[j]};
 	}
 	sort_items(wanted, n, sizeof(*wanted), compare_wanted);

@@ -8,6 +8,7 @@ typedef int rule_order(const struct rule *a, const struct rule *b);
 
 struct wanted_rule {
 	const struct rule *rule; // NULL: the kernel has it
+	uint8_t protocol;
 	size_t position;         // in the document
 };
 
@@ -48,7 +49,8 @@ static int collect_rules(const struct planning *planning, struct wanted_rule **r
 	for (size_t i = 0; i < planning->claims.n; i++) {
 		const struct declaration *declaration = planning->links[i].declaration;
 		for (size_t j = 0; j < declaration->n_rules; j++, n++)
-			wanted[n] = (struct wanted_rule){&declaration->rules[j], n};
+			wanted[n] = (struct wanted_rule){&declaration->rules[j],
+				plan_protocol(declaration, PROTOCOLS_RULES, j), n};
 	}
 	*ret_n = drop_repeated(wanted, n);
 	*ret = wanted;
@@ -120,12 +122,13 @@ static int match_rules(const struct kernel *kernel, struct wanted_rule *wanted, 
 	return 0;
 }
 
-static int put_rule(struct planning *planning, enum change_type type, const struct rule *rule)
+static int put_rule(struct planning *planning, enum change_type type, const struct rule *rule, uint8_t protocol)
 {
 	struct change *change = plan_add(planning->plan, type, "", 0, NULL);
 	if (!change)
 		return -ENOMEM;
 	change->rule = *rule;
+	change->protocol = protocol;
 	return 0;
 }
 
@@ -142,9 +145,9 @@ int plan_rules(struct planning *planning)
 		error = match_rules(kernel, wanted, n, keep);
 	for (size_t i = 0; error == 0 && i < n; i++)
 		if (wanted[i].rule)
-			error = put_rule(planning, CHANGE_RULE_ADD, wanted[i].rule);
+			error = put_rule(planning, CHANGE_RULE_ADD, wanted[i].rule, wanted[i].protocol);
 	for (size_t i = 0; error == 0 && i < kernel->n_rules; i++)
 		if (!keep[i] && kernel->rules[i].protocol == HEARTH_PROTOCOL)
-			error = put_rule(planning, CHANGE_RULE_REMOVE, &kernel->rules[i].rule);
+			error = put_rule(planning, CHANGE_RULE_REMOVE, &kernel->rules[i].rule, HEARTH_PROTOCOL);
 	return error;
 }

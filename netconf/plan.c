@@ -40,7 +40,7 @@ struct change *plan_add(struct plan *plan, enum change_type type, const char *na
 		plan->n_room = n_room;
 	}
 	struct change *change = &plan->changes[plan->n++];
-	*change = (struct change){.type = type, .link_index = link_index, .declaration = declaration};
+	*change = (struct change){.type = type, .link_index = link_index, .protocol = HEARTH_PROTOCOL, .declaration = declaration};
 	(void)snprintf(change->name, sizeof(change->name), "%s", name);
 	return change;
 }

@@ -31,6 +31,7 @@ struct change {
 	enum change_type type;
 	char name[IFNAMSIZ];  // the link, by its name after the plan; "" for routes without one and for files
 	int link_index;       // 0: not there yet
+	uint8_t protocol;     // of an address, a route or a rule that comes: Hearth's, but of what is undone
 	const struct declaration *declaration; // borrowed from the network; NULL for removals
 	union {
 		char old_name[IFNAMSIZ];

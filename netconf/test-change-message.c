@@ -66,7 +66,7 @@ static void an_address_is_ours_and_has_its_broadcast(void **state)
 		{"fe80::7/64", NULL, RT_SCOPE_LINK},
 	};
 	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
-		struct change change = {.type = CHANGE_ADDRESS_ADD, .name = "eth0", .link_index = 7,
+		struct change change = {.type = CHANGE_ADDRESS_ADD, .protocol = HEARTH_PROTOCOL, .name = "eth0", .link_index = 7,
 			.address = address_of(cases[i].address)};
 		CLEANUP(kernel_freep) struct kernel *kernel = sent(&change, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
 		CLEANUP(nl_msgp) struct nl_msg *message = change_message(&change);
@@ -128,7 +128,8 @@ static void every_part_of_a_route_is_sent(void **state)
 	};
 	for (size_t i = 0; i < N_ELEMENTS(routes) * N_ELEMENTS(adds); i++) {
 		const struct route *route = &routes[i / 2];
-		struct change change = {.type = adds[i % 2].type, .link_index = route_needs_link(route) ? 7 : 0, .route = *route};
+		struct change change = {.type = adds[i % 2].type, .protocol = HEARTH_PROTOCOL,
+			.link_index = route_needs_link(route) ? 7 : 0, .route = *route};
 		bool is_v6_add = i % 2 == 0 && route->destination.ip.family == AF_INET6; // a second one would be one with the first
 		uint16_t flags = adds[i % 2].flags | (is_v6_add ? NLM_F_EXCL : 0);
 		CLEANUP(kernel_freep) struct kernel *kernel = sent(&change, RTM_NEWROUTE, flags);
@@ -143,7 +144,7 @@ static void every_part_of_a_route_is_sent(void **state)
 
 static void a_route_that_goes_is_ours_alone(void **state)
 {
-	struct change change = {.type = CHANGE_ROUTE_REMOVE, .link_index = 7,
+	struct change change = {.type = CHANGE_ROUTE_REMOVE, .protocol = HEARTH_PROTOCOL, .link_index = 7,
 		.route = {.table = 300, .metric = 5, .type = RTN_UNICAST, .destination = address_of("10.9.0.0/16"), .mtu = 1400}};
 	CLEANUP(nl_msgp) struct nl_msg *message = change_message(&change);
 	const struct rtmsg *inner = nlmsg_data(nlmsg_hdr(message));
@@ -168,7 +169,7 @@ static void every_part_of_a_rule_is_sent(void **state)
 		{.family = AF_INET6, .table = 254, .priority = 0, .has_priority = true},
 	};
 	for (size_t i = 0; i < N_ELEMENTS(rules); i++) {
-		struct change change = {.type = CHANGE_RULE_ADD, .rule = rules[i]};
+		struct change change = {.type = CHANGE_RULE_ADD, .protocol = HEARTH_PROTOCOL, .rule = rules[i]};
 		CLEANUP(kernel_freep) struct kernel *kernel = sent(&change, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL);
 		assert_int_equal(kernel->n_rules, 1);
 		assert_int_equal(kernel->rules[0].protocol, HEARTH_PROTOCOL);
@@ -180,6 +181,22 @@ static void every_part_of_a_rule_is_sent(void **state)
 	struct change change = {.type = CHANGE_RULE_ADD, .rule = {.family = AF_INET, .table = 5}};
 	CLEANUP(nl_msgp) struct nl_msg *message = change_message(&change);
 	assert_null(attribute_of(message, sizeof(struct fib_rule_hdr), FRA_PRIORITY)); // the kernel chooses
+}
+
+// --- whose they are ---
+
+static void what_comes_back_is_whose_it_was(void **state)
+{
+	struct change address = {.type = CHANGE_ADDRESS_ADD, .link_index = 7, .address = address_of("fd00::2/64")};
+	struct change route = {.type = CHANGE_ROUTE_ADD, .link_index = 7, .protocol = RTPROT_STATIC,
+		.route = {.destination = address_of("10.1.0.0/16"), .table = RT_TABLE_MAIN, .type = RTN_UNICAST}};
+	struct change rule = {.type = CHANGE_RULE_ADD, .protocol = RTPROT_BOOT, .rule = {.family = AF_INET, .table = 5}};
+	CLEANUP(kernel_freep) struct kernel *one = sent(&address, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE);
+	CLEANUP(kernel_freep) struct kernel *two = sent(&route, RTM_NEWROUTE, NLM_F_CREATE);
+	CLEANUP(kernel_freep) struct kernel *three = sent(&rule, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL);
+	assert_int_equal(one->addresses[0].protocol, IFAPROT_UNSPEC);
+	assert_int_equal(two->routes[0].protocol, RTPROT_STATIC);
+	assert_int_equal(three->rules[0].protocol, RTPROT_BOOT);
 }
 
 // --- links ---
@@ -328,6 +345,7 @@ int main(void)
 		cmocka_unit_test(every_part_of_a_route_is_sent),
 		cmocka_unit_test(a_route_that_goes_is_ours_alone),
 		cmocka_unit_test(every_part_of_a_rule_is_sent),
+		cmocka_unit_test(what_comes_back_is_whose_it_was),
 		cmocka_unit_test(a_bond_is_made_with_all_its_options),
 		cmocka_unit_test(a_link_is_made_with_the_mac_that_it_is_given),
 		cmocka_unit_test(a_vlan_a_vrf_and_a_dummy_are_made),

@@ -33,6 +33,10 @@ static struct journal example(void)
 		.resolv = strdup("nameserver 10.0.0.1\n")};
 	journal.strangers = calloc(1, sizeof(*journal.strangers));
 	journal.strangers[journal.n_strangers++] = (struct journal_stranger){"br-lan", "office \"one\""};
+	journal.protocols.entries = calloc(1, sizeof(*journal.protocols.entries));
+	struct protocols *whose = &journal.protocols.entries[journal.protocols.n++];
+	*whose = (struct protocols){.id = "eth0", .of = {[PROTOCOLS_ROUTES] = calloc(2, 1)}, .n = {[PROTOCOLS_ROUTES] = 2}};
+	whose->of[PROTOCOLS_ROUTES][1] = 4;
 	assert_int_equal(config_files_add(&journal.files, "10-hearth-eth0.network", strdup("[Match]\nName=eth0\n")), 0);
 	return journal;
 }
@@ -48,6 +52,12 @@ static void journal_is_known_again(void **state)
 	assert_int_equal(again.deadline_usec, 42000000);
 	assert_string_equal(again.tried, DIGEST);
 	assert_string_equal(again.before, journal.before);
+	assert_int_equal(again.protocols.n, 1);
+	assert_string_equal(again.protocols.entries[0].id, "eth0");
+	assert_null(again.protocols.entries[0].of[PROTOCOLS_ADDRESSES]);
+	assert_int_equal(again.protocols.entries[0].n[PROTOCOLS_ROUTES], 2);
+	assert_int_equal(again.protocols.entries[0].of[PROTOCOLS_ROUTES][0], 0);
+	assert_int_equal(again.protocols.entries[0].of[PROTOCOLS_ROUTES][1], 4);
 	assert_int_equal(again.n_strangers, 1);
 	assert_string_equal(again.strangers[0].alias, "office \"one\"");
 	assert_int_equal(again.files.n, 1);
@@ -67,6 +77,15 @@ static void no_file_is_not_an_empty_one(void **state)
 	assert_int_equal(journal_decode(text, strlen(text), &again, NULL), 0);
 	assert_true(again.has_files);
 	assert_null(again.resolv);
+}
+
+static void an_older_one_says_nothing_of_protocols(void **state)
+{
+	static const char text[] = "{\"version\":1,\"who\":\"x\",\"bootId\":\"\",\"wallSec\":0,\"deadlineUsec\":0,\"tried\":\"" DIGEST
+				   "\",\"before\":\"\",\"strangers\":[]}";
+	CLEANUP(journal_done) struct journal again = {0};
+	assert_int_equal(journal_decode(text, strlen(text), &again, NULL), 0);
+	assert_int_equal(again.protocols.n, 0);
 }
 
 static void damaged_one_is_set_aside(void **state)
@@ -111,6 +130,9 @@ static void bad_ones_are_refused_by_name(void **state)
 		{"\"before\":\"\",\"strangers\":{}", "strangers: must be a list"},
 		{"\"before\":\"\",\"strangers\":[{\"name\":\"sixteen-letters-\",\"alias\":\"\"}]",
 			"name: must be shorter than 16 bytes"},
+		{"\"before\":\"\",\"strangers\":[],\"protocols\":{}", "protocols: must be a list"},
+		{"\"before\":\"\",\"strangers\":[],\"protocols\":[{\"id\":\"eth0\",\"routes\":[4,256]}]",
+			"routes: must be a number 0-255, not \"256\""},
 	};
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
 		struct journal again;
@@ -128,6 +150,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(journal_is_known_again),
 		cmocka_unit_test(no_file_is_not_an_empty_one),
+		cmocka_unit_test(an_older_one_says_nothing_of_protocols),
 		cmocka_unit_test(damaged_one_is_set_aside),
 		cmocka_unit_test(one_of_another_version_is_set_aside),
 		cmocka_unit_test(bad_ones_are_refused_by_name),

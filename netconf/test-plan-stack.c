@@ -260,7 +260,7 @@ static void address_changes(struct kernel *kernel, const struct change *change)
 	if (change->type != CHANGE_ADDRESS_ADD)
 		fail_msg("%s: there is no such address", one->name);
 	kernel->addresses[kernel->n_addresses++] = (struct kernel_address){.link_index = one->index,
-		.address = change->address, .protocol = HEARTH_PROTOCOL, .flags = IFA_F_PERMANENT};
+		.address = change->address, .protocol = change->protocol, .flags = IFA_F_PERMANENT};
 }
 
 static void route_changes(struct kernel *kernel, const struct change *change)
@@ -282,7 +282,7 @@ static void route_changes(struct kernel *kernel, const struct change *change)
 	}
 	kernel->n_routes += at == kernel->n_routes;
 	kernel->routes[at] = (struct kernel_route){.link_index = one ? one->index : 0, .route = change->route,
-		.protocol = HEARTH_PROTOCOL};
+		.protocol = change->protocol};
 }
 
 static void rule_changes(struct kernel *kernel, const struct change *change)
@@ -297,7 +297,7 @@ static void rule_changes(struct kernel *kernel, const struct change *change)
 		return;
 	}
 	struct kernel_rule *added = &kernel->rules[kernel->n_rules++];
-	*added = (struct kernel_rule){.rule = change->rule, .protocol = HEARTH_PROTOCOL};
+	*added = (struct kernel_rule){.rule = change->rule, .protocol = change->protocol};
 	if (!added->rule.has_priority)
 		added->rule.priority = 32766 - (uint32_t)kernel->n_rules;
 	added->rule.has_priority = true;

@@ -71,6 +71,8 @@ static int remember(const struct trial *trial, struct network *tried, struct jou
 		error = remember_strangers(kernel, tried, ret);
 	if (error == 0)
 		error = before_document(kernel, tried, key_folder, &ret->before, &before, reterr);
+	if (error == 0)
+		error = protocols_of(kernel, before, &ret->protocols);
 	if (error == 0 && (error = file_make_folders(key_folder, 0700)) < 0)
 		return diag_set(reterr, error, key_folder, "cannot be made: %s", strerror(-error));
 	if (error == 0)
@@ -132,6 +134,8 @@ static int restore_kernel(const struct trial *trial, const struct journal *journ
 	int error = yaml_parse(journal->before, strlen(journal->before), JOURNAL_MAX_BYTES, "journal", &value, reterr);
 	if (error == 0)
 		error = netconf_decode(value, &network, reterr);
+	if (error == 0)
+		error = protocols_give(&journal->protocols, network, reterr);
 	if (error == 0)
 		error = netconf_apply(network, &options, NULL, reterr);
 	return error < 0 ? error : restore_aliases(journal, reterr);

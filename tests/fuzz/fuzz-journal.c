@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 {
 	struct journal journal CLEANUP(journal_done) = {0}, again CLEANUP(journal_done) = {0};
 	if (journal_decode((const char *)bytes, n_bytes, &journal, NULL) < 0) {
-		if (journal.before || journal.strangers || journal.files.n || journal.resolv)
+		if (journal.before || journal.protocols.n || journal.strangers || journal.files.n || journal.resolv)
 			abort(); // a refused one leaves nothing that could be undone to
 		return 0;
 	}

@@ -1,0 +1,106 @@
+// Whose addresses, routes and rules were is known again when they come back.
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "netconf/test-by-hand.h"
+#include "netconf/test-wants.h"
+
+#include "netconf/plan-parts.h"
+#include "netconf/protocols.h"
+
+#include <errno.h>
+
+#define BEFORE                                                                                                                \
+	"ethernets:\n  eth0:\n    addresses: [\"fd00::5/64\", 10.0.0.1/24]\n    routes:\n"                                    \
+	"    - {to: 10.50.0.0/16, via: 10.0.0.9}\n    - {to: 10.60.0.0/16, via: 10.0.0.9}\n"                                  \
+	"    routing-policy: [{from: 10.0.0.0/24, table: 7, priority: 5}]\n  eth1: {addresses: [10.1.0.1/24]}\n"
+
+// What a person has on eth0 beside what Hearth has there.
+static struct kernel *two_hands(void)
+{
+	struct kernel *kernel = kernel_new();
+	has_link(kernel, 2, "eth0", "");
+	has_link(kernel, 3, "eth1", "");
+	has_address(kernel, 2, "10.0.0.1/24", HEARTH_PROTOCOL);
+	has_address(kernel, 2, "fd00::5/64", IFAPROT_UNSPEC);
+	has_address(kernel, 3, "10.1.0.1/24", HEARTH_PROTOCOL);
+	has_route(kernel, 2, "10.50.0.0/16", "10.0.0.9", 0, RTPROT_STATIC);
+	has_route(kernel, 2, "10.60.0.0/16", "10.0.0.9", 0, HEARTH_PROTOCOL);
+	struct kernel_rule *rule = &kernel->rules[kernel->n_rules++];
+	*rule = (struct kernel_rule){.protocol = RTPROT_BOOT,
+		.rule = {.family = AF_INET, .table = 7, .priority = 5, .has_priority = true}};
+	assert_int_equal(address_parse("10.0.0.0/24", true, &rule->rule.from), 0);
+	kernel_sort(kernel);
+	return kernel;
+}
+
+static void only_what_is_of_others_is_remembered(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = two_hands();
+	CLEANUP(network_freep) struct network *before = wants(BEFORE);
+	CLEANUP(protocol_table_done) struct protocol_table table = {0};
+	assert_int_equal(protocols_of(kernel, before, &table), 0);
+	assert_int_equal(table.n, 1);
+	const struct protocols *eth0 = &table.entries[0];
+	assert_string_equal(eth0->id, "eth0");
+	assert_int_equal(eth0->n[PROTOCOLS_ADDRESSES], 2); // in the order of the document
+	assert_int_equal(eth0->of[PROTOCOLS_ADDRESSES][0], IFAPROT_UNSPEC);
+	assert_int_equal(eth0->of[PROTOCOLS_ADDRESSES][1], HEARTH_PROTOCOL);
+	assert_int_equal(eth0->n[PROTOCOLS_ROUTES], 2);
+	assert_int_equal(eth0->of[PROTOCOLS_ROUTES][0], RTPROT_STATIC);
+	assert_int_equal(eth0->of[PROTOCOLS_ROUTES][1], HEARTH_PROTOCOL);
+	assert_int_equal(eth0->n[PROTOCOLS_RULES], 1);
+	assert_int_equal(eth0->of[PROTOCOLS_RULES][0], RTPROT_BOOT);
+}
+
+static void what_went_comes_back_as_theirs(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = two_hands(), *after = kernel_new();
+	CLEANUP(network_freep) struct network *before = wants(BEFORE);
+	CLEANUP(protocol_table_done) struct protocol_table table = {0};
+	CLEANUP(plan_freep) struct plan *plan = NULL;
+	unsigned theirs = 0, ours = 0;
+	assert_int_equal(protocols_of(kernel, before, &table), 0);
+	assert_int_equal(protocols_give(&table, before, NULL), 0);
+	has_link(after, 2, "eth0", ""); // all went
+	has_link(after, 3, "eth1", "");
+	kernel_sort(after);
+	struct plan_input input = {.network = before, .kernel = after};
+	assert_int_equal(plan_make(&input, &plan, NULL), 0);
+	for (size_t i = 0; i < plan->n; i++) {
+		theirs += plan->changes[i].protocol != HEARTH_PROTOCOL;
+		ours += plan->changes[i].protocol == HEARTH_PROTOCOL;
+		if (plan->changes[i].type == CHANGE_ROUTE_ADD && plan->changes[i].route.destination.ip.bytes[1] == 50)
+			assert_int_equal(plan->changes[i].protocol, RTPROT_STATIC);
+	}
+	assert_int_equal(theirs, 3); // fd00::5, 10.50.0.0/16, the rule
+	assert_int_equal(ours, 3);
+}
+
+static void those_of_another_network_are_refused(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = two_hands();
+	CLEANUP(network_freep) struct network *before = wants(BEFORE), *none = wants("ethernets: {eth1: {}}"),
+				       *other = wants("ethernets: {eth0: {addresses: [10.0.0.1/24]}}");
+	CLEANUP(protocol_table_done) struct protocol_table table = {0};
+	struct diag diag = {0};
+	assert_int_equal(protocols_of(kernel, before, &table), 0);
+	assert_int_equal(protocols_give(&table, none, &diag), -EINVAL);
+	assert_string_equal(diag.message, "protocols: the network has no eth0");
+	assert_int_equal(protocols_give(&table, other, &diag), -EINVAL);
+	assert_string_equal(diag.message, "protocols: a list of eth0 must have 1 entries, not 2");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_what_is_of_others_is_remembered),
+		cmocka_unit_test(what_went_comes_back_as_theirs),
+		cmocka_unit_test(those_of_another_network_are_refused),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
