@@ -15,7 +15,6 @@ struct apply {
 	struct plan *plan;
 	struct netlink *netlink;
 	int error; // the first
-	struct diag *reterr;
 	bool *again; // NULL: this is the second time
 	char last_name[IFNAMSIZ], last_promoted[IFNAMSIZ];
 	int last_index;
@@ -40,21 +39,19 @@ static bool is_gone(const struct change *change, bool is_replaced, int error)
 static void on_error(size_t tag, int error, const char *kernel_words, void *user)
 {
 	struct apply *apply = user;
-	const struct change *change = &apply->plan->changes[tag & ~REMOVED];
-	char sentence[512];
-	if (is_gone(change, tag & REMOVED, error) || apply->error < 0)
+	struct change *change = &apply->plan->changes[tag & ~REMOVED];
+	if (is_gone(change, tag & REMOVED, error))
 		return;
 	bool is_there = change->type == CHANGE_LINK_CREATE && error == -EEXIST && if_nametoindex(change->name);
 	bool lacks_mac = change->type == CHANGE_LINK_SET && change->set.up && error == -EADDRNOTAVAIL;
-	if ((is_there || lacks_mac) && apply->again) {
+	if ((is_there || lacks_mac) && apply->again && apply->error == 0) {
 		// the bonding module makes a bond0 when it is loaded, or somebody was faster; and a VLAN keeps the MAC of zeros
 		// that a bridge without ports gave it, until it is made anew
 		*apply->again = true;
 		return;
 	}
-	apply->error = diag_set(apply->reterr, error, change->name, "cannot do \"%s\": %s%s%s%s",
-		change_format(change, sentence, sizeof(sentence)), strerror(-error), kernel_words[0] ? " (" : "", kernel_words,
-		kernel_words[0] ? ")" : "");
+	(void)plan_note_failure(apply->plan, change, error, kernel_words); // counted, and told at the end
+	apply->error = apply->error ? apply->error : error;
 }
 
 // --- order ---
@@ -271,24 +268,36 @@ static bool is_over(struct apply *apply, const struct change *before, const stru
 	return *reterr < 0 || ((made || set) && apply->again && *apply->again) || (added && is_half);
 }
 
+static bool is_of_kernel(const struct change *change)
+{
+	return change->type != CHANGE_FILE_WRITE && change->type != CHANGE_FILE_REMOVE && change->type != CHANGE_NETWORKD;
+}
+
 int apply_netlink(struct plan *plan, bool *ret_again, struct diag *reterr)
 {
 	CLEANUP(netlink_freep) struct netlink *netlink = NULL;
-	const char *last = "netlink";
+	struct plan_outcome *outcome = &plan->outcome;
+	size_t n_failed = outcome->n_failed, n_tried = 0, i = 0;
 	int error = netlink_open(NETLINK_ROUTE, &netlink, reterr);
 	if (error < 0)
 		return error;
-	struct apply apply = {.plan = plan, .netlink = netlink, .again = ret_again, .reterr = reterr};
-	for (size_t i = 0; error == 0 && i < plan->n; i++) {
+	struct apply apply = {.plan = plan, .netlink = netlink, .again = ret_again};
+	for (; error == 0 && i < plan->n; i++) {
 		if (i > 0 && is_over(&apply, &plan->changes[i - 1], &plan->changes[i], &error))
 			break;
 		int found = find_links(&apply, &plan->changes[i], i);
 		error = found > 0 ? add_change(&apply, &plan->changes[i], i) : found;
-		last = plan->changes[i].name[0] ? plan->changes[i].name : last;
+		n_tried += is_of_kernel(&plan->changes[i]);
 	}
 	if (error == 0)
 		error = end_batch(&apply);
-	if (error < 0 && apply.error == 0)
-		apply.error = diag_set(reterr, error, last, "the kernel does not answer: %s", strerror(-error));
-	return apply.error;
+	if (error < 0 && i > 0) {
+		(void)plan_note_failure(plan, &plan->changes[i - 1], error, "the kernel does not answer");
+		apply.error = apply.error ? apply.error : error;
+	}
+	for (; i < plan->n; i++)
+		outcome->n_left += is_of_kernel(&plan->changes[i]);
+	n_failed = outcome->n_failed - n_failed;
+	outcome->n_done += n_tried > n_failed ? n_tried - n_failed : 0;
+	return plan_tell_failures(plan, apply.error, reterr);
 }

@@ -4,9 +4,9 @@
 
 #include "netconf/plan.h"
 
-/* Do every change of @plan that concerns the kernel, in order. A change that fails does not stop those behind it; the
- * first failure is returned, with the change's sentence and the kernel's own words in reterr. But after a failure nothing
- * is taken away: what was to go may be all that is left. What was to be removed and is gone already is success.
+/* Do every change of @plan that concerns the kernel, in order. A change that fails does not stop those behind it; all of
+ * them are in plan->outcome, the first one is returned and in reterr. But after a failure nothing is taken away: what was to
+ * go may be all that is left. What was to be removed and is gone already is success.
  *   ret_again  set when the kernel has to be read and planned for once more: a link that was to be made is there, or one had
  *              to go down for its new MAC and lost routes by it. NULL: no such second time; then the former is a failure */
 int apply_netlink(struct plan *plan, bool *ret_again, struct diag *reterr);

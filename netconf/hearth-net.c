@@ -1,6 +1,6 @@
 // hearth-net: the network of this machine from a netplan document: look, change, try, confirm, undo.
 // SPDX-License-Identifier: Apache-2.0
-#include "netconf/hearth-net/command.h"
+#include "netconf/hearth-net/tell.h"
 
 #include "base/log.h"
 
@@ -9,25 +9,23 @@
 
 enum { DEFAULT_TIMEOUT_SEC = 30, MAX_TIMEOUT_SEC = TRIAL_MAX_SEC };
 
-int fail(const struct diag *diag, int error)
-{
-	fprintf(stderr, "hearth-net: %s\n", diag->message[0] ? diag_text(diag) : strerror(-error));
-	return EXIT_FAILED;
-}
+// Options that say how to reach the machine's network and state are for all: scripts give them to each command.
+enum takes { TAKES_FILE = 1, TAKES_TIMEOUT = 2, TAKES_BOOT = 4 };
 
-static const struct {
+static const struct command {
 	const char *name;
 	int (*run)(const struct arguments *);
+	unsigned takes; // bits of enum takes
 	const char *help;
 } commands[] = {
-	{"plan", run_plan, "print what apply would change, in order, and what of it stops traffic"},
-	{"diff", run_diff, "print how the kernel differs from the document"},
-	{"show", run_show, "print the kernel's network as a netplan document"},
-	{"apply", run_apply, "make the kernel and systemd-networkd so; it is the confirmed network then"},
-	{"try", run_try, "apply, and undo it unless somebody confirms it in time"},
-	{"confirm", run_confirm, "what is on trial stands"},
-	{"revert", run_revert, "what is on trial is undone now"},
-	{"recover", run_recover, "undo what a kill or a power cut left (at a start)"},
+	{"plan", run_plan, TAKES_FILE, "print what apply would change, in order, and what of it stops traffic"},
+	{"diff", run_diff, TAKES_FILE, "print how the kernel differs from the document"},
+	{"show", run_show, 0, "print the kernel's network as a netplan document"},
+	{"apply", run_apply, TAKES_FILE, "make the kernel and systemd-networkd so; it is the confirmed network then"},
+	{"try", run_try, TAKES_FILE | TAKES_TIMEOUT, "apply, and undo it unless somebody confirms it in time"},
+	{"confirm", run_confirm, 0, "what is on trial stands"},
+	{"revert", run_revert, 0, "what is on trial is undone now"},
+	{"recover", run_recover, TAKES_BOOT, "undo what a kill or a power cut left (at a start)"},
 };
 
 static void print_help(void)
@@ -36,14 +34,16 @@ static void print_help(void)
 	puts("  hearth-net COMMAND [--file FILE] [--timeout SEC] [--json] [--without-networkd] [--state DIR]\n");
 	for (size_t i = 0; i < N_ELEMENTS(commands); i++)
 		printf("  %-8s %s\n", commands[i].name, commands[i].help);
-	puts("\n  --file FILE          this document instead of those in /etc/netplan, /run/netplan, /lib/netplan\n"
+	puts("\n  --file FILE          of plan, diff, apply, try: this document (-: stdin) instead of those in /run/netplan,\n"
+	     "                       /etc/netplan and /lib/netplan\n"
 	     "  --timeout SEC        of try: undone after so many seconds (1-86400; 30)\n"
 	     "  --boot               of recover: with nothing to undo, apply the last confirmed network\n"
-	     "  --json               output for programs\n"
+	     "  --json               the end as one JSON object on stdout\n"
 	     "  --without-networkd   kernel only: no files, no DHCP, no resolv.conf\n"
-	     "  --state DIR          where the journal and the confirmed network are kept\n\n"
-	     "Exit status: 0 done, 1 failed, 2 wrong use, 3 not confirmed and undone, 4 not confirmed and not undone,\n"
-	     "5 nothing is on trial.");
+	     "  --state DIR          where the journal and the confirmed network are kept\n"
+	     "  --version\n\n"
+	     "Exit status: 0 done, 1 failed and nothing changed, 2 wrong use, 3 undone (not confirmed, or a change failed), 4 the same\n"
+	     "but not undone, 5 nothing is on trial, 6 partly done: some changes of apply failed.");
 }
 
 static bool parse_timeout(const char *text, uint64_t *ret_sec)
@@ -57,52 +57,83 @@ static bool parse_timeout(const char *text, uint64_t *ret_sec)
 	return true;
 }
 
+// Before the options are read: wrong ones are told so, too.
+static bool wants_json(char *const *argv)
+{
+	bool wants = false;
+	while (*++argv && !str_equal(*argv, "--"))
+		wants |= str_equal(*argv, "--json") || str_equal(*argv, "-j");
+	return wants;
+}
+
+static int run(const struct arguments *arguments, const char *name, unsigned given)
+{
+	for (size_t i = 0; i < N_ELEMENTS(commands); i++) {
+		const struct command *command = &commands[i];
+		if (!str_equal(name, command->name))
+			continue;
+		if (given & ~command->takes & TAKES_FILE)
+			return tell_wrong_use(arguments->json, "%s takes no --file: plan, diff, apply and try do", name);
+		if (given & ~command->takes & TAKES_TIMEOUT)
+			return tell_wrong_use(arguments->json, "%s takes no --timeout: try does", name);
+		if (given & ~command->takes & TAKES_BOOT)
+			return tell_wrong_use(arguments->json, "%s takes no --boot: recover does", name);
+		return command->run(arguments);
+	}
+	return tell_wrong_use(arguments->json, "unknown command \"%s\": must be plan, diff, show, apply, try, confirm, revert or "
+					       "recover", name);
+}
+
 int main(int argc, char *argv[])
 {
 	static const struct option known[] = {{"file", required_argument, NULL, 'f'}, {"json", no_argument, NULL, 'j'},
 		{"without-networkd", no_argument, NULL, 'w'}, {"state", required_argument, NULL, 's'},
-		{"timeout", required_argument, NULL, 't'}, {"boot", no_argument, NULL, 'b'}, {"help", no_argument, NULL, 'h'}, {0}};
-	struct arguments arguments = {.timeout_sec = DEFAULT_TIMEOUT_SEC};
+		{"timeout", required_argument, NULL, 't'}, {"boot", no_argument, NULL, 'b'}, {"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'v'}, {0}};
+	struct arguments arguments = {.timeout_sec = DEFAULT_TIMEOUT_SEC, .json = wants_json(argv)};
+	unsigned given = 0;
 	arguments.trial = (struct trial){.who = "hearth-net", .options = &arguments.options};
 	log_open("hearth-net");
-	for (int c; (c = getopt_long(argc, argv, "f:jh", known, NULL)) >= 0;) {
+	opterr = 0; // told below
+	for (int c; (c = getopt_long(argc, argv, ":f:jh", known, NULL)) >= 0;) {
 		switch (c) {
 		case 'f':
 			arguments.file = optarg;
+			given |= TAKES_FILE;
 			break;
 		case 'j':
-			arguments.json = true;
-			break;
+			break; // known already
 		case 'w':
 			arguments.options.without_networkd = true;
 			break;
 		case 's':
-			if (optarg[0] != '/') {
-				fprintf(stderr, "hearth-net: --state: must be an absolute path, not \"%s\"\n", optarg);
-				return EXIT_USAGE;
-			}
+			if (optarg[0] != '/')
+				return tell_wrong_use(arguments.json, "--state: must be an absolute path, not \"%s\"", optarg);
 			arguments.trial.folder = optarg;
 			break;
 		case 't':
-			if (!parse_timeout(optarg, &arguments.timeout_sec)) {
-				fprintf(stderr, "hearth-net: --timeout: must be 1-%d, not \"%s\"\n", MAX_TIMEOUT_SEC, optarg);
-				return EXIT_USAGE;
-			}
+			if (!parse_timeout(optarg, &arguments.timeout_sec))
+				return tell_wrong_use(arguments.json, "--timeout: must be 1-%d, not \"%s\"", MAX_TIMEOUT_SEC, optarg);
+			given |= TAKES_TIMEOUT;
 			break;
 		case 'b':
 			arguments.boot = true;
+			given |= TAKES_BOOT;
 			break;
 		case 'h':
 			print_help();
 			return EXIT_DONE;
+		case 'v':
+			puts("hearth-net " HEARTH_VERSION);
+			return EXIT_DONE;
+		case ':':
+			return tell_wrong_use(arguments.json, "%s needs a value (--help tells more)", argv[optind - 1]);
 		default:
-			return EXIT_USAGE; // getopt said what is wrong
+			return tell_wrong_use(arguments.json, "unknown option \"%s\" (--help tells more)", argv[optind - 1]);
 		}
 	}
-	for (size_t i = 0; optind + 1 == argc && i < N_ELEMENTS(commands); i++)
-		if (str_equal(argv[optind], commands[i].name))
-			return commands[i].run(&arguments);
-	fprintf(stderr, "hearth-net: name one command: plan, diff, show, apply, try, confirm, revert or recover (--help tells "
-			"more)\n");
-	return EXIT_USAGE;
+	if (optind + 1 != argc)
+		return tell_wrong_use(arguments.json, "name one command: plan, diff, show, apply, try, confirm, revert or recover (--help "
+						      "tells more)");
+	return run(&arguments, argv[optind], given);
 }

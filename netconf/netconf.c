@@ -87,27 +87,43 @@ static bool is_link_file(const struct change *change)
 	return dot && str_equal(dot, ".link");
 }
 
-// udev reads .link files when a link appears: they come before the links are made. The rest comes behind.
-static int apply_files(const struct plan *plan, const struct places *places, bool link_files, struct diag *reterr)
+static int apply_file(const struct places *places, const struct change *change, bool *owed, struct diag *reterr)
 {
+	if (change->type == CHANGE_NETWORKD)
+		return networkd_tell(places->run_folder, change->restart, reterr);
+	int error = *owed ? 0 : networkd_owe(places->run_folder, reterr);
+	*owed = true;
+	return error < 0 ? error
+			 : networkd_write(places->networkd_folder, change->file.name, change->file.content, reterr);
+}
+
+static bool is_for_networkd(const struct change *change)
+{
+	return change->type == CHANGE_FILE_WRITE || change->type == CHANGE_FILE_REMOVE || change->type == CHANGE_NETWORKD;
+}
+
+/* udev reads .link files when a link appears: they come before the links are made. The rest comes behind. What is behind a
+ * failure of these is left: networkd reads them together. */
+static int apply_files(struct plan *plan, const struct places *places, bool link_files, struct diag *reterr)
+{
+	struct plan_outcome *outcome = &plan->outcome;
+	struct diag diag = {0};
 	int error = 0;
 	bool owed = false;
-	for (size_t i = 0; error == 0 && i < plan->n; i++) {
-		const struct change *change = &plan->changes[i];
-		if (is_link_file(change) != link_files)
+	for (size_t i = 0; i < plan->n; i++) {
+		struct change *change = &plan->changes[i];
+		if (!is_for_networkd(change) || is_link_file(change) != link_files)
 			continue;
-		if (change->type == CHANGE_FILE_WRITE || change->type == CHANGE_FILE_REMOVE) {
-			if (!owed)
-				error = networkd_owe(places->run_folder, reterr);
-			owed = true;
-			if (error == 0)
-				error = networkd_write(places->networkd_folder, change->file.name, change->file.content,
-					reterr);
-		} else if (change->type == CHANGE_NETWORKD) {
-			error = networkd_tell(places->run_folder, change->restart, reterr);
+		if (error < 0) {
+			outcome->n_left++;
+			continue;
 		}
+		error = apply_file(places, change, &owed, &diag);
+		outcome->n_done += error == 0;
+		if (error < 0)
+			(void)plan_note_failure(plan, change, error, diag_text(&diag));
 	}
-	return error;
+	return plan_tell_failures(plan, error, reterr);
 }
 
 int netconf_update_resolv(const struct network *network, const struct netconf_options *options, struct diag *reterr)
@@ -169,7 +185,7 @@ static bool wait_for_addresses(const struct netconf_options *options)
 	return true;
 }
 
-/* Every part is done even when one fails: as much as can stand shall stand; the first failure is told.
+/* Every part is done even when one fails: as much as can stand shall stand; the failures are in plan->outcome.
  *   ret_again  the kernel has to be read and planned for once more; NULL: there is no second time */
 static int apply_once(struct network *network, struct plan *plan, const struct netconf_options *options, bool *ret_again,
 	struct diag *reterr)
@@ -179,6 +195,7 @@ static int apply_once(struct network *network, struct plan *plan, const struct n
 	bool again = false;
 	if (options && options->on_plan && plan->n)
 		options->on_plan(plan, options->user);
+	plan->outcome.is_begun = true;
 	int result = places.without_networkd ? 0 : apply_files(plan, &places, true, &diag);
 	int error = apply_netlink(plan, ret_again ? &again : NULL, reterr);
 	if (error == 0 && ret_again && plan->waits_for) {
@@ -214,6 +231,7 @@ int netconf_apply_plan(struct network *network, struct plan *plan, const struct 
 	if (error < 0 || !again)
 		return error;
 	error = apply_once(network, second, options, NULL, reterr);
+	plan_add_outcome(plan, second);
 	free(plan->waits_for);
 	plan->waits_for = TAKE_PTR(second->waits_for);
 	plan->source_is_taken = second->source_is_taken;

@@ -23,6 +23,7 @@ struct plan *plan_free(struct plan *plan)
 	}
 	free(plan->changes);
 	free(plan->waits_for);
+	free(plan->outcome.failures);
 	kernel_free(plan->kernel);
 	free(plan);
 	return NULL;

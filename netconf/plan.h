@@ -32,6 +32,7 @@ struct change {
 	char name[IFNAMSIZ];  // the link, by its name after the plan; "" for routes without one and for files
 	int link_index;       // 0: not there yet
 	uint8_t protocol;     // of an address, a route or a rule that comes: Hearth's, but of what is undone
+	bool has_failed;      // plan_note_failure()
 	const struct declaration *declaration; // borrowed from the network; NULL for removals
 	union {
 		char old_name[IFNAMSIZ];
@@ -72,9 +73,17 @@ struct change {
 		bool restart;
 	};
 };
+enum { PLAN_MAX_FAILURES = 20 }; // one bad link can take thousands of routes with it: the first ones say what is wrong
+struct plan_outcome {
+	bool is_begun; // from here on the machine may have another network than before
+	size_t n_done, n_failed;
+	size_t n_left; // not begun because others had failed: what takes something away comes last
+	struct diag *failures; // the first PLAN_MAX_FAILURES of n_failed, in the order of the changes; NULL: none
+};
 struct plan {
 	struct change *changes;
 	size_t n, n_room;
+	struct plan_outcome outcome; // after netconf_apply_plan()
 	char *waits_for;     // a sentence: a route is left out until its source address is known to be nobody else's; NULL: none
 	bool source_is_taken; // ... and it is somebody else's
 	bool is_half;        // it was applied but for that, and for all that is taken away
@@ -82,6 +91,13 @@ struct plan {
 };
 const char *change_word(enum change_type type);                             // "address-add"
 const char *change_format(const struct change *change, char *buffer, size_t n_buffer); // a sentence
+/* Note that @change of @plan failed by @error, with @words of the kernel or networkd ("": none): where the document declares it,
+ * what was to be done, why not. A second failure of one change is none. Returns @error. */
+int plan_note_failure(struct plan *plan, struct change *change, int error, const char *words);
+// What became of @plan is what became of @second, which did the rest of it, too.
+void plan_add_outcome(struct plan *plan, struct plan *second);
+// @error, with the first failure in @reterr, and how many there are behind it. 0 stays 0.
+int plan_tell_failures(const struct plan *plan, int error, struct diag *reterr);
 // Does traffic that flows now stop, if only for a moment?
 bool change_drops_traffic(const struct change *change);
 

@@ -99,14 +99,20 @@ static struct change change_of(enum change_type type, const char *name, int link
 	return change;
 }
 
-static char *waits_for; // of the plan
+static char *waits_for;             // of the plan
+static struct plan_outcome outcome; // of the last one, without its failures
 
 static int done(struct change *changes, size_t n, int (*refuses)(const struct nlmsghdr *), bool *ret_again, struct diag *reterr)
 {
 	struct plan plan = {.changes = changes, .n = n, .waits_for = waits_for};
 	fake.refuses = refuses;
 	fake.said[0] = '\0';
-	return apply_netlink(&plan, ret_again, reterr);
+	for (size_t i = 0; i < n; i++)
+		changes[i].has_failed = false;
+	int error = apply_netlink(&plan, ret_again, reterr);
+	outcome = plan.outcome;
+	free(TAKE_PTR(outcome.failures));
+	return error;
 }
 
 static int nothing(const struct nlmsghdr *request)
@@ -128,8 +134,12 @@ static void nothing_is_taken_away_behind_a_failure(void **state)
 	bool again = false;
 	assert_int_equal(done(changes, N_ELEMENTS(changes), addresses, &again, &diag), -EINVAL);
 	assert_string_equal(fake.said, "address route");
-	assert_string_equal(diag_text(&diag), "eth0: cannot do \"eth0: add address fd00::2/64\": Invalid argument");
+	assert_string_equal(diag_text(&diag), "cannot do \"eth0: add address fd00::2/64\": Invalid argument");
+	assert_int_equal(outcome.n_done, 1);
+	assert_int_equal(outcome.n_failed, 1);
+	assert_int_equal(outcome.n_left, 3);
 	assert_int_equal(done(changes, N_ELEMENTS(changes), nothing, &again, &diag), 0);
+	assert_int_equal(outcome.n_done, 5);
 	assert_string_equal(fake.said, "address route no-route no-address unmake");
 	assert_false(again);
 }
@@ -164,7 +174,7 @@ static void nothing_is_done_to_a_link_that_is_there_already(void **state)
 	// and the second time it is a failure
 	assert_int_equal(done(changes, N_ELEMENTS(changes), makes, NULL, &diag), -EEXIST);
 	assert_string_equal(fake.said, "make mark set");
-	assert_string_equal(diag_text(&diag), "bond0: cannot do \"bond0: make a bond link\": File exists");
+	assert_string_equal(diag_text(&diag), "cannot do \"bond0: make a bond link\": File exists");
 }
 
 static void a_vlan_whose_id_a_stranger_has_is_refused_with_the_kernels_reason(void **state)
@@ -174,7 +184,7 @@ static void a_vlan_whose_id_a_stranger_has_is_refused_with_the_kernels_reason(vo
 	bool again = false;
 	assert_int_equal(done(changes, N_ELEMENTS(changes), makes, &again, &diag), -EEXIST);
 	assert_false(again);
-	assert_string_equal(diag_text(&diag), "lan7: cannot do \"lan7: make a bond link\": File exists");
+	assert_string_equal(diag_text(&diag), "cannot do \"lan7: make a bond link\": File exists");
 }
 
 static int up_without_mac(const struct nlmsghdr *request)
@@ -267,6 +277,48 @@ static void a_link_that_cannot_be_made_anew_is_told(void **state)
 	assert_non_null(strstr(diag.message, "No such device"));
 }
 
+static int routes(const struct nlmsghdr *request)
+{
+	return request->nlmsg_type == RTM_NEWROUTE ? -ENETUNREACH : 0;
+}
+
+static void every_failure_is_told_by_its_place_and_counted(void **state)
+{
+	static struct route wanted[30];
+	static struct place places[30];
+	struct declaration eth0 = {.id = (char *)"eth0", .routes = wanted, .routes_where = places, .n_routes = 30};
+	struct change changes[30];
+	for (unsigned i = 0; i < 30; i++) {
+		changes[i] = change_of(CHANGE_ROUTE_ADD, "eth0", 2);
+		changes[i].declaration = &eth0;
+		changes[i].route.destination.ip.bytes[7] = (uint8_t)i;
+		wanted[29 - i] = changes[i].route;
+		places[i] = (struct place){"a.yaml", i + 1, 7};
+	}
+	struct plan plan = {.changes = changes, .n = 30};
+	struct diag diag = {0};
+	fake.refuses = routes;
+	fake.said[0] = '\0';
+	assert_int_equal(apply_netlink(&plan, NULL, &diag), -ENETUNREACH);
+	assert_string_equal(diag_text(&diag), "a.yaml:30:7: cannot do \"eth0: add route fd01::/64\": Network is unreachable; 29 more failed");
+	assert_int_equal(plan.outcome.n_failed, 30);
+	assert_string_equal(plan.outcome.failures[PLAN_MAX_FAILURES - 1].where, "a.yaml:11:7");
+	(void)plan_note_failure(&plan, &changes[3], -EINVAL, ""); // said twice by the kernel
+	assert_int_equal(plan.outcome.n_failed, 30);
+	free(plan.outcome.failures);
+}
+
+static void what_to_do_about_a_gateway_is_said(void **state)
+{
+	struct change change = change_of(CHANGE_ROUTE_ADD, "eth0", 2);
+	struct plan plan = {.changes = &change, .n = 1};
+	assert_int_equal(ip_parse("fd00::9", &change.route.gateway), 0);
+	assert_int_equal(plan_note_failure(&plan, &change, -EHOSTUNREACH, "Nexthop has invalid gateway"), -EHOSTUNREACH);
+	assert_string_equal(diag_text(plan.outcome.failures), "cannot do \"eth0: add route fd01::/64 via fd00::9\": No route to host "
+		"(Nexthop has invalid gateway); its gateway must be in a subnet of the link, or have on-link: true");
+	free(plan.outcome.failures);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -278,6 +330,8 @@ int main(void)
 		cmocka_unit_test(a_link_without_a_mac_is_looked_at_again),
 		cmocka_unit_test(a_link_goes_down_for_its_new_mac_when_it_has_to),
 		cmocka_unit_test(a_mac_that_is_never_taken_is_told_once),
+		cmocka_unit_test(every_failure_is_told_by_its_place_and_counted),
+		cmocka_unit_test(what_to_do_about_a_gateway_is_said),
 	};
 	return cmocka_run_group_tests_name("apply-netlink", tests, NULL, NULL);
 }

@@ -1,8 +1,7 @@
 // What changes the network: apply, try, and the ends of a trial.
 // SPDX-License-Identifier: Apache-2.0
-#include "netconf/hearth-net/command.h"
-
 #include "netconf/hearth-net/guard.h"
+#include "netconf/hearth-net/tell.h"
 #include "netconf/network-text.h"
 
 #include "base/time.h"
@@ -28,15 +27,29 @@ static int load(const struct arguments *arguments, struct network **ret, char **
 	return error;
 }
 
-static void print_changes(const struct arguments *arguments, const struct plan *plan)
+static const char *plural(size_t n)
 {
-	size_t n_changes = plan_n_changes(plan);
-	if (arguments->json)
-		printf("{\"changes\": %zu}\n", n_changes);
-	else
-		printf("%zu change%s made\n", n_changes, n_changes == 1 ? "" : "s");
-	if (plan_waits_for(plan))
-		fprintf(stderr, "hearth-net: %s\n", plan_waits_for(plan));
+	return n == 1 ? "" : "s";
+}
+
+// What of the change stands, and what to do.
+static char *standing_text(const struct arguments *arguments, const struct plan_outcome *outcome)
+{
+	AUTO_FREE char *confirmed = trial_confirmed(&arguments->trial);
+	AUTO_FREE char *left = NULL;
+	if (outcome->n_left)
+		left = str_format(", %zu not begun (behind a failure nothing is taken away)", outcome->n_left);
+	return str_format("partly done: %zu change%s made, %zu failed%s; %s. \"hearth-net plan\" says what is missing, \"hearth-net "
+			  "apply\" tries again", outcome->n_done, plural(outcome->n_done), outcome->n_failed, left ? left : "",
+		confirmed ? "the confirmed network is still the one before" : "no network is confirmed");
+}
+
+static int tell_partly(const struct arguments *arguments, const struct plan *plan, const struct diag *diag)
+{
+	AUTO_FREE char *standing = standing_text(arguments, &plan->outcome);
+	bool is_told = plan->outcome.failures != NULL; // one by one
+	const struct ending ending = {.result = "partly", .plan = plan, .error = is_told ? NULL : diag, .note = standing};
+	return tell_ending(arguments, &ending, EXIT_PARTLY);
 }
 
 static int change_guarded(const struct trial *trial, int lock_fd, const char *document, struct network *network,
@@ -75,9 +88,10 @@ int run_apply(const struct arguments *arguments)
 	if (result >= 0 && plan_n_changes(plan) == 0 && !arguments->options.without_networkd) // leases may have come since then
 		result = netconf_update_resolv(network, &arguments->options, &diag);
 	if (result < 0)
-		return fail(&diag, result);
-	print_changes(arguments, plan);
-	return EXIT_DONE;
+		return plan && plan->outcome.is_begun ? tell_partly(arguments, plan, &diag) : tell_failure(arguments, &diag, result);
+	AUTO_FREE char *words = str_format("%zu change%s made", plan_n_changes(plan), plural(plan_n_changes(plan)));
+	const struct ending ending = {.result = "confirmed", .words = words, .plan = plan};
+	return tell_ending(arguments, &ending, EXIT_DONE);
 }
 
 // --- try ---
@@ -164,19 +178,50 @@ static int wait_for_end(const struct trial *trial, struct guard *guard, uint64_t
 	}
 }
 
+static int tell_not_undone(const struct arguments *arguments, const struct diag *diag, const char *why)
+{
+	AUTO_FREE char *note = str_format("%s, and not undone; \"hearth-net revert\" tries again", why);
+	const struct ending ending = {.result = "not-undone", .error = diag, .note = note};
+	return tell_ending(arguments, &ending, EXIT_NOT_UNDONE);
+}
+
 static int tell_end(const struct arguments *arguments, const char *document, int status)
 {
 	AUTO_FREE char *confirmed = trial_confirmed(&arguments->trial);
-	bool stands = status == GUARD_IDLE && str_equal(confirmed, document);
-	if (arguments->json)
-		printf("{\"result\": \"%s\"}\n", status == GUARD_FAILED ? "not-undone" : stands ? "confirmed" : "undone");
-	else if (stands)
-		puts("confirmed");
-	else if (status != GUARD_FAILED)
-		puts("not confirmed: undone");
 	if (status == GUARD_FAILED)
-		fprintf(stderr, "hearth-net: not confirmed, and not undone; `hearth-net revert` tries again\n");
-	return status == GUARD_FAILED ? EXIT_NOT_UNDONE : stands ? EXIT_DONE : EXIT_UNDONE;
+		return tell_not_undone(arguments, NULL, "not confirmed");
+	if (status == GUARD_IDLE && str_equal(confirmed, document))
+		return tell_ending(arguments, &(struct ending){.result = "confirmed", .words = "confirmed"}, EXIT_DONE);
+	return tell_ending(arguments, &(struct ending){.result = "undone", .words = "not confirmed: undone"}, EXIT_UNDONE);
+}
+
+// It could not be tried: is it undone?
+static int tell_untried(const struct arguments *arguments, const struct plan *plan, const struct diag *diag, int error)
+{
+	if (!plan || !plan->outcome.is_begun)
+		return tell_failure(arguments, diag, error);
+	if (trial_look(&arguments->trial, time_boot_usec(), NULL) != TRIAL_NONE)
+		return tell_not_undone(arguments, diag, "it failed");
+	const struct ending ending = {.result = "undone", .words = "it failed: undone", .plan = plan,
+		.error = plan->outcome.failures ? NULL : diag};
+	return tell_ending(arguments, &ending, EXIT_UNDONE);
+}
+
+// Neither confirmed nor reverted when it was asked for: the guard still waits for the deadline.
+static int tell_unended(const struct arguments *arguments, const struct diag *diag)
+{
+	const struct ending ending = {.result = "on-trial", .error = diag, .note = "it is still on trial, and is undone in time"};
+	return tell_ending(arguments, &ending, EXIT_FAILED);
+}
+
+// The change is made; what comes of it a second line tells.
+static void tell_begun(const struct arguments *arguments, const struct plan *plan)
+{
+	AUTO_FREE char *words = str_format("%zu change%s made\nundone in %llu s unless you %srun `hearth-net confirm`",
+		plan_n_changes(plan), plural(plan_n_changes(plan)), (unsigned long long)arguments->timeout_sec,
+		has_person() ? "press Enter here, or " : "");
+	(void)tell_ending(arguments, &(struct ending){.result = "on-trial", .words = words, .plan = plan}, EXIT_DONE);
+	(void)fflush(stdout);
 }
 
 int run_try(const struct arguments *arguments)
@@ -207,49 +252,41 @@ int run_try(const struct arguments *arguments)
 		(void)close(lock_fd);
 	}
 	if (error < 0)
-		return fail(&diag, error);
-	print_changes(arguments, plan);
-	if (!arguments->json)
-		printf("undone in %llu s unless you %srun `hearth-net confirm`\n", (unsigned long long)arguments->timeout_sec,
-			has_person() ? "press Enter here, or " : "");
-	(void)fflush(stdout);
+		return tell_untried(arguments, plan, &diag, error);
+	tell_begun(arguments, plan);
 	int status = wait_for_end(trial, &guard, deadline_usec, &diag);
-	return status < 0 ? fail(&diag, status) : tell_end(arguments, document, status);
+	return status < 0 ? tell_unended(arguments, &diag) : tell_end(arguments, document, status);
 }
 
 // --- the ends of a trial ---
 
-struct word {
-	const char *person, *json;
-};
-
-static int tell(const struct arguments *arguments, int error, const struct diag *diag, struct word word)
+static int tell_no_end(const struct arguments *arguments, int error, const struct diag *diag)
 {
-	if (error < 0) {
-		(void)fail(diag, error);
-		return error == -ENOENT ? EXIT_NO_TRIAL : error == -ETIME ? EXIT_UNDONE : EXIT_FAILED;
-	}
-	if (arguments->json)
-		printf("{\"result\": \"%s\"}\n", word.json);
-	else
-		puts(word.person);
-	return EXIT_DONE;
+	if (error != -ENOENT && error != -ETIME)
+		return tell_failure(arguments, diag, error);
+	const struct ending ending = {.result = error == -ENOENT ? "nothing" : "undone", .error = diag};
+	return tell_ending(arguments, &ending, error == -ENOENT ? EXIT_NO_TRIAL : EXIT_UNDONE);
 }
 
 int run_confirm(const struct arguments *arguments)
 {
 	struct diag diag = {0};
-	return tell(arguments, end_trial(&arguments->trial, true, &diag), &diag, (struct word){"confirmed", "confirmed"});
+	int error = end_trial(&arguments->trial, true, &diag);
+	if (error < 0)
+		return tell_no_end(arguments, error, &diag);
+	return tell_ending(arguments, &(struct ending){.result = "confirmed", .words = "confirmed"}, EXIT_DONE);
 }
 
 int run_revert(const struct arguments *arguments)
 {
 	struct diag diag = {0};
 	int result = end_trial(&arguments->trial, false, &diag);
-	if (result == 1 && diag.message[0])
-		fprintf(stderr, "hearth-net: %s\n", diag_text(&diag)); // of a damaged journal
-	return tell(arguments, result, &diag, result == 0 ? (struct word){"it was confirmed already", "confirmed"}
-							   : (struct word){"undone", "undone"});
+	if (result < 0)
+		return tell_no_end(arguments, result, &diag);
+	struct ending ending = {.result = "confirmed", .words = "it was confirmed already"};
+	if (result == 1)
+		ending = (struct ending){.result = "undone", .words = "undone", .note = diag.message[0] ? diag_text(&diag) : NULL};
+	return tell_ending(arguments, &ending, EXIT_DONE); // the note is of a damaged journal
 }
 
 int run_recover(const struct arguments *arguments)
@@ -260,8 +297,10 @@ int run_recover(const struct arguments *arguments)
 	int result = trial_lock(trial, END_WAIT_SEC * USEC_PER_SEC, &lock_fd, &diag);
 	if (result == 0)
 		result = (arguments->boot ? trial_boot : trial_recover)(trial, lock_fd, time_boot_usec(), &diag);
+	if (result < 0)
+		return tell_no_end(arguments, result, &diag);
+	struct ending ending = {.result = "nothing", .words = "nothing to undo"};
 	if (result == 1)
-		fprintf(stderr, "hearth-net: %s\n", diag_text(&diag));
-	return tell(arguments, result, &diag, result == 1 ? (struct word){"undone", "undone"}
-							   : (struct word){"nothing to undo", "nothing"});
+		ending = (struct ending){.result = "undone", .words = "undone", .note = diag_text(&diag)};
+	return tell_ending(arguments, &ending, EXIT_DONE);
 }

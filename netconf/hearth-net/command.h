@@ -9,9 +9,10 @@ enum {
 	EXIT_DONE = 0,
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,
-	EXIT_UNDONE = 3,     // try: nobody confirmed it in time, and it was undone
+	EXIT_UNDONE = 3,     // try: it failed, or nobody confirmed it in time, and it was undone
 	EXIT_NOT_UNDONE = 4, // ... and that failed: the journal is still there
 	EXIT_NO_TRIAL = 5,   // confirm, revert: nothing is on trial
+	EXIT_PARTLY = 6,     // apply: some changes failed, the others stand
 };
 struct arguments {
 	const char *file; // NULL: netplan's folders
@@ -30,7 +31,6 @@ int run_confirm(const struct arguments *arguments);
 int run_revert(const struct arguments *arguments);
 int run_recover(const struct arguments *arguments);
 
-int fail(const struct diag *diag, int error); // says why; EXIT_FAILED
 /* document.c: the document the arguments name, decoded and validated. ret_text (may be NULL): the text of the one file that
  * they name, NULL when there may be several; the caller frees. */
 int load_network(const struct arguments *arguments, struct network **ret, char **ret_text, struct diag *reterr);

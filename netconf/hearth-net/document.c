@@ -81,10 +81,12 @@ static int add_document(struct network *network, const char *path, char **ret_te
 	CLEANUP(value_freep) struct value *document = NULL;
 	size_t n;
 	free(TAKE_PTR(*ret_text));
-	int error = file_read(path, YAML_MAX_BYTES, ret_text, &n, reterr);
+	bool is_stdin = str_equal(path, "-");
+	const char *name = is_stdin ? "stdin" : path;
+	int error = file_read(is_stdin ? "/dev/stdin" : path, YAML_MAX_BYTES, ret_text, &n, reterr);
 	if (error == 0)
-		error = yaml_parse(*ret_text, n, 0, path, &document, reterr);
-	return error < 0 ? error : network_decode(network, document, path, reterr);
+		error = yaml_parse(*ret_text, n, 0, name, &document, reterr);
+	return error < 0 ? error : network_decode(network, document, name, reterr);
 }
 
 int load_network(const struct arguments *arguments, struct network **ret, char **ret_text, struct diag *reterr)
@@ -107,8 +109,8 @@ int load_network(const struct arguments *arguments, struct network **ret, char *
 			error = path ? add_document(network, path, &text, reterr) : -ENOMEM;
 	}
 	if (error == 0 && !arguments->file && n == 0)
-		error = diag_set(reterr, -ENOENT, "", "no netplan file in /etc/netplan, /run/netplan or /lib/netplan; name "
-						      "one by --file");
+		error = diag_set(reterr, -ENOENT, "", "no netplan file in /run/netplan, /etc/netplan or /lib/netplan; name "
+						      "one with --file");
 	for (size_t i = 0; i < n; i++)
 		free(found[i].name);
 	free(found);

@@ -1,11 +1,10 @@
 // What only looks: plan, diff and show.
 // SPDX-License-Identifier: Apache-2.0
-#include "netconf/hearth-net/command.h"
+#include "netconf/hearth-net/tell.h"
 
 #include "netconf/diff.h"
 #include "netconf/show.h"
 
-#include "base/json.h"
 #include "base/yaml.h"
 
 #include <errno.h>
@@ -17,6 +16,18 @@ static int load_plan(const struct arguments *arguments, struct network **ret_net
 	return error < 0 ? error : netconf_plan(*ret_network, &arguments->options, ret_plan, reterr);
 }
 
+static int print_list(const char *key, const char *json, const struct plan *plan)
+{
+	struct json_out out = {0};
+	json_out_object_begin(&out);
+	json_out_member(&out, "result", "done");
+	json_out_key(&out, key);
+	json_out_raw(&out, json);
+	tell_notes(&out, plan, NULL);
+	json_out_object_end(&out);
+	return tell_json(&out) ? EXIT_DONE : EXIT_FAILED;
+}
+
 int run_plan(const struct arguments *arguments)
 {
 	CLEANUP(network_freep) struct network *network = NULL;
@@ -24,14 +35,13 @@ int run_plan(const struct arguments *arguments)
 	struct diag diag = {0};
 	int error = load_plan(arguments, &network, &plan, &diag);
 	if (error < 0)
-		return fail(&diag, error);
+		return tell_failure(arguments, &diag, error);
 	AUTO_FREE char *text = arguments->json ? plan_json(plan) : plan_text(plan);
 	if (!text)
-		return fail(&diag, -ENOMEM);
+		return tell_failure(arguments, &diag, -ENOMEM);
 	if (arguments->json)
-		puts(text);
-	else
-		printf("%s%s", text, plan_n_changes(plan) ? "" : "nothing to change\n");
+		return print_list("changes", text, plan);
+	printf("%s%s", text, plan_n_changes(plan) ? "" : "nothing to change\n");
 	return EXIT_DONE;
 }
 
@@ -42,28 +52,26 @@ int run_diff(const struct arguments *arguments)
 	struct diag diag = {0};
 	int error = load_plan(arguments, &network, &plan, &diag);
 	if (error < 0)
-		return fail(&diag, error);
+		return tell_failure(arguments, &diag, error);
 	AUTO_FREE char *text = arguments->json ? diff_json(network, plan->kernel, plan) : diff_text(network, plan->kernel, plan);
 	if (!text)
-		return fail(&diag, -ENOMEM);
-	printf("%s%s", text, arguments->json ? "\n" : "");
+		return tell_failure(arguments, &diag, -ENOMEM);
+	if (arguments->json)
+		return print_list("differences", text, plan);
+	(void)fputs(text, stdout);
 	return EXIT_DONE;
 }
 
-static int print_json(const char *yaml)
+static int print_json(const struct arguments *arguments, const char *yaml)
 {
 	CLEANUP(value_freep) struct value *value = NULL;
 	struct json_out out = {0};
 	struct diag diag = {0};
 	int error = yaml_parse(yaml, strlen(yaml), TRIAL_MAX_DOCUMENT, "show", &value, &diag);
 	if (error < 0)
-		return fail(&diag, error);
+		return tell_failure(arguments, &diag, error);
 	json_out_value(&out, value);
-	AUTO_FREE char *text = json_out_take(&out);
-	if (!text)
-		return fail(&diag, -ENOMEM);
-	puts(text);
-	return EXIT_DONE;
+	return tell_json(&out) ? EXIT_DONE : EXIT_FAILED;
 }
 
 int run_show(const struct arguments *arguments)
@@ -72,13 +80,13 @@ int run_show(const struct arguments *arguments)
 	struct diag diag = {0};
 	int error = kernel_read(KERNEL_LINKS | KERNEL_ADDRESSES | KERNEL_ROUTES | KERNEL_RULES, &kernel, &diag);
 	if (error < 0)
-		return fail(&diag, error);
+		return tell_failure(arguments, &diag, error);
 	(void)kernel_read_wireguard(kernel, NULL); // without root: those links are left out, and the document says so
 	AUTO_FREE char *text = show_text(kernel, NULL);
 	if (!text)
-		return fail(&diag, -ENOMEM);
+		return tell_failure(arguments, &diag, -ENOMEM);
 	if (arguments->json)
-		return print_json(text);
+		return print_json(arguments, text);
 	(void)fputs(text, stdout);
 	return EXIT_DONE;
 }
