@@ -103,7 +103,7 @@ static int refuse_repeated(struct builder *b, const struct value *object)
 		return 0;
 	if (i < 0)
 		return -ENOMEM;
-	(void)snprintf(where, sizeof(where), "%u:%u", object->items[i].line, object->items[i].column); // always fits
+	(void)snprintf(where, sizeof(where), "%u:%u", object->items[i].key_line, object->items[i].key_column); // always fits
 	return diag_set(b->reterr, -EINVAL, where, "JSON: an object must not repeat the key \"%s\"", object->keys[i]);
 }
 
@@ -120,8 +120,13 @@ static int build_members(struct builder *b, size_t n, struct value *ret)
 		return -ENOMEM;
 	ret->n = n; // members not yet built are zero, which frees well
 	for (size_t i = 0; i < n; i++) {
-		if (ret->type == VALUE_OBJECT && !(ret->keys[i] = token_text(b, &b->tokens[b->i++])))
-			return -ENOMEM;
+		if (ret->type == VALUE_OBJECT) {
+			move_to(b, (size_t)b->tokens[b->i].start - 1); // its quote
+			ret->items[i].key_line = b->line;
+			ret->items[i].key_column = b->column;
+			if (!(ret->keys[i] = token_text(b, &b->tokens[b->i++])))
+				return -ENOMEM;
+		}
 		if ((r = build(b, &ret->items[i])) < 0)
 			return r;
 	}

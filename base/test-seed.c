@@ -74,7 +74,7 @@ static void seed_is_refused_with_place_and_rule(void **state)
 	} rows[] = {
 		{ "", "seed.yaml", "version: is missing" },
 		{ "version: 2\n", "seed.yaml:1:10", "version" },
-		{ "version: 1\nregoin: {}\n", "seed.yaml:2:9", "did you mean \"region\"?" },
+		{ "version: 1\nregoin: {}\n", "seed.yaml:2:1", "did you mean \"region\"?" },
 		{ "version: 1\nregion:\n", "seed.yaml:2:", "region: must be an object, not empty" },
 		{ "version: 1\nregion: {pins: []}\n", "seed.yaml:2:9", "region.urls: is missing" },
 		{ "version: 1\nregion: {urls: []}\n", "seed.yaml:2:16", "1-8 entries" },
@@ -94,7 +94,7 @@ static void seed_is_refused_with_place_and_rule(void **state)
 			"region.token: must be hjt_" },
 		{ "version: 1\nstateDisk: all\n", "seed.yaml:2:12", "blank, none, or {serial: X}" },
 		{ "version: 1\nstateDisk: {serial: ''}\n", "seed.yaml:2:12", "1-128" },
-		{ "version: 1\nstateDisk: {model: x}\n", "seed.yaml:2:20", "unknown key" },
+		{ "version: 1\nstateDisk: {model: x}\n", "seed.yaml:2:13", "unknown key" },
 		{ "version: 1\nnetwork: []\n", "seed.yaml:2:10", "netplan" },
 		{ "version: 1\nnodes: {}\n", "seed.yaml:2:8", "list" },
 		{ "version: 1\nnodes: [{match: {}, network: {}}]\n", "seed.yaml:2:17", "serial, uuid or mac" },
@@ -105,7 +105,7 @@ static void seed_is_refused_with_place_and_rule(void **state)
 		{ "version: 1\nproxy: https://p:3128\n", "seed.yaml:2:8", "proxy: must be http://HOST:PORT" },
 		{ "version: 1\nproxy: http://user:SECRET@p\n", "seed.yaml:2:8", "proxy: must be http://HOST:PORT" },
 		{ "version: 1\nproxy: [x]\n", "seed.yaml:2:8", "proxy: must be http://HOST:PORT" },
-		{ "version: 1\nversion: 1\n", "seed.yaml:2:10", "must not be repeated" },
+		{ "version: 1\nversion: 1\n", "seed.yaml:2:1", "must not be repeated" },
 	};
 
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {

@@ -79,7 +79,7 @@ static void value_only_keys_names_the_nearest(void **state)
 
 	assert_int_equal(value_only_keys(good, "eth0", known, &diag), 0);
 	assert_int_equal(value_only_keys(bad, "eth0", known, &diag), -EINVAL);
-	assert_string_equal(diag_text(&diag), "1:21: eth0: unknown key \"adresses\"; did you mean \"addresses\"?");
+	assert_string_equal(diag_text(&diag), "1:10: eth0: unknown key \"adresses\"; did you mean \"addresses\"?");
 	assert_int_equal(value_only_keys(odd, "eth0", known, &diag), -EINVAL);
 	assert_string_equal(diag.message, "eth0: unknown key \"gateway\"");
 	assert_int_equal(value_only_keys(list, "eth0", known, &diag), -EINVAL);

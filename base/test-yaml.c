@@ -58,8 +58,8 @@ static void yaml_says_where_and_why_it_refuses(void **state)
 	static const struct {
 		const char *text, *where, *part;
 	} rows[] = {
-		{ "a: 1\nb: 2\na: 3\n", "f.yaml:3:4", "\"a\" must not be repeated" },
-		{ "a: {b: 1, b: 2}\n", "f.yaml:1:14", "\"b\" must not be repeated" },
+		{ "a: 1\nb: 2\na: 3\n", "f.yaml:3:1", "\"a\" must not be repeated" },
+		{ "a: {b: 1, b: 2}\n", "f.yaml:1:11", "\"b\" must not be repeated" },
 		{ "a: !secret x\n", "f.yaml:1:4", "tags" }, { "a: !!int 5\n", "f.yaml:1:4", "tags" }, { "a: ! 5\n", "f.yaml:1:4", "tags" },
 		{ "a: !x [5]\n", "f.yaml:1:4", "tags" }, { "a: ! {}\n", "f.yaml:1:4", "tags" },
 		{ "--- 1\n--- 2\n", "f.yaml:2:1", "one document" }, { "? [a]\n: b\n", "f.yaml:1:3", "a key" },

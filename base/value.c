@@ -205,7 +205,7 @@ int value_only_keys(const struct value *object, const char *what, const char *co
 		if (is_known(object->keys[i], known))
 			continue;
 		const char *nearest = value_nearest(object->keys[i], known);
-		(void)snprintf(where, sizeof(where), "%u:%u", object->items[i].line, object->items[i].column); // fits
+		(void)snprintf(where, sizeof(where), "%u:%u", object->items[i].key_line, object->items[i].key_column); // fits
 		if (nearest)
 			return diag_set(reterr, -EINVAL, where, "%s: unknown key \"%.*s\"; did you mean \"%s\"?", what,
 				SHOWN_TEXT_MAX, object->keys[i], nearest);

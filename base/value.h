@@ -13,6 +13,7 @@ struct value {
 	bool quoted;           // the scalar was quoted (in YAML a plain `yes`, `1e3` or `007` keeps its text in .text)
 	bool plain;            // YAML only: a plain scalar
 	uint32_t line, column; // from 1; columns count characters
+	uint32_t key_line, key_column; // of an object's member: its key's
 	char *text;            // string: the UTF-8 text, NUL-terminated, without NUL inside; number, bool, null: as written
 	size_t n;              // array, object: number of members
 	struct value *items;   // array: n items; object: n values

@@ -18,6 +18,7 @@ struct frame { // an object or array under construction
 	struct value value;
 	size_t n_alloc;
 	char *key;    // object: the key whose value comes next
+	uint32_t key_line, key_column;
 	char *anchor; // NULL: none
 };
 struct anchor {
@@ -201,9 +202,13 @@ static int attach(struct builder *b, struct value *value_take)
 		}
 		frame->n_alloc = n_alloc;
 	}
+	struct value *item = &parent->items[parent->n];
+	*item = *value_take;
+	item->key_line = frame->key_line; // 0 in an array
+	item->key_column = frame->key_column;
 	if (parent->type == VALUE_OBJECT)
 		parent->keys[parent->n] = TAKE_PTR(frame->key);
-	parent->items[parent->n++] = *value_take;
+	parent->n++;
 	return 0;
 }
 
@@ -230,7 +235,10 @@ static int on_scalar(struct builder *b, yaml_event_t *event)
 		return refuse(b, event, "a key must not have an anchor");
 	event->data.scalar.value = NULL; // taken: libyaml's allocator is malloc()
 	if (wants_key(b)) {
-		b->frames[b->n_frames - 1].key = text;
+		struct frame *frame = &b->frames[b->n_frames - 1];
+		frame->key = text;
+		frame->key_line = (uint32_t)event->start_mark.line + 1;
+		frame->key_column = (uint32_t)event->start_mark.column + 1;
 		return 0;
 	}
 	set_position(&value, event);
@@ -277,7 +285,7 @@ static int on_end(struct builder *b)
 		if (i >= 0) {
 			const struct value *item = &frame->value.items[i];
 			AUTO_FREE char *rule = str_format("the key \"%s\" must not be repeated", frame->value.keys[i]);
-			return rule ? refuse_at(b, item->line, item->column, rule) : -ENOMEM;
+			return rule ? refuse_at(b, item->key_line, item->key_column, rule) : -ENOMEM;
 		}
 	}
 	if (frame->anchor && (r = remember_anchor(b, frame->anchor, &frame->value)) < 0)

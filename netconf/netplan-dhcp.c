@@ -71,7 +71,7 @@ static int decode_overrides(struct dhcp_overrides *overrides, const struct value
 	char path[NETPLAN_PATH_TEXT];
 	int error = netplan_need_type(value, VALUE_OBJECT, what, reterr);
 	if (error == 0)
-		error = value_only_keys(value, what, known, reterr);
+		error = netplan_only_keys(value, what, known, reterr);
 	for (size_t i = 0; error == 0 && i < N_ELEMENTS(switches); i++) {
 		const struct value *member = value_find(value, switches[i].key);
 		bool yes = false;

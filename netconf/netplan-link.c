@@ -14,7 +14,7 @@ int netplan_decode_match(struct declaration *declaration, const struct value *va
 	uint8_t mac[6];
 	int error = netplan_need_type(value, VALUE_OBJECT, what, reterr);
 	if (error == 0)
-		error = value_only_keys(value, what, known, reterr);
+		error = netplan_only_keys(value, what, known, reterr);
 	const struct value *name = value_find(value, "name"), *address = value_find(value, "macaddress");
 	const struct value *driver = value_find(value, "driver");
 	declaration->has_match = true;
@@ -60,7 +60,7 @@ int netplan_decode_nameservers(struct declaration *declaration, const struct val
 	static const char *const known[] = {"addresses", "search", NULL};
 	int error = netplan_need_type(value, VALUE_OBJECT, what, reterr);
 	if (error == 0)
-		error = value_only_keys(value, what, known, reterr);
+		error = netplan_only_keys(value, what, known, reterr);
 	const struct value *addresses = value_find(value, "addresses"), *search = value_find(value, "search");
 	if (error == 0 && addresses)
 		error = netplan_need_type(addresses, VALUE_ARRAY, "nameservers.addresses", reterr);

@@ -19,10 +19,10 @@ static int check_address_options(const struct value *item, const char *what, str
 	const struct value *options = &item->items[0];
 	int error = netplan_need_type(options, VALUE_OBJECT, what, reterr);
 	if (error == 0)
-		error = value_only_keys(options, what, known, reterr);
+		error = netplan_only_keys(options, what, known, reterr);
 	const struct value *label = value_find(options, "label"), *lifetime = value_find(options, "lifetime");
 	if (error == 0 && label)
-		return netplan_refuse(label, reterr, "%s.label: is not supported: Hearth's addresses have no labels", what);
+		return netplan_refuse_key(label, reterr, "%s.label: is not supported: Hearth's addresses have no labels", what);
 	if (error == 0 && lifetime && (!netplan_scalar(lifetime) || strcasecmp(netplan_scalar(lifetime), "forever") != 0))
 		return netplan_refuse(lifetime, reterr, "%s.lifetime: must be forever (others are not supported), not \"%s\"",
 			what, netplan_scalar(lifetime) ? netplan_scalar(lifetime) : "");
@@ -184,9 +184,9 @@ static int decode_route(struct declaration *declaration, const struct value *ite
 	struct route route = {.type = RTN_UNICAST};
 	int error = netplan_need_type(item, VALUE_OBJECT, what, reterr);
 	if (error == 0)
-		error = value_only_keys(item, what, known, reterr);
+		error = netplan_only_keys(item, what, known, reterr);
 	if (error == 0 && value_find(item, "advertised-mss"))
-		return netplan_refuse(value_find(item, "advertised-mss"), reterr,
+		return netplan_refuse_key(value_find(item, "advertised-mss"), reterr,
 			"%s.advertised-mss: is not supported: TCP takes it from the route's mtu", what);
 	if (error == 0)
 		error = decode_route_ip(item, "via", what, &route.gateway, reterr);

@@ -37,7 +37,7 @@ static int decode_rule(const struct value *item, const char *what, struct rule *
 	*ret = (struct rule){0};
 	int error = netplan_need_type(item, VALUE_OBJECT, what, reterr);
 	if (error == 0)
-		error = value_only_keys(item, what, known, reterr);
+		error = netplan_only_keys(item, what, known, reterr);
 	if (error == 0)
 		error = decode_prefix(item, "from", what, ret, &ret->from, reterr);
 	if (error == 0)

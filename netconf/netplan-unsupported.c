@@ -92,7 +92,7 @@ int netplan_refuse_sections(const struct value *netplan, struct diag *reterr)
 	for (size_t i = 0; i < N_ELEMENTS(sections); i++) {
 		const struct value *section = value_find(netplan, sections[i].section);
 		if (section && section->type != VALUE_NULL && (section->type != VALUE_OBJECT || section->n))
-			return netplan_refuse(section, reterr, "%s: is not supported: %s", sections[i].section,
+			return netplan_refuse_key(section, reterr, "%s: is not supported: %s", sections[i].section,
 				sections[i].why);
 	}
 	return 0;
@@ -104,7 +104,7 @@ int netplan_refuse_keys(enum declaration_kind kind, const struct value *definiti
 	for (size_t i = 0; i < N_ELEMENTS(keys); i++) {
 		const struct value *value = value_find(definition, keys[i].key);
 		if (value && (keys[i].kinds >> kind & 1) && !is_harmless(value, keys[i].unless))
-			return netplan_refuse(value, reterr, "%s.%s: is not supported: %s", what, keys[i].key, keys[i].why);
+			return netplan_refuse_key(value, reterr, "%s.%s: is not supported: %s", what, keys[i].key, keys[i].why);
 	}
 	return 0;
 }

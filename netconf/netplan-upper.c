@@ -78,10 +78,7 @@ static int refuse_parameter(enum link_option_kind kind, const char *const others
 	for (size_t i = 0; others[i] && n_known < KNOWN_MAX; i++)
 		known[n_known++] = others[i];
 	known[n_known] = NULL;
-	const char *nearest = value_nearest(key, known);
-	if (!nearest)
-		return netplan_refuse(value, reterr, "%s: unknown key \"%.64s\"", what, key);
-	return netplan_refuse(value, reterr, "%s: unknown key \"%.64s\"; did you mean \"%s\"?", what, key, nearest);
+	return netplan_refuse_unknown(value, key, what, known, reterr);
 }
 
 static int decode_arp_targets(struct declaration *declaration, const struct value *value, const char *what,

@@ -33,15 +33,88 @@ struct place netplan_place(const struct declaration *declaration, const struct v
 	return (struct place){.file = declaration->file, .line = value->line, .column = value->column};
 }
 
+static int refuse_at(struct place place, struct diag *reterr, const char *format, va_list arguments)
+{
+	char message[DIAG_MESSAGE_MAX];
+	(void)vsnprintf(message, sizeof(message), format, arguments);
+	return place_refuse(reterr, -EINVAL, &place, "%s", message);
+}
+
 int netplan_refuse(const struct value *value, struct diag *reterr, const char *format, ...)
 {
 	struct place place = {.line = value ? value->line : 1, .column = value ? value->column : 1};
-	char message[DIAG_MESSAGE_MAX];
 	va_list arguments;
 	va_start(arguments, format);
-	(void)vsnprintf(message, sizeof(message), format, arguments);
+	int error = refuse_at(place, reterr, format, arguments);
 	va_end(arguments);
-	return place_refuse(reterr, -EINVAL, &place, "%s", message);
+	return error;
+}
+
+int netplan_refuse_key(const struct value *member, struct diag *reterr, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	int error = refuse_at((struct place){.line = member->key_line, .column = member->key_column}, reterr, format, arguments);
+	va_end(arguments);
+	return error;
+}
+
+// What other tools, and people, call netplan's keys.
+static const struct {
+	const char *word, *key;
+} synonyms[] = {{"allowedips", "allowed-ips"}, {"destination", "to"}, {"dev", "link"}, {"dhcp", "dhcp4"}, {"dns", "nameservers"},
+	{"dst", "to"}, {"fwmark", "mark"}, {"gateway", "via"}, {"gateway", "gateway4"}, {"hwaddr", "macaddress"},
+	{"hwaddress", "macaddress"}, {"ip", "addresses"}, {"ipv4", "addresses"}, {"ipv6", "addresses"}, {"listen-port", "port"},
+	{"mac", "macaddress"}, {"members", "interfaces"}, {"miimon", "mii-monitor-interval"}, {"nameserver", "nameservers"},
+	{"networks", "network"}, {"next-hop", "via"}, {"nexthop", "via"}, {"persistent-keepalive", "keepalive"},
+	{"ports", "interfaces"}, {"preshared", "shared"}, {"preshared-key", "shared"}, {"private-key", "key"},
+	{"public-key", "public"}, {"raw-device", "link"}, {"servers", "addresses"}, {"slaves", "interfaces"}, {"source", "from"},
+	{"src", "from"}, {"vid", "id"}, {"vlan-id", "id"}, {"vlan-raw-device", "link"},
+	{"xmit-hash-policy", "transmit-hash-policy"}, {"xmit_hash_policy", "transmit-hash-policy"}};
+
+static bool has_word(const char *word, const char *const words[])
+{
+	for (size_t i = 0; words[i]; i++)
+		if (str_equal(word, words[i]))
+			return true;
+	return false;
+}
+
+static const char *meant_by(const char *word, const char *const known[])
+{
+	for (size_t i = 0; i < N_ELEMENTS(synonyms); i++)
+		if (strcasecmp(word, synonyms[i].word) == 0 && has_word(synonyms[i].key, known))
+			return synonyms[i].key;
+	return value_nearest(word, known);
+}
+
+int netplan_refuse_unknown(const struct value *member, const char *key, const char *what, const char *const known[],
+	struct diag *reterr)
+{
+	const char *meant = meant_by(key, known);
+	char list[768] = "";
+	if (str_equal(key, "<<"))
+		return netplan_refuse_key(member, reterr, "%s: merge keys (<<) are not supported; write the keys out", what);
+	if (meant)
+		return netplan_refuse_key(member, reterr, "%s: unknown key \"%.64s\"; did you mean \"%s\"?", what, key, meant);
+	for (size_t i = 0, n = 0; known[i] && n < sizeof(list); i++)
+		n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", i ? ", " : "", known[i]);
+	return netplan_refuse_key(member, reterr, "%s: unknown key \"%.64s\"; known are %s", what, key, list);
+}
+
+int netplan_only_keys(const struct value *object, const char *what, const char *const known[], struct diag *reterr)
+{
+	struct diag diag = {0};
+	int error = value_only_keys(object, what, known, &diag);
+	if (error == 0 || !object || object->type != VALUE_OBJECT) {
+		if (error < 0 && reterr)
+			*reterr = diag;
+		return error;
+	}
+	size_t i = 0;
+	while (has_word(object->keys[i], known)) // there is one
+		i++;
+	return netplan_refuse_unknown(&object->items[i], object->keys[i], what, known, reterr);
 }
 
 int netplan_need_type(const struct value *value, enum value_type type, const char *what, struct diag *reterr)

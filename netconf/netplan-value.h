@@ -15,6 +15,13 @@ void netplan_path_set_element(char path[static NETPLAN_PATH_TEXT], const char *w
 struct place netplan_place(const struct declaration *declaration, const struct value *value);
 // -EINVAL, with the place of @value in the diag.
 int netplan_refuse(const struct value *value, struct diag *reterr, const char *format, ...) PRINTF_LIKE(3, 4);
+// The same with the place of @member's key.
+int netplan_refuse_key(const struct value *member, struct diag *reterr, const char *format, ...) PRINTF_LIKE(3, 4);
+/* Refuse every key of @object that is not in the NULL-terminated list, with the one that is meant, or all that are known. */
+int netplan_only_keys(const struct value *object, const char *what, const char *const known[], struct diag *reterr);
+// @member, whose key @key is in no list of known ones.
+int netplan_refuse_unknown(const struct value *member, const char *key, const char *what, const char *const known[],
+	struct diag *reterr);
 // @type: VALUE_OBJECT or VALUE_ARRAY
 int netplan_need_type(const struct value *value, enum value_type type, const char *what, struct diag *reterr);
 // The text of a scalar that is a word, a number or an address; NULL for the rest. Borrowed.

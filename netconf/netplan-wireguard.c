@@ -32,7 +32,7 @@ int netplan_decode_key(struct declaration *declaration, const struct value *valu
 	char path[NETPLAN_PATH_TEXT];
 	if (value->type != VALUE_OBJECT)
 		return key_path(&declaration->key_file, value, what, reterr);
-	int error = value_only_keys(value, what, known, reterr);
+	int error = netplan_only_keys(value, what, known, reterr);
 	for (size_t i = 0; error == 0 && i < value->n; i++) {
 		netplan_path_set(path, "%s.%s", what, value->keys[i]);
 		if (!str_equal(value->keys[i], "private"))
@@ -74,7 +74,7 @@ static int decode_peer_keys(struct peer *peer, const struct value *keys, const c
 		return 0;
 	int error = netplan_need_type(keys, VALUE_OBJECT, what, reterr);
 	if (error == 0)
-		error = value_only_keys(keys, what, known, reterr);
+		error = netplan_only_keys(keys, what, known, reterr);
 	if (error < 0)
 		return error;
 	const struct value *public_key = value_find(keys, "public"), *shared = value_find(keys, "shared");
@@ -115,7 +115,7 @@ static int decode_peer(struct declaration *declaration, const struct value *item
 	char path[NETPLAN_PATH_TEXT];
 	int error = netplan_need_type(item, VALUE_OBJECT, what, reterr);
 	if (error == 0)
-		error = value_only_keys(item, what, known, reterr);
+		error = netplan_only_keys(item, what, known, reterr);
 	if (error < 0)
 		return error;
 	struct peer *peer = peer_table_add(&declaration->peers);

@@ -84,7 +84,7 @@ static int decode_definition(struct declaration *declaration, const struct value
 	if (error == 0)
 		error = netplan_refuse_keys(declaration->kind, value, what, reterr);
 	if (error == 0)
-		error = value_only_keys(value, what, known, reterr);
+		error = netplan_only_keys(value, what, known, reterr);
 	for (size_t i = 0; error == 0 && i < N_ELEMENTS(keys_of_definition); i++) {
 		const struct value *member = value_find(value, keys_of_definition[i].key);
 		if (!member || !(keys_of_definition[i].on & on) || !keys_of_definition[i].decode)
@@ -165,13 +165,14 @@ static int decode_document(struct network *network, const struct value *netplan,
 {
 	static const char *const outer[] = {"network", NULL};
 	// those that have links of hardware first: they come first in match, too
-	static const char *const known[] = {"version", "renderer", "ethernets", "dummy-devices", "tunnels", "bonds", "bridges",
+	static const char *const known[] = {"network", "version", "renderer", "ethernets", "dummy-devices", "tunnels", "bonds", "bridges",
 		"vlans", "vrfs", "wifis", "modems", "virtual-ethernets", "nm-devices", "openvswitch", NULL};
 	int error = netplan_need_type(netplan, VALUE_OBJECT, "the document", reterr);
 	if (error < 0)
 		return error;
-	if (value_find(netplan, "network")) {
-		error = value_only_keys(netplan, "the document", outer, reterr);
+	bool has_outer = value_find(netplan, "network") != NULL;
+	if (has_outer) {
+		error = netplan_only_keys(netplan, "the document", outer, reterr);
 		if (error < 0)
 			return error;
 		netplan = value_find(netplan, "network");
@@ -180,10 +181,10 @@ static int decode_document(struct network *network, const struct value *netplan,
 		error = netplan_need_type(netplan, VALUE_OBJECT, "network", reterr);
 	}
 	const struct value *renderer = value_find(netplan, "renderer");
-	if (error == 0)
-		error = value_only_keys(netplan, "network", known, reterr);
-	if (error == 0)
+	if (error == 0) // first: the keys of another version are no mistakes then
 		error = check_version(value_find(netplan, "version"), reterr);
+	if (error == 0)
+		error = netplan_only_keys(netplan, "network", known + has_outer, reterr); // it is not in itself
 	if (error == 0 && renderer)
 		error = netplan_decode_renderer(NULL, renderer, "renderer", reterr);
 	if (error == 0)
