@@ -232,6 +232,9 @@ void agent_network_took(struct agent *a, struct network *network_take, const str
 	agent_mesh_reserve(a);
 	if (plan_n_changes(plan))
 		log_info("network: %zu changes applied", plan_n_changes(plan));
+	char *taken AUTO_FREE = plan_taken_over(plan);
+	if (taken)
+		log_info("network: %s", taken);
 	note_missing(a, plan);
 	look_at_links(a);
 }

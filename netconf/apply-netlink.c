@@ -268,6 +268,28 @@ static bool is_over(struct apply *apply, const struct change *before, const stru
 	return *reterr < 0 || ((made || set) && apply->again && *apply->again) || (added && is_half);
 }
 
+static void let_be(size_t position, int error, const char *kernel_words, void *user)
+{
+	// The network is right all the same. It goes on being somebody else's, and the next plan says so again.
+}
+
+int apply_marks(const struct plan *plan, struct diag *reterr)
+{
+	CLEANUP(netlink_freep) struct netlink *netlink = NULL;
+	int error = plan->marks.n ? netlink_open(NETLINK_ROUTE, &netlink, reterr) : 0;
+	for (size_t i = 0; error == 0 && i < plan->marks.n; i++) {
+		struct nl_msg *messages[2];
+		error = mark_messages(&plan->marks.marks[i], messages);
+		for (size_t j = 0; j < N_ELEMENTS(messages) && messages[j]; j++) {
+			if (error == 0)
+				error = netlink_batch_add(netlink, messages[j], i, let_be, NULL);
+			else
+				nlmsg_free(messages[j]);
+		}
+	}
+	return error < 0 || !netlink ? error : netlink_batch_end(netlink, let_be, NULL);
+}
+
 static bool is_of_kernel(const struct change *change)
 {
 	return change->type != CHANGE_FILE_WRITE && change->type != CHANGE_FILE_REMOVE && change->type != CHANGE_NETWORKD;

@@ -238,6 +238,7 @@ static int decode_address(struct kernel *kernel, const struct nlmsghdr *message)
 	added->flags = header->ifa_flags;
 	(void)get_u32(fields[IFA_FLAGS], &added->flags);   // absent: the 8 bits of the header
 	(void)get_u8(fields[IFA_PROTO], &added->protocol); // absent: not said
+	(void)get_u32(fields[IFA_RT_PRIORITY], &added->metric); // absent: 0
 	return 0;
 }
 
@@ -266,6 +267,15 @@ static void decode_metrics(struct nlattr *metrics, struct kernel_route *ret)
 		else
 			ret->has_other_metrics = true;
 	}
+}
+
+// What no route of ours has, and what would be lost if it were made anew.
+static bool has_more(struct nlattr *const fields[])
+{
+	uint8_t preference;
+	bool ends = fields[RTA_CACHEINFO] && nla_len(fields[RTA_CACHEINFO]) >= (int)sizeof(struct rta_cacheinfo) &&
+		    ((const struct rta_cacheinfo *)nla_data(fields[RTA_CACHEINFO]))->rta_expires != 0;
+	return fields[RTA_FLOW] || ends || (get_u8(fields[RTA_PREF], &preference) && preference != 0); // 0: medium
 }
 
 static int decode_route(struct kernel *kernel, const struct nlmsghdr *message)
@@ -297,6 +307,7 @@ static int decode_route(struct kernel *kernel, const struct nlmsghdr *message)
 	(void)get_u32(fields[RTA_PRIORITY], &inner->metric);              // absent: 0
 	(void)get_u32(fields[RTA_OIF], &link_index);                      // absent: none
 	decode_metrics(fields[RTA_METRICS], &route);
+	route.has_other_metrics |= has_more(fields);
 	address_mask(&inner->destination);
 	route.link_index = route_needs_link(inner) ? (int)link_index : 0;
 	route.protocol = header->rtm_protocol;

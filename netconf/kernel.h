@@ -37,7 +37,8 @@ struct kernel_address {
 	int link_index;
 	struct address address;
 	uint8_t protocol, scope;
-	uint32_t flags; // IFA_F_*
+	uint32_t flags;  // IFA_F_*
+	uint32_t metric; // of the route to its subnet, IFA_RT_PRIORITY; 0: usual
 	bool has_peer;  // the other end of a point-to-point address differs: nothing we make
 };
 struct kernel_route {
@@ -45,7 +46,7 @@ struct kernel_route {
 	struct route route;
 	uint8_t protocol;
 	bool has_other_shape; // several next hops, next hop objects, a type of service: nothing we make
-	bool has_other_metrics; // an advertised MSS, a congestion control ...: left as they are
+	bool has_other_metrics; // an advertised MSS, a congestion control, an end, a realm ...: left as they are
 };
 struct kernel_rule {
 	struct rule rule;     // has_priority is true

@@ -73,6 +73,7 @@ int netconf_plan(struct network *network, const struct netconf_options *options,
 		.has_files = !places.without_networkd,
 		.files = &files,
 		.owes_reload = networkd_owes(places.run_folder),
+		.without_taking_over = options && options->without_taking_over,
 		.now_sec = time_wall_msec() / 1000,
 	};
 	error = plan_make(&input, ret, reterr);
@@ -206,6 +207,8 @@ static int apply_once(struct network *network, struct plan *plan, const struct n
 		*ret_again = true;
 		return 0;
 	}
+	if (error == 0)
+		error = apply_marks(plan, reterr);
 	if (!places.without_networkd && result == 0)
 		result = apply_files(plan, &places, false, &diag);
 	if (!places.without_networkd) {
@@ -218,6 +221,11 @@ static int apply_once(struct network *network, struct plan *plan, const struct n
 			*reterr = diag;
 	}
 	return error;
+}
+
+int netconf_take_over(const struct plan *plan, struct diag *reterr)
+{
+	return apply_marks(plan, reterr);
 }
 
 int netconf_apply_plan(struct network *network, struct plan *plan, const struct netconf_options *options,

@@ -38,6 +38,7 @@ struct netconf_options { // NULL instead of it: all defaults
 	const char *resolv_conf;     // NULL: /run/hearth/resolv.conf
 	const char *run_folder;      // NULL: /run/hearth (marker of a reload that is still owed)
 	bool without_networkd;       // write no files and tell nobody: bare namespaces, tests
+	bool without_taking_over;    // what others made stays theirs, though it is declared
 	bool without_waiting;        // for an address: who applies again when the monitor tells of it
 	// What netconf_apply() is about to do, when that is anything; NULL: nobody wants to know.
 	void (*on_plan)(const struct plan *plan, void *user);
@@ -48,6 +49,11 @@ struct netconf_options { // NULL instead of it: all defaults
 int netconf_plan(struct network *network, const struct netconf_options *options, struct plan **ret,
 	struct diag *reterr);
 size_t plan_n_changes(const struct plan *plan);
+/* "taken over: 3 addresses, 1 link": what a person or netplan made, and is as it is declared, becomes Hearth's, so that a later
+ * document can change it or leave it out. That is no change of the network. NULL: nothing (or out of memory); the caller frees. */
+char *plan_taken_over(const struct plan *plan);
+// Do that alone, with a plan that changes nothing; netconf_apply_plan() does it behind the changes.
+int netconf_take_over(const struct plan *plan, struct diag *reterr);
 char *plan_text(const struct plan *plan); // one sentence per line; NULL: out of memory; the caller frees
 char *plan_json(const struct plan *plan); // [{"change", "link", "what", "dropsTraffic"}]
 /* A sentence when a route is left out because of its source address, else NULL; borrowed. In vain: somebody else has that

@@ -1,6 +1,7 @@
 // Addresses that come and go.
 // SPDX-License-Identifier: Apache-2.0
 #include "netconf/plan-parts.h"
+#include "netconf/show-links.h"
 
 #include <errno.h>
 #include <linux/if_addr.h>
@@ -13,6 +14,22 @@ static int put_address(struct planning *planning, enum change_type type, const s
 		return -ENOMEM;
 	change->address = *address;
 	change->protocol = protocol;
+	return 0;
+}
+
+// It is there as it shall be.
+static int mark_address(struct planning *planning, const struct plan_link *link, const struct kernel_address *have, uint8_t wanted)
+{
+	bool is_static = have->protocol == IFAPROT_UNSPEC && show_is_static(have) && !(have->flags & IFA_F_DEPRECATED);
+	if (!plan_marks(planning, have->protocol, wanted, is_static))
+		return 0;
+	struct mark *mark = marks_add(&planning->plan->marks, MARK_ADDRESS, link->claim->name);
+	if (!mark)
+		return -ENOMEM;
+	mark->link_index = have->link_index;
+	mark->address = *have;
+	mark->protocol = wanted;
+	mark->old_protocol = have->protocol;
 	return 0;
 }
 
@@ -39,6 +56,7 @@ static int plan_addresses_of(struct planning *planning, const struct plan_link *
 	// in the order of the document: the first of a subnet is the one the machine speaks from
 	for (size_t i = 0; error == 0 && i < link->declaration->n_addresses; i++) {
 		const struct address *wanted = &link->declaration->addresses[i];
+		uint8_t protocol = plan_protocol(link->declaration, PROTOCOLS_ADDRESSES, i);
 		bool is_v6 = wanted->ip.family == AF_INET6, is_there = false;
 		for (size_t j = find_address(kernel, first, n, &wanted->ip); j < first + n && ip_compare(&kernel->addresses[j].address.ip, &wanted->ip) == 0; j++) {
 			const struct kernel_address *have = &kernel->addresses[j];
@@ -46,6 +64,8 @@ static int plan_addresses_of(struct planning *planning, const struct plan_link *
 				// a lease's would expire: make it ours
 				is_there = (have->flags & IFA_F_PERMANENT) && !(is_v6 && cycles);
 				keep[j] = true;
+				if (is_there && error == 0)
+					error = mark_address(planning, link, have, protocol);
 			} else if (have->protocol == HEARTH_PROTOCOL && is_v6) {
 				keep[j] = true;
 				if (!cycles && error == 0)
@@ -54,8 +74,7 @@ static int plan_addresses_of(struct planning *planning, const struct plan_link *
 			}
 		}
 		if (error == 0 && !is_there)
-			error = put_address(planning, CHANGE_ADDRESS_ADD, link, wanted,
-				plan_protocol(link->declaration, PROTOCOLS_ADDRESSES, i));
+			error = put_address(planning, CHANGE_ADDRESS_ADD, link, wanted, protocol);
 	}
 	return error;
 }

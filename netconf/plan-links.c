@@ -191,6 +191,15 @@ static bool is_another(const struct plan_link *link)
 	       link->parent->have->index != link->have->parent_index || lacks_mac(link);
 }
 
+// A virtual link that somebody made, and nobody marked, is Hearth's once it is declared.
+static int mark_link(struct planning *planning, const struct plan_link *link)
+{
+	bool is_taken = link->declaration->kind != DECLARATION_ETHERNET && !link->have->alias[0];
+	if (!is_taken || planning->input->without_taking_over)
+		return 0;
+	return marks_add(&planning->plan->marks, MARK_LINK, link->claim->name) ? 0 : -ENOMEM;
+}
+
 static int plan_one_made(struct planning *planning, struct plan_link *link)
 {
 	enum change_type type = CHANGE_LINK_CREATE;
@@ -208,7 +217,7 @@ static int plan_one_made(struct planning *planning, struct plan_link *link)
 		planning->fates[link->replaced - planning->kernel->links] = LINK_GOES;
 	}
 	if (link->have)
-		return 0;
+		return mark_link(planning, link);
 	struct change *change = plan_add(planning->plan, type, link->claim->name,
 		link->replaced ? link->replaced->index : 0, link->declaration);
 	if (!change)

@@ -45,6 +45,9 @@ static inline uint8_t plan_protocol(const struct declaration *declaration, enum 
 {
 	return declaration->protocols[list] ? declaration->protocols[list][position] : HEARTH_PROTOCOL;
 }
+/* Is what is right to be marked? What others made by hand (@is_static) becomes Hearth's; what is to be others' again, only if it is
+ * Hearth's now: never takes it from a program, a lease, a router or the kernel. */
+bool plan_marks(const struct planning *planning, uint8_t have, uint8_t wanted, bool is_static);
 enum link_fate plan_fate(const struct planning *planning, int link_index);
 const char *plan_name(const struct planning *planning, const struct kernel_link *one); // after the plan
 void plan_cycle(struct planning *planning, const struct plan_link *link); // and the VLANs that stand on it

@@ -1,6 +1,7 @@
 // Routes that come, change and go.
 // SPDX-License-Identifier: Apache-2.0
 #include "netconf/plan-parts.h"
+#include "netconf/show-links.h"
 
 #include <errno.h>
 #include <linux/if_addr.h>
@@ -117,18 +118,46 @@ static int put_route(struct planning *planning, enum change_type type, const str
 	return 0;
 }
 
+// It is there as it shall be. The kernel marks the first one of a key: it has to be the only one.
+static int mark_route(struct planning *planning, const struct wanted_route *wanted, const struct kernel_route *have, bool is_only)
+{
+	bool is_static = show_is_configured(have->protocol) && !have->has_other_metrics;
+	if (!is_only || !plan_marks(planning, have->protocol, wanted->protocol, is_static))
+		return 0;
+	bool has_link = says_link(wanted);
+	struct mark *mark = marks_add(&planning->plan->marks, MARK_ROUTE, has_link ? wanted->link->claim->name : "");
+	if (!mark)
+		return -ENOMEM;
+	mark->link_index = has_link ? have->link_index : 0;
+	mark->route = *wanted->route;
+	mark->protocol = wanted->protocol;
+	mark->old_protocol = have->protocol;
+	return 0;
+}
+
+// One that is in the way of @wanted, and why it stays.
+static int refuse_route(const struct planning *planning, const struct wanted_route *wanted, const struct kernel_route *other)
+{
+	char text[ROUTE_TEXT];
+	return place_refuse(planning->reterr, -EEXIST, wanted->where,
+		show_is_configured(other->protocol)
+			? "route %s: there is another one with this metric that is not Hearth's (protocol %u); remove it, or apply a "
+			  "document that has it as it is, which makes it Hearth's, or choose another metric"
+			: "route %s: there is another one with this metric that is not Hearth's (protocol %u); choose another metric",
+		route_format(wanted->route, text), other->protocol);
+}
+
 // What the kernel has under the key of one wanted route: routes [first, end).
 static int plan_one_route(struct planning *planning, const struct wanted_route *wanted, size_t first, size_t end,
 	bool *keep)
 {
 	const struct kernel_route *routes = planning->kernel->routes;
-	char text[ROUTE_TEXT];
 	size_t ours = end, others = end;
 	bool goes = false; // one of others is in the way until its link goes, behind all that is added; or a router said it
 	for (size_t i = first; i < end; i++) {
 		if (same_route(planning, wanted, &routes[i])) {
 			keep[i] = true;
-			return 0;
+			return mark_route(planning, wanted, &routes[i], end - first == 1);
 		}
 		if (routes[i].protocol == HEARTH_PROTOCOL && ours == end)
 			ours = i;
@@ -150,10 +179,7 @@ static int plan_one_route(struct planning *planning, const struct wanted_route *
 		return put_route(planning, CHANGE_ROUTE_REPLACE, wanted);
 	}
 	if (others < end)
-		return place_refuse(planning->reterr, -EEXIST, wanted->where,
-			"route %s: there is another one with this metric that is not Hearth's (protocol %u); choose another "
-			"metric",
-			route_format(wanted->route, text), routes[others].protocol);
+		return refuse_route(planning, wanted, &routes[others]);
 	return put_route(planning, goes ? CHANGE_ROUTE_REPLACE : CHANGE_ROUTE_ADD, wanted);
 }
 

@@ -1,6 +1,7 @@
 // Routing policy rules that come and go.
 // SPDX-License-Identifier: Apache-2.0
 #include "netconf/plan-parts.h"
+#include "netconf/show-links.h"
 
 #include <errno.h>
 
@@ -97,9 +98,24 @@ static const struct kernel_rule *find_rule(const struct kernel *kernel, const st
 	return found;
 }
 
-// Rules whose priority is said first: those without one take what is left.
-static int match_rules(const struct kernel *kernel, struct wanted_rule *wanted, size_t n, bool *keep)
+// It is there as it shall be.
+static int mark_rule(struct planning *planning, const struct kernel_rule *have, uint8_t wanted)
 {
+	if (!plan_marks(planning, have->protocol, wanted, show_is_configured(have->protocol)))
+		return 0;
+	struct mark *mark = marks_add(&planning->plan->marks, MARK_RULE, "");
+	if (!mark)
+		return -ENOMEM;
+	mark->rule = have->rule;
+	mark->protocol = wanted;
+	mark->old_protocol = have->protocol;
+	return 0;
+}
+
+// Rules whose priority is said first: those without one take what is left.
+static int match_rules(struct planning *planning, struct wanted_rule *wanted, size_t n, bool *keep)
+{
+	const struct kernel *kernel = planning->kernel;
 	AUTO_FREE const struct kernel_rule **sorted = calloc(kernel->n_rules + 1, sizeof(*sorted));
 	if (!sorted)
 		return -ENOMEM;
@@ -117,6 +133,8 @@ static int match_rules(const struct kernel *kernel, struct wanted_rule *wanted, 
 				continue;
 			keep[found - kernel->rules] = true;
 			wanted[i].rule = NULL;
+			if (mark_rule(planning, found, wanted[i].protocol) < 0)
+				return -ENOMEM;
 		}
 	}
 	return 0;
@@ -142,7 +160,7 @@ int plan_rules(struct planning *planning)
 		return -ENOMEM;
 	int error = collect_rules(planning, &wanted, &n);
 	if (error == 0)
-		error = match_rules(kernel, wanted, n, keep);
+		error = match_rules(planning, wanted, n, keep);
 	for (size_t i = 0; error == 0 && i < n; i++)
 		if (wanted[i].rule)
 			error = put_rule(planning, CHANGE_RULE_ADD, wanted[i].rule, wanted[i].protocol);

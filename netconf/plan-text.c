@@ -227,6 +227,11 @@ bool plan_waits_in_vain(const struct plan *plan)
 	return plan->source_is_taken;
 }
 
+char *plan_taken_over(const struct plan *plan)
+{
+	return marks_text(&plan->marks);
+}
+
 size_t plan_n_changes(const struct plan *plan)
 {
 	return plan->n;

@@ -22,6 +22,7 @@ struct plan *plan_free(struct plan *plan)
 		}
 	}
 	free(plan->changes);
+	marks_done(&plan->marks);
 	free(plan->waits_for);
 	free(plan->outcome.failures);
 	kernel_free(plan->kernel);
@@ -44,6 +45,13 @@ struct change *plan_add(struct plan *plan, enum change_type type, const char *na
 	*change = (struct change){.type = type, .link_index = link_index, .protocol = HEARTH_PROTOCOL, .declaration = declaration};
 	(void)snprintf(change->name, sizeof(change->name), "%s", name);
 	return change;
+}
+
+bool plan_marks(const struct planning *planning, uint8_t have, uint8_t wanted, bool is_static)
+{
+	if (have == wanted)
+		return false;
+	return wanted == HEARTH_PROTOCOL ? is_static && !planning->input->without_taking_over : have == HEARTH_PROTOCOL;
 }
 
 // --- files ---

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "netconf/mark.h"
 #include "netconf/networkd.h"
 
 enum change_type { // in the order in which they are done, but for CHANGE_LINK_MASTER and CHANGE_LINK_REMOVE
@@ -84,6 +85,7 @@ struct plan {
 	struct change *changes;
 	size_t n, n_room;
 	struct plan_outcome outcome; // after netconf_apply_plan()
+	struct marks marks;          // done behind all changes
 	char *waits_for;     // a sentence: a route is left out until its source address is known to be nobody else's; NULL: none
 	bool source_is_taken; // ... and it is somebody else's
 	bool is_half;        // it was applied but for that, and for all that is taken away
@@ -107,6 +109,7 @@ struct plan_input {
 	bool has_files;                // false: leave networkd and its files alone
 	const struct config_files *files; // what is there now
 	bool owes_reload;
+	bool without_taking_over; // what others made stays theirs
 	int64_t now_sec; // wall time, for handshakes
 };
 /* -EEXIST: what the plan needs is taken by something that is not ours; -EINVAL; -ENOMEM. */

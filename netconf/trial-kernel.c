@@ -131,6 +131,7 @@ static int restore_kernel(const struct trial *trial, const struct journal *journ
 	struct netconf_options options = options_of(trial);
 	options.without_networkd = true; // its files are put back as they were
 	options.without_waiting = false; // nobody comes again
+	options.without_taking_over = true; // journal->protocols has what was ours
 	int error = yaml_parse(journal->before, strlen(journal->before), JOURNAL_MAX_BYTES, "journal", &value, reterr);
 	if (error == 0)
 		error = netconf_decode(value, &network, reterr);

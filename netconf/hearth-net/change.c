@@ -32,6 +32,14 @@ static const char *plural(size_t n)
 	return n == 1 ? "" : "s";
 }
 
+// "3 changes made", and what is Hearth's now.
+static char *made_text(const struct plan *plan)
+{
+	AUTO_FREE char *taken = plan_taken_over(plan);
+	return str_format("%zu change%s made%s%s", plan_n_changes(plan), plural(plan_n_changes(plan)), taken ? "; " : "",
+		taken ? taken : "");
+}
+
 // What of the change stands, and what to do.
 static char *standing_text(const struct arguments *arguments, const struct plan_outcome *outcome)
 {
@@ -81,7 +89,7 @@ int run_apply(const struct arguments *arguments)
 		result = trial_prepare(trial, lock_fd, network, &plan, &diag);
 	if (result == 1 && plan_waits_in_vain(plan))
 		result = diag_set(&diag, -EADDRINUSE, "", "%s", plan_waits_for(plan));
-	else if (result == 1) // nothing to undo
+	else if (result == 1 && (result = netconf_take_over(plan, &diag)) == 0) // nothing to undo
 		result = trial_keep(trial, lock_fd, document, &diag);
 	else if (result == 0)
 		result = change_guarded(trial, lock_fd, document, network, plan, &diag);
@@ -89,7 +97,7 @@ int run_apply(const struct arguments *arguments)
 		result = netconf_update_resolv(network, &arguments->options, &diag);
 	if (result < 0)
 		return plan && plan->outcome.is_begun ? tell_partly(arguments, plan, &diag) : tell_failure(arguments, &diag, result);
-	AUTO_FREE char *words = str_format("%zu change%s made", plan_n_changes(plan), plural(plan_n_changes(plan)));
+	AUTO_FREE char *words = made_text(plan);
 	const struct ending ending = {.result = "confirmed", .words = words, .plan = plan};
 	return tell_ending(arguments, &ending, EXIT_DONE);
 }
@@ -217,9 +225,9 @@ static int tell_unended(const struct arguments *arguments, const struct diag *di
 // The change is made; what comes of it a second line tells.
 static void tell_begun(const struct arguments *arguments, const struct plan *plan)
 {
-	AUTO_FREE char *words = str_format("%zu change%s made\nundone in %llu s unless you %srun `hearth-net confirm`",
-		plan_n_changes(plan), plural(plan_n_changes(plan)), (unsigned long long)arguments->timeout_sec,
-		has_person() ? "press Enter here, or " : "");
+	AUTO_FREE char *made = made_text(plan);
+	AUTO_FREE char *words = str_format("%s\nundone in %llu s unless you %srun `hearth-net confirm`",
+		made ? made : "", (unsigned long long)arguments->timeout_sec, has_person() ? "press Enter here, or " : "");
 	(void)tell_ending(arguments, &(struct ending){.result = "on-trial", .words = words, .plan = plan}, EXIT_DONE);
 	(void)fflush(stdout);
 }

@@ -41,7 +41,8 @@ int run_plan(const struct arguments *arguments)
 		return tell_failure(arguments, &diag, -ENOMEM);
 	if (arguments->json)
 		return print_list("changes", text, plan);
-	printf("%s%s", text, plan_n_changes(plan) ? "" : "nothing to change\n");
+	AUTO_FREE char *taken = plan_taken_over(plan);
+	printf("%s%s%s%s", text, plan_n_changes(plan) ? "" : "nothing to change\n", taken ? taken : "", taken ? "\n" : "");
 	return EXIT_DONE;
 }
 

@@ -39,10 +39,13 @@ static void tell_diag(struct json_out *out, const struct arguments *arguments, c
 void tell_notes(struct json_out *out, const struct plan *plan, const char *note)
 {
 	const char *waits = plan ? plan_waits_for(plan) : NULL;
-	if (!waits && !note)
+	AUTO_FREE char *taken = plan && !plan->outcome.n_failed ? plan_taken_over(plan) : NULL; // the last thing that is done
+	if (!waits && !note && !taken)
 		return;
 	json_out_key(out, "notes");
 	json_out_array_begin(out);
+	if (taken)
+		json_out_string(out, taken);
 	if (waits)
 		json_out_string(out, waits);
 	if (note)
