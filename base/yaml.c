@@ -71,17 +71,27 @@ static void set_position(struct value *value, const yaml_event_t *event)
 	value->column = (uint32_t)event->start_mark.column + 1;
 }
 
+// How many digits; strspn() would first make a table of all bytes.
+static size_t n_digits(const char *text)
+{
+	size_t n = 0;
+
+	while (text[n] >= '0' && text[n] <= '9')
+		n++;
+	return n;
+}
+
 // JSON's number grammar; the text is NUL-terminated.
 static bool is_number(const char *text)
 {
 	const char *p = text + (*text == '-');
-	size_t n = strspn(p, "0123456789");
+	size_t n = n_digits(p);
 
 	if (n == 0 || (n > 1 && *p == '0'))
 		return false;
 	p += n;
 	if (*p == '.') {
-		n = strspn(++p, "0123456789");
+		n = n_digits(++p);
 		if (n == 0)
 			return false;
 		p += n;
@@ -89,7 +99,7 @@ static bool is_number(const char *text)
 	if (*p == 'e' || *p == 'E') {
 		p++;
 		p += *p == '+' || *p == '-';
-		n = strspn(p, "0123456789");
+		n = n_digits(p);
 		if (n == 0)
 			return false;
 		p += n;
