@@ -132,10 +132,12 @@ class Guest:
                 else:
                     tar.add(content, arcname=name)
 
-    def start(self, nics=0, more=(), job_only=False):
-        """nics: how many network cards, or their MACs; more: arguments of QEMU; job_only: the job is the first process."""
+    def start(self, nics=0, more=(), job_only=False, counted=False):
+        """nics: how many network cards, or their MACs; more: arguments of QEMU; job_only: the job is the first process; counted: its
+        clock goes 2 ns for each instruction of its one processor, whatever this machine does meanwhile."""
         macs = ["52:54:00:00:05:%02x" % (i + 1) for i in range(nics)] if isinstance(nics, int) else nics
-        command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "qemu64", "-smp", "2", "-m", str(self.memory),
+        processors = ["-accel", "tcg", "-icount", "shift=1,sleep=off"] if counted else ["-accel", "tcg,thread=multi", "-smp", "2"]
+        command = ["qemu-system-x86_64", *processors, "-cpu", "qemu64", "-m", str(self.memory),
                    "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio", "-device", "virtio-rng-pci",
                    "-kernel", self.folder + "/vmlinuz", "-initrd", self.folder + "/initrd.img", "-append",
                    CMDLINE + (JOB_ONLY if job_only else ""),
@@ -166,9 +168,9 @@ class Guest:
                 raise RuntimeError("the guest did not say %r in %d s; its last words:\n%s" % (pattern, seconds, self.text()[-3000:]))
             time.sleep(0.1)
 
-    def run(self, seconds, nics=0, job_only=False):
+    def run(self, seconds, nics=0, job_only=False, counted=False):
         """One whole job: its console."""
-        self.start(nics, job_only=job_only)
+        self.start(nics, job_only=job_only, counted=counted)
         code = int(self.wait(r"^job: ended with (\d+)$", seconds).group(1))
         self.cut()
         return code, self.text()
