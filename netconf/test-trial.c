@@ -251,6 +251,16 @@ static void revert_undoes_at_once(void **state)
 	assert_int_equal(confirm(machine, 0, NULL), -ENOENT);
 }
 
+static void what_a_kill_left_of_a_write_goes(void **state)
+{
+	struct machine *machine = *state;
+	AUTO_FREE char *left = str_format("%s/tried-network.new-0123abcd", machine->folder);
+	assert_int_equal(begin(machine, NEW, 30, NULL), 0);
+	assert_int_equal(file_write_volatile(left, "half", 4, 0600, NULL), 0);
+	assert_int_equal(revert(machine, NULL), 1);
+	assert_false(file_exists(left));
+}
+
 static void one_trial_at_a_time(void **state)
 {
 	struct machine *machine = *state;
@@ -574,6 +584,7 @@ int main(void)
 		CASE(confirmed_network_stands),
 		CASE(unconfirmed_network_is_undone_in_time),
 		CASE(revert_undoes_at_once),
+		CASE(what_a_kill_left_of_a_write_goes),
 		CASE(one_trial_at_a_time),
 		CASE(network_that_fails_is_undone),
 		CASE(undoing_that_fails_is_said_and_done_later),

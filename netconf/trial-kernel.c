@@ -164,6 +164,7 @@ static int restore_files(const struct trial *trial, const struct journal *journa
 	CLEANUP(config_files_done) struct config_files now = {0};
 	struct netconf_options options = options_of(trial);
 	bool owed = false, restart = false;
+	(void)file_remove_leftovers(options.networkd_folder); // of whoever was killed; nobody reads them
 	int error = networkd_read(options.networkd_folder, &now, reterr);
 	for (size_t i = 0; error == 0 && i < now.n; i++) {
 		if (config_files_find(&journal->files, now.files[i].name))

@@ -137,6 +137,7 @@ static int forget(const struct trial *trial, struct diag *reterr)
 		return diag_set(reterr, error, path_of(trial, JOURNAL_NAME).text, "cannot be removed: %s", strerror(-error));
 	forget_keys(trial);
 	(void)unlink(path_of(trial, TRIAL_TRIED).text); // without a journal it says nothing, and the next one replaces it
+	(void)file_remove_leftovers(trial_folder(trial)); // of whoever was killed; tried again the next time
 	return 0;
 }
 
