@@ -49,7 +49,7 @@ static bool has_name_like(const struct kernel_link *one, const char *pattern, bo
 	return found;
 }
 
-static bool fits(const struct declaration *declaration, const struct kernel_link *one)
+bool claim_fits(const struct declaration *declaration, const struct kernel_link *one)
 {
 	bool is_hardware = one->kind[0] == '\0' && one->type == ARPHRD_ETHER;
 	if (!link_name_valid(one->name))
@@ -103,7 +103,7 @@ static int claim_renamed(struct claims *claims, const struct declaration *declar
 	const struct kernel_link *found = NULL, *second = NULL;
 	for (size_t i = 0; i < kernel->n_links; i++) {
 		const struct kernel_link *one = &kernel->links[i];
-		if (taken[i] || !fits(declaration, one))
+		if (taken[i] || !claim_fits(declaration, one))
 			continue;
 		if (str_equal(one->name, declaration->set_name)) // wherever it stands
 			return claim_add(claims, declaration, one, one->name);
@@ -230,7 +230,7 @@ int claims_make(const struct network *network, const struct kernel *kernel, stru
 			error = claim_renamed(&claims, declaration, kernel, taken, reterr);
 		else
 			for (size_t j = 0; error == 0 && j < kernel->n_links; j++)
-				if (!taken[j] && fits(declaration, &kernel->links[j]))
+				if (!taken[j] && claim_fits(declaration, &kernel->links[j]))
 					error = claim_add(&claims, declaration, &kernel->links[j], kernel->links[j].name);
 		if (error < 0)
 			return error;

@@ -15,6 +15,8 @@ struct claims {
 	size_t n;
 };
 void claims_done(struct claims *claims);
+// Does the match (or the id) of an Ethernet declaration fit the link, whoever has it?
+bool claim_fits(const struct declaration *declaration, const struct kernel_link *one);
 // Is it a name and no glob?
 bool claim_is_exact(const char *pattern);
 /* Every link goes to the first declaration that fits, a virtual one to that which makes it. Patterns, MACs and drivers fit

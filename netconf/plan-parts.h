@@ -64,3 +64,4 @@ int plan_settings(struct planning *planning); // MTU, MAC, up and down
 int plan_addresses(struct planning *planning);
 int plan_routes(struct planning *planning);
 int plan_rules(struct planning *planning);
+int plan_notes(struct planning *planning);    // what is declared and not there

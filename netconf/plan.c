@@ -25,6 +25,9 @@ struct plan *plan_free(struct plan *plan)
 	marks_done(&plan->marks);
 	free(plan->waits_for);
 	free(plan->outcome.failures);
+	for (size_t i = 0; i < plan->n_notes; i++)
+		free(plan->notes[i]);
+	free(plan->notes);
 	kernel_free(plan->kernel);
 	free(plan);
 	return NULL;
@@ -158,7 +161,7 @@ static void planning_done(struct planning *planning)
 int plan_make(const struct plan_input *input, struct plan **ret, struct diag *reterr)
 {
 	static int (*const parts[])(struct planning *) = {plan_links, plan_ports, plan_settings, plan_addresses, plan_routes,
-		plan_rules};
+		plan_rules, plan_notes};
 	CLEANUP(plan_freep) struct plan *plan = calloc(1, sizeof(*plan));
 	CLEANUP(planning_done) struct planning planning = {.input = input, .kernel = input->kernel, .plan = plan,
 		.reterr = reterr};

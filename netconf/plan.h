@@ -74,7 +74,7 @@ struct change {
 		bool restart;
 	};
 };
-enum { PLAN_MAX_FAILURES = 20 }; // one bad link can take thousands of routes with it: the first ones say what is wrong
+enum { PLAN_MAX_NOTES = 50, PLAN_MAX_FAILURES = 20 }; // one bad link can take thousands of routes with it: the first ones say what is wrong
 struct plan_outcome {
 	bool is_begun; // from here on the machine may have another network than before
 	size_t n_done, n_failed;
@@ -89,6 +89,8 @@ struct plan {
 	char *waits_for;     // a sentence: a route is left out until its source address is known to be nobody else's; NULL: none
 	bool source_is_taken; // ... and it is somebody else's
 	bool is_half;        // it was applied but for that, and for all that is taken away
+	char **notes;          // sentences: what the document declares and the machine does not have; PLAN_MAX_NOTES at most
+	size_t n_notes;
 	struct kernel *kernel; // kept alive for those who borrow from it; may be NULL
 };
 const char *change_word(enum change_type type);                             // "address-add"

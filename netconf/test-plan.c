@@ -16,6 +16,7 @@
 
 static char waits_for[256]; // what the last plan leaves out
 static bool waits_in_vain;
+static char notes[1024];
 
 static int try_plan(const char *yaml, struct kernel *kernel, const struct config_files *files, char **ret_text,
 	struct diag *reterr)
@@ -34,6 +35,9 @@ static int try_plan(const char *yaml, struct kernel *kernel, const struct config
 	*ret_text = plan_text(plan);
 	(void)snprintf(waits_for, sizeof(waits_for), "%s", plan_waits_for(plan) ? plan_waits_for(plan) : "");
 	waits_in_vain = plan_waits_in_vain(plan);
+	notes[0] = '\0';
+	for (size_t i = 0, n = 0; i < plan->n_notes && n < sizeof(notes); i++)
+		n += (size_t)snprintf(notes + n, sizeof(notes) - n, "%s\n", plan->notes[i]);
 	return 0;
 }
 
@@ -619,6 +623,26 @@ static void a_thousand_addresses_and_five_thousand_routes_that_stand_are_no_chan
 	free(yaml);
 }
 
+static void what_is_declared_and_not_there_is_said(void **state)
+{
+	static const char yaml[] = "ethernets:\n  ens1: {}\n  eth0: {}\n  lan: {match: {driver: e1000}}\n"
+				   "vlans: {v5: {id: 5, link: ens1}, v6: {id: 6, link: v5}}\nbonds: {bond0: {interfaces: [ens1]}}\n";
+	struct kernel *kernel = kernel_new();
+	(void)has_link(kernel, 2, "eth0", "");
+	plan_is(yaml, kernel, "bond0: make a bond link\nbond0: set up\n");
+	assert_string_equal(notes, "ens1 at 2:9 is not there, and is waited for\nlan at 4:8 is not there (its match fits no card), and is "
+				   "waited for\nbond0 is without its port ens1 until that is there\nv5 waits for ens1\nv6 waits for v5\n");
+}
+
+static void a_second_definition_of_a_card_is_said(void **state)
+{
+	struct kernel *kernel = kernel_new();
+	(void)has_link(kernel, 2, "eth0", "");
+	plan_is("ethernets:\n  a: {match: {macaddress: '52:54:00:00:00:02'}}\n  eth0: {mtu: 1400}\n", kernel, "");
+	assert_string_equal(notes, "eth0 at 3:9 counts for nothing: the card eth0 is that of a at 2:6 already (of the definitions that fit "
+				   "a card the first by id has it)\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -660,6 +684,8 @@ int main(void)
 		cmocka_unit_test(default_takes_ports_and_no_gadgets),
 		cmocka_unit_test(files_are_written_only_when_they_differ),
 		cmocka_unit_test(a_thousand_addresses_and_five_thousand_routes_that_stand_are_no_change),
+		cmocka_unit_test(what_is_declared_and_not_there_is_said),
+		cmocka_unit_test(a_second_definition_of_a_card_is_said),
 	};
 	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
 }

@@ -42,6 +42,7 @@ int run_plan(const struct arguments *arguments)
 	if (arguments->json)
 		return print_list("changes", text, plan);
 	AUTO_FREE char *taken = plan_taken_over(plan);
+	tell_plan_notes(plan);
 	printf("%s%s%s%s", text, plan_n_changes(plan) ? "" : "nothing to change\n", taken ? taken : "", taken ? "\n" : "");
 	return EXIT_DONE;
 }

@@ -40,12 +40,14 @@ void tell_notes(struct json_out *out, const struct plan *plan, const char *note)
 {
 	const char *waits = plan ? plan_waits_for(plan) : NULL;
 	AUTO_FREE char *taken = plan && !plan->outcome.n_failed ? plan_taken_over(plan) : NULL; // the last thing that is done
-	if (!waits && !note && !taken)
+	if (!waits && !note && !taken && !(plan && plan->n_notes))
 		return;
 	json_out_key(out, "notes");
 	json_out_array_begin(out);
 	if (taken)
 		json_out_string(out, taken);
+	for (size_t i = 0; plan && i < plan->n_notes; i++)
+		json_out_string(out, plan->notes[i]);
 	if (waits)
 		json_out_string(out, waits);
 	if (note)
@@ -84,6 +86,14 @@ static void tell_outcome(struct json_out *out, const struct arguments *arguments
 	json_out_array_end(out);
 }
 
+void tell_plan_notes(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_notes; i++)
+		fprintf(stderr, "hearth-net: %s\n", plan->notes[i]);
+	if (plan_waits_for(plan))
+		fprintf(stderr, "hearth-net: %s\n", plan_waits_for(plan));
+}
+
 static void print_reasons(const struct ending *ending)
 {
 	const struct plan_outcome *outcome = ending->plan ? &ending->plan->outcome : NULL;
@@ -93,8 +103,8 @@ static void print_reasons(const struct ending *ending)
 		fprintf(stderr, "hearth-net: and %zu more failed\n", outcome->n_failed - PLAN_MAX_FAILURES);
 	if (ending->error && ending->error->message[0])
 		fprintf(stderr, "hearth-net: %s\n", diag_text(ending->error));
-	if (ending->plan && plan_waits_for(ending->plan))
-		fprintf(stderr, "hearth-net: %s\n", plan_waits_for(ending->plan));
+	if (ending->plan)
+		tell_plan_notes(ending->plan);
 	if (ending->note)
 		fprintf(stderr, "hearth-net: %s\n", ending->note);
 }

@@ -21,4 +21,5 @@ int tell_failure(const struct arguments *arguments, const struct diag *diag, int
 int tell_wrong_use(bool json, const char *format, ...) PRINTF_LIKE(2, 3);
 // The member "notes", if there are any.
 void tell_notes(struct json_out *out, const struct plan *plan, const char *note);
+void tell_plan_notes(const struct plan *plan); // on stderr, for a person
 bool tell_json(struct json_out *out); // one line on stdout; false: memory ran out
