@@ -127,9 +127,10 @@ static struct nl_msg *create_message(const struct change *change)
 	struct nl_msg *message = link_header(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, 0, false);
 	struct nlattr *info = NULL, *data = NULL;
 	const struct declaration *declaration = change->declaration;
+	const uint8_t *mac = declaration->has_mac ? declaration->mac : change->parent.has_mac ? change->parent.mac : NULL;
 	bool is_whole = message && nla_put_string(message, IFLA_IFNAME, change->name) == 0 &&
 			// at once: udev gives a link that has none of somebody's one of its own
-			(!declaration->has_mac || nla_put(message, IFLA_ADDRESS, sizeof(declaration->mac), declaration->mac) == 0) &&
+			(!mac || nla_put(message, IFLA_ADDRESS, sizeof(declaration->mac), mac) == 0) &&
 			(!change->parent.index ||
 				nla_put_u32(message, IFLA_LINK, (uint32_t)change->parent.index) == 0) &&
 			(info = nla_nest_start(message, IFLA_LINKINFO)) != NULL &&

@@ -226,6 +226,7 @@ static int plan_one_made(struct planning *planning, struct plan_link *link)
 		memcpy(change->parent.name, link->parent->claim->name, IFNAMSIZ);
 		change->parent.index = link->parent->have ? link->parent->have->index : 0;
 	}
+	change->parent.has_mac = plan_bridge_mac(planning, link, change->parent.mac);
 	return 0;
 }
 

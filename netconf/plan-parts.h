@@ -57,6 +57,9 @@ bool plan_is_ours(const struct kernel_link *link);
 /* The options that the kernel takes: a bond's mode leaves some without meaning. @have: NULL for one that is made. */
 void plan_wanted_options(const struct declaration *declaration, const struct kernel_link *have, struct link_options *ret);
 
+/* The MAC that a bridge gets for good; false: it has one, or the document says one, or nothing is there yet to have it from. */
+bool plan_bridge_mac(const struct planning *planning, const struct plan_link *link, uint8_t ret[static 6]);
+
 // In this order. Each: 0; -ENOMEM; or as plan_make().
 int plan_links(struct planning *planning);    // renamed, replaced, made, removed; WireGuard
 int plan_ports(struct planning *planning);    // options and masters

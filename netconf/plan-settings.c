@@ -106,7 +106,9 @@ static bool sets_ra(const struct planning *planning, const struct plan_link *lin
 static int plan_set(struct planning *planning, const struct plan_link *link)
 {
 	uint32_t mtu = wanted_mtu(link);
-	bool set_mtu = mtu && !shrinks(link, mtu), set_mac = needs_mac(link), will_be_up = plan_is_up_at_end(link);
+	uint8_t lasting[6];
+	bool lasts = link->have && plan_bridge_mac(planning, link, lasting);
+	bool set_mtu = mtu && !shrinks(link, mtu), set_mac = lasts || needs_mac(link), will_be_up = plan_is_up_at_end(link);
 	bool up = will_be_up && !link->is_up, down = link->declaration->activation == ACTIVATION_OFF && link->is_up;
 	if (down)
 		plan_cycle(planning, link);
@@ -124,7 +126,7 @@ static int plan_set(struct planning *planning, const struct plan_link *link)
 	change->set.down = down;
 	change->set.has_mac = set_mac;
 	if (set_mac)
-		memcpy(change->set.mac, link->declaration->mac, sizeof(change->set.mac));
+		memcpy(change->set.mac, lasts ? lasting : link->declaration->mac, sizeof(change->set.mac));
 	return 0;
 }
 

@@ -42,6 +42,8 @@ struct change {
 		struct {
 			char name[IFNAMSIZ]; // "": none
 			int index;           // 0: not there yet, or none
+			bool has_mac;        // of a bridge for which the document has none
+			uint8_t mac[6];
 		} parent;                    // of a link that is made: what a VLAN stands on
 		struct {
 			uint32_t mtu; // 0: as it is

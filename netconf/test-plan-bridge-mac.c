@@ -1,0 +1,111 @@
+// Which MAC a bridge gets for good when the document has none.
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "netconf/plan.h"
+#include "netconf/test-by-hand.h"
+#include "netconf/test-wants.h"
+
+#define CARDS "version: 2\nethernets: {eth0: {}, eth1: {}, eth2: {}}\n"
+
+// eth0 to eth2 with the MACs 52:54:00:00:00:02 to 04, and br0 with @bridge_mac as the last byte of its own (0: no br0).
+static struct kernel *machine(uint8_t bridge_mac, const char *port)
+{
+	struct kernel *kernel = kernel_new();
+	for (int i = 0; i < 3; i++) {
+		char name[] = {'e', 't', 'h', (char)('0' + i), '\0'};
+		struct kernel_link *card = has_link(kernel, 2 + i, name, "");
+		card->has_permanent_mac = true;
+		memcpy(card->permanent_mac, card->mac, 6);
+		if (bridge_mac && str_equal(name, port)) {
+			card->master_index = 9;
+			(void)snprintf(card->port_kind, sizeof(card->port_kind), "bridge");
+		}
+	}
+	if (!bridge_mac)
+		return kernel;
+	struct kernel_link *bridge = has_link(kernel, 9, "br0", "bridge");
+	bridge->mac[5] = bridge_mac;
+	(void)snprintf(bridge->alias, sizeof(bridge->alias), HEARTH_ALIAS);
+	return kernel;
+}
+
+// The last byte of the MAC that br0 is made with, or set to; 0: none.
+static uint8_t gets(const char *yaml, struct kernel *kernel_take)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = kernel_take;
+	CLEANUP(network_freep) struct network *network = wants(yaml);
+	CLEANUP(plan_freep) struct plan *plan = NULL;
+	uint8_t got = 0;
+	struct diag diag = {0};
+	kernel_sort(kernel);
+	struct plan_input input = {.network = network, .kernel = kernel};
+	if (plan_make(&input, &plan, &diag) < 0)
+		fail_msg("%s", diag_text(&diag));
+	for (size_t i = 0; i < plan->n; i++) {
+		const struct change *change = &plan->changes[i];
+		if (!str_equal(change->name, "br0"))
+			continue;
+		if (change->type == CHANGE_LINK_CREATE && change->parent.has_mac)
+			got = change->parent.mac[5];
+		if (change->type == CHANGE_LINK_SET && change->set.has_mac)
+			got = change->set.mac[5];
+	}
+	return got;
+}
+
+static void a_bridge_is_made_with_the_mac_of_its_first_card(void **state)
+{
+	static const struct {
+		const char *rest;
+		uint8_t wanted;
+	} cases[] = {
+		{"bridges: {br0: {interfaces: [eth1, eth0]}}", 3},
+		{"bridges: {br0: {interfaces: [eth9, eth2]}}", 4},
+		{"vlans: {v7: {id: 7, link: eth2}}\nbridges: {br0: {interfaces: [v7, eth0]}}", 4},
+		{"bonds: {bond0: {interfaces: [eth2, eth1]}}\nbridges: {br0: {interfaces: [bond0]}}", 4},
+		{"dummy-devices: {d0: {}}\nbridges: {br0: {interfaces: [d0]}}", 0}, // the kernel's, until the dummy has one
+		{"bridges: {br0: {interfaces: []}}", 0},
+		{"bridges: {br0: {interfaces: [eth0], macaddress: \"02:00:00:00:00:07\"}}", 7}, // the document's
+	};
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		bool has_eth9 = strstr(cases[i].rest, "eth9") != NULL;
+		AUTO_FREE char *yaml = str_format("%s%s", has_eth9 ? "ethernets: {eth2: {}, eth9: {}}\n" : CARDS, cases[i].rest);
+		assert_int_equal(gets(yaml, machine(0, NULL)), cases[i].wanted);
+	}
+}
+
+static void a_bridge_with_ports_keeps_its_mac(void **state)
+{
+	static const char yaml[] = CARDS "bridges: {br0: {interfaces: [eth1, eth2]}}\n";
+	assert_int_equal(gets(yaml, machine(3, "eth1")), 0);
+	assert_int_equal(gets(yaml, machine(0x77, "eth1")), 0); // of a port that somebody put into it
+	assert_int_equal(gets(yaml, machine(4, "eth2")), 0);    // of another port of its own
+	assert_int_equal(gets(yaml, machine(0x77, NULL)), 3);   // its first port joins it now
+	assert_int_equal(gets(yaml, machine(3, NULL)), 0);
+}
+
+// eth0 was its port and speaks for itself now.
+static void a_bridge_does_not_keep_the_mac_of_a_card_that_left_it(void **state)
+{
+	static const char bond[] = CARDS "bonds: {bond0: {interfaces: [eth1, eth0]}}\nbridges: {br0: {interfaces: [bond0]}}\n";
+	assert_int_equal(gets(CARDS "bridges: {br0: {interfaces: [eth1, eth2]}}\n", machine(2, "eth1")), 3);
+	assert_int_equal(gets(bond, machine(2, "eth1")), 0); // it is below it still
+	struct kernel *foreign = machine(2, "eth1");
+	foreign->links[foreign->n_links - 1].alias[0] = '\0';
+	assert_int_equal(gets(CARDS "bridges: {br0: {interfaces: [eth1, eth2]}}\n", foreign), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_bridge_is_made_with_the_mac_of_its_first_card),
+		cmocka_unit_test(a_bridge_with_ports_keeps_its_mac),
+		cmocka_unit_test(a_bridge_does_not_keep_the_mac_of_a_card_that_left_it),
+	};
+	return cmocka_run_group_tests_name("plan-bridge-mac", tests, NULL, NULL);
+}
