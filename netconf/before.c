@@ -31,8 +31,11 @@ static void complete_link(const struct kernel_link *one, struct declaration *dec
 		declaration->mtu = one->mtu;
 	if (!(one->flags & IFF_UP))
 		declaration->activation = ACTIVATION_OFF;
-	// show takes it for the kernel's own; once the link was removed nobody else knows it
-	if ((declaration->kind == DECLARATION_DUMMY || declaration->kind == DECLARATION_VRF) && one->has_mac) {
+	/* show takes it for the kernel's own; once the link was removed nobody else knows it, and a bridge that loses a port may get
+	 * that of another one. A bridge that lost them all before has zeros. */
+	bool is_known = one->has_mac && memcmp(one->mac, (const uint8_t[6]){0}, sizeof(one->mac)) != 0;
+	bool is_bridge = declaration->kind == DECLARATION_BRIDGE && str_equal(one->alias, HEARTH_ALIAS);
+	if (is_known && (declaration->kind == DECLARATION_DUMMY || declaration->kind == DECLARATION_VRF || is_bridge)) {
 		declaration->has_mac = true;
 		memcpy(declaration->mac, one->mac, sizeof(declaration->mac));
 	}

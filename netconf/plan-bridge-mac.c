@@ -6,14 +6,6 @@
 
 #include <linux/if_arp.h>
 
-static const struct plan_link *find(const struct planning *planning, const char *id)
-{
-	for (size_t i = 0; i < planning->claims.n; i++)
-		if (str_equal(planning->links[i].declaration->id, id))
-			return &planning->links[i];
-	return NULL;
-}
-
 static bool first_mac(const struct planning *planning, const struct plan_link *upper, uint8_t ret[static 6]);
 
 // As it is at every start, whatever the link is a port of now.
@@ -38,7 +30,7 @@ static bool own_mac(const struct planning *planning, const struct plan_link *lin
 static bool first_mac(const struct planning *planning, const struct plan_link *upper, uint8_t ret[static 6])
 {
 	for (size_t i = 0; i < upper->declaration->n_ports; i++) {
-		const struct plan_link *port = find(planning, upper->declaration->ports[i]);
+		const struct plan_link *port = plan_find(planning, upper->declaration->ports[i]);
 		if (port && own_mac(planning, port, ret))
 			return true;
 	}

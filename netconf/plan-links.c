@@ -27,7 +27,7 @@ const char *plan_name(const struct planning *planning, const struct kernel_link 
 
 // --- how links stand on each other ---
 
-static const struct plan_link *find(const struct planning *planning, const char *id)
+const struct plan_link *plan_find(const struct planning *planning, const char *id)
 {
 	for (size_t i = 0; id && i < planning->claims.n; i++)
 		if (str_equal(planning->links[i].declaration->id, id))
@@ -83,8 +83,8 @@ static int stack_links(struct planning *planning)
 		planning->order[i] = &planning->links[i];
 	}
 	for (size_t i = 0; i < n; i++) {
-		planning->links[i].master = find(planning, planning->links[i].declaration->master);
-		planning->links[i].parent = find(planning, planning->links[i].declaration->parent);
+		planning->links[i].master = plan_find(planning, planning->links[i].declaration->master);
+		planning->links[i].parent = plan_find(planning, planning->links[i].declaration->parent);
 	}
 	int error = find_depths(planning);
 	sort_items(planning->order, n, sizeof(*planning->order), compare_depths);

@@ -48,6 +48,8 @@ static inline uint8_t plan_protocol(const struct declaration *declaration, enum 
 /* Is what is right to be marked? What others made by hand (@is_static) becomes Hearth's; what is to be others' again, only if it is
  * Hearth's now: never takes it from a program, a lease, a router or the kernel. */
 bool plan_marks(const struct planning *planning, uint8_t have, uint8_t wanted, bool is_static);
+// The first link of the declaration @id; NULL: none is there or to be made, or @id is.
+const struct plan_link *plan_find(const struct planning *planning, const char *id);
 enum link_fate plan_fate(const struct planning *planning, int link_index);
 const char *plan_name(const struct planning *planning, const struct kernel_link *one); // after the plan
 void plan_cycle(struct planning *planning, const struct plan_link *link); // and the VLANs that stand on it

@@ -170,7 +170,7 @@ static int plan_one_route(struct planning *planning, const struct wanted_route *
 		if (stays(planning, &routes[i]) && others == end)
 			others = i;
 	}
-	// replacing takes the place of the first one, whosever it is; what is by itself comes behind ours
+	// replacing takes the place of the first one, whosever it is; what is by itself stands behind ours
 	bool is_v4 = wanted->route->destination.ip.family == AF_INET;
 	if (ours < end && is_v4 && others < end)
 		return put_route(planning, CHANGE_ROUTE_ADD, wanted); // ours goes when this one is there
@@ -180,7 +180,7 @@ static int plan_one_route(struct planning *planning, const struct wanted_route *
 	}
 	if (others < end)
 		return refuse_route(planning, wanted, &routes[others]);
-	return put_route(planning, goes ? CHANGE_ROUTE_REPLACE : CHANGE_ROUTE_ADD, wanted);
+	return put_route(planning, goes && !is_v4 ? CHANGE_ROUTE_REPLACE : CHANGE_ROUTE_ADD, wanted);
 }
 
 static bool wants_routes(const struct plan_link *link)

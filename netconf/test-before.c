@@ -146,13 +146,18 @@ static void what_the_kernel_does_of_advertisements_is_said(void **state)
 static void a_link_that_is_removed_comes_back_with_its_mac(void **state)
 {
 	CLEANUP(kernel_freep) struct kernel *kernel = empty();
-	struct kernel_link *one = add_link(kernel, "service1", "dummy", IFF_UP);
+	struct kernel_link *one = add_link(kernel, "service1", "dummy", IFF_UP), *bridge = add_link(kernel, "br0", "bridge", IFF_UP);
+	struct kernel_link *empty_one = add_link(kernel, "br1", "bridge", IFF_UP);
 	(void)snprintf(one->alias, sizeof(one->alias), "hearth");
+	(void)snprintf(bridge->alias, sizeof(bridge->alias), "hearth");
+	(void)snprintf(empty_one->alias, sizeof(empty_one->alias), "hearth");
+	memset(empty_one->mac, 0, sizeof(empty_one->mac));
 	CLEANUP(network_freep) struct network *before = before_of(kernel, "dummy-devices: {}");
-	const struct declaration *found = network_find(before, "service1");
-	assert_non_null(found);
-	assert_true(found->has_mac);
+	const struct declaration *found = network_find(before, "service1"), *found_bridge = network_find(before, "br0");
+	assert_true(found && found->has_mac && found_bridge && found_bridge->has_mac);
 	assert_memory_equal(found->mac, one->mac, 6);
+	assert_memory_equal(found_bridge->mac, bridge->mac, 6);
+	assert_false(network_find(before, "br1")->has_mac);
 }
 
 static void keys_are_copied_for_nobody_else(void **state)

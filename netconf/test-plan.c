@@ -277,14 +277,14 @@ static void a_routers_route_gives_way(void **state)
 	}
 }
 
-static void a_foreign_route_that_goes_with_its_link_is_replaced(void **state)
+static void a_foreign_route_that_goes_with_its_link_is_not_in_the_way(void **state)
 {
 	struct kernel *kernel = kernel_new();
 	has_link(kernel, 2, "eth0", "");
 	(void)snprintf(has_link(kernel, 7, "old0", "bridge")->alias, 32, HEARTH_ALIAS);
 	has_address(kernel, 2, "10.0.0.2/24", HEARTH_PROTOCOL);
 	has_route(kernel, 7, "0.0.0.0/0", "10.0.0.254", 0, RTPROT_STATIC);
-	plan_is(STATIC, kernel, "eth0: replace route 0.0.0.0/0 via 10.0.0.1\nold0: remove the link (stops traffic)\n");
+	plan_is(STATIC, kernel, "eth0: add route 0.0.0.0/0 via 10.0.0.1\nold0: remove the link (stops traffic)\n");
 }
 
 static void a_wider_ipv4_prefix_is_added_before_the_old_one_goes(void **state)
@@ -660,7 +660,7 @@ int main(void)
 		cmocka_unit_test(a_subnet_may_be_said_too),
 		cmocka_unit_test(a_foreign_route_beside_ours_is_not_replaced),
 		cmocka_unit_test(a_routers_route_gives_way),
-		cmocka_unit_test(a_foreign_route_that_goes_with_its_link_is_replaced),
+		cmocka_unit_test(a_foreign_route_that_goes_with_its_link_is_not_in_the_way),
 		cmocka_unit_test(a_wider_ipv4_prefix_is_added_before_the_old_one_goes),
 		cmocka_unit_test(a_wider_ipv6_prefix_needs_the_old_one_gone_first),
 		cmocka_unit_test(an_ipv6_route_waits_until_its_source_is_usable),
