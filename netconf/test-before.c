@@ -152,6 +152,10 @@ static void a_link_that_is_removed_comes_back_with_its_mac(void **state)
 	(void)snprintf(bridge->alias, sizeof(bridge->alias), "hearth");
 	(void)snprintf(empty_one->alias, sizeof(empty_one->alias), "hearth");
 	memset(empty_one->mac, 0, sizeof(empty_one->mac));
+	struct kernel_link *port = add_link(kernel, "eth0", "", IFF_UP); // which show takes its MAC for
+	port->master_index = bridge->index;
+	(void)snprintf(port->port_kind, sizeof(port->port_kind), "bridge");
+	memcpy(bridge->mac, port->mac, sizeof(bridge->mac));
 	CLEANUP(network_freep) struct network *before = before_of(kernel, "dummy-devices: {}");
 	const struct declaration *found = network_find(before, "service1"), *found_bridge = network_find(before, "br0");
 	assert_true(found && found->has_mac && found_bridge && found_bridge->has_mac);
