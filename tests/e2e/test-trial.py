@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # Networks that cannot reach the region, assigned by the region itself: each is undone in time and says so, and the machine is
-# reached again; so too when hearthd is killed or the power is cut in the middle. A person at the console starts the safe network
+# reached again, with the network it had; so too when hearthd is killed or the power is cut in the middle. A person at the console starts the safe network
 # by one key. Ten networks; with "long" fifty, and a power cut with a region that stays away.
 # SPDX-License-Identifier: Apache-2.0
 import json
@@ -21,12 +21,47 @@ UNDONE = "with it the region does not answer any more"
 GONE_ON = ("mesh", "k3s")
 
 
-def assign(region, number, bad=True):
-    """Another LAN; a bad one is said to be where the uplink is, which then has no DHCP and no way to the region."""
+def uplink_mac(machine):
+    return machine.sh("cat /sys/class/net/*/address | grep -i '^%s' | head -n 1" % UPLINK).strip()
+
+
+def good_network(mac):
+    return {"ethernets": {"up": {"match": {"macaddress": mac}}},
+            "bonds": {"bond0": {"interfaces": ["up"], "dhcp4": True, "parameters": {"mode": "active-backup"}}}}
+
+
+def bad_networks(mac):
+    """Documents that take the uplink with this MAC away from the region, each by a mistake of its own."""
+    def uplink(**more):
+        return {"up": {"match": {"macaddress": mac}, **more}}
+    return [
+        ("a gateway of another network", {"ethernets": uplink(
+            addresses=["192.0.2.10/24"], routes=[{"to": "default", "via": "192.0.2.1"}])}),
+        ("a VLAN that nobody has", {"ethernets": uplink(), "vlans": {"v99": {"id": 99, "link": "up", "dhcp4": True}}}),
+        ("a bond that waits for its second port", {"ethernets": uplink(), "bonds": {"bond0": {
+            "interfaces": ["up"], "dhcp4": True, "parameters": {"mode": "802.3ad", "mii-monitor-interval": 100, "min-links": 2}}}}),
+        ("an uplink that is off", {"ethernets": uplink(**{"activation-mode": "off"})}),
+        ("no address", {"ethernets": uplink(**{"link-local": []})}),
+        ("a blackhole in front of the region", {"ethernets": uplink(
+            dhcp4=True, routes=[{"to": "10.0.2.2/32", "type": "blackhole"}])}),
+        ("a rule that leads nowhere", {"ethernets": uplink(
+            dhcp4=True, routes=[{"to": "0.0.0.0/0", "type": "unreachable", "table": 99}],
+            **{"routing-policy": [{"to": "10.0.2.0/24", "table": 99, "priority": 10}]})}),
+        ("a VRF around the uplink", {"ethernets": uplink(dhcp4=True), "vrfs": {"blue": {"table": 77, "interfaces": ["up"]}}}),
+        ("the region's own address", {"ethernets": uplink(dhcp4=True), "dummy-devices": {"dup": {"addresses": ["10.0.2.2/32"]}}}),
+    ]
+
+
+def assign(region, number, bad=True, network=None):
+    """Another LAN; a bad one is said to be where the uplink is, which then has no DHCP and no way to the region. @network: a
+    netplan document beside a good LAN, good or bad itself."""
     path = region.dir + "/cluster.yaml"
     with open(path) as f:
         cluster = json.load(f)
-    cluster["lan"] = {"prefix": "10.%d.0.0/24" % (100 + number), "macPrefix": UPLINK if bad else SEGMENT}
+    cluster["lan"] = {"prefix": "10.%d.0.0/24" % (100 + number), "macPrefix": UPLINK if bad and not network else SEGMENT}
+    cluster.pop("network", None)
+    if network:
+        cluster["network"] = network
     with open(path, "w") as f:
         json.dump(cluster, f)
     region.stop()
@@ -67,14 +102,19 @@ def goes_on(machine, timeout_sec=240):
 
 
 def check_bad(c, machine, region, n_bad):
+    kinds = [("the LAN at the uplink", None)] + bad_networks(uplink_mac(machine))
+    usual = machine.exec("hearth-net", "show")
     for number in range(n_bad):
+        what, network = kinds[number % len(kinds)]
         since = now_usec(machine)
-        assign(region, number)
+        assign(region, number, network=network)
         begun = wait_try(machine, ON_TRIAL, since)
         over = wait_try(machine, UNDONE, begun["atUsec"])
         took = (over["atUsec"] - begun["atUsec"]) / 1e6
-        c.claim("bad network %d is undone in time (%.1f s)" % (number + 1, took), took < DEADLINE_SEC + LATE_SEC, (begun, over))
-        c.claim("nothing of it is left", "10.%d.0." % (100 + number) not in machine.sh("ip -4 addr"))
+        c.claim("bad network %d, %s, is undone in time (%.1f s)" % (number + 1, what, took), took < DEADLINE_SEC + LATE_SEC, (begun, over))
+        c.claim("nothing of it is left, nothing is missing", lambda: labs.wait_for(
+            "the network of before", 30, lambda: machine.exec("hearth-net", "show") == usual, 1),
+            lambda: (usual, machine.exec("hearth-net", "show")))
     c.claim("the console says that it was on trial", lambda: machine.wait_said("is on trial: the region has to answer", 30))
     c.claim("the console says why it was undone, and what there is instead", lambda: machine.wait_said(
         "does not hold and was undone: " + UNDONE + "; meanwhile there is ", 30), lambda: machine.last())
@@ -155,9 +195,10 @@ def test(c, bin_folder, cache, folder, is_long):
         c.claim("the first assigned network proves itself", lambda: goes_on(machine), lambda: machine.last())
         set_deadline(machine, DEADLINE_SEC)
         check_bad(c, machine, region, n_bad)
-        assign(region, n_bad, bad=False)
+        assign(region, n_bad, bad=False, network=good_network(uplink_mac(machine)))
         set_deadline(machine, PATIENT_SEC)
         check_good(c, machine, n_bad)
+        c.claim("it is the bond that the region says", "bond0" in machine.sh("ip -4 route show default"))
         check_repair(c, machine, n_bad)
         check_kill(c, machine, region, n_bad + 1)
         check_safe(c, machine)
