@@ -234,7 +234,7 @@ void tried_network_probe(struct agent *a)
 		break;
 	case NETWORK_VERDICT_STANDS:
 		if (now_usec >= a->tried.deadline_usec) {
-			undo(a, "its confirmation could not be stored in time");
+			undo(a, a->confirm_problem ? "its confirmation could not be stored in time" : "what proves it came when its time was over");
 			break;
 		}
 		store_confirmation(a, store_tried);
