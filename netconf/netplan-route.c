@@ -226,7 +226,8 @@ int netplan_decode_routes(struct declaration *declaration, const struct value *v
 	char path[NETPLAN_PATH_TEXT];
 	int error = netplan_need_type(value, VALUE_ARRAY, what, reterr);
 	if (error == 0 && declaration->n_routes + value->n > NETWORK_MAX_ROUTES)
-		return netplan_refuse(value, reterr, "%s: at most %d routes on one link", what, NETWORK_MAX_ROUTES);
+		return netplan_refuse(value, reterr, "%s: at most %d routes on one link, not %zu", what, NETWORK_MAX_ROUTES,
+			declaration->n_routes + value->n);
 	for (size_t i = 0; error == 0 && i < value->n; i++) {
 		netplan_path_set_element(path, what, i);
 		error = decode_route(declaration, &value->items[i], path, reterr);

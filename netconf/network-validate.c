@@ -207,6 +207,27 @@ static bool has_ipv6(const struct declaration *declaration)
 	return yes;
 }
 
+static int refuse_mtu(const struct declaration *below, const struct declaration *declaration, struct diag *reterr)
+{
+	return place_refuse(reterr, -EINVAL, &below->where, "%s: mtu must be at least %d with IPv6 on %s, not %u", below->id,
+		IPV6_MIN_MTU, declaration->id, below->mtu);
+}
+
+// A VLAN has no larger packets than what it stands on, a bridge without an MTU of its own the smallest of its ports'.
+static int validate_mtu_below(const struct network *network, const struct declaration *declaration, struct diag *reterr)
+{
+	const struct declaration *below = declaration;
+	if (!has_ipv6(declaration))
+		return 0;
+	while (below->kind == DECLARATION_VLAN && (below = network_find(network, below->parent)))
+		if (below->mtu && below->mtu < IPV6_MIN_MTU)
+			return refuse_mtu(below, declaration, reterr);
+	for (size_t i = 0; declaration->kind == DECLARATION_BRIDGE && !declaration->mtu && i < declaration->n_ports; i++)
+		if ((below = network_find(network, declaration->ports[i])) && below->mtu && below->mtu < IPV6_MIN_MTU)
+			return refuse_mtu(below, declaration, reterr);
+	return 0;
+}
+
 static int validate_wireguard(struct declaration *declaration, struct diag *reterr)
 {
 	if (!declaration->has_mode)
@@ -274,6 +295,8 @@ int network_validate(struct network *network, struct diag *reterr)
 	int error = network_resolve(network, reterr);
 	for (size_t i = 0; error == 0 && i < network->n; i++)
 		error = validate_declaration(&network->declarations[i], reterr);
+	for (size_t i = 0; error == 0 && i < network->n; i++)
+		error = validate_mtu_below(network, &network->declarations[i], reterr);
 	for (size_t i = 0; error == 0 && i < network->n; i++)
 		error = complete_tables(network, &network->declarations[i], reterr);
 	if (error == 0)

@@ -239,6 +239,10 @@ static void errors_across_documents_name_their_files(void **state)
 			"/etc/netplan/b.yaml:2:18: vrfs.red.routes[0].table"},
 		{{"ethernets:\n  eth0: {mtu: 1000}\n", "ethernets:\n  eth0: {dhcp6: true}\n"},
 			"/etc/netplan/a.yaml:2:9: eth0: mtu must be at least 1280"},
+		{{"ethernets:\n  eth0: {mtu: 1000}\n", "vlans:\n  v5: {id: 5, link: eth0}\n  v6: {id: 6, link: eth0, dhcp6: true}\n"},
+			"/etc/netplan/a.yaml:2:9: eth0: mtu must be at least 1280 with IPv6 on v6, not 1000"},
+		{{"ethernets:\n  eth0: {mtu: 1279}\n", "bridges:\n  br0: {interfaces: [eth0], accept-ra: true}\n"},
+			"/etc/netplan/a.yaml:2:9: eth0: mtu must be at least 1280 with IPv6 on br0, not 1279"},
 	};
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
 		struct network *network = NULL;

@@ -142,6 +142,13 @@ static void a_new_gateway_replaces_the_route_in_one_step(void **state)
 	plan_is(STATIC, kernel, "eth0: replace route 0.0.0.0/0 via 10.0.0.1\n");
 }
 
+static void an_mtu_below_that_of_ipv6_stops_traffic(void **state)
+{
+	struct kernel *kernel = kernel_new();
+	has_link(kernel, 2, "eth0", "");
+	plan_is("ethernets: {eth0: {mtu: 1279}}", kernel, "eth0: set mtu 1279 (stops traffic)\n");
+}
+
 static void a_foreign_route_in_the_way_is_named(void **state)
 {
 	struct kernel *kernel = kernel_new();
@@ -653,6 +660,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_ours_is_never_removed),
 		cmocka_unit_test(what_is_ours_and_not_wanted_goes_last),
 		cmocka_unit_test(a_new_gateway_replaces_the_route_in_one_step),
+		cmocka_unit_test(an_mtu_below_that_of_ipv6_stops_traffic),
 		cmocka_unit_test(a_foreign_route_in_the_way_is_named),
 		cmocka_unit_test(a_card_goes_by_its_other_names_too),
 		cmocka_unit_test(accept_ra_is_the_kernels_from_now_on),
