@@ -100,13 +100,20 @@ bool link_name_valid(const char *name)
 	return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-@") == n;
 }
 
+static int load_key(const struct declaration *declaration, const char *file, uint8_t ret[static PEER_KEY_BYTES], struct diag *reterr)
+{
+	struct diag rule = {0};
+	int error = peer_key_load(file, ret, &rule);
+	return error < 0 ? place_refuse(reterr, error, &declaration->where, "%s: key file %s", declaration->id, diag_text(&rule)) : 0;
+}
+
 int network_load_keys(struct network *network, struct diag *reterr)
 {
 	for (size_t i = 0; i < network->n; i++) {
 		struct declaration *declaration = &network->declarations[i];
 		if (declaration->kind != DECLARATION_WIREGUARD)
 			continue;
-		int error = peer_key_load(declaration->key_file, declaration->private_key, reterr);
+		int error = load_key(declaration, declaration->key_file, declaration->private_key, reterr);
 		if (error < 0)
 			return error;
 		declaration->private_key[0] &= 248; // Curve25519's clamp, as the kernel does: else we would never be equal
@@ -116,7 +123,7 @@ int network_load_keys(struct network *network, struct diag *reterr)
 			// const of the search only: the table is ours
 			struct peer *peer = (struct peer *)peer_table_find(&declaration->peers,
 				declaration->preshared_owner[j]);
-			error = peer ? peer_key_load(declaration->preshared_files[j], peer->preshared_key, reterr) : -EINVAL;
+			error = peer ? load_key(declaration, declaration->preshared_files[j], peer->preshared_key, reterr) : -EINVAL;
 			if (error < 0)
 				return error;
 		}

@@ -253,6 +253,15 @@ static void errors_across_documents_name_their_files(void **state)
 	}
 }
 
+static void a_key_file_that_is_wrong_is_told_with_its_tunnel(void **state)
+{
+	CLEANUP(network_freep) struct network *network =
+		taken("tunnels:\n  wg0: {mode: wireguard, key: /nonexistent/wg.key, addresses: [10.9.0.1/24]}\n");
+	struct diag diag = {0};
+	assert_int_equal(network_load_keys(network, &diag), -ENOENT);
+	assert_non_null(strstr(diag_text(&diag), "2:8: wg0: key file /nonexistent/wg.key: "));
+}
+
 static void a_layer_below_keeps_the_names_of_its_files(void **state)
 {
 	static const char *const above[] = {"ethernets:\n  eth0: {}\n"}, *const under[] = {"ethernets: {}\n",
@@ -380,6 +389,7 @@ int main(void)
 		cmocka_unit_test(routes_are_as_the_kernel_will_show_them),
 		cmocka_unit_test(later_documents_extend_earlier_ones),
 		cmocka_unit_test(errors_across_documents_name_their_files),
+		cmocka_unit_test(a_key_file_that_is_wrong_is_told_with_its_tunnel),
 		cmocka_unit_test(a_layer_below_keeps_the_names_of_its_files),
 		cmocka_unit_test(a_long_path_is_cut_and_its_line_is_not),
 		cmocka_unit_test(addresses_keep_the_order_of_the_document),
