@@ -86,7 +86,10 @@ static int find_link(struct apply *apply, const char *name, size_t position)
 	if (error < 0)
 		return error;
 	(void)snprintf(apply->last_name, IFNAMSIZ, "%s", name);
+	char real[IF_NAMESIZE] = ""; // the kernel goes by other names of a link, too
 	apply->last_index = (int)if_nametoindex(name);
+	if (apply->last_index && (!if_indextoname((unsigned)apply->last_index, real) || !str_equal(real, name)))
+		apply->last_index = 0;
 	if (!apply->last_index)
 		on_error(position, -ENODEV, name, apply);
 	return apply->last_index;
@@ -278,14 +281,8 @@ int apply_marks(const struct plan *plan, struct diag *reterr)
 	CLEANUP(netlink_freep) struct netlink *netlink = NULL;
 	int error = plan->marks.n ? netlink_open(NETLINK_ROUTE, &netlink, reterr) : 0;
 	for (size_t i = 0; error == 0 && i < plan->marks.n; i++) {
-		struct nl_msg *messages[2];
-		error = mark_messages(&plan->marks.marks[i], messages);
-		for (size_t j = 0; j < N_ELEMENTS(messages) && messages[j]; j++) {
-			if (error == 0)
-				error = netlink_batch_add(netlink, messages[j], i, let_be, NULL);
-			else
-				nlmsg_free(messages[j]);
-		}
+		struct nl_msg *message = mark_message(&plan->marks.marks[i]);
+		error = message ? netlink_batch_add(netlink, message, i, let_be, NULL) : -ENOMEM;
 	}
 	return error < 0 || !netlink ? error : netlink_batch_end(netlink, let_be, NULL);
 }

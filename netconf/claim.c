@@ -38,15 +38,19 @@ static bool driver_fits(const struct declaration *declaration, const struct kern
 	return declaration->n_match_drivers == 0;
 }
 
+static bool has_other_name(const struct kernel_link *one, const char *pattern)
+{
+	for (const char *other = one->other_names; other && *other; other += strlen(other) + 1)
+		if (fnmatch(pattern, other, 0) == 0)
+			return true;
+	return false;
+}
+
 /* networkd holds the name of a .network file against all names of a link, with or without a glob. What a match renames has another
  * file, which udev holds against its name alone. */
 static bool has_name_like(const struct kernel_link *one, const char *pattern, bool is_renamed)
 {
-	const char *other = is_renamed ? NULL : one->other_names;
-	bool found = fnmatch(pattern, one->name, 0) == 0;
-	for (; !found && other && *other; other += strlen(other) + 1)
-		found = fnmatch(pattern, other, 0) == 0;
-	return found;
+	return fnmatch(pattern, one->name, 0) == 0 || (!is_renamed && has_other_name(one, pattern));
 }
 
 bool claim_fits(const struct declaration *declaration, const struct kernel_link *one)
@@ -94,6 +98,11 @@ static int claim_virtual(struct claims *claims, const struct declaration *declar
 	if (one && !str_equal(one->kind, kind) && !str_equal(one->alias, HEARTH_ALIAS)) // ours is made anew
 		return place_refuse(reterr, -EEXIST, &declaration->where, "%s: must be a %s link, but a %s link has that name",
 			declaration->id, kind, one->kind[0] ? one->kind : "hardware");
+	for (size_t i = 0; !one && i < kernel->n_links; i++)
+		if (has_other_name(&kernel->links[i], declaration->id))
+			return place_refuse(reterr, -EEXIST, &declaration->where,
+				"%s: the link %s has that as another name (ip link property del dev %s altname %s takes it away)",
+				declaration->id, kernel->links[i].name, kernel->links[i].name, declaration->id);
 	return claim_add(claims, declaration, one, declaration->id);
 }
 

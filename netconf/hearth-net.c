@@ -102,7 +102,8 @@ int main(int argc, char *argv[])
 			given |= TAKES_FILE;
 			break;
 		case 'j':
-			break; // known already
+			arguments.json = true;
+			break;
 		case 'w':
 			arguments.options.without_networkd = true;
 			break;

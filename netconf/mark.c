@@ -4,7 +4,6 @@
 
 #include "netconf/change-message.h"
 
-#include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 
@@ -51,43 +50,22 @@ static struct nl_msg *address_message(const struct mark *mark)
 	return NULL;
 }
 
-static struct nl_msg *rule_message(const struct mark *mark, enum change_type type, uint8_t protocol)
-{
-	const struct change change = {.type = type, .protocol = protocol, .rule = mark->rule};
-	struct nl_msg *message = change_message(&change);
-	if (message && type == CHANGE_RULE_ADD) // there is one like it
-		nlmsg_hdr(message)->nlmsg_flags &= (uint16_t)~NLM_F_EXCL;
-	return message;
-}
-
-int mark_messages(const struct mark *mark, struct nl_msg *ret[static 2])
+struct nl_msg *mark_message(const struct mark *mark)
 {
 	struct change change = {.type = CHANGE_ROUTE_REPLACE, .link_index = mark->link_index, .protocol = mark->protocol};
 	(void)snprintf(change.name, sizeof(change.name), "%s", mark->name);
-	ret[0] = ret[1] = NULL;
 	switch (mark->type) {
 	case MARK_LINK:
-		ret[0] = change_message_alias(&change);
-		break;
+		return change_message_alias(&change);
 	case MARK_ADDRESS:
-		ret[0] = address_message(mark);
-		break;
+		return address_message(mark);
 	case MARK_ROUTE:
 		change.route = mark->route;
-		ret[0] = change_message(&change);
-		break;
-	case MARK_RULE:
-		ret[0] = rule_message(mark, CHANGE_RULE_ADD, mark->protocol);
-		ret[1] = ret[0] ? rule_message(mark, CHANGE_RULE_REMOVE, mark->old_protocol) : NULL;
-		break;
+		return change_message(&change);
 	case N_MARK_TYPES:
 		break;
 	}
-	if (ret[0] && (ret[1] || mark->type != MARK_RULE))
-		return 0;
-	nlmsg_free(ret[0]);
-	ret[0] = NULL;
-	return -ENOMEM;
+	return NULL;
 }
 
 // --- a sentence ---
@@ -95,8 +73,8 @@ int mark_messages(const struct mark *mark, struct nl_msg *ret[static 2])
 char *marks_text(const struct marks *marks)
 {
 	static const char *const words[N_MARK_TYPES][2] = {[MARK_LINK] = {"link", "links"}, [MARK_ADDRESS] = {"address", "addresses"},
-		[MARK_ROUTE] = {"route", "routes"}, [MARK_RULE] = {"rule", "rules"}};
-	static const enum mark_type order[] = {MARK_ADDRESS, MARK_ROUTE, MARK_RULE, MARK_LINK};
+		[MARK_ROUTE] = {"route", "routes"}};
+	static const enum mark_type order[] = {MARK_ADDRESS, MARK_ROUTE, MARK_LINK};
 	size_t n[N_MARK_TYPES] = {0}, n_text = 0;
 	char text[128] = "";
 	for (size_t i = 0; i < marks->n; i++)

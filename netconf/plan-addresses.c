@@ -20,7 +20,9 @@ static int put_address(struct planning *planning, enum change_type type, const s
 // It is there as it shall be.
 static int mark_address(struct planning *planning, const struct plan_link *link, const struct kernel_address *have, uint8_t wanted)
 {
-	bool is_static = have->protocol == IFAPROT_UNSPEC && show_is_static(have) && !(have->flags & IFA_F_DEPRECATED);
+	// a document says no more of one than that; undoing could not give the rest back
+	bool is_plain = !(have->flags & ~(uint32_t)(IFA_F_PERMANENT | IFA_F_SECONDARY)) && !have->metric && have->scope == RT_SCOPE_UNIVERSE;
+	bool is_static = have->protocol == IFAPROT_UNSPEC && show_is_static(have) && is_plain;
 	if (!plan_marks(planning, have->protocol, wanted, is_static))
 		return 0;
 	struct mark *mark = marks_add(&planning->plan->marks, MARK_ADDRESS, link->claim->name);
@@ -29,7 +31,6 @@ static int mark_address(struct planning *planning, const struct plan_link *link,
 	mark->link_index = have->link_index;
 	mark->address = *have;
 	mark->protocol = wanted;
-	mark->old_protocol = have->protocol;
 	return 0;
 }
 

@@ -131,7 +131,6 @@ static int mark_route(struct planning *planning, const struct wanted_route *want
 	mark->link_index = has_link ? have->link_index : 0;
 	mark->route = *wanted->route;
 	mark->protocol = wanted->protocol;
-	mark->old_protocol = have->protocol;
 	return 0;
 }
 

@@ -98,20 +98,6 @@ static const struct kernel_rule *find_rule(const struct kernel *kernel, const st
 	return found;
 }
 
-// It is there as it shall be.
-static int mark_rule(struct planning *planning, const struct kernel_rule *have, uint8_t wanted)
-{
-	if (!plan_marks(planning, have->protocol, wanted, show_is_configured(have->protocol)))
-		return 0;
-	struct mark *mark = marks_add(&planning->plan->marks, MARK_RULE, "");
-	if (!mark)
-		return -ENOMEM;
-	mark->rule = have->rule;
-	mark->protocol = wanted;
-	mark->old_protocol = have->protocol;
-	return 0;
-}
-
 // Rules whose priority is said first: those without one take what is left.
 static int match_rules(struct planning *planning, struct wanted_rule *wanted, size_t n, bool *keep)
 {
@@ -133,8 +119,6 @@ static int match_rules(struct planning *planning, struct wanted_rule *wanted, si
 				continue;
 			keep[found - kernel->rules] = true;
 			wanted[i].rule = NULL;
-			if (mark_rule(planning, found, wanted[i].protocol) < 0)
-				return -ENOMEM;
 		}
 	}
 	return 0;

@@ -58,7 +58,7 @@ static void what_a_person_made_is_taken_over_once_it_is_declared(void **state)
 	assert_int_equal(address_parse("10.0.0.0/24", true, &rule->rule.from), 0);
 	takes_over("ethernets:\n  eth0:\n    addresses: [10.0.0.2/24, \"fd00::2/64\"]\n    routes: [{to: default, via: 10.0.0.1}]\n"
 		   "    routing-policy: [{from: 10.0.0.0/24, table: 7, priority: 5}]\nbridges: {br9: {}}\n",
-		kernel, "taken over: 2 addresses, 1 route, 1 rule, 1 link");
+		kernel, "taken over: 2 addresses, 1 route, 1 link");
 }
 
 static void what_is_ours_or_undeclared_is_no_more_to_take(void **state)
@@ -118,37 +118,17 @@ static void nothing_else_of_an_address_changes(void **state)
 	struct mark mark = {.type = MARK_ADDRESS, .link_index = 7, .protocol = HEARTH_PROTOCOL,
 		.address = {.flags = IFA_F_PERMANENT | IFA_F_NOPREFIXROUTE, .metric = 77, .scope = RT_SCOPE_LINK}};
 	CLEANUP(kernel_freep) struct kernel *kernel = kernel_new();
-	struct nl_msg *messages[2];
 	assert_int_equal(address_parse("10.0.0.2/24", true, &mark.address.address), 0);
-	assert_int_equal(mark_messages(&mark, messages), 0);
-	assert_null(messages[1]);
-	assert_int_equal(nlmsg_hdr(messages[0])->nlmsg_flags, NLM_F_REPLACE);
-	assert_int_equal(kernel_decode(kernel, nlmsg_hdr(messages[0])), 0);
-	nlmsg_free(messages[0]);
+	struct nl_msg *message = mark_message(&mark);
+	assert_non_null(message);
+	assert_int_equal(nlmsg_hdr(message)->nlmsg_flags, NLM_F_REPLACE);
+	assert_int_equal(kernel_decode(kernel, nlmsg_hdr(message)), 0);
+	nlmsg_free(message);
 	assert_int_equal(kernel->addresses[0].protocol, HEARTH_PROTOCOL);
 	assert_int_equal(kernel->addresses[0].flags, mark.address.flags);
 	assert_int_equal(kernel->addresses[0].metric, 77);
 	assert_int_equal(kernel->addresses[0].scope, RT_SCOPE_LINK);
 	assert_int_equal(address_compare(&kernel->addresses[0].address, &mark.address.address), 0);
-}
-
-static void a_rule_is_there_twice_before_the_old_one_goes(void **state)
-{
-	struct mark mark = {.type = MARK_RULE, .protocol = HEARTH_PROTOCOL, .old_protocol = RTPROT_BOOT,
-		.rule = {.family = AF_INET, .table = 7, .priority = 5, .has_priority = true}};
-	CLEANUP(kernel_freep) struct kernel *kernel = kernel_new();
-	struct nl_msg *messages[2];
-	assert_int_equal(mark_messages(&mark, messages), 0);
-	assert_int_equal(nlmsg_hdr(messages[0])->nlmsg_type, RTM_NEWRULE);
-	assert_int_equal(nlmsg_hdr(messages[0])->nlmsg_flags, NLM_F_CREATE); // there is an equal one
-	assert_int_equal(nlmsg_hdr(messages[1])->nlmsg_type, RTM_DELRULE);
-	assert_int_equal(kernel_decode(kernel, nlmsg_hdr(messages[0])), 0);
-	nlmsg_hdr(messages[1])->nlmsg_type = RTM_NEWRULE; // to look into it
-	assert_int_equal(kernel_decode(kernel, nlmsg_hdr(messages[1])), 0);
-	nlmsg_free(messages[0]);
-	nlmsg_free(messages[1]);
-	assert_int_equal(kernel->rules[0].protocol, HEARTH_PROTOCOL);
-	assert_int_equal(kernel->rules[1].protocol, RTPROT_BOOT);
 }
 
 int main(void)
@@ -160,7 +140,6 @@ int main(void)
 		cmocka_unit_test(what_would_lose_something_by_it_stays_whose_it_is),
 		cmocka_unit_test(what_was_taken_over_is_given_back_when_it_is_undone),
 		cmocka_unit_test(nothing_else_of_an_address_changes),
-		cmocka_unit_test(a_rule_is_there_twice_before_the_old_one_goes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -179,6 +179,12 @@ static void a_card_goes_by_its_other_names_too(void **state)
 		memcpy(card->other_names, "enp1s0f0\0enx525400000002", 25);
 		plan_is(cases[i].document, kernel, cases[i].wanted);
 	}
+	struct kernel *kernel = kernel_new();
+	struct kernel_link *card = has_link(kernel, 2, "eth0", "");
+	card->other_names = calloc(1, 10);
+	assert_non_null(card->other_names);
+	memcpy(card->other_names, "enp1s0f0", 9);
+	plan_fails("bridges: {enp1s0f0: {}}", kernel, -EEXIST, "enp1s0f0: the link eth0 has that as another name");
 }
 
 // Without networkd, which does so by itself; the link need not come up for it.

@@ -288,7 +288,8 @@ int trial_boot(const struct trial *trial, int lock_fd, uint64_t now_usec, struct
 	int result = trial_recover(trial, lock_fd, now_usec, reterr);
 	if (result != 0 || trial_look(trial, now_usec, NULL) == TRIAL_WAITS)
 		return result;
-	return apply_confirmed(trial, reterr);
+	int error = apply_confirmed(trial, reterr);
+	return error == -ENOENT ? -EIO : error; // a file that it names; nothing is missing of the trial
 }
 
 // --- trying ---
