@@ -210,7 +210,7 @@ void tried_network_probe(struct agent *a)
 	if (!a->tried.on_trial) {
 		mesh_answers_done(&a->tried.answers);
 		bool heard = a->network_unproven_usec && a->region && a->region->heard_usec > a->network_unproven_usec;
-		bool again = a->confirm_problem && a->network_is_assigned &&
+		bool again = a->confirm_problem && a->network_is_assigned && (heard || !a->network_unproven_usec) &&
 			     now_usec - a->confirm_tried_usec > CONFIRM_AGAIN_SEC * USEC_PER_SEC;
 		if (again || (heard && !a->confirm_problem))
 			store_confirmation(a, store_kept); // else a restart would leave it, with a cluster running on it

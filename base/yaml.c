@@ -403,7 +403,6 @@ static int parse_events(struct builder *b, const char *text, size_t n_text)
 {
 	yaml_event_type_t type = YAML_NO_EVENT;
 
-	yaml_parser_set_encoding(&b->parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&b->parser, (const unsigned char *)text, n_text);
 	while (type != YAML_STREAM_END_EVENT) {
 		yaml_event_t event;

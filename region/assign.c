@@ -77,9 +77,10 @@ static void put_match(struct json_out *out, const char *mac)
 	json_out_object_end(out);
 }
 
+// The first ethernet by its id has a card: the LAN's goes before all that cluster.yaml says, as K3s may depend on it.
 static void put_lan(const struct cidr *lan, unsigned length, const char *mac, struct json_out *out)
 {
-	json_out_key(out, "lan0");
+	json_out_key(out, LAN_ID);
 	json_out_object_begin(out);
 	put_match(out, mac);
 	put_addresses(out, lan, length);

@@ -8,13 +8,28 @@
 // What the region adds to each document, by section.
 static const struct {
 	const char *section, *id;
-} own[] = { { "ethernets", "lan0" }, { "tunnels", "hearth0" }, { "dummy-devices", "hearth-api" } };
+} own[] = { { "ethernets", LAN_ID }, { "tunnels", "hearth0" }, { "dummy-devices", "hearth-api" } };
 
 static int refuse(const struct value *at, const char *what, struct diag *reterr, const char *rule, const char *value)
 {
 	char where[32];
 	(void)snprintf(where, sizeof(where), "%u:%u", at->line, at->column); // always fits
 	return diag_set(reterr, -EINVAL, where, "%s: %s, not \"%s\"", what, rule, value);
+}
+
+// Assignments hold no secrets: a key of WireGuard is a path on the node. The text is not shown.
+static int check_keys(const struct value *value, const char *what, struct diag *reterr)
+{
+	static const char *const paths[] = { "key", "private", "shared" };
+	int r = 0;
+	for (size_t i = 0; value && r == 0 && i < value->n; i++)
+		r = check_keys(&value->items[i], what, reterr);
+	for (size_t i = 0; r == 0 && i < N_ELEMENTS(paths); i++) {
+		const struct value *path = value_find(value, paths[i]);
+		if (path && value_text(path) && value_text(path)[0] != '/')
+			r = refuse(path, what, reterr, "must be the path of a key's file on the node, never the key", paths[i]);
+	}
+	return r;
 }
 
 static int check_section(const struct value *section, const char *name, const char *what, struct diag *reterr)
@@ -32,20 +47,25 @@ static int check_section(const struct value *section, const char *name, const ch
 		if (value_find(section, own[i].id))
 			return refuse(value_find(section, own[i].id), what, reterr,
 				"the LAN, the mesh and the API's address come from the region; call it by another name", own[i].id);
-	return 0;
+	return str_equal(name, "tunnels") ? check_keys(section, what, reterr) : 0;
 }
 
 // *ret: what is inside of an outer `network:`.
 static int decode(const struct value *document, const char *what, const struct value **ret, struct diag *reterr)
 {
 	static const char *const keys[] = { "version", "renderer", "ethernets", "bonds", "bridges", "vlans", "vrfs",
-		"tunnels", "dummy-devices", NULL };
+		"tunnels", "dummy-devices", NULL }, *const outer[] = { "network", NULL };
 	const char *renderer = "networkd";
-	if (value_find(document, "network"))
+	int r = 0;
+	if (value_find(document, "network")) {
+		r = value_only_keys(document, what, outer, reterr);
 		document = value_find(document, "network");
+	}
+	if (r < 0)
+		return r;
 	if (document->type != VALUE_OBJECT)
 		return refuse(document, what, reterr, "must be a netplan document", value_text(document) ? value_text(document) : "");
-	int r = value_only_keys(document, what, keys, reterr);
+	r = value_only_keys(document, what, keys, reterr);
 	const struct value *version = value_find(document, "version");
 	if (r >= 0 && version && !str_equal(value_text(version), "2"))
 		return refuse(version, what, reterr, "version must be 2", value_text(version) ? value_text(version) : "");

@@ -6,6 +6,8 @@
 #include "base/value.h"
 #include "region/naming.h"
 
+#define LAN_ID "00-lan" // of the port of cluster.yaml's `lan`
+
 struct config_networks {
 	const struct value *all;   // what is inside of `network:`, borrowed from cluster.yaml; NULL: none
 	const struct value *nodes; // object: node name -> document; NULL: none

@@ -209,8 +209,8 @@ static void one_nic_is_the_lan_and_nothing_is_said_of_the_others(void **state)
 	CLEANUP(value_freep) struct value *document = build(&site, &site.first, &site.first);
 	const struct value *ethernets = value_path(document, "network", "ethernets", NULL);
 	assert_int_equal(ethernets->n, 1); // the first NIC with the prefix; "zz" is no MAC
-	assert_text(ethernets, "52:54:77:00:00:0b", "lan0", "match", "macaddress");
-	assert_string_equal(value_text(&value_path(ethernets, "lan0", "addresses", NULL)->items[0]),
+	assert_text(ethernets, "52:54:77:00:00:0b", "00-lan", "match", "macaddress");
+	assert_string_equal(value_text(&value_path(ethernets, "00-lan", "addresses", NULL)->items[0]),
 		"10.77.0.11/24");
 	const struct value *tunnel = value_path(document, "network", "tunnels", "hearth0", NULL);
 	assert_text(tunnel, "/state/hearth/identity/wg.key", "key");
@@ -224,13 +224,13 @@ static void networks_of_cluster_yaml_stand_beside_what_the_region_adds(void **st
 					" nodeNetworks: {hzfsnr-k8s-2p: {network: {vlans: {v7: {id: 7, link: x}}, ethernets: {x: {dhcp4: yes}}}}}");
 	CLEANUP(value_freep) struct value *all = build(&site, &site.first, &site.first);
 	assert_int_equal(value_path(all, "network", "ethernets", NULL)->n, 3);
-	assert_text(all, "52:54:77:00:00:0b", "network", "ethernets", "lan0", "match", "macaddress");
+	assert_text(all, "52:54:77:00:00:0b", "network", "ethernets", "00-lan", "match", "macaddress");
 	assert_string_equal(value_path(all, "network", "bonds", "bond0", "mtu", NULL)->text, "9000");
 	assert_int_equal(value_path(all, "network", "tunnels", NULL)->n, 1);
 	CLEANUP(value_freep) struct value *single = build(&site, &site.second, &site.first);
 	assert_null(value_path(single, "network", "bonds", NULL)); // its own is in place of the general one
 	assert_string_equal(value_path(single, "network", "vlans", "v7", "id", NULL)->text, "7");
-	assert_non_null(value_path(single, "network", "ethernets", "lan0", NULL));
+	assert_non_null(value_path(single, "network", "ethernets", "00-lan", NULL));
 	assert_non_null(value_path(single, "network", "dummy-devices", "hearth-api", NULL));
 	cluster_config_free(site.config);
 }
