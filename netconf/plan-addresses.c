@@ -21,7 +21,8 @@ static int put_address(struct planning *planning, enum change_type type, const s
 static int mark_address(struct planning *planning, const struct plan_link *link, const struct kernel_address *have, uint8_t wanted)
 {
 	// a document says no more of one than that; undoing could not give the rest back
-	bool is_plain = !(have->flags & ~(uint32_t)(IFA_F_PERMANENT | IFA_F_SECONDARY)) && !have->metric && have->scope == RT_SCOPE_UNIVERSE;
+	bool is_plain = !(have->flags & ~(uint32_t)(IFA_F_PERMANENT | IFA_F_SECONDARY | IFA_F_NODAD)) && !have->metric &&
+			have->scope == RT_SCOPE_UNIVERSE;
 	bool is_static = have->protocol == IFAPROT_UNSPEC && show_is_static(have) && is_plain;
 	if (!plan_marks(planning, have->protocol, wanted, is_static))
 		return 0;
