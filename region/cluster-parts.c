@@ -16,8 +16,7 @@ enum {
 	MAX_CA_ALL = 256 << 10 /* an assignment is at most 1 MiB */
 };
 
-PRINTF_LIKE(4, 5)
-static int refuse(
+int config_refuse(
 	const struct value *value, const char *what, struct diag *reterr, const char *format, ...)
 {
 	char where[32], rule[512];
@@ -64,7 +63,7 @@ int config_node_name_check(const struct naming *naming, const char *name, const 
 	if (naming_node_number(naming, name) > 0)
 		return 0;
 	naming_node(naming, 1, example);
-	return refuse(at, what, reterr,
+	return config_refuse(at, what, reterr,
 		"must name nodes by the naming of this cluster, like %s, not \"%s\"", example,
 		name);
 }
@@ -87,7 +86,7 @@ static int decode_volume(const struct value *item, const struct naming *naming,
 		(r = optional_text(item, "node", "storage.volumes.node", &ret->node, reterr)) < 0)
 		return r;
 	if (!dns_label_valid(ret->name) || strlen(ret->name) > VOLUME_NAME_MAX)
-		return refuse(value_find(item, "name"), "storage.volumes.name", reterr,
+		return config_refuse(value_find(item, "name"), "storage.volumes.name", reterr,
 			"must be a DNS label (1-%d of a-z, 0-9 and -, no - at either end), not "
 			"\"%s\"",
 			VOLUME_NAME_MAX, ret->name);
@@ -96,16 +95,16 @@ static int decode_volume(const struct value *item, const struct naming *naming,
 		return r;
 	if (str_equal(source, "state")) {
 		if (serial)
-			return refuse(serial, "storage.volumes.serial", reterr,
+			return config_refuse(serial, "storage.volumes.serial", reterr,
 				"belongs to source disk; a share of STATE has sizeMiB");
 		return value_int(size, "storage.volumes.sizeMiB", VOLUME_MIN_MIB, MAX_SIZE_MIB,
 			&ret->size_mib, reterr);
 	}
 	if (!str_equal(source, "disk"))
-		return refuse(value_find(item, "source"), "storage.volumes.source", reterr,
+		return config_refuse(value_find(item, "source"), "storage.volumes.source", reterr,
 			"must be state or disk, not \"%s\"", source);
 	if (size)
-		return refuse(size, "storage.volumes.sizeMiB", reterr,
+		return config_refuse(size, "storage.volumes.sizeMiB", reterr,
 			"belongs to source state; a disk is taken whole, by its serial");
 	if ((r = value_string(serial, "storage.volumes.serial", &ret->serial, reterr)) < 0)
 		return r;
@@ -113,7 +112,7 @@ static int decode_volume(const struct value *item, const struct naming *naming,
 	if (n == 0 || n > MAX_SERIAL ||
 		strspn(ret->serial, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				    "0123456789-_.:+ ") != n)
-		return refuse(serial, "storage.volumes.serial", reterr,
+		return config_refuse(serial, "storage.volumes.serial", reterr,
 			"must be 1-%d of letters, digits, space and -_.:+, not \"%s\"", MAX_SERIAL,
 			ret->serial);
 	return 0;
@@ -131,11 +130,11 @@ static int check_volume_new(const struct config_storage *storage,
 	for (size_t i = 0; i < storage->n_volumes; i++) {
 		const struct config_volume *other = &storage->volumes[i];
 		if (volume->serial && str_equal(volume->serial, other->serial))
-			return refuse(value_find(item, "serial"), "storage.volumes.serial", reterr,
+			return config_refuse(value_find(item, "serial"), "storage.volumes.serial", reterr,
 				"a disk is one volume; \"%s\" is %s already", volume->serial,
 				other->name);
 		if (str_equal(volume->name, other->name) && meet(volume, other))
-			return refuse(value_find(item, "name"), "storage.volumes.name", reterr,
+			return config_refuse(value_find(item, "name"), "storage.volumes.name", reterr,
 				"stands once for a node, \"%s\" is there already", volume->name);
 	}
 	return 0;
@@ -155,7 +154,7 @@ static int decode_volumes(const struct value *list, const struct naming *naming,
 	struct config_storage *ret, struct diag *reterr)
 {
 	if (list->type != VALUE_ARRAY || list->n == 0 || list->n > CONFIG_MAX_VOLUMES)
-		return refuse(list, "storage.volumes", reterr, "must be a list of 1-%d volumes",
+		return config_refuse(list, "storage.volumes", reterr, "must be a list of 1-%d volumes",
 			CONFIG_MAX_VOLUMES);
 	for (size_t i = 0; i < list->n; i++) {
 		struct config_volume volume = { 0 };
@@ -166,7 +165,7 @@ static int decode_volumes(const struct value *list, const struct naming *naming,
 	}
 	for (size_t i = 0; i < ret->n_volumes; i++)
 		if (n_volumes_beside(ret, &ret->volumes[i]) > CONFIG_MAX_NODE_VOLUMES)
-			return refuse(&list->items[i], "storage.volumes", reterr,
+			return config_refuse(&list->items[i], "storage.volumes", reterr,
 				"one node makes at most %d, not %zu", CONFIG_MAX_NODE_VOLUMES,
 				n_volumes_beside(ret, &ret->volumes[i]));
 	return 0;
@@ -187,19 +186,19 @@ int config_storage_decode(const struct value *part, const struct naming *naming,
 		return r;
 	if (!str_equal(ret->kind, "static") && !str_equal(ret->kind, "local-path") &&
 		!str_equal(ret->kind, "none"))
-		return refuse(kind, "storage.kind", reterr,
+		return config_refuse(kind, "storage.kind", reterr,
 			"must be static, local-path or none, not \"%s\"", ret->kind);
 	if (!dns_label_valid(ret->class))
-		return refuse(class, "storage.class", reterr,
+		return config_refuse(class, "storage.class", reterr,
 			"must be the name of a StorageClass (1-63 of a-z, 0-9 and -), not \"%s\"",
 			ret->class);
 	if (!str_equal(ret->kind, "static"))
 		return is_absent(volumes)
 			       ? 0
-			       : refuse(volumes, "storage.volumes", reterr,
+			       : config_refuse(volumes, "storage.volumes", reterr,
 					 "belong to kind static, not to kind %s", ret->kind);
 	if (is_absent(volumes))
-		return refuse(part, "storage.volumes", reterr,
+		return config_refuse(part, "storage.volumes", reterr,
 			"is missing; kind static needs a list of 1-%d volumes", CONFIG_MAX_VOLUMES);
 	return decode_volumes(volumes, naming, ret, reterr);
 }
@@ -213,17 +212,17 @@ static int check_proxy_url(
 		return 0;
 	const char *host = strstr(url, "://");
 	if (strchr(url, '@')) // shown without its value: it may hold a password
-		return refuse(value, what, reterr,
+		return config_refuse(value, what, reterr,
 			"must be http://HOST:PORT without a user and password: assignments hold "
 			"no secrets");
 	if (!host || (!str_starts(url, "http://") && !str_starts(url, "https://")))
-		return refuse(value, what, reterr,
+		return config_refuse(value, what, reterr,
 			"must be http://HOST:PORT or https://HOST:PORT, not \"%s\"", url);
 	host += 3;
 	size_t n = strlen(host);
 	n -= n > 0 && host[n - 1] == '/';
 	if (!url_host_port_valid(host, n))
-		return refuse(value, what, reterr,
+		return config_refuse(value, what, reterr,
 			"must be http://HOST:PORT or https://HOST:PORT, not \"%s\"", url);
 	return 0;
 }
@@ -244,11 +243,11 @@ int config_proxy_decode(const struct value *part, struct config_proxy *ret, stru
 			 value_find(part, "https"), "proxy.https", ret->https, reterr)) < 0)
 		return r;
 	if (!ret->http && !ret->https)
-		return refuse(part, "proxy", reterr, "needs http or https, or both");
+		return config_refuse(part, "proxy", reterr, "needs http or https, or both");
 	if (is_absent(no))
 		return 0;
 	if (no->type != VALUE_ARRAY || no->n > CONFIG_MAX_NO_PROXY)
-		return refuse(no, "proxy.no", reterr, "must be a list of at most %d entries",
+		return config_refuse(no, "proxy.no", reterr, "must be a list of at most %d entries",
 			CONFIG_MAX_NO_PROXY);
 	for (size_t i = 0; i < no->n; i++) {
 		const char *text = NULL;
@@ -257,7 +256,7 @@ int config_proxy_decode(const struct value *part, struct config_proxy *ret, stru
 		size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 					"0123456789.-:/_");
 		if (n == 0 || n > 253 || text[n])
-			return refuse(&no->items[i], "proxy.no", reterr,
+			return config_refuse(&no->items[i], "proxy.no", reterr,
 				"must be names, .domains, addresses or ranges, not \"%s\"", text);
 		ret->no[ret->n_no++] = text;
 	}
@@ -293,27 +292,27 @@ static bool is_endpoint(const char *url)
 static int check_mirrors(const struct value *mirrors, struct diag *reterr)
 {
 	if (mirrors->type != VALUE_OBJECT || mirrors->n > CONFIG_MAX_REGISTRIES)
-		return refuse(mirrors, "registries.mirrors", reterr,
+		return config_refuse(mirrors, "registries.mirrors", reterr,
 			"must map at most %d registries to lists of URLs", CONFIG_MAX_REGISTRIES);
 	for (size_t i = 0; i < mirrors->n; i++) {
 		const struct value *urls = &mirrors->items[i];
 		if (!str_equal(mirrors->keys[i], "*") && !is_registry(mirrors->keys[i]))
-			return refuse(urls, "registries.mirrors", reterr,
+			return config_refuse(urls, "registries.mirrors", reterr,
 				"must name registries as HOST[:PORT] or \"*\", not \"%s\"",
 				mirrors->keys[i]);
 		if (urls->type != VALUE_ARRAY || urls->n == 0 || urls->n > CONFIG_MAX_ENDPOINTS)
-			return refuse(urls, "registries.mirrors", reterr,
+			return config_refuse(urls, "registries.mirrors", reterr,
 				"%s must be a list of 1-%d URLs", mirrors->keys[i],
 				CONFIG_MAX_ENDPOINTS);
 		for (size_t j = 0; j < urls->n; j++) {
 			const char *url = value_text(&urls->items[j]);
 			if (url && strchr(url, '@')) // without its value: see check_proxy_url()
-				return refuse(&urls->items[j], "registries.mirrors", reterr,
+				return config_refuse(&urls->items[j], "registries.mirrors", reterr,
 					"%s: an URL holds no user and password; name a secret in "
 					"registries.configs",
 					mirrors->keys[i]);
 			if (!url || !is_endpoint(url))
-				return refuse(&urls->items[j], "registries.mirrors", reterr,
+				return config_refuse(&urls->items[j], "registries.mirrors", reterr,
 					"%s: must be https://HOST[:PORT][/PATH] or http://, not "
 					"\"%s\"",
 					mirrors->keys[i], url ? url : "another type");
@@ -343,7 +342,7 @@ static int read_ca(const char *folder, const struct value *at, struct config_reg
 		return -ENOMEM;
 	if (!str_starts(ret->ca_pem, "-----BEGIN CERTIFICATE-----") ||
 		cert_facts_from_pem(ret->ca_pem, &facts, &why) < 0)
-		return refuse(at, "registries.configs", reterr,
+		return config_refuse(at, "registries.configs", reterr,
 			"ca of %s must be a PEM certificate or a file with one%s%s", ret->host,
 			why.message[0] ? ": " : "", why.message);
 	cert_facts_done(&facts);
@@ -356,7 +355,7 @@ static int decode_registry(const char *host, const struct value *config, const c
 	static const char *const keys[] = { "ca", "secret", NULL };
 	ret->host = host;
 	if (!is_registry(host))
-		return refuse(config, "registries.configs", reterr,
+		return config_refuse(config, "registries.configs", reterr,
 			"must name registries as HOST[:PORT], not \"%s\"", host);
 	int r = value_only_keys(config, "registries.configs", keys, reterr);
 	if (r < 0 ||
@@ -366,7 +365,7 @@ static int decode_registry(const char *host, const struct value *config, const c
 			0)
 		return r;
 	if (ret->secret && !secret_name_valid(ret->secret))
-		return refuse(value_find(config, "secret"), "registries.configs.secret", reterr,
+		return config_refuse(value_find(config, "secret"), "registries.configs.secret", reterr,
 			"must be the NAME of `hearth-region secret set NAME` (1-63 of letters, "
 			"digits, dash, dot, underscore), not \"%s\"",
 			ret->secret);
@@ -391,14 +390,14 @@ int config_registries_decode(const struct value *part, const char *folder,
 	if (is_absent(configs))
 		return 0;
 	if (configs->type != VALUE_OBJECT || configs->n > CONFIG_MAX_REGISTRIES)
-		return refuse(configs, "registries.configs", reterr,
+		return config_refuse(configs, "registries.configs", reterr,
 			"must map at most %d registries to what they need", CONFIG_MAX_REGISTRIES);
 	for (size_t i = 0, n_ca = 0; r >= 0 && i < configs->n; i++) {
 		struct config_registry *registry = &ret->configs[ret->n_configs++];
 		r = decode_registry(configs->keys[i], &configs->items[i], folder, registry, reterr);
 		n_ca += registry->ca_pem ? strlen(registry->ca_pem) : 0;
 		if (r >= 0 && n_ca > MAX_CA_ALL)
-			return refuse(configs, "registries.configs", reterr,
+			return config_refuse(configs, "registries.configs", reterr,
 				"the CAs of all registries are at most %d bytes, not %zu",
 				MAX_CA_ALL, n_ca);
 	}
@@ -417,12 +416,12 @@ int config_k3s_nodes_decode(const struct value *k3s, const struct naming *naming
 	if (r < 0)
 		return r;
 	if (!str_equal(*ret_profile, "documented") && !str_equal(*ret_profile, "hardened"))
-		return refuse(value_find(k3s, "profile"), "k3s.profile", reterr,
+		return config_refuse(value_find(k3s, "profile"), "k3s.profile", reterr,
 			"must be documented or hardened, not \"%s\"", *ret_profile);
 	if (is_absent(overrides))
 		return 0;
 	if (overrides->type != VALUE_OBJECT)
-		return refuse(overrides, "k3s.nodeOverrides", reterr,
+		return config_refuse(overrides, "k3s.nodeOverrides", reterr,
 			"must map node names to K3s arguments");
 	for (size_t i = 0; i < overrides->n; i++) {
 		const struct value *own = &overrides->items[i];
@@ -430,7 +429,7 @@ int config_k3s_nodes_decode(const struct value *k3s, const struct naming *naming
 			     naming, overrides->keys[i], own, "k3s.nodeOverrides", reterr)) < 0)
 			return r;
 		if (own->type != VALUE_OBJECT)
-			return refuse(own, "k3s.nodeOverrides", reterr,
+			return config_refuse(own, "k3s.nodeOverrides", reterr,
 				"%s must map K3s arguments to values", overrides->keys[i]);
 	}
 	*ret_overrides = overrides;

@@ -62,6 +62,8 @@ int config_registries_decode(const struct value *part, const char *folder,
 int config_k3s_nodes_decode(const struct value *k3s, const struct naming *naming,
 	const char **ret_profile, const struct value **ret_overrides, struct diag *reterr);
 
+// -EINVAL: "LINE:COLUMN: @what: the rule", by the place of @value (NULL: none).
+int config_refuse(const struct value *value, const char *what, struct diag *reterr, const char *format, ...) PRINTF_LIKE(4, 5);
 // Whether @name is a node's name by the naming of the cluster: 0 or -EINVAL, which names key @what and the place of @at.
 int config_node_name_check(const struct naming *naming, const char *name, const struct value *at, const char *what,
 	struct diag *reterr);

@@ -3,8 +3,6 @@
 
 #include "region/cluster-parts.h"
 
-#include <errno.h>
-
 // What the region adds to each document, by section.
 static const struct {
 	const char *section, *id;
@@ -12,9 +10,7 @@ static const struct {
 
 static int refuse(const struct value *at, const char *what, struct diag *reterr, const char *rule, const char *value)
 {
-	char where[32];
-	(void)snprintf(where, sizeof(where), "%u:%u", at->line, at->column); // always fits
-	return diag_set(reterr, -EINVAL, where, "%s: %s, not \"%s\"", what, rule, value);
+	return config_refuse(at, what, reterr, "%s, not \"%s\"", rule, value);
 }
 
 // Assignments hold no secrets: a key of WireGuard is a path on the node. The text is not shown.
