@@ -244,8 +244,9 @@ static struct nl_msg *rule_message(const struct change *change)
 		.src_len = rule->from.ip.family ? rule->from.prefix : 0,
 		.dst_len = rule->to.ip.family ? rule->to.prefix : 0, .tos = rule->tos,
 		.table = rule->table < 256 ? (uint8_t)rule->table : RT_TABLE_COMPAT, .action = FR_ACT_TO_TBL};
-	struct nl_msg *message = netlink_message(is_removal ? RTM_DELRULE : RTM_NEWRULE,
-		is_removal ? 0 : NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
+	// without NLM_F_EXCL: what a rule does not say is any, so that one from anywhere would be there if one from somewhere is
+	struct nl_msg *message = netlink_message(is_removal ? RTM_DELRULE : RTM_NEWRULE, is_removal ? 0 : NLM_F_CREATE, &header,
+		sizeof(header));
 	bool is_whole = message && nla_put_u32(message, FRA_TABLE, rule->table) == 0 &&
 			nla_put_u8(message, FRA_PROTOCOL, change->protocol) == 0 &&
 			put_end(message, FRA_SRC, &rule->from) && put_end(message, FRA_DST, &rule->to);

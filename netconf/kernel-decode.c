@@ -282,7 +282,7 @@ static int decode_route(struct kernel *kernel, const struct nlmsghdr *message)
 {
 	struct nlattr *fields[RTA_MAX + 1];
 	const struct rtmsg *header = nlmsg_data(message);
-	struct kernel_route route = {0};
+	struct kernel_route route = {.position = (uint32_t)kernel->n_routes};
 	uint32_t link_index = 0;
 	if (nlmsg_parse((struct nlmsghdr *)(uintptr_t)message, sizeof(*header), fields, RTA_MAX, NULL) < 0)
 		return -EBADMSG;
@@ -349,7 +349,7 @@ static int decode_rule(struct kernel *kernel, const struct nlmsghdr *message)
 {
 	struct nlattr *fields[FRA_MAX + 1], *attribute;
 	const struct fib_rule_hdr *header = nlmsg_data(message);
-	struct kernel_rule rule = {0};
+	struct kernel_rule rule = {.position = (uint32_t)kernel->n_rules};
 	uint32_t mask = 0;
 	int left;
 	if (nlmsg_parse((struct nlmsghdr *)(uintptr_t)message, sizeof(*header), fields, FRA_MAX, NULL) < 0)

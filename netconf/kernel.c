@@ -40,14 +40,23 @@ static int compare_addresses(const void *a, const void *b)
 	return address_compare(&one->address, &other->address);
 }
 
+static int compare_positions(uint32_t a, uint32_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
 static int compare_routes(const void *a, const void *b)
 {
-	return route_compare_key(&((const struct kernel_route *)a)->route, &((const struct kernel_route *)b)->route);
+	const struct kernel_route *one = a, *other = b;
+	int order = route_compare_key(&one->route, &other->route);
+	return order ? order : compare_positions(one->position, other->position);
 }
 
 static int compare_rules(const void *a, const void *b)
 {
-	return rule_compare(&((const struct kernel_rule *)a)->rule, &((const struct kernel_rule *)b)->rule);
+	const struct kernel_rule *one = a, *other = b;
+	int order = rule_compare(&one->rule, &other->rule);
+	return order ? order : compare_positions(one->position, other->position);
 }
 
 void kernel_sort(struct kernel *kernel)

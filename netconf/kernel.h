@@ -45,19 +45,21 @@ struct kernel_route {
 	int link_index;     // 0: none, or several
 	struct route route;
 	uint8_t protocol;
+	uint32_t position;    // in the kernel's own list: of those of one key it goes by the first
 	bool has_other_shape; // several next hops, next hop objects, a type of service: nothing we make
 	bool has_other_metrics; // an advertised MSS, a congestion control, an end, a realm ...: left as they are
 };
 struct kernel_rule {
 	struct rule rule;     // has_priority is true
+	uint32_t position;    // in the kernel's own list: the first that fits is used, and taken away
 	uint8_t protocol;
 	bool has_other_shape; // an action, a port, a user, an interface ...: nothing we make
 };
 struct kernel {
 	struct kernel_link *links;         // sorted by index after kernel_sort()
 	struct kernel_address *addresses;  // by link, address
-	struct kernel_route *routes;       // by route_compare_key()
-	struct kernel_rule *rules;         // by rule_compare()
+	struct kernel_route *routes;       // by route_compare_key(), then as the kernel has them
+	struct kernel_rule *rules;         // by rule_compare(), then as the kernel has them
 	size_t n_links, n_addresses, n_routes, n_rules;
 };
 struct kernel *kernel_free(struct kernel *kernel);

@@ -124,14 +124,105 @@ static int match_rules(struct planning *planning, struct wanted_rule *wanted, si
 	return 0;
 }
 
-static int put_rule(struct planning *planning, enum change_type type, const struct rule *rule, uint8_t protocol)
+static struct change *put_rule(struct planning *planning, enum change_type type, const struct rule *rule, uint8_t protocol)
 {
 	struct change *change = plan_add(planning->plan, type, "", 0, NULL);
 	if (!change)
-		return -ENOMEM;
+		return NULL;
 	change->rule = *rule;
 	change->protocol = protocol;
+	return change;
+}
+
+// --- those that go ---
+
+/* The kernel takes away the first rule of Hearth's that has all that is said, and what is not said is any: a rule from somewhere
+ * may go for one from anywhere. So all go as they stand in the kernel's list, and one that stays and would be taken for one
+ * behind it gets a twin at the end and goes first. */
+enum fate {
+	FATE_STAYS,
+	FATE_GOES,
+	FATE_MOVES,
+};
+
+static bool is_near(const struct rule *one, const struct rule *said)
+{
+	bool same_end = !said->from.ip.family || said->from.prefix == 0 || address_compare(&one->from, &said->from) == 0;
+	return one->family == said->family && one->priority == said->priority && same_end;
+}
+
+// False: the kernel would take one for it that cannot get a twin.
+static bool move_what_is_before(const struct kernel *kernel, size_t at, enum fate *fates)
+{
+	const struct kernel_rule *rules = kernel->rules, *goes = &rules[at];
+	size_t first = at, end = at + 1;
+	while (first > 0 && is_near(&rules[first - 1].rule, &goes->rule))
+		first--;
+	while (end < kernel->n_rules && is_near(&rules[end].rule, &goes->rule))
+		end++;
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = first; i < end; i++) {
+			const struct kernel_rule *one = &rules[i];
+			bool is_before = one->protocol == HEARTH_PROTOCOL && one->position < goes->position && fates[i] == FATE_STAYS;
+			bool is_same = !one->has_other_shape && rule_compare(&one->rule, &goes->rule) == 0; // either of them may go
+			if (!is_before || is_same || !rule_is_taken_for(&one->rule, &goes->rule))
+				continue;
+			if (one->has_other_shape)
+				return false;
+			if (pass == 1)
+				fates[i] = FATE_MOVES;
+		}
+	}
+	return true;
+}
+
+static int compare_listed(const void *a, const void *b)
+{
+	const struct kernel_rule *const *one = a, *const *other = b;
+	if ((*one)->position != (*other)->position)
+		return (*one)->position < (*other)->position ? -1 : 1;
+	return *one < *other ? -1 : *one > *other;
+}
+
+static int put_removals(struct planning *planning, const enum fate *fates)
+{
+	const struct kernel *kernel = planning->kernel;
+	AUTO_FREE const struct kernel_rule **listed = calloc(kernel->n_rules + 1, sizeof(*listed));
+	size_t n = 0;
+	if (!listed)
+		return -ENOMEM;
+	for (size_t i = 0; i < kernel->n_rules; i++)
+		if (fates[i] != FATE_STAYS)
+			listed[n++] = &kernel->rules[i];
+	sort_items(listed, n, sizeof(*listed), compare_listed);
+	for (size_t i = 0; i < n; i++) {
+		bool moves = fates[listed[i] - kernel->rules] == FATE_MOVES;
+		struct change *twin = moves ? put_rule(planning, CHANGE_RULE_ADD, &listed[i]->rule, HEARTH_PROTOCOL) : NULL;
+		if (moves && !twin)
+			return -ENOMEM;
+		if (twin)
+			twin->is_twin = true;
+		struct change *goes = put_rule(planning, CHANGE_RULE_REMOVE, &listed[i]->rule, HEARTH_PROTOCOL);
+		if (!goes)
+			return -ENOMEM;
+		goes->is_twin = moves;
+	}
 	return 0;
+}
+
+static int remove_rules(struct planning *planning, const bool *keep)
+{
+	const struct kernel *kernel = planning->kernel;
+	AUTO_FREE enum fate *fates = calloc(kernel->n_rules + 1, sizeof(*fates));
+	if (!fates)
+		return -ENOMEM;
+	for (size_t i = 0; i < kernel->n_rules; i++) // one of another shape nobody here has made
+		if (!keep[i] && kernel->rules[i].protocol == HEARTH_PROTOCOL && !kernel->rules[i].has_other_shape)
+			fates[i] = FATE_GOES;
+	for (size_t i = 0; i < kernel->n_rules; i++)
+		if (fates[i] == FATE_GOES && !move_what_is_before(kernel, i, fates))
+			fates[i] = FATE_STAYS; // better one too many than another one's
+	return put_removals(planning, fates);
 }
 
 int plan_rules(struct planning *planning)
@@ -146,10 +237,7 @@ int plan_rules(struct planning *planning)
 	if (error == 0)
 		error = match_rules(planning, wanted, n, keep);
 	for (size_t i = 0; error == 0 && i < n; i++)
-		if (wanted[i].rule)
-			error = put_rule(planning, CHANGE_RULE_ADD, wanted[i].rule, wanted[i].protocol);
-	for (size_t i = 0; error == 0 && i < kernel->n_rules; i++)
-		if (!keep[i] && kernel->rules[i].protocol == HEARTH_PROTOCOL)
-			error = put_rule(planning, CHANGE_RULE_REMOVE, &kernel->rules[i].rule, HEARTH_PROTOCOL);
-	return error;
+		if (wanted[i].rule && !put_rule(planning, CHANGE_RULE_ADD, wanted[i].rule, wanted[i].protocol))
+			error = -ENOMEM;
+	return error < 0 ? error : remove_rules(planning, keep);
 }

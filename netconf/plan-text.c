@@ -36,11 +36,12 @@ bool change_drops_traffic(const struct change *change)
 	switch (change->type) {
 	case CHANGE_LINK_REPLACE:
 	case CHANGE_ADDRESS_REPREFIX:
-	case CHANGE_RULE_REMOVE:
 	case CHANGE_ROUTE_REMOVE:
 	case CHANGE_ADDRESS_REMOVE:
 	case CHANGE_LINK_REMOVE:
 		return true;
+	case CHANGE_RULE_REMOVE:
+		return !change->is_twin;
 	case CHANGE_WIREGUARD: // another key ends all sessions, and peers send to the old port until they hear from us
 		return change->link_index && (change->wireguard.set_private_key || change->wireguard.set_port);
 	case CHANGE_LINK_OPTIONS:
@@ -185,8 +186,8 @@ const char *change_format(const struct change *change, char *buffer, size_t n)
 		break;
 	case CHANGE_RULE_ADD:
 	case CHANGE_RULE_REMOVE:
-		(void)snprintf(buffer, n, "%s rule %s", change->type == CHANGE_RULE_ADD ? "add" : "remove",
-			rule_format(&change->rule, text));
+		(void)snprintf(buffer, n, "%s rule %s%s", change->type == CHANGE_RULE_ADD ? "add" : "remove",
+			rule_format(&change->rule, text), !change->is_twin ? "" : change->type == CHANGE_RULE_ADD ? " once more" : " once");
 		break;
 	case CHANGE_PEERS:
 		format_peers(change, buffer, n);

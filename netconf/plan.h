@@ -66,7 +66,10 @@ struct change {
 			bool needs_down;     // a bond takes only a port that is down
 			bool is_up;          // it is up now, so what flows through it stops
 		} master;
-		struct rule rule;
+		struct {
+			struct rule rule;
+			bool is_twin; // one that stays moves behind another one that goes: see plan-rules.c
+		};
 		struct address address;
 		struct route route;
 		struct peer_plan peers;

@@ -38,6 +38,18 @@ bool rule_fits(const struct rule *wanted, const struct rule *have)
 	return rule_compare_meaning(wanted, have) == 0 && (!wanted->has_priority || wanted->priority == have->priority);
 }
 
+static bool is_end(const struct address *have, const struct address *said)
+{
+	return !said->ip.family || said->prefix == 0 || address_compare(have, said) == 0;
+}
+
+bool rule_is_taken_for(const struct rule *have, const struct rule *said)
+{
+	return have->family == said->family && have->priority == said->priority && have->table == said->table &&
+	       is_end(&have->from, &said->from) && is_end(&have->to, &said->to) && (!said->mark || have->mark == said->mark) &&
+	       (!said->tos || have->tos == said->tos);
+}
+
 const char *rule_format(const struct rule *rule, char buffer[static RULE_TEXT])
 {
 	char text[ADDRESS_TEXT], to[ADDRESS_TEXT + 8] = "", table[24] = "", priority[24] = "", mark[24] = "", tos[16] = "";

@@ -21,5 +21,8 @@ int rule_compare(const struct rule *a, const struct rule *b);
 int rule_compare_meaning(const struct rule *a, const struct rule *b);
 // Does the rule of the kernel do what @wanted asks for? As rule_compare(), but a priority nobody asked for is any.
 bool rule_fits(const struct rule *wanted, const struct rule *have);
+/* Told to take away @said (with its priority), may the kernel take @have? It takes the first rule in which all that is said is
+ * so; a source, a destination, a mark or a type of service that is not said is any. Source: rule_find() of net/core/fib_rules.c. */
+bool rule_is_taken_for(const struct rule *have, const struct rule *said);
 // "from 10.1.0.0/16 table 100 priority 50"
 const char *rule_format(const struct rule *rule, char buffer[static RULE_TEXT]);

@@ -285,19 +285,35 @@ static void route_changes(struct kernel *kernel, const struct change *change)
 		.protocol = change->protocol};
 }
 
+// As rule_find() of the kernel: the first one in its list that has all that is said.
+static struct kernel_rule *rule_found(struct kernel *kernel, const struct rule *said, uint8_t protocol)
+{
+	struct kernel_rule *found = NULL;
+	for (size_t i = 0; i < kernel->n_rules; i++) {
+		struct kernel_rule *one = &kernel->rules[i];
+		bool fits = one->rule.family == said->family && one->protocol == protocol && one->rule.table == said->table &&
+			    one->rule.priority == said->priority && (!said->mark || one->rule.mark == said->mark) &&
+			    (!said->tos || one->rule.tos == said->tos) &&
+			    (!said->from.prefix || address_compare(&one->rule.from, &said->from) == 0) &&
+			    (!said->to.prefix || address_compare(&one->rule.to, &said->to) == 0);
+		if (fits && (!found || one->position < found->position))
+			found = one;
+	}
+	return found;
+}
+
 static void rule_changes(struct kernel *kernel, const struct change *change)
 {
-	size_t at = 0;
-	while (at < kernel->n_rules && rule_compare(&kernel->rules[at].rule, &change->rule) != 0)
-		at++;
+	static uint32_t n_ever = 100; // above those that a test puts there by hand
 	if (change->type == CHANGE_RULE_REMOVE) {
-		if (at == kernel->n_rules)
+		struct kernel_rule *found = rule_found(kernel, &change->rule, change->protocol);
+		if (!found)
 			fail_msg("there is no such rule");
-		kernel->rules[at] = kernel->rules[--kernel->n_rules];
+		*found = kernel->rules[--kernel->n_rules];
 		return;
 	}
 	struct kernel_rule *added = &kernel->rules[kernel->n_rules++];
-	*added = (struct kernel_rule){.rule = change->rule, .protocol = change->protocol};
+	*added = (struct kernel_rule){.rule = change->rule, .position = n_ever++, .protocol = change->protocol};
 	if (!added->rule.has_priority)
 		added->rule.priority = 32766 - (uint32_t)kernel->n_rules;
 	added->rule.has_priority = true;
@@ -740,6 +756,39 @@ static void rules_come_and_go_and_those_of_others_stay(void **state)
 	assert_int_equal(kernel->n_rules, 1);
 }
 
+#define POLICY(rules) "version: 2\nethernets: {eth0: {routing-policy: [" rules "]}}\n"
+#define FROM_SOME "{from: 10.1.0.0/16, table: 100, priority: 40}"
+#define FROM_ALL "{from: 0.0.0.0/0, table: 100, priority: 40}"
+
+// The kernel is told what a rule has, and takes the first one that has it.
+static void the_rule_that_is_meant_goes_and_no_other(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = ports(1);
+	becomes(kernel, POLICY(FROM_SOME));
+	becomes(kernel, POLICY(FROM_SOME ", " FROM_ALL ", {to: 10.9.0.0/16, table: 100, priority: 40}"));
+	plan_is(kernel, POLICY(FROM_SOME), "add rule from 10.1.0.0/16 table 100 priority 40 once more\n"
+					   "remove rule from 10.1.0.0/16 table 100 priority 40 once\n"
+					   "remove rule from all table 100 priority 40 (stops traffic)\n"
+					   "remove rule from all to 10.9.0.0/16 table 100 priority 40 (stops traffic)\n");
+	assert_int_equal(kernel->n_rules, 1);
+	becomes(kernel, POLICY(FROM_ALL ", " FROM_SOME));
+	plan_is(kernel, POLICY(""), "remove rule from 10.1.0.0/16 table 100 priority 40 (stops traffic)\n"
+				    "remove rule from all table 100 priority 40 (stops traffic)\n");
+	assert_int_equal(kernel->n_rules, 0);
+}
+
+// It has a link or a user that a document cannot say: nothing would tell it from the one that goes.
+static void a_rule_that_cannot_be_told_from_a_strange_one_stays(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = ports(1);
+	struct kernel_rule *strange = &kernel->rules[kernel->n_rules++];
+	*strange = (struct kernel_rule){.rule = {.family = AF_INET, .table = 100, .priority = 40, .has_priority = true},
+		.protocol = HEARTH_PROTOCOL, .has_other_shape = true};
+	becomes(kernel, POLICY(FROM_ALL ", " FROM_SOME));
+	plan_is(kernel, POLICY(""), "remove rule from 10.1.0.0/16 table 100 priority 40 (stops traffic)\n");
+	assert_int_equal(kernel->n_rules, 2);
+}
+
 // 16 links with 4,096 rules each: what a document may have must not keep the agent from its work.
 static char *document_of_many_rules(unsigned n_links, unsigned n_each)
 {
@@ -827,6 +876,8 @@ int main(void)
 		cmocka_unit_test(a_port_is_known_by_the_mac_that_it_was_given),
 		cmocka_unit_test(what_is_switched_off_goes_down_and_loses_its_routes),
 		cmocka_unit_test(rules_come_and_go_and_those_of_others_stay),
+		cmocka_unit_test(the_rule_that_is_meant_goes_and_no_other),
+		cmocka_unit_test(a_rule_that_cannot_be_told_from_a_strange_one_stays),
 		cmocka_unit_test(many_rules_are_found_quickly),
 		cmocka_unit_test(a_static_address_moves_from_a_port_to_the_bond_it_joins),
 	};

@@ -17,6 +17,7 @@ hearth_script_test(integration/cilium e2e 1200 integration/cilium) # with Helm a
 hearth_script_test(region/api unit 420 integration/region)
 hearth_script_test(integration/netconf unit 60 integration/netconf)
 hearth_script_test(integration/netconf-trial unit 180 integration/netconf-trial)
+hearth_script_test(integration/netconf-beside unit 120 integration/netconf-beside)
 hearth_script_test(image/seed unit 60 integration/image-seed)
 hearth_script_test(image/payload unit 120 integration/image-payload)
 hearth_script_test(image/release unit 120 integration/image-release)
