@@ -189,7 +189,7 @@ static int on_round(sd_event_source *source, uint64_t usec, void *user)
 void agent_api_act(struct agent *a)
 {
 	const struct assignment *as = a->assignment;
-	if (a->options.without_network || !as || !as->has_k3s || !as->api_address || !as->mesh_address || !a->network_is_assigned ||
+	if (a->options.without_network || !as || !as->has_k3s || !as->api_address || !as->mesh_address || !agent_network_has_mesh(a) ||
 		!a->mesh_set || !get(a))
 		return;
 	remember(a);

@@ -56,6 +56,8 @@ static void gather_link(const struct agent *a, struct facts *f)
 	f->network_problem = a->network_problem;
 	if (a->tried.on_trial)
 		f->network_proof = a->tried.region_was_silent ? "the region, the mesh or the gateway" : "the region";
+	f->network_undo_why = a->tried.undo_why;
+	f->network_undo_problem = a->tried.undo_problem;
 	f->network_below = network_candidate_phrase(a->network_candidate);
 	f->network_try = a->network_try;
 	if (a->network_missing && time_boot_usec() - a->network_missing_usec >= MISSING_SEC * USEC_PER_SEC)

@@ -108,7 +108,7 @@ void agent_mesh_key_act(struct agent *a)
 	if (!a->mesh_key_usec) // a step before this start may not have come as far as the kernel
 		a->mesh_key_unset = keys->old || keys->next;
 	// Its time begins when it can be used. That something else of the network cannot be set is no reason to wait for ever.
-	if (!a->mesh_key_usec || a->mesh_key_unset || !a->network_is_assigned) {
+	if (!a->mesh_key_usec || a->mesh_key_unset || !agent_network_has_mesh(a)) {
 		a->mesh_key_usec = now_usec;
 		if (keys->old)
 			poke_all(a);
@@ -121,7 +121,7 @@ void agent_mesh_key_act(struct agent *a)
 		.recorded = a->assignment->mesh_public_key,
 		.rotates = a->assignment->mesh_rotates,
 		.to = a->assignment->mesh_rotate_to,
-		.may_switch = a->network_is_assigned && !a->tried.on_trial && !a->network_dirty && a->mesh_set,
+		.may_switch = agent_network_has_mesh(a) && !a->tried.on_trial && !a->network_dirty && a->mesh_set,
 		.shook_hands = a->key_handshakes.seen,
 		.switched_usec = a->mesh_key_usec,
 		.now_usec = now_usec,

@@ -153,7 +153,7 @@ static int on_time(sd_event_source *source, uint64_t usec, void *user)
 void agent_mesh_mtu_probe(struct agent *a)
 {
 	uint64_t now_usec = time_boot_usec();
-	if (!a->mesh_set || a->network_dirty || a->tried.on_trial || !a->assignment || !a->assignment->mesh_link || !a->assignment->network) {
+	if (!a->mesh_set || a->network_dirty || !a->network_is_assigned || a->tried.on_trial || !a->assignment || !a->assignment->mesh_link || !a->assignment->network) {
 		stop(a);
 		return;
 	}

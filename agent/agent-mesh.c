@@ -226,7 +226,7 @@ void agent_mesh_act(struct agent *a)
 {
 	uint64_t now_usec = time_boot_usec();
 	look_at_candidates(a);
-	if (!a->network_is_assigned || !a->assignment || !a->assignment->mesh_link)
+	if (!agent_network_has_mesh(a))
 		return;
 	if (!a->mesh_set)
 		find_keys(a, now_usec);

@@ -185,6 +185,12 @@ char *agent_network_document(const struct agent *a)
 	return json_out_take(&out);
 }
 
+bool agent_network_has_mesh(const struct agent *a)
+{
+	const char *link = a->assignment ? a->assignment->mesh_link : NULL;
+	return link && (a->network_is_assigned || (a->network && netconf_has_tunnel(a->network, link)));
+}
+
 bool agent_network_was_confirmed(const struct agent *a)
 {
 	char *document AUTO_FREE = agent_network_document(a);
@@ -318,6 +324,8 @@ static void apply_below(struct agent *a)
 	if (r < 0)
 		str_set(&a->first_contact_problem, diag.message[0] ? diag_text(&diag) : strerror(-r));
 	a->network_is_assigned = false;
+	a->mesh_set &= candidate == before; // another network's link may have other peers
+	a->mesh_key_unset &= r < 0 || !agent_network_has_mesh(a);
 	a->network_dirty = r < 0 || a->network_is_half;
 }
 
@@ -396,7 +404,7 @@ void agent_network_refused(struct agent *a, const char *why)
 {
 	str_set(&a->network_problem, why);
 	agent_network_note_try(a, NETWORK_ASSIGNED, why);
-	log_warning("the assigned network is undone: %s", why);
+	log_warning("the assigned network does not hold: %s", why);
 	a->network_state = STEP_FAILED;
 	a->n_network_refusals++;
 	a->network_refused_usec = time_boot_usec();
@@ -404,8 +412,8 @@ void agent_network_refused(struct agent *a, const char *why)
 	a->tried.applied_usec = a->network_waits_usec = 0;
 	a->network_is_assigned = false; // network_candidate is what reached the region before, if that was not an assigned one
 	a->network_dirty = true;
-	if (trial_look(&a->trial, time_boot_usec(), NULL) == TRIAL_NONE || a->network_given_up)
-		apply_below(a); // else undoing it failed, too, and comes first
+	a->mesh_set = false; // the way back may have made its link anew
+	apply_below(a);
 }
 
 static void apply_assigned(struct agent *a, bool to_be_probed)
@@ -423,7 +431,7 @@ static void apply_assigned(struct agent *a, bool to_be_probed)
 		const char *why = diag.message[0] ? diag_text(&diag) : strerror(-r);
 		if (again)
 			str_set(&a->network_problem, why); // it held before: try again at the next tick
-		else
+		else if (!a->tried.undo_why) // else it is not undone yet, which comes first
 			agent_network_refused(a, why);
 		return;
 	}
@@ -508,6 +516,7 @@ void agent_network_done(struct agent *a)
 	netconf_links_free(a->links);
 	free(a->confirmed_document);
 	free(a->tried.undo_why);
+	free(a->tried.undo_problem);
 	mesh_answers_done(&a->tried.answers);
 	if (a->poke_fd >= 0)
 		(void)close(a->poke_fd); // a datagram socket has nothing left to write
@@ -538,9 +547,11 @@ static bool recover(struct agent *a)
 	enum trial_standing standing = trial_look(&a->trial, now_usec, &journal);
 	bool ours = standing == TRIAL_WAITS && str_equal(journal.who, WHO);
 	int r = ours ? trial_revert(&a->trial, lock_fd, &diag) : trial_recover(&a->trial, lock_fd, now_usec, &diag);
+	str_set(&a->tried.undo_problem, r >= 0 ? NULL : diag.message[0] ? diag_text(&diag) : strerror(-r));
 	if (r < 0 && now_usec - a->network_recover_usec < RECOVER_PATIENCE_SEC * USEC_PER_SEC)
 		return false; // D-Bus comes soon, or a link
 	a->network_recover_usec = 0;
+	str_set(&a->tried.undo_problem, NULL);
 	if (r < 0) {
 		agent_network_give_up(a, lock_fd, diag.message[0] ? diag_text(&diag) : strerror(-r));
 	} else if (r == 1) {
@@ -624,6 +635,8 @@ void agent_network_act(struct agent *a, enum rung rung)
 		apply_assigned(a, trial == NETWORK_TRIAL_PROBE);
 	else if (!wants_assigned)
 		apply_below(a);
+	if (a->tried.undo_why)
+		return; // it failed, and half of it is there
 	tried_network_probe(a);
 	agent_mesh_act(a);
 }

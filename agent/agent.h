@@ -263,6 +263,9 @@ void agent_network_refused(struct agent *agent, const char *why); // the assigne
 void agent_network_note_try(struct agent *agent, enum network_candidate candidate, const char *text); // for people
 void agent_network_give_up(struct agent *agent, int lock_fd, const char *why); // what is on trial cannot be undone for good
 char *agent_network_document(const struct agent *agent); // the assigned one as it is stored; "": there is none; NULL: no memory
+/* What is applied has the mesh's link: the assigned network, or, while that is refused, the last good one in its place. Then peers,
+ * keys and the way to the API servers are kept up. */
+bool agent_network_has_mesh(const struct agent *agent);
 bool agent_network_was_confirmed(const struct agent *agent); // ... that one
 void agent_network_load_confirmed(struct agent *agent);
 void agent_network_forget_refusal(struct agent *agent); // another network is assigned, or a person wants it tried now

@@ -231,6 +231,12 @@ static bool assignment_holds(const struct facts *f, uint64_t now_usec, struct la
 	return waits(a, "enrolled; waiting for the region to assign a role and a name; its rules or its admin decide");
 }
 
+// Applying it may have failed for the very reason that undoing it does: one sentence then.
+static bool is_new_word(const struct facts *f)
+{
+	return f->network_undo_why && !str_equal(f->network_undo_why, f->network_undo_problem);
+}
+
 static bool network_holds(const struct facts *f, uint64_t now_usec, struct ladder_action *a)
 {
 	if (f->confirm_problem)
@@ -238,13 +244,17 @@ static bool network_holds(const struct facts *f, uint64_t now_usec, struct ladde
 			f->confirm_problem);
 	if (f->network_missing)
 		warn(a, "the network is set but for a route: %s", f->network_missing);
+	if (f->network_undo_problem)
+		return waits(a, "a network that does not hold cannot be undone yet: %s%s%s; this is tried again for half a minute at "
+				"most, then another comes in its place; is a card gone?", f->network_undo_problem,
+			is_new_word(f) ? "; it does not hold as " : "", is_new_word(f) ? f->network_undo_why : "");
 	if (f->safe_network)
 		return waits(a, "the safe network is on in place of the assigned one; press s at the console once more to go back");
 	switch (f->network) {
 	case STEP_DONE:
 		return true;
 	case STEP_FAILED:
-		return waits(a, "the assigned network does not hold and was undone: %s; meanwhile there is %s, and it is tried again "
+		return waits(a, "the assigned network does not hold: %s; meanwhile there is %s, and it is tried again "
 				"now and then; the region's admin can mend the network template, the key s at the console gives the "
 				"safe network", or_text(f->network_problem, "unknown reason"), or_text(f->network_below, "another"));
 	case STEP_IDLE:

@@ -89,6 +89,8 @@ struct facts {
 	enum step_state network;
 	const char *network_problem;
 	const char *network_proof; // who has to answer through the assigned one while it is on trial; else NULL
+	const char *network_undo_why;     // why a network is being undone; NULL: it is not, or a hearthd before this one tried it
+	const char *network_undo_problem; // ... and cannot be yet; else NULL
 	const char *network_below; // what there is while the assigned one is not: "the last good one"
 	const char *network_try; // another network than the usual one is tried: why
 	bool safe_network;       // a person at the console wants DHCP on every wired port

@@ -22,6 +22,7 @@ enum { TIMEOUT_SEC = 30 };
 
 static const char *kernel; // what the double's kernel has
 static bool is_alone;      // in a namespace
+static bool fail_apply;    // the change fails half-way
 static bool fail_restore;  // what was before cannot be made so again
 static unsigned n_restores;
 
@@ -40,8 +41,8 @@ static int plan(const struct trial *trial, struct network *network, struct plan 
 
 static int apply(const struct trial *trial, struct network *network, struct plan *planned, struct diag *reterr)
 {
-	kernel = "tried";
-	return 0;
+	kernel = fail_apply ? "half of tried" : "tried";
+	return fail_apply ? diag_set(reterr, -EIO, "eth9", "the driver says no") : 0;
 }
 
 static int restore(const struct trial *trial, const struct journal *journal, struct diag *reterr)
@@ -70,7 +71,7 @@ static int agent_start(void **state)
 		return -1;
 	*state = a;
 	kernel = "before";
-	fail_restore = false;
+	fail_apply = fail_restore = false;
 	n_restores = 0;
 	a->options.root = folder;
 	a->state_known = true;
@@ -317,6 +318,7 @@ static void expect_what_is_below(struct agent *a)
 	assert_true(was_said(a, GIVEN_UP));
 	assert_true(has_what_is_below(a));
 	assert_false(a->tried.on_trial || a->network_is_assigned || a->network_given_up);
+	assert_null(a->tried.undo_problem);
 	assert_int_equal(trial_look(&a->trial, time_boot_usec(), NULL), TRIAL_NONE);
 	act(a);
 	assert_int_equal(n_restores, n); // and nobody goes back
@@ -337,13 +339,13 @@ static void undoing_that_fails_for_good_ends_in_what_is_below(void **state)
 		assert_true(a->tried.on_trial);
 		assert_int_equal(n_restores, n);
 		assert_string_equal(kernel, "half of before"); // and never the last good one
-		assert_string_equal(a->network_problem, FAILED);
+		assert_string_equal(a->tried.undo_problem, FAILED);
 		assert_false(has_what_is_below(a));
 	}
 	a->tried.undo_usec -= 10 * USEC_PER_SEC;
 	act(a);
 	assert_int_equal(a->n_network_refusals, 1);
-	assert_string_equal(a->network_problem, UNDONE);
+	assert_string_equal(a->network_problem, "replaced, as it could not be undone: " UNDONE);
 	assert_int_equal(a->network_candidate, NETWORK_DHCP);
 	expect_what_is_below(a);
 }
@@ -377,6 +379,7 @@ static void what_a_killed_hearthd_left_and_cannot_be_undone_ends_too(void **stat
 		act(a);
 		assert_int_equal(n_restores, n);
 		assert_string_equal(kernel, "half of before");
+		assert_string_equal(a->tried.undo_problem, FAILED);
 		assert_false(has_what_is_below(a));
 	}
 	a->network_recover_usec -= 30 * USEC_PER_SEC;
@@ -399,21 +402,39 @@ static void network_that_can_never_be_whole_is_refused_at_once(void **state)
 	assert_string_equal(a->network_problem, "eth9: somebody else has it");
 }
 
+#define RESTARTED "hearthd was restarted before it was confirmed: undone"
+
+// The region answers, so the assigned network is tried; neither that nor undoing it succeeds.
+static void try_what_fails_and_cannot_be_undone(struct agent *a)
+{
+	static struct region_client region = {.contact = REGION_FOUND};
+	fail_apply = fail_restore = true;
+	a->region = &region;
+	act(a);
+	a->region = NULL;
+	assert_true(strstr(a->tried.undo_problem, "the driver says no; undoing it failed, too: " FAILED));
+	assert_int_equal(n_restores, 1);
+	assert_string_equal(kernel, "half of before");
+	assert_false(has_what_is_below(a));
+	act(a);
+	assert_int_equal(n_restores, 2);
+	assert_false(has_what_is_below(a));
+}
+
 static void change_that_fails_and_cannot_be_undone_waits_for_that(void **state)
 {
 	NEEDS_NAMESPACE();
 	struct agent *a = *state;
-	begin_what_cannot_be_undone(a);
-	a->tried.on_trial = false; // as when it failed at once
-	agent_network_refused(a, "the kernel says no");
-	assert_false(has_what_is_below(a));
-	act(a);
-	assert_false(has_what_is_below(a));
-	assert_int_equal(n_restores, 1);
+	try_what_fails_and_cannot_be_undone(a);
 	fail_restore = false;
 	act(a);
-	assert_true(has_what_is_below(a));
 	assert_string_equal(kernel, "before");
+	assert_true(has_what_is_below(a));
+	assert_false(was_said(a, RESTARTED));
+	assert_int_equal(a->refused.unfinished, 0); // nobody was killed
+	assert_int_equal(a->n_network_refusals, 1);
+	assert_true(str_starts(a->network_problem, "undone, though that failed at first: eth9: the driver says no"));
+	assert_true(was_said(a, a->network_problem));
 }
 
 static void what_a_killed_program_left_is_undone_while_it_runs(void **state)
@@ -526,6 +547,63 @@ static void close_look_leaves_the_network_to_a_person(void **state)
 	agent_mesh_key_done(a);
 }
 
+#define MESH_GOOD "{\"tunnels\":{\"hearth0\":{\"mode\":\"wireguard\",\"key\":\"/nowhere\",\"addresses\":[\"10.66.0.9/16\"]}}}"
+
+// The assigned network was refused, the last good one is there.
+static void keep_last_good(struct agent *a)
+{
+	struct value *document CLEANUP(value_freep) = NULL;
+	assert_int_equal(json_parse(MESH_GOOD, strlen(MESH_GOOD), 1 << 10, &document, NULL), 0);
+	assert_int_equal(netconf_decode(document, &a->network, NULL), 0);
+	a->network_candidate = NETWORK_LAST_GOOD;
+	a->network_state = STEP_FAILED;
+	a->mesh_dirty = a->peers_known = true;
+}
+
+static void mesh_of_the_last_good_network_is_kept_up(void **state)
+{
+	NEEDS_NAMESPACE();
+	struct agent *a = *state;
+	keep_last_good(a);
+	a->assignment->mesh_link = "hearth1"; // it has no such link
+	agent_mesh_act(a);
+	assert_null(a->mesh_problem);
+	a->assignment->mesh_link = "hearth0";
+	agent_mesh_act(a);
+	assert_non_null(a->mesh_problem); // nor has the kernel here, so it was asked
+	free(TAKE_PTR(a->mesh_problem));
+}
+
+static void way_to_the_api_is_kept_up_on_the_last_good_network(void **state)
+{
+	NEEDS_NAMESPACE();
+	struct agent *a = *state;
+	struct assignment *as = a->assignment;
+	as->has_k3s = as->server = true;
+	as->api_address = as->mesh_address = as->node_ip = "10.66.0.9";
+	as->mesh_link = "hearth0";
+	a->mesh_set = true;
+	agent_api_act(a);
+	assert_null(a->api); // there is no mesh
+	keep_last_good(a);
+	agent_api_act(a);
+	assert_non_null(a->api);
+	agent_api_done(a);
+}
+
+static void key_of_the_last_good_network_is_rotated(void **state)
+{
+	NEEDS_NAMESPACE();
+	struct agent *a = *state;
+	give_keys(a);
+	keep_last_good(a);
+	a->mesh_key_usec = 1; // long ago
+	char *switched AUTO_FREE = strdup(a->identity->mesh.current);
+	agent_mesh_key_act(a);
+	assert_string_equal(a->identity->mesh.next, switched); // gone back, as nobody answers to it
+	take_keys(a);
+}
+
 // A node switches to its next key by that.
 static void kernel_has_the_peers_before_the_region_hears_so(void **state)
 {
@@ -552,7 +630,7 @@ static void first_peer_that_answers_is_asked_for_its_path(void **state)
 		"\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE=\",\"endpoint\":\"192.0.2.7:1\",\"allowedIps\":[\"10.66.0.13/32\"]}]}";
 	struct agent *a = *state;
 	a->assignment->mesh_link = "hearth0";
-	a->mesh_set = true;
+	a->network_is_assigned = a->mesh_set = true;
 	a->mesh_mtu_fd = -1;
 	assert_int_equal(mesh_peers_update(&a->peers, peers, strlen(peers), NULL), 0);
 	a->peers.peers[0].in_kernel = true;
@@ -592,6 +670,9 @@ int main(void)
 		CASE(key_is_told_once_the_kernel_has_it),
 		CASE(close_look_needs_a_mesh),
 		CASE(close_look_leaves_the_network_to_a_person),
+		CASE(mesh_of_the_last_good_network_is_kept_up),
+		CASE(way_to_the_api_is_kept_up_on_the_last_good_network),
+		CASE(key_of_the_last_good_network_is_rotated),
 		CASE(first_peer_that_answers_is_asked_for_its_path),
 		CASE(kernel_has_the_peers_before_the_region_hears_so),
 	};

@@ -218,7 +218,7 @@ static void network_and_mesh_wait(void **state)
 	expect(&f, RUNG_NETWORK, "setting up");
 	f.network = STEP_FAILED;
 	f.network_problem = "with it the region does not answer any more";
-	expect(&f, RUNG_NETWORK, "was undone: with it the region");
+	expect(&f, RUNG_NETWORK, "does not hold: with it the region");
 	f = steady();
 	f.mesh_known = false;
 	expect(&f, RUNG_MESH, "name the peers");
@@ -427,8 +427,23 @@ static void trial_and_what_came_of_it_is_said(void **state)
 	f.network_proof = NULL;
 	f.network_problem = "with it the region does not answer any more";
 	f.network_below = "the last good one";
-	expect(&f, RUNG_NETWORK, "was undone: with it the region does not answer any more; meanwhile there is the last good one");
+	expect(&f, RUNG_NETWORK, "does not hold: with it the region does not answer any more; meanwhile there is the last good one");
 	expect(&f, RUNG_NETWORK, "the key s at the console gives the safe network");
+}
+
+static void undoing_that_fails_is_said(void **state)
+{
+	struct facts f = steady();
+	f.network = STEP_RUNNING;
+	f.network_proof = "the region";
+	f.network_undo_why = "with it the region does not answer any more";
+	f.network_undo_problem = "bond0: the kernel says no";
+	expect(&f, RUNG_NETWORK, "cannot be undone yet: bond0: the kernel says no; it does not hold as with it the region");
+	f.network_undo_why = f.network_undo_problem;
+	expect(&f, RUNG_NETWORK, "cannot be undone yet: bond0: the kernel says no; this is tried again");
+	f.network_undo_why = NULL; // of a hearthd before this one
+	f.safe_network = true;
+	expect(&f, RUNG_NETWORK, "cannot be undone yet: bond0: the kernel says no; this is tried again");
 }
 
 static void lowest_rung_wins(void **state)
@@ -544,6 +559,7 @@ int main(void)
 		cmocka_unit_test(route_that_is_missing_is_a_warning),
 		cmocka_unit_test(network_that_is_not_the_usual_one_is_said),
 		cmocka_unit_test(trial_and_what_came_of_it_is_said),
+		cmocka_unit_test(undoing_that_fails_is_said),
 		cmocka_unit_test(lowest_rung_wins),
 		cmocka_unit_test(seed_of_another_region_is_shown_and_ignored),
 		cmocka_unit_test(sentences_are_safe_on_a_terminal_and_whole_utf8),

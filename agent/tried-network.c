@@ -12,38 +12,55 @@ enum {
 	GATEWAY_FRESH_SEC = 60, // it answered so lately that it would answer now
 };
 
-// True: what was is there, or cannot be had. Then what is below comes in its place, and stays: two networks never take turns.
-static bool revert(struct agent *a)
+// 1: what was is there; 0: not yet. -EIO: it cannot be had. Then what is below comes in its place, and stays: two networks never
+// take turns.
+static int revert(struct agent *a)
 {
 	struct diag diag = { 0 };
 	uint64_t now_usec = time_boot_usec();
 	int lock_fd AUTO_CLOSE = agent_network_lock(a, &diag);
 	if (lock_fd < 0)
-		return false;
+		return 0;
 	if (!a->tried.undo_usec)
 		a->tried.undo_usec = now_usec;
 	int r = trial_revert(&a->trial, lock_fd, &diag);
-	if (r < 0 && r != -ENOENT) {
-		if (!str_equal(a->network_problem, diag_text(&diag)))
-			log_error("the network on trial cannot be undone yet: %s", diag_text(&diag));
-		str_set(&a->network_problem, diag_text(&diag));
-		if (now_usec - a->tried.undo_usec < UNDO_SEC * USEC_PER_SEC)
-			return false;
-		agent_network_give_up(a, lock_fd, diag.message[0] ? diag_text(&diag) : strerror(-r));
-	}
-	return true;
+	if (r >= 0 || r == -ENOENT)
+		return 1;
+	const char *problem = diag.message[0] ? diag_text(&diag) : strerror(-r);
+	if (!str_equal(a->tried.undo_problem, problem))
+		log_error("the network on trial cannot be undone yet: %s", problem);
+	str_set(&a->tried.undo_problem, problem);
+	if (now_usec - a->tried.undo_usec < UNDO_SEC * USEC_PER_SEC)
+		return 0;
+	agent_network_give_up(a, lock_fd, problem);
+	return -EIO;
+}
+
+// The outcome comes first: a reason may be cut.
+static char *ending(const struct agent *a, int reverted)
+{
+	return str_format("%s%s", reverted < 0	       ? "replaced, as it could not be undone: "
+				  : a->tried.undo_problem ? "undone, though that failed at first: "
+							  : "", a->tried.undo_why);
 }
 
 bool tried_network_undo(struct agent *a)
 {
-	if (!revert(a))
+	int reverted = revert(a);
+	if (!reverted)
 		return false;
-	char *why AUTO_FREE = TAKE_PTR(a->tried.undo_why);
+	char *why AUTO_FREE = ending(a, reverted);
+	if (!why)
+		why = TAKE_PTR(a->tried.undo_why);
+	str_set(&a->tried.undo_why, NULL);
+	str_set(&a->tried.undo_problem, NULL);
 	a->tried.on_trial = false;
-	if (a->tried.applied_usec)
+	if (a->tried.applied_usec) {
 		agent_network_refused(a, why);
-	else
-		agent_network_note_try(a, NETWORK_ASSIGNED, why); // it was broken off
+		return true;
+	}
+	agent_network_note_try(a, NETWORK_ASSIGNED, why); // it was broken off
+	a->mesh_set = false; // the way back may have made its link anew
 	return true;
 }
 
@@ -80,6 +97,7 @@ void tried_network_ended_by_person(struct agent *a)
 	agent_network_load_confirmed(a);
 	a->tried.on_trial = false;
 	str_set(&a->tried.undo_why, NULL);
+	str_set(&a->tried.undo_problem, NULL);
 	if (was_replaced)
 		return;
 	if (!agent_network_was_confirmed(a)) {
@@ -138,6 +156,16 @@ void tried_network_is_set(struct agent *a, bool is_half)
 		region_client_reconnect(a->region); // what was asked before proves nothing
 }
 
+// The change failed, and so did undoing it: the journal is there still. What begins here ends as any undoing does.
+static void begin_undoing(struct agent *a, uint64_t now_usec, const char *why)
+{
+	log_error("the network on trial cannot be undone yet: %s", why);
+	str_set(&a->tried.undo_why, why);
+	str_set(&a->tried.undo_problem, why);
+	a->tried.on_trial = a->tried.undo_why != NULL; // else as after a restart
+	a->tried.undo_usec = a->tried.applied_usec = now_usec;
+}
+
 int tried_network_begin(struct agent *a, struct network *network_take, const char *document, struct diag *reterr)
 {
 	struct network *network CLEANUP(network_freep) = network_take;
@@ -145,8 +173,9 @@ int tried_network_begin(struct agent *a, struct network *network_take, const cha
 	int lock_fd AUTO_CLOSE = agent_network_lock(a, reterr);
 	int r = lock_fd < 0 ? lock_fd : trial_prepare(&a->trial, lock_fd, network, &plan, reterr);
 	uint64_t now_usec = time_boot_usec();
-	if (r >= 0)
-		r = trial_begin(&a->trial, lock_fd, document, network, plan, now_usec + deadline_of(a), reterr);
+	if (r >= 0 && (r = trial_begin(&a->trial, lock_fd, document, network, plan, now_usec + deadline_of(a), reterr)) < 0 &&
+		trial_look(&a->trial, now_usec, NULL) != TRIAL_NONE)
+		begin_undoing(a, now_usec, reterr->message[0] ? diag_text(reterr) : strerror(-r));
 	if (r < 0)
 		return r;
 	a->tried.on_trial = true;

@@ -15,6 +15,7 @@ struct tried_network {
 	uint64_t deadline_usec;
 	char *undo_why;         // NULL, or it is being undone
 	uint64_t undo_usec;     // since when
+	char *undo_problem;     // NULL, or why that failed the last time
 	bool is_half;           // what was before is still there, too
 	bool region_was_silent; // before the trial
 	char gateway[64], gateway_link[IFNAMSIZ]; // of before; "": none that answers
@@ -25,7 +26,7 @@ struct tried_network {
 // The gateway of now, while another network is to come: it may have to prove that one. False: none answers.
 bool tried_network_look_at_gateway(struct agent *a, uint64_t now_usec);
 /* Put @network_take, made of @document, on trial: the journal is written before the first change. -EWOULDBLOCK: come again; after
- * another failure it is undone. */
+ * another failure it is undone, or, with undo_why set, will be. */
 int tried_network_begin(struct agent *a, struct network *network_take, const char *document, struct diag *reterr);
 void tried_network_is_set(struct agent *a, bool is_half); // more of it than before: what answered until now proves nothing
 // At each tick: does it stand, or is it undone? One that stands without a trial is stored here, too, once the region was heard.

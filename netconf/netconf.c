@@ -31,18 +31,12 @@ static struct places places_of(const struct netconf_options *options)
 	};
 }
 
-static bool is_declared_tunnel(const struct network *network, const struct kernel_link *one)
-{
-	const struct declaration *declaration = network_find(network, one->name);
-	return declaration && declaration->kind == DECLARATION_WIREGUARD;
-}
-
 // The WireGuard devices of declared tunnels, and of those we made: one may get another name.
 static int read_devices(const struct network *network, struct kernel *kernel, struct diag *reterr)
 {
 	for (size_t i = 0; i < kernel->n_links; i++) {
 		struct kernel_link *one = &kernel->links[i];
-		bool is_declared = is_declared_tunnel(network, one);
+		bool is_declared = netconf_has_tunnel(network, one->name);
 		if (!str_equal(one->kind, "wireguard") || !(is_declared || str_equal(one->alias, HEARTH_ALIAS)))
 			continue;
 		int error = wireguard_get(one->index, &one->wireguard, is_declared ? reterr : NULL);

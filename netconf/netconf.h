@@ -25,6 +25,7 @@ int netconf_default(struct network **ret);
 /* Put @below_take under @network: links that no declaration of @network claims keep the declaration of @below_take.
  * For an assignment that says nothing about the uplink the seed (or the default) described. */
 int netconf_layer(struct network *network, struct network *below_take);
+bool netconf_has_tunnel(const struct network *network, const char *link); // a WireGuard link of that name
 /* The link @link gets at most @mtu, whatever its declaration says: a path was found to carry no more. Without such a declaration
  * nothing happens. */
 void netconf_limit_mtu(struct network *network, const char *link, uint32_t mtu);

@@ -191,6 +191,12 @@ static int adopt_ports(struct network *network, struct declaration *master)
 	return 0;
 }
 
+bool netconf_has_tunnel(const struct network *network, const char *link)
+{
+	const struct declaration *declaration = network_find(network, link);
+	return declaration && declaration->kind == DECLARATION_WIREGUARD;
+}
+
 void netconf_limit_mtu(struct network *network, const char *link, uint32_t mtu)
 {
 	for (size_t i = 0; i < network->n; i++) {

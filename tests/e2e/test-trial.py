@@ -117,7 +117,7 @@ def check_bad(c, machine, region, n_bad):
             lambda: (usual, machine.exec("hearth-net", "show")))
     c.claim("the console says that it was on trial", lambda: machine.wait_said("is on trial: the region has to answer", 30))
     c.claim("the console says why it was undone, and what there is instead", lambda: machine.wait_said(
-        "does not hold and was undone: " + UNDONE + "; meanwhile there is ", 30), lambda: machine.last())
+        "does not hold: " + UNDONE + "; meanwhile there is ", 30), lambda: machine.last())
     c.claim("the timeline says why", UNDONE in machine.exec("hearthctl", "timeline"))
 
 
