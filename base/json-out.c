@@ -68,6 +68,14 @@ void json_out_array_end(struct json_out *out)
 	close_bracket(out, "]");
 }
 
+/* Besides what JSON wants: what YAML's readers refuse (DEL, C1, U+FEFF and the two behind U+FFFD) or take for line ends (U+0085,
+ * U+2028, U+2029). What is written here is read as YAML, too. */
+static bool is_escaped(uint32_t code)
+{
+	return code < 0x20 || code == '"' || code == '\\' || (code >= 0x7f && code <= 0x9f) || code == 0x2028 || code == 0x2029 ||
+	       code == 0xfeff || code == 0xfffe || code == 0xffff;
+}
+
 static void add_string(struct json_out *out, const char *text)
 {
 	static const char escaped[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
@@ -75,22 +83,23 @@ static void add_string(struct json_out *out, const char *text)
 
 	add(out, "\"", 1);
 	for (size_t at = 0; at < n;) {
-		size_t length = utf8_sequence(text + at, n - at, NULL);
-		uint8_t c = (uint8_t)text[at];
-		if (length > 0 && c >= 0x20 && c != '"' && c != '\\') {
+		uint32_t code = 0;
+		size_t length = utf8_sequence(text + at, n - at, &code);
+		if (length > 0 && !is_escaped(code)) {
 			at += length;
 			continue;
 		}
 		add(out, text + clean, at - clean);
-		const char *special = strchr(escaped, c);
+		const char *special = code < 0x80 ? strchr(escaped, (int)code) : NULL;
 		char escape[8];
 		if (length == 0)
 			add(out, "\xef\xbf\xbd", 3);
 		else if (special)
 			add(out, escape, (size_t)snprintf(escape, sizeof(escape), "\\%c", letters[special - escaped]));
 		else
-			add(out, escape, (size_t)snprintf(escape, sizeof(escape), "\\u%04x", c));
-		clean = ++at;
+			add(out, escape, (size_t)snprintf(escape, sizeof(escape), "\\u%04x", code));
+		at += length > 0 ? length : 1;
+		clean = at;
 	}
 	add(out, text + clean, n - clean);
 	add(out, "\"", 1);

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/json.h"
 #include "base/time.h"
+#include "base/utf8.h"
+#include "base/yaml.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -27,7 +29,7 @@ static void json_takes_rfc_8259(void **state)
 		{ "{\"a\":{\"b\":[{}]},\"\":1}", "{\"a\":{\"b\":[{}]},\"\":1}" },
 		{ "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\\"\\\\/\\b\\f\\n\\r\\t\"" },
 		{ "\"\\u00e4\\u20AC\\ud83d\\uDE00\\u001f\"", "\"ä€😀\\u001f\"" },
-		{ "\"ä€😀\x7f\"", "\"ä€😀\x7f\"" }, { "{\"\\u0061\":1,\"b\":2}", "{\"a\":1,\"b\":2}" },
+		{ "\"ä€😀~\xc2\xa0\"", "\"ä€😀~\xc2\xa0\"" }, { "{\"\\u0061\":1,\"b\":2}", "{\"a\":1,\"b\":2}" },
 		{ "[\"a\\u000ab\"]", "[\"a\\nb\"]" },
 	};
 
@@ -38,6 +40,29 @@ static void json_takes_rfc_8259(void **state)
 			fail_msg("%s: %s", rows[i].text, diag_text(&diag));
 		AUTO_FREE char *text = again(value);
 		assert_string_equal(text, rows[i].written);
+	}
+}
+
+// YAML's reader refuses some characters and takes others for line ends: JSON that Hearth writes is read as YAML, too.
+static void json_is_written_so_that_yaml_reads_the_same(void **state)
+{
+	static const uint32_t codes[] = { 0x20, 0x7e, 0x7f, 0x80, 0x84, 0x85, 0x86, 0x9f, 0xa0, 0x2027, 0x2028, 0x2029, 0x202a, 0xd7ff,
+		0xe000, 0xfefe, 0xfeff, 0xff00, 0xfffd, 0xfffe, 0xffff, 0x10000, 0x10ffff };
+
+	for (size_t i = 0; i < 0x1f + N_ELEMENTS(codes); i++) {
+		uint32_t code = i < 0x1f ? (uint32_t)i + 1 : codes[i - 0x1f];
+		CLEANUP(value_freep) struct value *json = NULL, *yaml = NULL;
+		struct json_out out = { 0 };
+		struct diag diag = { 0 };
+		char text[8] = "a";
+		text[1 + utf8_encode(code, text + 1)] = 'b';
+		json_out_string(&out, text);
+		AUTO_FREE char *written = json_out_take(&out);
+		assert_int_equal(json_parse(written, strlen(written), 0, &json, &diag), 0);
+		if (yaml_parse(written, strlen(written), 0, "f", &yaml, &diag) < 0)
+			fail_msg("U+%04x: %s", code, diag_text(&diag));
+		assert_string_equal(json->text, text);
+		assert_string_equal(yaml->text, text);
 	}
 }
 
@@ -197,6 +222,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(json_takes_rfc_8259),
+		cmocka_unit_test(json_is_written_so_that_yaml_reads_the_same),
 		cmocka_unit_test(json_refuses_what_rfc_8259_does_not_have),
 		cmocka_unit_test(json_refuses_bytes_behind_a_nul),
 		cmocka_unit_test(json_nests_64_deep_and_no_deeper),

@@ -3,16 +3,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/yaml.h"
 #include "base/file.h"
-#include "base/utf8.h"
+#include "base/json.h"
 #include "base/value-build.h"
+#include "base/yaml-text.h"
 
 #include <errno.h>
 #include <strings.h>
 #include <yaml.h>
 
-// Values in all, and anchors: caps on memory ("a: &a [..], b: &b [*a, *a], ..." grows without end). libyaml compares each
-// %TAG with all before it: a cap on time.
-enum { MAX_VALUES = 1 << 20, MAX_ANCHORS = 256, MAX_TAG_DIRECTIVES = 256 };
+// Values in all, and anchors: caps on memory ("a: &a [..], b: &b [*a, *a], ..." grows without end).
+enum { MAX_VALUES = 1 << 20, MAX_ANCHORS = 256 };
 
 struct frame { // an object or array under construction
 	struct value value;
@@ -32,6 +32,7 @@ struct builder {
 	struct frame frames[YAML_MAX_DEPTH];
 	struct anchor anchors[MAX_ANCHORS];
 	struct value *document; // the finished one
+	struct diag json; // why the text is no JSON; nothing was said when it does not look like it
 	struct diag *reterr;
 };
 
@@ -243,6 +244,8 @@ static int on_scalar(struct builder *b, yaml_event_t *event)
 		return refuse(b, event, "a text must not contain U+0000");
 	if (wants_key(b) && anchor)
 		return refuse(b, event, "a key must not have an anchor");
+	if (wants_key(b) && is_plain && strcmp(text, "<<") == 0) // YAML 1.1's readers merge, some of them in other orders
+		return refuse(b, event, "merge keys (<<) are not supported; write the keys out");
 	event->data.scalar.value = NULL; // taken: libyaml's allocator is malloc()
 	if (wants_key(b)) {
 		struct frame *frame = &b->frames[b->n_frames - 1];
@@ -355,29 +358,6 @@ static int on_event(struct builder *b, yaml_event_t *event)
 	return 0;
 }
 
-static uint32_t line_of(const char *text, size_t at)
-{
-	uint32_t line = 1;
-
-	for (size_t i = 0; i < at; i++)
-		line += text[i] == '\n';
-	return line;
-}
-
-// Whether blanks and a tab begin line @line (from 0): the usual reason for libyaml's "cannot start any token".
-static bool is_tab_before(const char *text, size_t n_text, size_t line)
-{
-	const char *end = text + n_text;
-
-	for (; text && line; line--) {
-		text = memchr(text, '\n', (size_t)(end - text));
-		text = text ? text + 1 : NULL;
-	}
-	while (text && text < end && *text == ' ')
-		text++;
-	return text && text < end && *text == '\t';
-}
-
 static int refuse_syntax(struct builder *b, const char *text, size_t n_text)
 {
 	const yaml_parser_t *parser = &b->parser;
@@ -386,10 +366,17 @@ static int refuse_syntax(struct builder *b, const char *text, size_t n_text)
 	if (parser->error == YAML_MEMORY_ERROR)
 		return -ENOMEM;
 	if (parser->error == YAML_READER_ERROR) { // a character that YAML does not allow; it has no mark
-		AUTO_FREE char *where = str_format("%s:%u", b->name, line_of(text, parser->problem_offset));
+		AUTO_FREE char *where = str_format("%s:%u", b->name, yaml_text_line(text, parser->problem_offset));
 		return diag_set(b->reterr, -EINVAL, where, "YAML: %s", parser->problem);
 	}
-	if (is_tab_before(text, n_text, parser->problem_mark.line))
+	if (*b->json.message && strstr(parser->problem, "invalid Unicode character escape")) {
+		// libyaml stops at the first surrogate, also where JSON's reader has gone on
+		diag_prefix(&b->json, b->name);
+		if (b->reterr)
+			*b->reterr = b->json;
+		return -EINVAL;
+	}
+	if (yaml_text_tab_indents(text, n_text, parser->problem_mark.index, parser->problem_mark.column))
 		rule = str_format("YAML: a line must be indented with blanks, not with a tab");
 	else if (parser->context)
 		rule = str_format("YAML: %s, %s that begins at %zu:%zu", parser->problem, parser->context,
@@ -417,28 +404,35 @@ static int parse_events(struct builder *b, const char *text, size_t n_text)
 	return 0;
 }
 
-static bool has_many_tag_directives(const char *text, size_t n_text)
+// How often is @value there, itself and all in it? They become what plain scalars of YAML are on the way.
+static size_t adopt(struct value *value)
 {
-	const char *end = text + n_text, *at = text;
-	size_t n = 0;
+	size_t n = 1;
 
-	for (; n <= MAX_TAG_DIRECTIVES && (at = memchr(at, '%', (size_t)(end - at))); at++)
-		n += end - at >= 4 && memcmp(at, "%TAG", 4) == 0;
-	return n > MAX_TAG_DIRECTIVES;
+	value->plain = value->type != VALUE_ARRAY && value->type != VALUE_OBJECT && !value->quoted;
+	for (size_t i = 0; i < value->n; i++)
+		n += adopt(&value->items[i]);
+	return n;
 }
 
-static int check_text(const char *text, size_t n_text, const char *name, struct diag *reterr)
+/* JSON is YAML, but libyaml refuses some of it (pairs of surrogates, DEL, long keys) and takes some for line ends: what is JSON
+ * is read as such, as Kubernetes does. *ret stays when it is not JSON; only running into a limit is an error. */
+static int parse_json(struct builder *b, const char *text, size_t n_text, size_t max_bytes, struct value **ret)
 {
-	size_t at;
+	size_t at = yaml_text_mark_bytes(text, n_text), begin = at;
+	struct value *value = NULL;
 
-	if (memchr(text, '\0', n_text))
-		return diag_set(reterr, -EINVAL, name, "must be text; it contains a NUL byte");
-	if (has_many_tag_directives(text, n_text))
-		return diag_set(reterr, -EINVAL, name, "there must not be more than %d %%TAG", MAX_TAG_DIRECTIVES);
-	if (utf8_valid(text, n_text, &at))
+	while (begin < n_text && strchr(" \t\r\n", text[begin])) // no NUL bytes, they were refused
+		begin++;
+	if (begin == n_text || (text[begin] != '{' && text[begin] != '[') ||
+		json_parse(text + at, n_text - at, max_bytes, &value, &b->json) < 0)
 		return 0;
-	AUTO_FREE char *where = str_format("%s:%u", name, line_of(text, at));
-	return diag_set(reterr, -EINVAL, where, "must be valid UTF-8, not byte 0x%02x", (uint8_t)text[at]);
+	if (adopt(value) > MAX_VALUES) {
+		value_free(value);
+		return -E2BIG;
+	}
+	*ret = value;
+	return 0;
 }
 
 int yaml_parse(const char *text, size_t n_text, size_t max_bytes, const char *name, struct value **ret,
@@ -448,7 +442,7 @@ int yaml_parse(const char *text, size_t n_text, size_t max_bytes, const char *na
 		max_bytes = YAML_MAX_BYTES;
 	if (n_text > max_bytes)
 		return diag_set(reterr, -E2BIG, name, "must not be longer than %zu bytes, not %zu", max_bytes, n_text);
-	int r = check_text(text, n_text, name, reterr);
+	int r = yaml_text_check(text, n_text, name, reterr);
 	if (r < 0)
 		return r;
 	CLEANUP(builder_freep) struct builder *b = calloc(1, sizeof(*b));
@@ -456,7 +450,9 @@ int yaml_parse(const char *text, size_t n_text, size_t max_bytes, const char *na
 		return diag_set(reterr, -ENOMEM, name, "no memory");
 	b->name = name;
 	b->reterr = reterr;
-	r = parse_events(b, text, n_text);
+	r = parse_json(b, text, n_text, max_bytes, &b->document);
+	if (r == 0 && !b->document)
+		r = parse_events(b, text, n_text);
 	if (r == -ENOMEM)
 		return diag_set(reterr, r, name, "no memory");
 	if (r == -E2BIG)

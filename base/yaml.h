@@ -1,6 +1,7 @@
 // YAML that people write, by libyaml, into the same tree as JSON. Refused: duplicate keys, aliases and anchors over
-// the limit, tags, several documents, keys that are no scalars, depth over 64, invalid UTF-8. netplan reads by libyaml and
-// Kubernetes by its translation to Go: what is YAML to them is YAML here, and the rest is not.
+// the limit, tags, merge keys (a plain `<<`), several documents, keys that are no scalars, depth over 64, invalid UTF-8. netplan
+// reads by libyaml and Kubernetes by its translation to Go, and JSON as JSON: what is YAML to them is YAML here, and the rest is
+// not.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 

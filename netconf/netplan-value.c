@@ -93,8 +93,6 @@ int netplan_refuse_unknown(const struct value *member, const char *key, const ch
 {
 	const char *meant = meant_by(key, known);
 	char list[768] = "";
-	if (str_equal(key, "<<"))
-		return netplan_refuse_key(member, reterr, "%s: merge keys (<<) are not supported; write the keys out", what);
 	if (meant)
 		return netplan_refuse_key(member, reterr, "%s: unknown key \"%.64s\"; did you mean \"%s\"?", what, key, meant);
 	for (size_t i = 0, n = 0; known[i] && n < sizeof(list); i++)
