@@ -75,7 +75,7 @@ static void seed_is_refused_with_place_and_rule(void **state)
 		{ "", "seed.yaml", "version: is missing" },
 		{ "version: 2\n", "seed.yaml:1:10", "version" },
 		{ "version: 1\nregoin: {}\n", "seed.yaml:2:1", "did you mean \"region\"?" },
-		{ "version: 1\nregion:\n", "seed.yaml:2:", "region: must be an object, not empty" },
+		{ "version: 1\nregion:\n", "seed.yaml:2:", "region: must be an object, not an empty value" },
 		{ "version: 1\nregion: {pins: []}\n", "seed.yaml:2:9", "region.urls: is missing" },
 		{ "version: 1\nregion: {urls: []}\n", "seed.yaml:2:16", "1-8 entries" },
 		{ "version: 1\nregion: {urls: [http://r]}\n", "seed.yaml:2:17", "https://" },

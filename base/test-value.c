@@ -39,7 +39,8 @@ static void value_int_takes_whole_numbers_in_range(void **state)
 
 static void value_messages_say_the_rule_then_the_value(void **state)
 {
-	CLEANUP(value_freep) struct value *value = json("{\"port\": 0, \"name\": {}}");
+	CLEANUP(value_freep) struct value *value = json("{\"port\": 0, \"name\": {}, \"none\": null, \"empty\": \"\", \"list\": [1], "
+						     "\"long\": \"1234567890123456789012345678901234567890123456789012345678901\"}");
 	struct diag diag = { 0 };
 	int64_t number;
 	const char *text;
@@ -49,6 +50,15 @@ static void value_messages_say_the_rule_then_the_value(void **state)
 	assert_string_equal(diag_text(&diag), "1:10: peers[2].port: must be a number 1-65535, not \"0\"");
 	assert_int_equal(value_string(value_find(value, "name"), "name", &text, &diag), -EINVAL);
 	assert_string_equal(diag.message, "name: must be a text, not an object");
+	assert_int_equal(value_bool(value_find(value, "none"), "none", &boolean, &diag), -EINVAL);
+	assert_string_equal(diag.message, "none: must be true or false, not an empty value");
+	assert_int_equal(value_bool(value_find(value, "empty"), "empty", &boolean, &diag), -EINVAL);
+	assert_string_equal(diag.message, "empty: must be true or false, not an empty value");
+	assert_int_equal(value_bool(value_find(value, "list"), "list", &boolean, &diag), -EINVAL);
+	assert_string_equal(diag.message, "list: must be true or false, not a list");
+	assert_int_equal(value_bool(value_find(value, "long"), "long", &boolean, &diag), -EINVAL);
+	assert_string_equal(diag.message, "long: must be true or false, not "
+					  "\"123456789012345678901234567890123456789012345678901234567890...\"");
 	assert_int_equal(value_bool(value_find(value, "up"), "up", &boolean, &diag), -EINVAL);
 	assert_string_equal(diag_text(&diag), "up: is missing; must be true or false");
 }

@@ -76,27 +76,26 @@ const char *value_text(const struct value *value)
 	return NULL;
 }
 
+const char *value_shown(const struct value *value, char ret[static VALUE_SHOWN_TEXT])
+{
+	const char *text = value->text ? value->text : "";
+
+	if (value->type == VALUE_OBJECT || value->type == VALUE_ARRAY)
+		return value->type == VALUE_OBJECT ? "an object" : "a list";
+	if (value->type == VALUE_NULL || !*text)
+		return "an empty value";
+	(void)snprintf(ret, VALUE_SHOWN_TEXT, "\"%.*s%s\"", SHOWN_TEXT_MAX, text, strlen(text) > SHOWN_TEXT_MAX ? "..." : ""); // fits
+	return ret;
+}
+
 static int refuse(const struct value *value, const char *what, struct diag *reterr, const char *rule)
 {
-	char where[32] = "";
+	char where[32] = "", shown[VALUE_SHOWN_TEXT];
 
 	if (!value)
 		return diag_set(reterr, -EINVAL, where, "%s: is missing; must be %s", what, rule);
 	(void)snprintf(where, sizeof(where), "%u:%u", value->line, value->column); // always fits
-	switch (value->type) {
-	case VALUE_OBJECT:
-		return diag_set(reterr, -EINVAL, where, "%s: must be %s, not an object", what, rule);
-	case VALUE_ARRAY:
-		return diag_set(reterr, -EINVAL, where, "%s: must be %s, not a list", what, rule);
-	case VALUE_NULL:
-		return diag_set(reterr, -EINVAL, where, "%s: must be %s, not empty", what, rule);
-	case VALUE_BOOL:
-	case VALUE_NUMBER:
-	case VALUE_STRING:
-		break;
-	}
-	return diag_set(reterr, -EINVAL, where, "%s: must be %s, not \"%.*s%s\"", what, rule, SHOWN_TEXT_MAX,
-		value->text, strlen(value->text) > SHOWN_TEXT_MAX ? "..." : "");
+	return diag_set(reterr, -EINVAL, where, "%s: must be %s, not %s", what, rule, value_shown(value, shown));
 }
 
 int value_string(const struct value *value, const char *what, const char **ret, struct diag *reterr)

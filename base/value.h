@@ -30,6 +30,9 @@ const struct value *value_find(const struct value *object, const char *key);
 const struct value *value_path(const struct value *object, ...) __attribute__((sentinel));
 // The text of a string (or, from YAML, of any plain scalar that is not null); else NULL. NULL in, NULL out.
 const char *value_text(const struct value *value);
+/* What a refusal calls it: its text in quotes (a long one is cut), "an empty value" (also an empty text), "a list", "an object". */
+enum { VALUE_SHOWN_TEXT = 72 };
+const char *value_shown(const struct value *value, char ret[static VALUE_SHOWN_TEXT]);
 // Decoders: 0, or -EINVAL with a diag "LINE:COLUMN" + rule and value. @what names the key in the message.
 int value_string(const struct value *value, const char *what, const char **ret, struct diag *reterr);
 int value_bool(const struct value *value, const char *what, bool *ret, struct diag *reterr); // YAML: also yes/no/on/off

@@ -112,9 +112,10 @@ int seed_text(const struct region *region, const struct value *urls, const char 
 	size_t n = 0, n_urls = urls ? urls->n : config->n_urls;
 	for (size_t i = 0; urls && i < urls->n; i++) {
 		const char *url = value_text(&urls->items[i]);
+		char shown[VALUE_SHOWN_TEXT];
 		if (!url || !str_starts(url, "https://") || strpbrk(url, "\"\\\n"))
 			return diag_set(reterr, -EINVAL, "url",
-				"must be https://HOST[:PORT], not \"%s\"", url ? url : "");
+				"must be https://HOST[:PORT], not %s", value_shown(&urls->items[i], shown));
 		if (!has_san_for(region, url))
 			return diag_set(reterr, -EINVAL, "url",
 				"the region's certificate does not cover \"%s\": add it to urls in "

@@ -30,10 +30,12 @@ int cidr_parse(const char *text, const char *what, bool want_network, struct cid
 {
 	struct cidr cidr = { 0 };
 	char address[CIDR_TEXT];
-	const char *slash = text ? strchr(text, '/') : NULL;
+	if (!text)
+		return diag_set(reterr, -EINVAL, what, "is missing; must be a range like 10.64.0.0/16");
+	const char *slash = strchr(text, '/');
 	if (!slash || (size_t)(slash - text) >= sizeof(address))
 		return diag_set(reterr, -EINVAL, what,
-			"must be a range like 10.64.0.0/16, not \"%s\"", text ? text : "");
+			"must be a range like 10.64.0.0/16, not \"%s\"", text);
 	memcpy(address, text, (size_t)(slash - text));
 	address[slash - text] = '\0';
 	if (inet_pton(AF_INET, address, cidr.bytes) == 1)

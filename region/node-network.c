@@ -8,9 +8,16 @@ static const struct {
 	const char *section, *id;
 } own[] = { { "ethernets", LAN_ID }, { "tunnels", "hearth0" }, { "dummy-devices", "hearth-api" } };
 
-static int refuse(const struct value *at, const char *what, struct diag *reterr, const char *rule, const char *value)
+static int refuse(const struct value *at, const char *what, struct diag *reterr, const char *rule)
 {
-	return config_refuse(at, what, reterr, "%s, not \"%s\"", rule, value);
+	char shown[VALUE_SHOWN_TEXT];
+	return config_refuse(at, what, reterr, "%s, not %s", rule, value_shown(at, shown));
+}
+
+// Of what should be a map. The text is not shown: it may be a key in the wrong place.
+static const char *list_or_text(const struct value *value)
+{
+	return value->type == VALUE_ARRAY ? "a list" : "a text";
 }
 
 // Assignments hold no secrets: a key of WireGuard is a path on the node. The text is not shown.
@@ -23,7 +30,7 @@ static int check_keys(const struct value *value, const char *what, struct diag *
 	for (size_t i = 0; r == 0 && i < N_ELEMENTS(paths); i++) {
 		const struct value *path = value_find(value, paths[i]);
 		if (path && value_text(path) && value_text(path)[0] != '/')
-			r = refuse(path, what, reterr, "must be the path of a key's file on the node, never the key", paths[i]);
+			r = config_refuse(path, what, reterr, "%s must be the path of a key's file on the node, never the key", paths[i]);
 	}
 	return r;
 }
@@ -33,16 +40,17 @@ static int check_section(const struct value *section, const char *name, const ch
 	if (section->type == VALUE_NULL)
 		return 0;
 	if (section->type != VALUE_OBJECT)
-		return refuse(section, what, reterr, "each section must map names to definitions", name);
+		return config_refuse(section, what, reterr, "%s must map names to definitions, not %s", name, list_or_text(section));
 	for (size_t i = 0; i < section->n; i++) {
 		const struct value *definition = &section->items[i];
 		if (definition->type != VALUE_OBJECT && definition->type != VALUE_NULL)
-			return refuse(definition, what, reterr, "each definition must be a map of keys", section->keys[i]);
+			return config_refuse(definition, what, reterr, "%s.%s must be a map of keys, not %s", name, section->keys[i],
+				list_or_text(definition));
 	}
 	for (size_t i = 0; i < N_ELEMENTS(own); i++)
 		if (value_find(section, own[i].id))
-			return refuse(value_find(section, own[i].id), what, reterr,
-				"the LAN, the mesh and the API's address come from the region; call it by another name", own[i].id);
+			return config_refuse(value_find(section, own[i].id), what, reterr,
+				"the LAN, the mesh and the API's address come from the region; call it by another name, not \"%s\"", own[i].id);
 	return str_equal(name, "tunnels") ? check_keys(section, what, reterr) : 0;
 }
 
@@ -60,15 +68,15 @@ static int decode(const struct value *document, const char *what, const struct v
 	if (r < 0)
 		return r;
 	if (document->type != VALUE_OBJECT)
-		return refuse(document, what, reterr, "must be a netplan document", value_text(document) ? value_text(document) : "");
+		return refuse(document, what, reterr, "must be a netplan document");
 	r = value_only_keys(document, what, keys, reterr);
 	const struct value *version = value_find(document, "version");
 	if (r >= 0 && version && !str_equal(value_text(version), "2"))
-		return refuse(version, what, reterr, "version must be 2", value_text(version) ? value_text(version) : "");
+		return refuse(version, what, reterr, "version must be 2");
 	if (r >= 0 && value_find(document, "renderer"))
 		r = value_string(value_find(document, "renderer"), "renderer", &renderer, reterr);
 	if (r >= 0 && !str_equal(renderer, "networkd"))
-		return refuse(value_find(document, "renderer"), what, reterr, "renderer must be networkd", renderer);
+		return refuse(value_find(document, "renderer"), what, reterr, "renderer must be networkd");
 	for (size_t i = 2; r >= 0 && keys[i]; i++) // past version and renderer
 		if (value_find(document, keys[i]))
 			r = check_section(value_find(document, keys[i]), keys[i], what, reterr);
@@ -87,8 +95,7 @@ int config_networks_decode(
 	if (!nodes || nodes->type == VALUE_NULL)
 		return 0;
 	if (nodes->type != VALUE_OBJECT)
-		return refuse(nodes, "nodeNetworks", reterr, "must map node names to netplan documents",
-			value_text(nodes) ? value_text(nodes) : "");
+		return refuse(nodes, "nodeNetworks", reterr, "must map node names to netplan documents");
 	for (size_t i = 0; i < nodes->n; i++)
 		if ((r = config_node_name_check(naming, nodes->keys[i], &nodes->items[i], "nodeNetworks", reterr)) < 0 ||
 			(r = decode(&nodes->items[i], "nodeNetworks", &ignored, reterr)) < 0)
