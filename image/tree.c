@@ -71,6 +71,8 @@ int tree_copy(const struct value *from, struct value *into)
 	into->plain = from->plain;
 	into->line = from->line;
 	into->column = from->column;
+	into->key_line = from->key_line;
+	into->key_column = from->key_column;
 	for (size_t i = 0; i < from->n && rc == 0; i++) {
 		struct value *slot = slot_add(into, from->type == VALUE_OBJECT ? from->keys[i] : NULL);
 		rc = slot ? tree_copy(&from->items[i], slot) : -ENOMEM;
