@@ -282,6 +282,7 @@ static unsigned peer_take_over(struct mesh_peer *now, struct mesh_peer *next)
 	next->heard_usec = now->heard_usec;
 	next->unanswered_usec = now->unanswered_usec;
 	next->quiet_usec = now->quiet_usec;
+	next->proof_usec = now->proof_usec;
 	return next->renew || (change & NETCONF_PEER_NEW) ? NETCONF_PEER_NEW : change;
 }
 

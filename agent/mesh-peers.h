@@ -27,6 +27,7 @@ struct mesh_peer {
 	uint64_t unanswered_usec; // since when we send and hear nothing; 0: not
 	uint64_t quiet_usec;      // since when it does not answer; 0: it does
 	uint64_t asked_usec;      // when it was last asked for a handshake
+	uint64_t proof_usec;      // ... for an answer that proves a network (mesh-answers.h)
 };
 struct mesh_peers {
 	char generation[64]; // "" before the first answer

@@ -229,7 +229,7 @@ static bool peer_answers(struct agent *a)
 {
 	return a->tried.handshakes.seen ||
 	       (a->mesh_set && a->assignment && a->assignment->mesh_link &&
-		       mesh_answers_look(&a->tried.answers, &a->peers, a->assignment->mesh_link));
+		       mesh_answers_look(&a->tried.answers, &a->peers, a->assignment->mesh_link, time_boot_usec()));
 }
 
 void tried_network_probe(struct agent *a)
