@@ -1,6 +1,7 @@
 // Plan and apply as the agent and hearth-net call them: read the kernel, plan, do, tell networkd, write resolv.conf.
 // SPDX-License-Identifier: Apache-2.0
 #include "netconf/apply-netlink.h"
+#include "netconf/lease-files.h"
 #include "netconf/resolv.h"
 
 #include "base/crypto.h"
@@ -98,8 +99,9 @@ static bool is_for_networkd(const struct change *change)
 }
 
 /* udev reads .link files when a link appears: they come before the links are made. The rest comes behind. What is behind a
- * failure of these is left: networkd reads them together. */
-static int apply_files(struct plan *plan, const struct places *places, bool link_files, struct diag *reterr)
+ * failure of these is left: networkd reads them together; and so is what has to wait (@kept; NULL: nothing). */
+static int apply_files(struct plan *plan, const struct places *places, bool link_files, const struct lease_files *kept,
+	struct diag *reterr)
 {
 	struct plan_outcome *outcome = &plan->outcome;
 	struct diag diag = {0};
@@ -109,16 +111,28 @@ static int apply_files(struct plan *plan, const struct places *places, bool link
 		struct change *change = &plan->changes[i];
 		if (!is_for_networkd(change) || is_link_file(change) != link_files)
 			continue;
-		if (error < 0) {
+		if (error < 0 || (kept && lease_files_keep(kept, change))) {
 			outcome->n_left++;
 			continue;
 		}
+		if (kept && change->type == CHANGE_NETWORKD && !networkd_owes(places->run_folder))
+			continue; // all of them wait
 		error = apply_file(places, change, &owed, &diag);
 		outcome->n_done += error == 0;
 		if (error < 0)
 			(void)plan_note_failure(plan, change, error, diag_text(&diag));
 	}
 	return plan_tell_failures(plan, error, reterr);
+}
+
+// Behind the kernel's part, of which something failed or is still to come when @is_whole is false.
+static int apply_files_behind(struct plan *plan, const struct places *places, bool is_whole, struct diag *reterr)
+{
+	CLEANUP(lease_files_done) struct lease_files kept = {0};
+	if (is_whole)
+		return apply_files(plan, places, false, NULL, reterr);
+	int error = lease_files_read(places->networkd_folder, &kept, reterr);
+	return error < 0 ? error : apply_files(plan, places, false, &kept, reterr);
 }
 
 int netconf_update_resolv(const struct network *network, const struct netconf_options *options, struct diag *reterr)
@@ -191,7 +205,7 @@ static int apply_once(struct network *network, struct plan *plan, const struct n
 	if (options && options->on_plan && plan->n)
 		options->on_plan(plan, options->user);
 	plan->outcome.is_begun = true;
-	int result = places.without_networkd ? 0 : apply_files(plan, &places, true, &diag);
+	int result = places.without_networkd ? 0 : apply_files(plan, &places, true, NULL, &diag);
 	int error = apply_netlink(plan, ret_again ? &again : NULL, reterr);
 	if (error == 0 && ret_again && plan->waits_for) {
 		again |= wait_for_addresses(options);
@@ -204,7 +218,7 @@ static int apply_once(struct network *network, struct plan *plan, const struct n
 	if (error == 0)
 		error = apply_marks(plan, reterr);
 	if (!places.without_networkd && result == 0)
-		result = apply_files(plan, &places, false, &diag);
+		result = apply_files_behind(plan, &places, error == 0 && !plan->is_half, &diag);
 	if (!places.without_networkd) {
 		int written = netconf_update_resolv(network, options, result < 0 ? NULL : &diag);
 		result = result < 0 || written > 0 ? result : written;
