@@ -29,13 +29,21 @@ static uint8_t of_address(const struct kernel *kernel, const char *link, const s
 	const struct kernel_link *one = kernel_link_by_name(kernel, link);
 	size_t n = 0, first = one ? kernel_addresses_of(kernel, one->index, &n) : 0;
 	for (size_t i = first; i < first + n; i++)
-		if (address_compare(&kernel->addresses[i].address, address) == 0)
+		if (!kernel->addresses[i].has_peer && address_compare(&kernel->addresses[i].address, address) == 0)
 			return kernel->addresses[i].protocol;
 	return HEARTH_PROTOCOL;
 }
 
-static uint8_t of_route(const struct kernel *kernel, const struct route *route)
+// What netplan has no words for is none that the document has, however equal the rest.
+static bool is_route(const struct kernel_route *have, const struct kernel_link *link, const struct route *route)
 {
+	bool is_over_link = !route_needs_link(route) || (link && have->link_index == link->index);
+	return is_over_link && !have->has_other_shape && show_is_configured(have->protocol) && route_equal(&have->route, route);
+}
+
+static uint8_t of_route(const struct kernel *kernel, const char *link, const struct route *route)
+{
+	const struct kernel_link *one = kernel_link_by_name(kernel, link);
 	size_t low = 0, high = kernel->n_routes;
 	while (low < high) { // the first of those that are not below it
 		size_t middle = low + (high - low) / 2;
@@ -45,7 +53,7 @@ static uint8_t of_route(const struct kernel *kernel, const struct route *route)
 			high = middle;
 	}
 	for (; low < kernel->n_routes && route_compare_key(&kernel->routes[low].route, route) == 0; low++)
-		if (show_is_configured(kernel->routes[low].protocol) && route_equal(&kernel->routes[low].route, route))
+		if (is_route(&kernel->routes[low], one, route))
 			return kernel->routes[low].protocol;
 	return HEARTH_PROTOCOL;
 }
@@ -53,7 +61,8 @@ static uint8_t of_route(const struct kernel *kernel, const struct route *route)
 static uint8_t of_rule(const struct kernel *kernel, const struct rule *rule)
 {
 	for (size_t i = 0; i < kernel->n_rules; i++)
-		if (show_is_configured(kernel->rules[i].protocol) && rule_fits(rule, &kernel->rules[i].rule))
+		if (!kernel->rules[i].has_other_shape && show_is_configured(kernel->rules[i].protocol) &&
+			rule_fits(rule, &kernel->rules[i].rule))
 			return kernel->rules[i].protocol;
 	return HEARTH_PROTOCOL;
 }
@@ -64,7 +73,7 @@ static uint8_t look_up(const struct kernel *kernel, const struct declaration *de
 	case PROTOCOLS_ADDRESSES:
 		return of_address(kernel, declaration->id, &declaration->addresses[at]);
 	case PROTOCOLS_ROUTES:
-		return of_route(kernel, &declaration->routes[at]);
+		return of_route(kernel, declaration->id, &declaration->routes[at]);
 	case PROTOCOLS_RULES:
 		return of_rule(kernel, &declaration->rules[at]);
 	case N_PROTOCOL_LISTS:

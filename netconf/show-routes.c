@@ -31,6 +31,16 @@ static bool can_say_route(const struct route *route)
 	return !is_v4 || route->type != RTN_UNICAST || route->scope != RT_SCOPE_UNIVERSE || route->gateway.family;
 }
 
+// A document can have one of those with one key. What Hearth made is to stay, and what others did stays without being said.
+static bool is_before_ours(const struct kernel *kernel, size_t at)
+{
+	const struct kernel_route *routes = kernel->routes;
+	bool found = false;
+	for (size_t i = at + 1; i < kernel->n_routes && !found && route_compare_key(&routes[at].route, &routes[i].route) == 0; i++)
+		found = routes[i].protocol == HEARTH_PROTOCOL && !routes[i].has_other_shape;
+	return found && routes[at].protocol != HEARTH_PROTOCOL;
+}
+
 void show_routes(struct show *show)
 {
 	const struct route *previous = NULL;
@@ -48,7 +58,7 @@ void show_routes(struct show *show)
 			left.n_shape++;
 		else if (!home || home->n_routes == NETWORK_MAX_ROUTES)
 			left.n_link++;
-		else if (previous && route_compare_key(previous, &one->route) == 0)
+		else if ((previous && route_compare_key(previous, &one->route) == 0) || is_before_ours(show->kernel, i))
 			left.n_twin++;
 		else {
 			struct route *added = show_grow(show, (void **)&home->routes, home->n_routes, sizeof(*added));

@@ -57,6 +57,30 @@ static void only_what_is_of_others_is_remembered(void **state)
 	assert_int_equal(eth0->of[PROTOCOLS_RULES][0], RTPROT_BOOT);
 }
 
+// Equal in all that a document can say, and not what it says.
+static void what_has_another_shape_or_link_is_another_one(void **state)
+{
+	struct kernel *kernel = kernel_new();
+	has_link(kernel, 2, "eth0", "");
+	has_link(kernel, 3, "eth1", "");
+	has_address(kernel, 2, "10.0.0.1/24", RTPROT_BOOT)->has_peer = true;
+	has_address(kernel, 2, "10.0.0.1/24", HEARTH_PROTOCOL);
+	has_route(kernel, 0, "10.50.0.0/16", "10.0.0.9", 0, RTPROT_STATIC)->has_other_shape = true;
+	has_route(kernel, 3, "10.50.0.0/16", "10.0.0.9", 0, RTPROT_BOOT);
+	has_route(kernel, 2, "10.50.0.0/16", "10.0.0.9", 0, HEARTH_PROTOCOL);
+	struct kernel_rule *rule = &kernel->rules[kernel->n_rules++];
+	*rule = (struct kernel_rule){.protocol = RTPROT_BOOT, .has_other_shape = true,
+		.rule = {.family = AF_INET, .table = 7, .priority = 5, .has_priority = true}};
+	assert_int_equal(address_parse("10.0.0.0/24", true, &rule->rule.from), 0);
+	kernel_sort(kernel);
+	CLEANUP(kernel_freep) struct kernel *held = kernel;
+	CLEANUP(network_freep) struct network *before = wants("ethernets: {eth0: {addresses: [10.0.0.1/24], routes: [{to: 10.50.0.0/16, "
+		"via: 10.0.0.9}], routing-policy: [{from: 10.0.0.0/24, table: 7, priority: 5}]}}");
+	CLEANUP(protocol_table_done) struct protocol_table table = {0};
+	assert_int_equal(protocols_of(held, before, &table), 0);
+	assert_int_equal(table.n, 0); // all of the document's are Hearth's
+}
+
 static void what_went_comes_back_as_theirs(void **state)
 {
 	CLEANUP(kernel_freep) struct kernel *kernel = two_hands(), *after = kernel_new();
@@ -99,6 +123,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_what_is_of_others_is_remembered),
+		cmocka_unit_test(what_has_another_shape_or_link_is_another_one),
 		cmocka_unit_test(what_went_comes_back_as_theirs),
 		cmocka_unit_test(those_of_another_network_are_refused),
 	};

@@ -588,6 +588,24 @@ static void routes_of_others_are_counted(void **state)
 	assert_non_null(strstr(text, "to: 10.5.0.0/16"));
 }
 
+// Else the plan of what is shown would take ours away.
+static void of_two_routes_with_one_key_ours_is_shown(void **state)
+{
+	struct kernel *kernel = kernel_new();
+	has_link(kernel, 2, "eth0", "");
+	has_address(kernel, 2, "10.0.0.2/24", 0);
+	has_usual_route(kernel, 2, "10.1.0.0/16", "10.0.0.1", RTPROT_BOOT);
+	has_usual_route(kernel, 2, "10.1.0.0/16", "10.0.0.3", RTPROT_STATIC)->position = 1;
+	has_usual_route(kernel, 2, "10.1.0.0/16", "10.0.0.4", HEARTH_PROTOCOL)->position = 2;
+	has_usual_route(kernel, 2, "10.2.0.0/16", "10.0.0.1", RTPROT_BOOT);
+	has_usual_route(kernel, 2, "10.2.0.0/16", "10.0.0.3", RTPROT_STATIC)->position = 1;
+	shows_part(kernel, "      routes:\n"
+			   "      - to: 10.1.0.0/16\n"
+			   "        via: 10.0.0.4\n"
+			   "      - to: 10.2.0.0/16\n"
+			   "        via: 10.0.0.1\n");
+}
+
 static void everything_a_route_can_say_comes_back(void **state)
 {
 	struct kernel *kernel = kernel_new();
@@ -819,6 +837,7 @@ int main(void)
 		cmocka_unit_test(names_that_look_like_something_else_stay_texts),
 		cmocka_unit_test(an_address_of_a_far_end_is_named_and_left_out),
 		cmocka_unit_test(routes_of_others_are_counted),
+		cmocka_unit_test(of_two_routes_with_one_key_ours_is_shown),
 		cmocka_unit_test(everything_a_route_can_say_comes_back),
 		cmocka_unit_test(a_route_of_a_vrfs_port_may_be_in_another_table),
 		cmocka_unit_test(rules_stand_beside_the_routes_they_lead_to),
