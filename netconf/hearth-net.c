@@ -61,9 +61,32 @@ static bool parse_timeout(const char *text, uint64_t *ret_sec)
 static bool wants_json(char *const *argv)
 {
 	bool wants = false;
-	while (*++argv && !str_equal(*argv, "--"))
-		wants |= str_equal(*argv, "--json") || str_equal(*argv, "-j");
+	while (*++argv && !str_equal(*argv, "--")) {
+		bool is_short = (*argv)[0] == '-' && (*argv)[1] != '-';
+		wants |= str_equal(*argv, "--json") || (is_short && memchr(*argv, 'j', strcspn(*argv, "f"))); // -f has a value
+	}
 	return wants;
+}
+
+// Is @word a long option with the value that it does not take ("--json=1")?
+static bool has_value(const struct option *option, const char *word)
+{
+	const char *sign = str_starts(word, "--") ? strchr(word, '=') : NULL;
+	return sign && option->has_arg == no_argument && strncmp(option->name, word + 2, (size_t)(sign - word) - 2) == 0;
+}
+
+/* @word: the last one that getopt_long() was done with, which one of several short options in one word is not: optopt is that
+ * one, and 0 for a long one that is unknown. */
+static int tell_wrong_option(bool json, const struct option known[], const char *word, bool lacks_value)
+{
+	char name[3] = {'-', (char)optopt, '\0'};
+	bool is_long = lacks_value ? str_starts(word, "--") : optopt == 0;
+	if (lacks_value)
+		return tell_wrong_use(json, "%s needs a value (--help tells more)", is_long ? word : name);
+	for (; known->name; known++)
+		if (known->val == optopt && has_value(known, word))
+			return tell_wrong_use(json, "--%s takes no value (--help tells more)", known->name);
+	return tell_wrong_use(json, "unknown option \"%s\" (--help tells more)", is_long ? word : name);
 }
 
 static int run(const struct arguments *arguments, const char *name, unsigned given)
@@ -128,9 +151,8 @@ int main(int argc, char *argv[])
 			puts("hearth-net " HEARTH_VERSION);
 			return EXIT_DONE;
 		case ':':
-			return tell_wrong_use(arguments.json, "%s needs a value (--help tells more)", argv[optind - 1]);
 		default:
-			return tell_wrong_use(arguments.json, "unknown option \"%s\" (--help tells more)", argv[optind - 1]);
+			return tell_wrong_option(arguments.json, known, argv[optind - 1], c == ':');
 		}
 	}
 	if (optind + 1 != argc)

@@ -20,6 +20,14 @@ static const struct place *place_of_address(const struct declaration *declaratio
 	return &declaration->where;
 }
 
+static const struct place *place_of_rule(const struct declaration *declaration, const struct rule *rule)
+{
+	for (size_t i = 0; declaration->rules_where && i < declaration->n_rules; i++)
+		if (rule_compare(&declaration->rules[i], rule) == 0)
+			return &declaration->rules_where[i];
+	return &declaration->where;
+}
+
 // Where the document asks for it; NULL: what is taken away stands in none.
 static const struct place *place_of(const struct change *change)
 {
@@ -30,6 +38,8 @@ static const struct place *place_of(const struct change *change)
 		return place_of_route(declaration, &change->route);
 	if (change->type == CHANGE_ADDRESS_ADD)
 		return place_of_address(declaration, &change->address);
+	if (change->type == CHANGE_RULE_ADD)
+		return place_of_rule(declaration, &change->rule);
 	return &declaration->where;
 }
 

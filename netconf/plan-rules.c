@@ -11,6 +11,7 @@ struct wanted_rule {
 	const struct rule *rule; // NULL: the kernel has it
 	uint8_t protocol;
 	size_t position;         // in the document
+	const struct declaration *declaration;
 };
 
 static int compare_wanted(const void *a, const void *b)
@@ -51,7 +52,7 @@ static int collect_rules(const struct planning *planning, struct wanted_rule **r
 		const struct declaration *declaration = planning->links[i].declaration;
 		for (size_t j = 0; j < declaration->n_rules; j++, n++)
 			wanted[n] = (struct wanted_rule){&declaration->rules[j],
-				plan_protocol(declaration, PROTOCOLS_RULES, j), n};
+				plan_protocol(declaration, PROTOCOLS_RULES, j), n, declaration};
 	}
 	*ret_n = drop_repeated(wanted, n);
 	*ret = wanted;
@@ -236,8 +237,13 @@ int plan_rules(struct planning *planning)
 	int error = collect_rules(planning, &wanted, &n);
 	if (error == 0)
 		error = match_rules(planning, wanted, n, keep);
-	for (size_t i = 0; error == 0 && i < n; i++)
-		if (wanted[i].rule && !put_rule(planning, CHANGE_RULE_ADD, wanted[i].rule, wanted[i].protocol))
-			error = -ENOMEM;
+	for (size_t i = 0; error == 0 && i < n; i++) {
+		if (!wanted[i].rule)
+			continue;
+		struct change *change = put_rule(planning, CHANGE_RULE_ADD, wanted[i].rule, wanted[i].protocol);
+		if (change)
+			change->declaration = wanted[i].declaration;
+		error = change ? 0 : -ENOMEM;
+	}
 	return error < 0 ? error : remove_rules(planning, keep);
 }

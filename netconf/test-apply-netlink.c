@@ -308,6 +308,20 @@ static void every_failure_is_told_by_its_place_and_counted(void **state)
 	free(plan.outcome.failures);
 }
 
+static void a_rule_that_fails_is_told_by_its_place(void **state)
+{
+	struct rule wanted[2] = {{.family = AF_INET, .table = 100}, {.family = AF_INET, .table = 100, .priority = 90, .has_priority = true}};
+	struct place places[2] = {{"a.yaml", 4, 9}, {"a.yaml", 5, 9}};
+	struct declaration eth0 = {.id = (char *)"eth0", .rules = wanted, .rules_where = places, .n_rules = 2};
+	struct change change = change_of(CHANGE_RULE_ADD, "", 0);
+	struct plan plan = {.changes = &change, .n = 1};
+	change.declaration = &eth0;
+	change.rule = wanted[1];
+	assert_int_equal(plan_note_failure(&plan, &change, -EPERM, ""), -EPERM);
+	assert_string_equal(plan.outcome.failures[0].where, "a.yaml:5:9");
+	free(plan.outcome.failures);
+}
+
 static void what_to_do_about_a_gateway_is_said(void **state)
 {
 	struct change change = change_of(CHANGE_ROUTE_ADD, "eth0", 2);
@@ -331,6 +345,7 @@ int main(void)
 		cmocka_unit_test(a_link_goes_down_for_its_new_mac_when_it_has_to),
 		cmocka_unit_test(a_mac_that_is_never_taken_is_told_once),
 		cmocka_unit_test(every_failure_is_told_by_its_place_and_counted),
+		cmocka_unit_test(a_rule_that_fails_is_told_by_its_place),
 		cmocka_unit_test(what_to_do_about_a_gateway_is_said),
 	};
 	return cmocka_run_group_tests_name("apply-netlink", tests, NULL, NULL);

@@ -272,7 +272,15 @@ static void one_trial_at_a_time(void **state)
 	expect_kernel(machine, "new");
 	AUTO_CLOSE int lock_fd = lock(machine);
 	int second = -1;
-	assert_int_equal(trial_lock(&machine->trial, 0, &second, NULL), -EWOULDBLOCK);
+	assert_int_equal(trial_lock(&machine->trial, 0, &second, &diag), -EWOULDBLOCK);
+	AUTO_FREE char *holder = trial_lock_holder(&machine->trial);
+	AUTO_FREE char *us = str_format("netconf-test-tr (process %d)", (int)getpid()); // the kernel has 15 letters of it
+	AUTO_FREE char *words = str_format("%s is at work", us);
+	assert_string_equal(holder, us);
+	assert_string_equal(diag.message, words);
+	close(lock_fd);
+	lock_fd = -1;
+	assert_null(trial_lock_holder(&machine->trial));
 }
 
 static void network_that_fails_is_undone(void **state)

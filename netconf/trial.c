@@ -13,7 +13,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-enum { LOCK_POLL_USEC = 20000 };
 #define STATE_PARENT "/state/hearth" // there on a Hearth node only
 
 struct trial_path {
@@ -62,29 +61,6 @@ static int boot_id(const struct trial *trial, char ret[static 37], struct diag *
 	if (error == 0)
 		(void)snprintf(ret, 37, "%.*s", (int)strcspn(text, "\n"), text);
 	return error;
-}
-
-int trial_lock(const struct trial *trial, uint64_t wait_usec, int *ret_lock_fd, struct diag *reterr)
-{
-	const char *folder = trial->options && trial->options->run_folder ? trial->options->run_folder : "/run/hearth";
-	AUTO_FREE char *path = str_format("%s/net.lock", folder);
-	if (!path)
-		return -ENOMEM;
-	(void)mkdir(folder, 0755); // mostly there; open() tells what is wrong
-	AUTO_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return diag_set(reterr, -errno, path, "cannot be opened: %s", strerror(errno));
-	for (uint64_t end_usec = time_boot_usec() + wait_usec; flock(fd, LOCK_EX | LOCK_NB) < 0;) {
-		if (errno == EINTR)
-			continue;
-		if (errno != EWOULDBLOCK)
-			return diag_set(reterr, -errno, path, "cannot be locked: %s", strerror(errno));
-		if (time_boot_usec() >= end_usec)
-			return diag_set(reterr, -EWOULDBLOCK, path, "another hearth-net, or hearthd, is at work");
-		(void)usleep(LOCK_POLL_USEC); // too short or too long: the time is looked at again
-	}
-	*ret_lock_fd = TAKE_FD(fd);
-	return 0;
 }
 
 // --- documents ---

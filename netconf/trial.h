@@ -52,6 +52,8 @@ int trial_decode(const struct trial *trial, const char *document, struct network
 /* One at a time: whoever changes the network or the journal holds the lock. Every function below takes @lock_fd as the
  * proof. -EWOULDBLOCK: somebody has it (after @wait_usec). The kernel opens the lock when the holder dies. */
 int trial_lock(const struct trial *trial, uint64_t wait_usec, int *ret_lock_fd, struct diag *reterr);
+// Who has the lock, for a sentence: "hearthd (process 412)"; the caller frees. NULL: nobody, or it cannot be told.
+char *trial_lock_holder(const struct trial *trial);
 
 enum trial_standing {
 	TRIAL_NONE,    // nothing on trial

@@ -14,6 +14,7 @@
 
 enum {
 	LOOK_MSEC = 100,
+	QUIET_SEC = 1,
 	BEGIN_WAIT_SEC = 10, // hearthd has the lock for a moment now and then, and so has the guard of one that was killed
 	END_WAIT_SEC = 30,
 };
@@ -25,6 +26,18 @@ static int load(const struct arguments *arguments, struct network **ret, char **
 	if (error == 0 && !*ret_document && !(*ret_document = network_text(*ret)))
 		return -ENOMEM;
 	return error;
+}
+
+// A person who sees nothing for long asks why.
+static int take_lock(const struct trial *trial, unsigned wait_sec, int *ret_lock_fd, struct diag *reterr)
+{
+	int error = trial_lock(trial, QUIET_SEC * USEC_PER_SEC, ret_lock_fd, reterr);
+	if (error != -EWOULDBLOCK)
+		return error;
+	AUTO_FREE char *holder = trial_lock_holder(trial);
+	fprintf(stderr, "hearth-net: waiting up to %u s more for %s, which is at work on the network\n", wait_sec - QUIET_SEC,
+		holder ? holder : "another hearth-net, or hearthd");
+	return trial_lock(trial, (wait_sec - QUIET_SEC) * USEC_PER_SEC, ret_lock_fd, reterr);
 }
 
 static const char *plural(size_t n)
@@ -44,11 +57,14 @@ static char *made_text(const struct plan *plan)
 static char *standing_text(const struct arguments *arguments, const struct plan_outcome *outcome)
 {
 	AUTO_FREE char *confirmed = trial_confirmed(&arguments->trial);
-	AUTO_FREE char *left = NULL;
+	AUTO_FREE char *failed = NULL, *left = NULL;
+	if (outcome->n_failed)
+		failed = str_format("%zu failed", outcome->n_failed);
 	if (outcome->n_left)
 		left = str_format(", %zu not begun (behind a failure nothing is taken away)", outcome->n_left);
-	return str_format("partly done: %zu change%s made, %zu failed%s; %s. \"hearth-net plan\" says what is missing, \"hearth-net "
-			  "apply\" tries again", outcome->n_done, plural(outcome->n_done), outcome->n_failed, left ? left : "",
+	return str_format("partly done: %zu change%s made, %s%s; %s. \"hearth-net plan\" says what is missing, \"hearth-net "
+			  "apply\" tries again", outcome->n_done, plural(outcome->n_done),
+		failed ? failed : "what comes after them failed", left ? left : "",
 		confirmed ? "the confirmed network is still the one before" : "no network is confirmed");
 }
 
@@ -84,7 +100,7 @@ int run_apply(const struct arguments *arguments)
 	struct diag diag = {0};
 	int result = load(arguments, &network, &document, &diag);
 	if (result == 0)
-		result = trial_lock(trial, BEGIN_WAIT_SEC * USEC_PER_SEC, &lock_fd, &diag);
+		result = take_lock(trial, BEGIN_WAIT_SEC, &lock_fd, &diag);
 	if (result == 0)
 		result = trial_prepare(trial, lock_fd, network, &plan, &diag);
 	if (result == 1 && plan_waits_in_vain(plan))
@@ -140,7 +156,7 @@ static bool enter_pressed(bool *person)
 static int end_trial(const struct trial *trial, bool confirm, struct diag *reterr)
 {
 	AUTO_CLOSE int lock_fd = -1;
-	int error = trial_lock(trial, END_WAIT_SEC * USEC_PER_SEC, &lock_fd, reterr);
+	int error = take_lock(trial, END_WAIT_SEC, &lock_fd, reterr);
 	if (error < 0)
 		return error;
 	return confirm ? trial_confirm(trial, lock_fd, time_boot_usec(), reterr) : trial_revert(trial, lock_fd, reterr);
@@ -243,7 +259,7 @@ int run_try(const struct arguments *arguments)
 	struct diag diag = {0};
 	int error = load(arguments, &network, &document, &diag);
 	if (error == 0)
-		error = trial_lock(trial, BEGIN_WAIT_SEC * USEC_PER_SEC, &lock_fd, &diag);
+		error = take_lock(trial, BEGIN_WAIT_SEC, &lock_fd, &diag);
 	if (error == 0)
 		error = trial_prepare(trial, lock_fd, network, &plan, &diag);
 	take_stops();
@@ -302,7 +318,7 @@ int run_recover(const struct arguments *arguments)
 	const struct trial *trial = &arguments->trial;
 	AUTO_CLOSE int lock_fd = -1;
 	struct diag diag = {0};
-	int result = trial_lock(trial, END_WAIT_SEC * USEC_PER_SEC, &lock_fd, &diag);
+	int result = take_lock(trial, END_WAIT_SEC, &lock_fd, &diag);
 	if (result == 0)
 		result = (arguments->boot ? trial_boot : trial_recover)(trial, lock_fd, time_boot_usec(), &diag);
 	if (result < 0)

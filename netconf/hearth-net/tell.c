@@ -68,7 +68,8 @@ bool tell_json(struct json_out *out)
 
 static size_t n_told(const struct plan_outcome *outcome)
 {
-	return outcome->n_failed < PLAN_MAX_FAILURES ? outcome->n_failed : PLAN_MAX_FAILURES;
+	size_t n = outcome->failures ? outcome->n_failed : 0;
+	return n < PLAN_MAX_FAILURES ? n : PLAN_MAX_FAILURES;
 }
 
 static void tell_outcome(struct json_out *out, const struct arguments *arguments, const struct plan_outcome *outcome)
@@ -97,7 +98,7 @@ void tell_plan_notes(const struct plan *plan)
 static void print_reasons(const struct ending *ending)
 {
 	const struct plan_outcome *outcome = ending->plan ? &ending->plan->outcome : NULL;
-	for (size_t i = 0; outcome && outcome->failures && i < n_told(outcome); i++)
+	for (size_t i = 0; outcome && i < n_told(outcome); i++)
 		fprintf(stderr, "hearth-net: %s\n", diag_text(&outcome->failures[i]));
 	if (outcome && outcome->n_failed > PLAN_MAX_FAILURES)
 		fprintf(stderr, "hearth-net: and %zu more failed\n", outcome->n_failed - PLAN_MAX_FAILURES);
@@ -122,7 +123,7 @@ int tell_ending(const struct arguments *arguments, const struct ending *ending, 
 	json_out_member(&out, "result", ending->result);
 	if (ending->plan)
 		json_out_member_int(&out, "changes", (int64_t)plan_n_changes(ending->plan));
-	if (ending->plan && ending->plan->outcome.failures)
+	if (ending->plan && (ending->plan->outcome.n_failed || status == EXIT_PARTLY)) // also when all else failed, as a file
 		tell_outcome(&out, arguments, &ending->plan->outcome);
 	if (ending->error && ending->error->message[0])
 		tell_diag(&out, arguments, ending->error);
