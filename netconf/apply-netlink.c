@@ -218,6 +218,13 @@ static int add_address(struct apply *apply, const struct change *change, size_t 
 	return add(apply, change_message(change), position);
 }
 
+// The kernel gives no link a name that one has already, be it the same link's as another name.
+static int add_rename(struct apply *apply, const struct change *change, size_t position)
+{
+	int error = change->has_other_name ? add(apply, change_message_drop_other_name(change), position) : 0;
+	return error < 0 ? error : add(apply, change_message(change), position);
+}
+
 // --- the whole ---
 
 static int add_change(struct apply *apply, const struct change *change, size_t position)
@@ -242,6 +249,7 @@ static int add_change(struct apply *apply, const struct change *change, size_t p
 	case CHANGE_LINK_REMOVE:
 		return add(apply, change_message_remove(change), position);
 	case CHANGE_LINK_RENAME:
+		return add_rename(apply, change, position);
 	case CHANGE_ROUTE_ADD:
 	case CHANGE_ROUTE_REPLACE:
 	case CHANGE_ROUTE_REMOVE:

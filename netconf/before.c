@@ -106,10 +106,24 @@ static struct declaration *add(struct network *before, const struct kernel_link 
 	return added;
 }
 
+/* A card that has another name then is found by the MAC that is its own for good; one without (a veth), by the name that it has
+ * then. A VLAN or a tunnel is found by what it is. */
+static int find_again(const struct kernel_link *one, const char *name_then, struct declaration *ret)
+{
+	char mac[18];
+	free(ret->match_mac);
+	free(ret->match_name);
+	free(ret->set_name);
+	ret->has_match = true;
+	ret->match_mac = one->has_permanent_mac ? strdup(mac_format(one->permanent_mac, mac)) : NULL;
+	ret->match_name = one->has_permanent_mac ? NULL : strdup(name_then);
+	ret->set_name = strdup(one->name);
+	return (ret->match_mac || ret->match_name) && ret->set_name ? 0 : -ENOMEM;
+}
+
 static int complete_claimed(const struct kernel *kernel, const struct claim *claim, struct network *before)
 {
 	const struct kernel_link *one = claim->link;
-	char mac[18];
 	if (!one || (one->flags & IFF_LOOPBACK))
 		return 0;
 	struct declaration *found = declaration_of(before, one->name);
@@ -125,16 +139,8 @@ static int complete_claimed(const struct kernel *kernel, const struct claim *cla
 		found->has_mac = true;
 		memcpy(found->mac, one->mac, sizeof(found->mac));
 	}
-	// a card that will have another name is found by its MAC; a VLAN or a tunnel, by what it is
-	if (found->kind == DECLARATION_ETHERNET && !str_equal(claim->name, one->name)) {
-		free(found->match_mac);
-		free(found->set_name);
-		found->has_match = true;
-		found->match_mac = strdup(mac_format(one->has_permanent_mac ? one->permanent_mac : one->mac, mac));
-		found->set_name = strdup(one->name);
-		if (!found->match_mac || !found->set_name)
-			return -ENOMEM;
-	}
+	if (found->kind == DECLARATION_ETHERNET && !str_equal(claim->name, one->name) && find_again(one, claim->name, found) < 0)
+		return -ENOMEM;
 	return complete_port(kernel, one, &claim->declaration->port_options, found, before);
 }
 

@@ -50,6 +50,26 @@ struct nl_msg *change_message_mac(const struct change *change)
 	return finish(message, message && nla_put(message, IFLA_ADDRESS, sizeof(change->set.mac), change->set.mac) == 0);
 }
 
+static struct nl_msg *other_name_message(uint16_t type, uint16_t flags, int link_index, const char *name)
+{
+	struct nl_msg *message = link_header(type, flags, link_index, 0, false);
+	struct nlattr *list = message ? nla_nest_start(message, IFLA_PROP_LIST) : NULL;
+	bool is_whole = list && nla_put_string(message, IFLA_ALT_IFNAME, name) == 0;
+	if (is_whole)
+		(void)nla_nest_end(message, list);
+	return finish(message, is_whole);
+}
+
+struct nl_msg *change_message_drop_other_name(const struct change *change)
+{
+	return other_name_message(RTM_DELLINKPROP, 0, change->link_index, change->name);
+}
+
+struct nl_msg *change_message_other_name(int link_index, const char *name)
+{
+	return other_name_message(RTM_NEWLINKPROP, NLM_F_CREATE | NLM_F_APPEND, link_index, name);
+}
+
 static struct nl_msg *rename_message(const struct change *change)
 {
 	struct nl_msg *message = link_header(RTM_NEWLINK, 0, change->link_index, 0, false);

@@ -87,6 +87,20 @@ static int claim_add(struct claims *claims, const struct declaration *declaratio
 	return 0;
 }
 
+// The kernel lets no link have a name that is another name of another link.
+static int check_other_names(const struct kernel *kernel, const struct declaration *declaration, const char *name,
+	const struct kernel_link *but, struct diag *reterr)
+{
+	for (size_t i = 0; i < kernel->n_links; i++) {
+		const struct kernel_link *one = &kernel->links[i];
+		if (one != but && kernel_link_has_other_name(one, name))
+			return place_refuse(reterr, -EEXIST, &declaration->where,
+				"%s: the link %s has %s as another name (ip link property del dev %s altname %s takes it away)",
+				declaration->id, one->name, str_equal(declaration->id, name) ? "that" : name, one->name, name);
+	}
+	return 0;
+}
+
 static int claim_virtual(struct claims *claims, const struct declaration *declaration, const struct kernel *kernel,
 	struct diag *reterr)
 {
@@ -98,11 +112,8 @@ static int claim_virtual(struct claims *claims, const struct declaration *declar
 	if (one && !str_equal(one->kind, kind) && !str_equal(one->alias, HEARTH_ALIAS)) // ours is made anew
 		return place_refuse(reterr, -EEXIST, &declaration->where, "%s: must be a %s link, but a %s link has that name",
 			declaration->id, kind, one->kind[0] ? one->kind : "hardware");
-	for (size_t i = 0; !one && i < kernel->n_links; i++)
-		if (has_other_name(&kernel->links[i], declaration->id))
-			return place_refuse(reterr, -EEXIST, &declaration->where,
-				"%s: the link %s has that as another name (ip link property del dev %s altname %s takes it away)",
-				declaration->id, kernel->links[i].name, kernel->links[i].name, declaration->id);
+	if (!one && check_other_names(kernel, declaration, declaration->id, NULL, reterr) < 0)
+		return -EEXIST;
 	return claim_add(claims, declaration, one, declaration->id);
 }
 
@@ -147,7 +158,7 @@ static int check_name(const struct claims *claims, const struct claim *claim, co
 	if (holder && !(holder->kind[0] && str_equal(holder->alias, HEARTH_ALIAS))) // that goes, for nobody declares it
 		return place_refuse(reterr, -EEXIST, &claim->declaration->where, "%s: set-name %s is the name of another link",
 			claim->declaration->id, claim->name);
-	return 0;
+	return check_other_names(kernel, claim->declaration, claim->name, claim->link, reterr);
 }
 
 static const struct claim *find_claim(const struct claims *claims, const char *id)

@@ -13,6 +13,7 @@ void journal_done(struct journal *journal)
 	free(journal->before);
 	protocol_table_done(&journal->protocols);
 	free(journal->strangers);
+	free(journal->other_names);
 	config_files_done(&journal->files);
 	free(journal->resolv);
 	*journal = (struct journal){0};
@@ -43,6 +44,23 @@ static void put_protocols(struct json_out *out, const struct protocol_table *tab
 	json_out_array_end(out);
 }
 
+static void put_pair(struct json_out *out, const char *key, const char *text, const char *other_key, const char *other_text)
+{
+	json_out_object_begin(out);
+	json_out_member(out, key, text);
+	json_out_member(out, other_key, other_text);
+	json_out_object_end(out);
+}
+
+static void put_other_names(struct json_out *out, const struct journal *journal)
+{
+	json_out_key(out, "otherNames");
+	json_out_array_begin(out);
+	for (size_t i = 0; i < journal->n_other_names; i++)
+		put_pair(out, "link", journal->other_names[i].link, "name", journal->other_names[i].name);
+	json_out_array_end(out);
+}
+
 char *journal_encode(const struct journal *journal)
 {
 	struct json_out out = {0};
@@ -58,22 +76,16 @@ char *journal_encode(const struct journal *journal)
 		put_protocols(&out, &journal->protocols);
 	json_out_key(&out, "strangers");
 	json_out_array_begin(&out);
-	for (size_t i = 0; i < journal->n_strangers; i++) {
-		json_out_object_begin(&out);
-		json_out_member(&out, "name", journal->strangers[i].name);
-		json_out_member(&out, "alias", journal->strangers[i].alias);
-		json_out_object_end(&out);
-	}
+	for (size_t i = 0; i < journal->n_strangers; i++)
+		put_pair(&out, "name", journal->strangers[i].name, "alias", journal->strangers[i].alias);
 	json_out_array_end(&out);
+	if (journal->n_other_names)
+		put_other_names(&out, journal);
 	if (journal->has_files) {
 		json_out_key(&out, "files");
 		json_out_array_begin(&out);
-		for (size_t i = 0; i < journal->files.n; i++) {
-			json_out_object_begin(&out);
-			json_out_member(&out, "name", journal->files.files[i].name);
-			json_out_member(&out, "content", journal->files.files[i].content);
-			json_out_object_end(&out);
-		}
+		for (size_t i = 0; i < journal->files.n; i++)
+			put_pair(&out, "name", journal->files.files[i].name, "content", journal->files.files[i].content);
 		json_out_array_end(&out);
 		json_out_member(&out, "resolv", journal->resolv);
 	}
@@ -183,6 +195,30 @@ static int take_strangers(const struct value *object, struct journal *ret, struc
 	return error;
 }
 
+static int take_other_names(const struct value *object, struct journal *ret, struct diag *reterr)
+{
+	static const char *const keys[] = {"link", "name", NULL};
+	const struct value *list;
+	if (!value_find(object, "otherNames"))
+		return 0;
+	int error = list_of(object, "otherNames", JOURNAL_MAX_STRANGERS, &list, reterr);
+	if (error < 0)
+		return error;
+	ret->other_names = calloc(list->n + 1, sizeof(*ret->other_names));
+	if (!ret->other_names)
+		return -ENOMEM;
+	for (; error == 0 && ret->n_other_names < list->n; ret->n_other_names++) {
+		const struct value *one = &list->items[ret->n_other_names];
+		struct journal_other_name *other = &ret->other_names[ret->n_other_names];
+		error = value_only_keys(one, "otherNames", keys, reterr);
+		if (error == 0)
+			error = take_text(one, "link", other->link, sizeof(other->link), reterr);
+		if (error == 0)
+			error = take_text(one, "name", other->name, sizeof(other->name), reterr);
+	}
+	return error;
+}
+
 // It becomes part of a path, which is written as root.
 static bool file_name_valid(const char *name)
 {
@@ -223,7 +259,7 @@ static bool is_digest(const char *text)
 static int decode(const struct value *object, struct journal *ret, struct diag *reterr)
 {
 	static const char *const keys[] = {"version", "who", "bootId", "wallSec", "deadlineUsec", "tried", "before", "protocols",
-		"strangers", "files", "resolv", NULL};
+		"strangers", "otherNames", "files", "resolv", NULL};
 	int64_t version, deadline = 0;
 	int error = value_int(value_find(object, "version"), "version", 1, INT32_MAX, &version, reterr);
 	if (error == 0 && version != JOURNAL_VERSION)
@@ -249,6 +285,8 @@ static int decode(const struct value *object, struct journal *ret, struct diag *
 		error = take_protocols(object, ret, reterr);
 	if (error == 0)
 		error = take_strangers(object, ret, reterr);
+	if (error == 0)
+		error = take_other_names(object, ret, reterr);
 	return error < 0 ? error : take_files(object, ret, reterr);
 }
 

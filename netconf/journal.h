@@ -19,6 +19,9 @@ enum {
 struct journal_stranger { // a virtual link that was not ours
 	char name[IFNAMSIZ], alias[32];
 };
+struct journal_other_name { // of a link that gets it as its name
+	char link[IFNAMSIZ], name[IFNAMSIZ];
+};
 struct journal {
 	char who[32];       // the program that made it
 	char boot_id[37];   // of the kernel whose state it holds; "" never fits
@@ -29,6 +32,8 @@ struct journal {
 	struct protocol_table protocols; // whose its addresses, routes and rules were; an older journal says nothing of it
 	struct journal_stranger *strangers;
 	size_t n_strangers;
+	struct journal_other_name *other_names; // an older journal has none
+	size_t n_other_names;
 	bool has_files;     // the next two are known
 	struct config_files files; // ours for networkd
 	char *resolv;       // resolv.conf; NULL: there was none

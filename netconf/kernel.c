@@ -75,6 +75,14 @@ struct kernel_link *kernel_link_by_name(const struct kernel *kernel, const char 
 	return NULL;
 }
 
+bool kernel_link_has_other_name(const struct kernel_link *link, const char *name)
+{
+	for (const char *other = link->other_names; other && *other; other += strlen(other) + 1)
+		if (str_equal(other, name))
+			return true;
+	return false;
+}
+
 struct kernel_link *kernel_link_by_index(const struct kernel *kernel, int index)
 {
 	struct kernel_link key = {.index = index};

@@ -112,6 +112,7 @@ static int rename_to(struct planning *planning, struct renaming *renaming, const
 		renaming->link->declaration);
 	if (!change)
 		return -ENOMEM;
+	change->has_other_name = kernel_link_has_other_name(renaming->link->have, name);
 	memcpy(change->old_name, renaming->name, IFNAMSIZ);
 	memcpy(renaming->name, change->name, IFNAMSIZ);
 	return 0;

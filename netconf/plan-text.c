@@ -152,7 +152,8 @@ const char *change_format(const struct change *change, char *buffer, size_t n)
 	char text[RULE_TEXT];
 	switch (change->type) {
 	case CHANGE_LINK_RENAME:
-		(void)snprintf(buffer, n, "%s: rename to %s", change->old_name, change->name);
+		(void)snprintf(buffer, n, "%s: rename to %s%s", change->old_name, change->name,
+			change->has_other_name ? ", its other name until now" : "");
 		break;
 	case CHANGE_LINK_REPLACE:
 	case CHANGE_LINK_CREATE:

@@ -36,7 +36,10 @@ struct change {
 	bool has_failed;      // plan_note_failure()
 	const struct declaration *declaration; // borrowed from the network; NULL for removals
 	union {
-		char old_name[IFNAMSIZ];
+		struct {
+			char old_name[IFNAMSIZ];
+			bool has_other_name; // the new one is another name (altname) of the same link now
+		};
 		bool is_in_the_way; // of a link that is removed
 		struct wireguard_settings wireguard;
 		struct {

@@ -91,10 +91,12 @@ static void link_of_a_container_counts_once_it_is_named(void **state)
 	assert_null(network_find(before, "veth2"));
 }
 
-static void renamed_link_is_found_by_its_mac(void **state)
+static void renamed_link_is_found_by_the_mac_that_is_its_own(void **state)
 {
 	CLEANUP(kernel_freep) struct kernel *kernel = empty();
-	add_link(kernel, "eth0", "", IFF_UP);
+	struct kernel_link *card = add_link(kernel, "eth0", "", IFF_UP);
+	card->has_permanent_mac = true;
+	memcpy(card->permanent_mac, card->mac, sizeof(card->permanent_mac));
 	add_link(kernel, "eth1", "", IFF_UP);
 	CLEANUP(network_freep) struct network *before =
 		before_of(kernel, "ethernets: {up: {match: {macaddress: \"52:54:00:00:00:01\"}, set-name: wan0}}");
@@ -102,6 +104,18 @@ static void renamed_link_is_found_by_its_mac(void **state)
 	assert_string_equal(renamed->match_mac, "52:54:00:00:00:01");
 	assert_string_equal(renamed->set_name, "eth0");
 	assert_null(network_find(before, "eth1")->set_name);
+}
+
+// A veth has none, and the MAC that it has now may be another one then.
+static void renamed_link_without_such_a_mac_is_found_by_its_new_name(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = empty();
+	add_link(kernel, "eth0", "veth", IFF_UP);
+	CLEANUP(network_freep) struct network *before = before_of(kernel, "ethernets: {up: {match: {name: eth0}, set-name: wan0}}");
+	const struct declaration *renamed = network_find(before, "eth0");
+	assert_null(renamed->match_mac);
+	assert_string_equal(renamed->match_name, "wan0");
+	assert_string_equal(renamed->set_name, "eth0");
 }
 
 static void vlan_with_another_name_is_found_by_what_it_is(void **state)
@@ -195,7 +209,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(usual_mtu_and_state_are_said),
 		cmocka_unit_test(link_of_a_container_counts_once_it_is_named),
-		cmocka_unit_test(renamed_link_is_found_by_its_mac),
+		cmocka_unit_test(renamed_link_is_found_by_the_mac_that_is_its_own),
+		cmocka_unit_test(renamed_link_without_such_a_mac_is_found_by_its_new_name),
 		cmocka_unit_test(vlan_with_another_name_is_found_by_what_it_is),
 		cmocka_unit_test(mac_is_said_when_the_tried_one_says_it),
 		cmocka_unit_test(what_the_kernel_does_of_advertisements_is_said),

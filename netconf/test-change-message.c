@@ -336,6 +336,23 @@ static void a_port_a_name_and_the_mark_of_ours(void **state)
 	assert_int_equal(((struct ifinfomsg *)nlmsg_data(nlmsg_hdr(alias)))->ifi_index, 0); // by its name
 }
 
+static const char *other_name_in(struct nl_msg *message, uint16_t type)
+{
+	struct nlattr *list = attribute_of(message, sizeof(struct ifinfomsg), IFLA_PROP_LIST);
+	assert_int_equal(nlmsg_hdr(message)->nlmsg_type, type);
+	assert_int_equal(((struct ifinfomsg *)nlmsg_data(nlmsg_hdr(message)))->ifi_index, 5);
+	assert_non_null(list);
+	return nla_get_string(nla_find(nla_data(list), nla_len(list), IFLA_ALT_IFNAME));
+}
+
+static void another_name_goes_and_comes(void **state)
+{
+	struct change rename = {.type = CHANGE_LINK_RENAME, .name = "lan0", .link_index = 5};
+	CLEANUP(nl_msgp) struct nl_msg *goes = change_message_drop_other_name(&rename), *comes = change_message_other_name(5, "lan0");
+	assert_string_equal(other_name_in(goes, RTM_DELLINKPROP), "lan0");
+	assert_string_equal(other_name_in(comes, RTM_NEWLINKPROP), "lan0");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -352,6 +369,7 @@ int main(void)
 		cmocka_unit_test(options_go_to_the_link_or_to_the_port),
 		cmocka_unit_test(a_link_is_set_to_what_is_said_and_no_more),
 		cmocka_unit_test(a_port_a_name_and_the_mark_of_ours),
+		cmocka_unit_test(another_name_goes_and_comes),
 	};
 	return cmocka_run_group_tests_name("change-message", tests, NULL, NULL);
 }

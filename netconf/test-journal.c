@@ -33,6 +33,8 @@ static struct journal example(void)
 		.resolv = strdup("nameserver 10.0.0.1\n")};
 	journal.strangers = calloc(1, sizeof(*journal.strangers));
 	journal.strangers[journal.n_strangers++] = (struct journal_stranger){"br-lan", "office \"one\""};
+	journal.other_names = calloc(1, sizeof(*journal.other_names));
+	journal.other_names[journal.n_other_names++] = (struct journal_other_name){"eth0", "lan0"};
 	journal.protocols.entries = calloc(1, sizeof(*journal.protocols.entries));
 	struct protocols *whose = &journal.protocols.entries[journal.protocols.n++];
 	*whose = (struct protocols){.id = "eth0", .of = {[PROTOCOLS_ROUTES] = calloc(2, 1)}, .n = {[PROTOCOLS_ROUTES] = 2}};
@@ -59,6 +61,9 @@ static void journal_is_known_again(void **state)
 	assert_int_equal(again.protocols.entries[0].of[PROTOCOLS_ROUTES][0], 0);
 	assert_int_equal(again.protocols.entries[0].of[PROTOCOLS_ROUTES][1], 4);
 	assert_int_equal(again.n_strangers, 1);
+	assert_int_equal(again.n_other_names, 1);
+	assert_string_equal(again.other_names[0].link, "eth0");
+	assert_string_equal(again.other_names[0].name, "lan0");
 	assert_string_equal(again.strangers[0].alias, "office \"one\"");
 	assert_int_equal(again.files.n, 1);
 	assert_string_equal(again.files.files[0].content, "[Match]\nName=eth0\n");
@@ -130,6 +135,7 @@ static void bad_ones_are_refused_by_name(void **state)
 		{"\"before\":\"\",\"strangers\":{}", "strangers: must be a list"},
 		{"\"before\":\"\",\"strangers\":[{\"name\":\"sixteen-letters-\",\"alias\":\"\"}]",
 			"name: must be shorter than 16 bytes"},
+		{"\"before\":\"\",\"strangers\":[],\"otherNames\":{}", "otherNames: must be a list"},
 		{"\"before\":\"\",\"strangers\":[],\"protocols\":{}", "protocols: must be a list"},
 		{"\"before\":\"\",\"strangers\":[],\"protocols\":[{\"id\":\"eth0\",\"routes\":[4,256]}]",
 			"routes: must be a number 0-255, not \"256\""},

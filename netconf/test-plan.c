@@ -167,6 +167,7 @@ static void a_card_goes_by_its_other_names_too(void **state)
 		{"ethernets: {lan: {match: {name: \"enp*\"}, mtu: 1400}}", "eth0: set mtu 1400\n"},
 		{"ethernets: {lan: {match: {name: enx525400000002}, mtu: 1400}}", "eth0: set mtu 1400\n"},
 		{"ethernets: {lan: {match: {name: \"enp*\"}, set-name: lan0, mtu: 1400}}", ""},
+		{"ethernets: {lan: {match: {name: eth0}, set-name: enp1s0f0}}", "eth0: rename to enp1s0f0, its other name until now\n"},
 		{"ethernets: {enp1s0f1: {mtu: 1400}}", ""},
 		{"ethernets: {enp1s0f0: {mtu: 1400}, eth0: {mtu: 1300}}", "eth0: set mtu 1400\n"},
 		{"ethernets: {enp1s0f0: {}}\nvlans: {v7: {id: 7, link: enp1s0f0}}", "v7: make a VLAN link, id 7 on eth0\nv7: set up\n"},
@@ -185,6 +186,14 @@ static void a_card_goes_by_its_other_names_too(void **state)
 	assert_non_null(card->other_names);
 	memcpy(card->other_names, "enp1s0f0", 9);
 	plan_fails("bridges: {enp1s0f0: {}}", kernel, -EEXIST, "enp1s0f0: the link eth0 has that as another name");
+	kernel = kernel_new();
+	card = has_link(kernel, 2, "eth0", "");
+	has_link(kernel, 3, "eth1", "");
+	card->other_names = calloc(1, 10);
+	assert_non_null(card->other_names);
+	memcpy(card->other_names, "enp1s0f0", 9);
+	plan_fails("ethernets: {lan: {match: {name: eth1}, set-name: enp1s0f0}}", kernel, -EEXIST,
+		"lan: the link eth0 has enp1s0f0 as another name");
 }
 
 // Without networkd, which does so by itself; the link need not come up for it.

@@ -3,6 +3,8 @@
 #include "netconf/trial.h"
 
 #include "netconf/before.h"
+#include "netconf/change-message.h"
+#include "netconf/claim.h"
 
 #include "base/file.h"
 #include "base/yaml.h"
@@ -44,6 +46,27 @@ static int remember_strangers(const struct kernel *kernel, const struct network 
 	return 0;
 }
 
+// A link that gets one of its other names as its name has it back as another name when that is undone.
+static int remember_other_names(const struct kernel *kernel, const struct network *tried, struct journal *ret, struct diag *reterr)
+{
+	CLEANUP(claims_done) struct claims claims = {0};
+	int error = claims_make(tried, kernel, &claims, reterr);
+	if (error < 0)
+		return error;
+	ret->other_names = calloc(claims.n + 1, sizeof(*ret->other_names));
+	if (!ret->other_names)
+		return -ENOMEM;
+	for (size_t i = 0; i < claims.n; i++) {
+		const struct claim *claim = &claims.claims[i];
+		if (!claim->link || !kernel_link_has_other_name(claim->link, claim->name))
+			continue;
+		struct journal_other_name *other = &ret->other_names[ret->n_other_names++];
+		memcpy(other->link, claim->link->name, sizeof(other->link));
+		memcpy(other->name, claim->name, sizeof(other->name));
+	}
+	return 0;
+}
+
 static int remember_files(const struct trial *trial, struct journal *ret, struct diag *reterr)
 {
 	struct netconf_options options = options_of(trial);
@@ -69,6 +92,8 @@ static int remember(const struct trial *trial, struct network *tried, struct jou
 		error = kernel_read_wireguard(kernel, reterr);
 	if (error == 0)
 		error = remember_strangers(kernel, tried, ret);
+	if (error == 0)
+		error = remember_other_names(kernel, tried, ret, reterr);
 	if (error == 0)
 		error = before_document(kernel, tried, key_folder, &ret->before, &before, reterr);
 	if (error == 0)
@@ -124,6 +149,25 @@ static int restore_aliases(const struct journal *journal, struct diag *reterr)
 	return error;
 }
 
+static int restore_other_names(const struct journal *journal, struct diag *reterr)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = NULL;
+	CLEANUP(netlink_freep) struct netlink *netlink = NULL;
+	int error = journal->n_other_names ? kernel_read(KERNEL_LINKS, &kernel, reterr) : 0;
+	for (size_t i = 0; error == 0 && i < journal->n_other_names; i++) {
+		const struct journal_other_name *other = &journal->other_names[i];
+		const struct kernel_link *one = kernel_link_by_name(kernel, other->link);
+		if (!one || kernel_link_has_other_name(one, other->name)) // undone before it was renamed
+			continue;
+		if (!netlink)
+			error = netlink_open(NETLINK_ROUTE, &netlink, reterr);
+		struct nl_msg *message = error == 0 ? change_message_other_name(one->index, other->name) : NULL;
+		if (error == 0)
+			error = message ? netlink_call(netlink, message, reterr) : -ENOMEM;
+	}
+	return error;
+}
+
 static int restore_kernel(const struct trial *trial, const struct journal *journal, struct diag *reterr)
 {
 	CLEANUP(value_freep) struct value *value = NULL;
@@ -139,7 +183,9 @@ static int restore_kernel(const struct trial *trial, const struct journal *journ
 		error = protocols_give(&journal->protocols, network, reterr);
 	if (error == 0)
 		error = netconf_apply(network, &options, NULL, reterr);
-	return error < 0 ? error : restore_aliases(journal, reterr);
+	if (error == 0)
+		error = restore_aliases(journal, reterr);
+	return error < 0 ? error : restore_other_names(journal, reterr);
 }
 
 static int restore_resolv(const struct journal *journal, const char *path, struct diag *reterr)
