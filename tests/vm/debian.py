@@ -155,12 +155,16 @@ class Guest:
         with open(self.console, errors="replace") as f:
             return f.read().replace("\r", "")
 
-    def wait(self, pattern, seconds):
-        """Until the console says it; the match."""
-        end = time.monotonic() + seconds
+    def wait(self, pattern, seconds, follow=None):
+        """Until the console says it; the match. follow: called with each whole line, as it comes."""
+        end, n_lines = time.monotonic() + seconds, 0
         while True:
             ended = self.process.poll() is not None
-            found = re.search(pattern, self.text(), re.M)
+            text = self.text()
+            for line in text.split("\n")[n_lines:-1] if follow else ():
+                follow(line)
+                n_lines += 1
+            found = re.search(pattern, text, re.M)
             if found:
                 return found
             if ended or time.monotonic() > end:
@@ -168,10 +172,10 @@ class Guest:
                 raise RuntimeError("the guest did not say %r in %d s; its last words:\n%s" % (pattern, seconds, self.text()[-3000:]))
             time.sleep(0.1)
 
-    def run(self, seconds, nics=0, job_only=False, counted=False):
+    def run(self, seconds, nics=0, job_only=False, counted=False, follow=None):
         """One whole job: its console."""
         self.start(nics, job_only=job_only, counted=counted)
-        code = int(self.wait(r"^job: ended with (\d+)$", seconds).group(1))
+        code = int(self.wait(r"^job: ended with (\d+)$", seconds, follow).group(1))
         self.cut()
         return code, self.text()
 

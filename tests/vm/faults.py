@@ -12,12 +12,14 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE + "/netconf-cases")
 import netstate  # noqa: E402
+import networks  # noqa: E402
 
 import debian  # noqa: E402
 
 NAMES = sorted(name for name in os.listdir(os.path.dirname(HERE) + "/netplan") if name != "refused")
 SETTLE_SEC = 20
 TRIES = 10  # for each moment that is to land inside a change
+RANDOM = 0.5  # of the configurations; the others are those of tests/netplan
 EARLY = 0.7  # the second time a change is quicker than the first time, which is measured
 TRY_SEC, LONG_SEC = 4, 60  # of a trial that nobody confirms, of one that is confirmed
 
@@ -136,6 +138,8 @@ class Walk:
 
     def __init__(self, guest, rng, moments):
         self.guest, self.rng, self.documents, self.moments = guest, rng, {}, moments
+        self.folder = None
+        self.networks, self.given = [], set()  # random ones: all that were, and those that the guest has since its start
         guest.start()
         self.apply(NAMES[0])
 
@@ -151,10 +155,23 @@ class Walk:
     def confirmed(self):
         return self.guest.do("cat $folder/confirmed-network")
 
+    def case(self, name):
+        """The guest has it; its name."""
+        if networks.is_random(name) and (self.guest.boots, name) not in self.given:
+            self.guest.do("printf '%%s\\n' '%s' >/cases/%s" % (networks.document(name), name))
+            self.given.add((self.guest.boots, name))
+        return name
+
+    def another(self):
+        if self.rng.random() < RANDOM:
+            self.networks.append(networks.new_name(self.rng))
+            return self.networks[-1]
+        return self.rng.choice([name for name in NAMES if name != self.name])
+
     def apply(self, name, command="apply"):
         """The whole change, undisturbed: how long it (the end of its trial) takes and how long it prepares itself, in looks of the
         guest, and the state then."""
-        begin = "on_trial %s %d" % (name, LONG_SEC) if command == "confirm" else "put " + name
+        begin = "on_trial %s %d" % (self.case(name), LONG_SEC) if command == "confirm" else "put " + self.case(name)
         text = self.guest.do("%s; of_change %s && state && echo ++ && cat $folder/confirmed-network" % (begin, command))
         found = re.match(r"looks (\d+) (\d+)\n", text)
         text, _, document = text[found.end():].partition("++\n")
@@ -162,14 +179,16 @@ class Walk:
         return int(found.group(1)), int(found.group(2)), read(text)
 
     def keep_in(self, folder):
-        self.guest.do("folder=%s; put %s; net apply" % (folder, self.name))
+        if self.folder != (self.guest.boots, folder):
+            self.guest.do("folder=%s; put %s; net apply" % (folder, self.case(self.name)))
+            self.folder = (self.guest.boots, folder)
 
     def prepare(self, command="apply", clean=False):
         """The next configuration, its state and how long the change to it takes; then back again. clean: each from the start."""
         if "lan0" in self.guest.do("echo /sys/class/net/*"):  # of a set-name: it would hide the card from all that come later
             self.guest.do("clean")
             self.apply("nothing.yaml")
-        old, new = self.name, self.rng.choice([name for name in NAMES if name != self.name])
+        old, new = self.name, self.another()
         if clean:
             self.guest.do("clean")
         looks, early, after = self.apply(new, command)
@@ -218,7 +237,7 @@ class Walk:
         old, before, new, after, looks, early = self.prepare(command if command == "confirm" else "apply")
         again = int(looks * self.rng.random())
         when = self.rng.choice(("early %d" % (early * self.rng.random()), *["changing %d" % (looks * EARLY * self.rng.random())] * 5))
-        self.guest.do("on_trial %s %d" % (new, TRY_SEC) if command == "confirm" else "put " + new)
+        self.guest.do("on_trial %s %d" % (self.case(new), TRY_SEC) if command == "confirm" else "put " + self.case(new))
         moment = self.stop("kill", when, "try --timeout %d" % TRY_SEC if command == "try" else command, before, after)
         how = "%s -> %s: kill -9 of %s%s, %s of %d and %d, %s" % (
             old, new, command, " and its guard" * (who == "both"), when, early, looks, moment)
@@ -239,7 +258,7 @@ class Walk:
         self.keep_in("/state/net")
         old, before, new, after, looks, _ = self.prepare(clean=True)
         limit = int(looks * EARLY * self.rng.random())
-        self.guest.do("put " + new)
+        self.guest.do("put " + self.case(new))
         moment = self.stop("cut", "changing %d" % limit, "apply", before, after)
         self.guest.cut()
         self.guest.start()
