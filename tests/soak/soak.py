@@ -100,13 +100,13 @@ class Round:
 
 
 class Soak:
-    def __init__(self, name, play, kind=Round, rounds=50):
+    def __init__(self, name, play, kind=Round, rounds=50, report=None):
         parser = argparse.ArgumentParser(prog="hearth soak " + name)
         parser.add_argument("--build", required=True, help=argparse.SUPPRESS)
         parser.add_argument("--cache", required=True, help=argparse.SUPPRESS)
         parser.add_argument("--rounds", type=int, default=rounds, help="rounds in all, those of earlier slices included")
         parser.add_argument("--seed", default="1", help="of the random moments")
-        parser.add_argument("--report", default="%s/docs/proof/%s.json" % (TOP, name))
+        parser.add_argument("--report", default="%s/docs/proof/%s.json" % (TOP, report or name))
         options = parser.parse_args()
         self.kind = kind
         self.name, self.play, self.seed, self.rounds, self.report_path = name, play, options.seed, options.rounds, options.report
