@@ -144,7 +144,7 @@ static int check_name(const struct claims *claims, const struct claim *claim, co
 	bool is_asked = claim->declaration->set_name != NULL; // else it is a virtual link that was declared by another name
 	if (is_asked && (!link_name_valid(claim->name) || !str_equal(claim->name, claim->declaration->set_name)))
 		return place_refuse(reterr, -EINVAL, &claim->declaration->where,
-			"%s: set-name: must be 1-15 letters, digits and . _ - @, not \"%s\"", claim->declaration->id,
+			"%s: set-name: must be %s, not \"%s\"", claim->declaration->id, LINK_NAME_RULE,
 			claim->declaration->set_name);
 	for (size_t i = 0; i < claims->n; i++) {
 		const struct claim *other = &claims->claims[i];

@@ -5,6 +5,7 @@
 #include "netconf/change-message.h"
 
 #include <linux/if_addr.h>
+#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
 void marks_done(struct marks *marks)
@@ -50,13 +51,22 @@ static struct nl_msg *address_message(const struct mark *mark)
 	return NULL;
 }
 
+static struct nl_msg *link_message(const struct mark *mark, const struct change *change)
+{
+	struct nl_msg *message = change_message_alias(change);
+	if (!message || !mark->has_mac || nla_put(message, IFLA_ADDRESS, sizeof(mark->mac), mark->mac) == 0)
+		return message;
+	nlmsg_free(message);
+	return NULL;
+}
+
 struct nl_msg *mark_message(const struct mark *mark)
 {
 	struct change change = {.type = CHANGE_ROUTE_REPLACE, .link_index = mark->link_index, .protocol = mark->protocol};
 	(void)snprintf(change.name, sizeof(change.name), "%s", mark->name);
 	switch (mark->type) {
 	case MARK_LINK:
-		return change_message_alias(&change);
+		return link_message(mark, &change);
 	case MARK_ADDRESS:
 		return address_message(mark);
 	case MARK_ROUTE:

@@ -12,7 +12,9 @@ struct mark {
 	char name[IFNAMSIZ]; // the link, by its name after the plan; "": a route without one
 	int link_index;      // of an address, and of a route that has one
 	uint8_t protocol;    // a link has none: it gets Hearth's alias
+	bool has_mac;        // of a bridge: the MAC that it has stays, whichever ports come and go
 	union {
+		uint8_t mac[6];
 		struct kernel_address address; // as it is: nothing else of it may change
 		struct route route;
 	};

@@ -218,7 +218,7 @@ int netplan_decode_set_name(struct declaration *declaration, const struct value 
 {
 	int error = netplan_set_text(&declaration->set_name, value, what, reterr);
 	if (error == 0 && !link_name_valid(declaration->set_name))
-		return netplan_refuse(value, reterr, "%s: must be 1-15 letters, digits and . _ - @, not \"%s\"", what,
+		return netplan_refuse(value, reterr, "%s: must be %s, not \"%s\"", what, LINK_NAME_RULE,
 			declaration->set_name);
 	return error;
 }

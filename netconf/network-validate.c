@@ -250,7 +250,8 @@ static int validate_declaration(struct declaration *declaration, struct diag *re
 		return error;
 	if (!declaration->has_match && !link_name_valid(declaration->id))
 		return place_refuse(reterr, -EINVAL, &declaration->where,
-			"%s: without match the id is a link's name: 1-15 letters, digits and . _ - @", declaration->id);
+			"%s: %sthe id is the link's name: must be %s", declaration->id,
+			declaration->kind == DECLARATION_ETHERNET ? "without match " : "", LINK_NAME_RULE);
 	if (declaration->set_name && !declaration->has_match)
 		return place_refuse(reterr, -EINVAL, &declaration->where, "%s: set-name needs match", declaration->id);
 	if (declaration->mtu && declaration->mtu < IPV6_MIN_MTU && has_ipv6(declaration))

@@ -95,9 +95,13 @@ const struct declaration *network_find(const struct network *network, const char
 bool link_name_valid(const char *name)
 {
 	size_t n = strlen(name);
-	if (n == 0 || n >= IFNAMSIZ || str_equal(name, ".") || str_equal(name, ".."))
-		return false;
-	return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-@") == n;
+	static const char *const others[] = {".", "..", "all", "default"}; // sysctl's folders beside those of links
+	bool is_plain = n > 0 && n < IFNAMSIZ && name[0] != '!' && !strpbrk(name, "/:%*?[]\\\"'");
+	for (size_t i = 0; i < n && is_plain; i++)
+		is_plain = name[i] > ' ' && name[i] < 0x7f;
+	for (size_t i = 0; i < N_ELEMENTS(others) && is_plain; i++)
+		is_plain = !str_equal(name, others[i]);
+	return is_plain;
 }
 
 static int load_key(const struct declaration *declaration, const char *file, uint8_t ret[static PEER_KEY_BYTES], struct diag *reterr)

@@ -123,5 +123,7 @@ int network_validate(struct network *network, struct diag *reterr); // across de
 uint32_t network_default_table(const struct network *network, const struct declaration *declaration,
 	uint8_t route_type);
 int network_load_keys(struct network *network, struct diag *reterr); // the key files it names
-// May @name be the name of a network link, and is it plain enough for file names and configuration lines?
+/* May @name be the name of a network link, for the kernel (no / : or space, not all or default) and for systemd's files (no % either,
+ * and nothing that is a glob, a quotation or a negation there)? */
+#define LINK_NAME_RULE "1-15 visible ASCII characters, none of / : % * ? [ ] \\ \" ', no ! in front, not . .. all default"
 bool link_name_valid(const char *name);

@@ -91,3 +91,14 @@ bool plan_bridge_mac(const struct planning *planning, const struct plan_link *li
 		return false;
 	return !has_ports(planning->kernel, have) || has_anothers(planning, link);
 }
+
+bool plan_bridge_keeps_mac(const struct planning *planning, const struct plan_link *link)
+{
+	const struct kernel_link *have = link->have;
+	const struct declaration *declaration = link->declaration;
+	if (declaration->kind != DECLARATION_BRIDGE || !have->has_mac)
+		return false;
+	if (declaration->has_mac)
+		return memcmp(declaration->mac, have->mac, 6) == 0;
+	return has_ports(planning->kernel, have) && !has_anothers(planning, link);
+}

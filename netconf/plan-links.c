@@ -198,7 +198,13 @@ static int mark_link(struct planning *planning, const struct plan_link *link)
 	bool is_taken = link->declaration->kind != DECLARATION_ETHERNET && !link->have->alias[0];
 	if (!is_taken || planning->input->without_taking_over)
 		return 0;
-	return marks_add(&planning->plan->marks, MARK_LINK, link->claim->name) ? 0 : -ENOMEM;
+	struct mark *mark = marks_add(&planning->plan->marks, MARK_LINK, link->claim->name);
+	if (!mark)
+		return -ENOMEM;
+	mark->has_mac = plan_bridge_keeps_mac(planning, link);
+	if (mark->has_mac)
+		memcpy(mark->mac, link->have->mac, sizeof(mark->mac));
+	return 0;
 }
 
 static int plan_one_made(struct planning *planning, struct plan_link *link)

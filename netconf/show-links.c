@@ -124,7 +124,7 @@ static const char *why_not(const struct kernel *kernel, const struct kernel_link
 	if (one->flags & IFF_LOOPBACK)
 		return has_addresses(kernel, one, true) ? NULL : "";
 	if (!link_name_valid(one->name))
-		return "its name cannot be declared";
+		return "its name cannot be declared (a sign that means something else in systemd's files)";
 	if (!one->kind[0])
 		return why_not_hardware(kernel, one);
 	for (size_t i = 0; kinds[i]; i++)

@@ -70,6 +70,16 @@ static void a_dhcp_port_gets_all_that_keeps_networkd_off_the_rest(void **state)
 		"[Network]\nManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\nManageForeignNextHops=no\n");
 }
 
+// None of them is a glob, a list or a comment for systemd.
+static void unusual_names_are_written_as_they_are(void **state)
+{
+	CLEANUP(config_files_done) struct config_files files = {0};
+	render("version: 2\nbridges: {br+lan: {}}\nvlans: {\"v#5\": {id: 5, link: br+lan}}\n", &files);
+	assert_non_null(strstr(content(&files, "10-hearth-br+lan.network"), "[Match]\nName=br+lan\n"));
+	assert_non_null(strstr(content(&files, "10-hearth-v#5.network"), "[Match]\nName=v#5\n"));
+	assert_non_null(strstr(content(&files, "10-hearth-all-virtual-links.link"), "OriginalName=br+lan v#5\n"));
+}
+
 static void an_mtu_is_taken_from_a_lease_unless_told_otherwise(void **state)
 {
 	CLEANUP(config_files_done) struct config_files files = {0};
@@ -400,6 +410,7 @@ int main(void)
 		cmocka_unit_test(routes_of_routers_make_way_for_those_that_are_said),
 		cmocka_unit_test(a_static_port_still_hears_lldp_but_asks_for_nothing),
 		cmocka_unit_test(what_cannot_be_had_is_not_asked_for),
+		cmocka_unit_test(unusual_names_are_written_as_they_are),
 		cmocka_unit_test(an_mtu_is_taken_from_a_lease_unless_told_otherwise),
 		cmocka_unit_test(our_virtual_links_are_taken_from_networkd_and_udev),
 		cmocka_unit_test(dhcp_on_a_vlan_on_a_bond_in_a_vrf_fills_the_vrfs_table),

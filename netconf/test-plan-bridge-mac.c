@@ -10,6 +10,9 @@
 #include "netconf/test-by-hand.h"
 #include "netconf/test-wants.h"
 
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+
 #define CARDS "version: 2\nethernets: {eth0: {}, eth1: {}, eth2: {}}\n"
 
 // eth0 to eth2 with the MACs 52:54:00:00:00:02 to 04, and br0 with @bridge_mac as the last byte of its own (0: no br0).
@@ -100,11 +103,41 @@ static void a_bridge_does_not_keep_the_mac_of_a_card_that_left_it(void **state)
 	assert_int_equal(gets(CARDS "bridges: {br0: {interfaces: [eth1, eth2]}}\n", foreign), 0);
 }
 
+// The last byte of the MAC that somebody's br0 has for good once it is taken over; 0: it has what the kernel gives it.
+static uint8_t keeps(const char *rest, uint8_t bridge_mac, const char *port)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = machine(bridge_mac, port);
+	AUTO_FREE char *yaml = str_format(CARDS "%s", rest);
+	CLEANUP(network_freep) struct network *network = wants(yaml);
+	CLEANUP(plan_freep) struct plan *plan = NULL;
+	kernel->links[kernel->n_links - 1].alias[0] = '\0';
+	kernel_sort(kernel);
+	struct plan_input input = {.network = network, .kernel = kernel};
+	assert_int_equal(plan_make(&input, &plan, NULL), 0);
+	assert_int_equal(plan->marks.n, 1);
+	const struct mark *mark = &plan->marks.marks[0];
+	CLEANUP(nl_msgp) struct nl_msg *message = mark_message(mark);
+	const struct nlattr *mac = nlmsg_find_attr(nlmsg_hdr(message), sizeof(struct ifinfomsg), IFLA_ADDRESS);
+	assert_int_equal(mac != NULL, mark->has_mac);
+	return mac ? ((const uint8_t *)nla_data(mac))[5] : 0;
+}
+
+static void a_bridge_that_is_taken_over_keeps_its_mac(void **state)
+{
+	assert_int_equal(keeps("bridges: {br0: {interfaces: [eth1]}}", 3, "eth1"), 3);
+	assert_int_equal(keeps("bridges: {br0: {interfaces: [eth1]}}", 0x77, "eth1"), 0x77); // whoever gave it that
+	assert_int_equal(keeps("bridges: {br0: {macaddress: \"52:54:00:00:00:77\"}}", 0x77, NULL), 0x77);
+	assert_int_equal(keeps("bridges: {br0: {macaddress: \"52:54:00:00:00:07\"}}", 0x77, NULL), 0); // it gets that
+	assert_int_equal(keeps("bridges: {br0: {interfaces: [eth0]}}", 3, "eth1"), 0); // of a card that leaves it
+	assert_int_equal(keeps("bridges: {br0: {}}", 0x77, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_bridge_is_made_with_the_mac_of_its_first_card),
 		cmocka_unit_test(a_bridge_with_ports_keeps_its_mac),
+		cmocka_unit_test(a_bridge_that_is_taken_over_keeps_its_mac),
 		cmocka_unit_test(a_bridge_does_not_keep_the_mac_of_a_card_that_left_it),
 	};
 	return cmocka_run_group_tests_name("plan-bridge-mac", tests, NULL, NULL);

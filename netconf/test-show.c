@@ -542,7 +542,8 @@ static void what_a_driver_calls_itself_cannot_break_the_document(void **state)
 
 static void names_that_look_like_something_else_stay_texts(void **state)
 {
-	static const char *const names[] = {"on", "true", "null", "1e3", "0x10", "007", "_", "-a", "12.5", "a.b"};
+	static const char *const names[] = {"on", "true", "null", "1e3", "0x10", "007", "_", "-a", "12.5", "a.b", "br+lan", "v#5", "#x",
+		"a&b", "{x}", "~", "x,y", "-", "=", "!no", "a:b", "a*b", "a%d"};
 	struct kernel *kernel = kernel_new();
 	for (size_t i = 0; i < N_ELEMENTS(names); i++) {
 		char text[ADDRESS_TEXT];
