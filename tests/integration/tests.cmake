@@ -16,6 +16,7 @@ hearth_script_test(integration/flux e2e 1200 integration/flux) # with the double
 hearth_script_test(integration/cilium e2e 1200 integration/cilium) # with Helm and Cilium's charts, which may have to be built and fetched
 hearth_script_test(region/api unit 420 integration/region)
 hearth_script_test(integration/netconf unit 60 integration/netconf)
+hearth_script_test(integration/netconf-files unit 120 integration/netconf-files)
 hearth_script_test(integration/netconf-trial unit 180 integration/netconf-trial)
 hearth_script_test(integration/netconf-beside unit 120 integration/netconf-beside)
 hearth_script_test(image/seed unit 60 integration/image-seed)
