@@ -6,6 +6,7 @@
 #include "image/pack.h"
 #include "image/rules.h"
 #include "image/run.h"
+#include "image/shared.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -193,6 +194,8 @@ int build_root(struct build *build, struct diag *reterr)
 		return -ENOMEM;
 	step_begin("root file");
 	int rc = tar_make(build, tar, scratch, reterr);
+	if (rc == 0)
+		rc = shared_check(tar, reterr);
 	if (rc == 0)
 		rc = erofs_make(build, build->recipe->compression, tar, true, fresh, reterr);
 	(void)unlink(tar);
