@@ -362,6 +362,18 @@ void agent_network_forget_refusal(struct agent *a)
 	(void)file_remove(root_path(a->options.root, STATE_REFUSED_NETWORK).text); // what stays is held against that network alone
 }
 
+void agent_network_to_json(const struct agent *a, struct json_out *out)
+{
+	const char *reason = a->refused.reason[0] ? a->refused.reason : a->network_problem;
+	if (!a->n_network_refusals)
+		return;
+	json_out_key(out, "networkRefused");
+	json_out_object_begin(out);
+	json_out_member_int(out, "times", a->n_network_refusals);
+	json_out_member(out, "reason", reason ? reason : "");
+	json_out_object_end(out);
+}
+
 // Only a network that has to prove itself: one that did, or that nobody could prove, is taken at each start.
 static bool keeps_refusals(const struct agent *a)
 {

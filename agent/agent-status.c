@@ -138,6 +138,7 @@ char *agent_status_json(const struct agent *a, bool for_region)
 	timeline_to_json(&a->timeline, &out);
 	json_out_key(&out, "networkTries");
 	timeline_tries_to_json(&a->timeline, &out);
+	agent_network_to_json(a, &out);
 	agent_vlans_to_json(a, &out);
 	add_cluster(a, &out);
 	if (a->volumes_json) {

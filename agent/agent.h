@@ -268,6 +268,7 @@ char *agent_network_document(const struct agent *agent); // the assigned one as 
 bool agent_network_has_mesh(const struct agent *agent);
 bool agent_network_was_confirmed(const struct agent *agent); // ... that one
 void agent_network_load_confirmed(struct agent *agent);
+void agent_network_to_json(const struct agent *agent, struct json_out *out); // the member networkRefused, when it was
 void agent_network_forget_refusal(struct agent *agent); // another network is assigned, or a person wants it tried now
 void agent_safe_network(struct agent *agent); // a person at the console: DHCP on every wired port; once more: as before
 void agent_first_contact_load(struct agent *agent); // which network led to the region, from STATE

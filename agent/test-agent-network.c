@@ -234,7 +234,18 @@ static void restart(struct agent *a)
 	str_set(&a->network_problem, NULL);
 }
 
+static void expect_told(const struct agent *a, const char *expected)
+{
+	struct json_out out = { 0 };
+	json_out_object_begin(&out);
+	agent_network_to_json(a, &out);
+	json_out_object_end(&out);
+	char *text AUTO_FREE = json_out_take(&out);
+	assert_string_equal(text, expected);
+}
+
 #define UNDONE "with it the region does not answer any more"
+#define TOLD "{\"networkRefused\":{\"times\":1,\"reason\":\"" UNDONE "\"}}"
 #define NOT_YET "not tried yet, as it did not hold before this start: "
 
 static void refused_network_is_known_after_a_restart(void **state)
@@ -246,6 +257,7 @@ static void refused_network_is_known_after_a_restart(void **state)
 	act(a);
 	assert_int_equal(a->n_network_refusals, 1);
 	assert_string_equal(a->network_problem, UNDONE);
+	expect_told(a, TOLD);
 	restart(a);
 	act(a);
 	assert_int_equal(a->n_network_refusals, 1);
@@ -253,10 +265,12 @@ static void refused_network_is_known_after_a_restart(void **state)
 	assert_int_equal(a->network_state, STEP_FAILED);
 	assert_string_equal(a->network_problem, UNDONE);
 	assert_true(was_said(a, NOT_YET UNDONE));
+	expect_told(a, TOLD);
 	agent_safe_network(a); // a person
 	restart(a);
 	act(a);
 	assert_int_equal(a->n_network_refusals, 0);
+	expect_told(a, "{}");
 }
 
 static void confirmed_network_has_no_refusals(void **state)

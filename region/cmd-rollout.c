@@ -64,6 +64,23 @@ static void print_jobs(const struct value *jobs)
 	}
 }
 
+// Who does not use the network of cluster.yaml, as it does not hold there.
+static void print_refused_networks(const struct value *nodes)
+{
+	size_t n = 0;
+	for (size_t i = 0; nodes && i < nodes->n; i++)
+		n += value_find(&nodes->items[i], "networkRefused") != NULL;
+	if (n)
+		printf("WARNING: %zu of %zu nodes refuse the network of cluster.yaml and keep another; mend `network` or "
+		       "`nodeNetworks`, or what it needs:\n", n, nodes->n);
+	for (size_t i = 0; n && i < nodes->n; i++) {
+		const struct value *node = &nodes->items[i], *refused = value_find(node, "networkRefused");
+		if (refused)
+			printf("%20s %s, %lld times: %s\n", "", text_of(node, "name", "?"), number_of(refused, "times"),
+				text_of(refused, "reason", "it gave no reason"));
+	}
+}
+
 void command_print_cluster(const struct value *answer)
 {
 	const struct value *rollout = value_find(answer, "rollout");
@@ -72,6 +89,7 @@ void command_print_cluster(const struct value *answer)
 	print_jobs(value_find(answer, "jobs"));
 	print_restore(value_find(answer, "restore"));
 	print_secrets(value_find(answer, "secretsToRotate"));
+	print_refused_networks(value_find(answer, "nodes"));
 	if (!str_equal(text_of(rollout, "state", "done"), "done"))
 		print_rollout(rollout);
 	if (n_older > 0 && !running)

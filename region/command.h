@@ -46,7 +46,7 @@ int command_failed(const struct diag *diag, int error);
 int command_wrong_use(const char *sentence); // returns 2
 void command_make_printable(struct value *value); // what machines say of themselves, for a terminal
 void command_print_json(const struct value *value); // a line; NULL and no memory: "null"
-// Jobs, the rollout and older settings of the answer to `list`, when there is something to say.
+// Jobs, refused networks, the rollout and older settings of the answer to `list`, when there is something to say.
 void command_print_cluster(const struct value *answer);
 // Path of admin.sock: --socket, else beside a --dir that is not the default, else
 // /run/hearth-region/admin.sock.

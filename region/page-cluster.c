@@ -54,6 +54,17 @@ static void page_secrets(FILE *f, const struct value *names)
 	}
 }
 
+static void page_refused_networks(FILE *f, const struct value *nodes)
+{
+	for (size_t i = 0; nodes && i < nodes->n; i++) {
+		const struct value *refused = value_find(&nodes->items[i], "networkRefused");
+		const char *const texts[] = { text_of(&nodes->items[i], "name"), " refuses its network of cluster.yaml and keeps another: ",
+			text_of(refused, "reason") };
+		if (refused)
+			paragraph(f, "warning", texts, N_ELEMENTS(texts));
+	}
+}
+
 void page_cluster(FILE *f, const struct value *list)
 {
 	const struct value *jobs = value_find(list, "jobs"), *rollout = value_find(list, "rollout");
@@ -63,6 +74,7 @@ void page_cluster(FILE *f, const struct value *list)
 		page_job(f, &jobs->items[i]);
 	page_restore(f, value_find(list, "restore"));
 	page_secrets(f, value_find(list, "secretsToRotate"));
+	page_refused_networks(f, value_find(list, "nodes"));
 	if (state && !str_equal(state, "done")) {
 		const char *const texts[] = { "Rollout ", state, ": ",
 			text_of(rollout, "sentence") };

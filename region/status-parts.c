@@ -17,6 +17,7 @@ enum {
 	MAX_MESSAGE = 16 << 10,
 	MAX_NAME = 253,
 	MAX_AGE_SEC = INT32_MAX,
+	MAX_TIMES = INT32_MAX,
 	SHOWN_TEXT = 512,
 	SHOWN_JOBS = 8
 };
@@ -126,9 +127,22 @@ static int check_platform(const struct value *platform, struct diag *reterr)
 	return r;
 }
 
+static int check_network_refused(const struct value *refused, struct diag *reterr)
+{
+	int64_t times;
+	if (is_absent(refused))
+		return 0;
+	if (refused->type != VALUE_OBJECT)
+		return diag_set(reterr, -EINVAL, "networkRefused", "must be an object");
+	int r = value_int(value_find(refused, "times"), "networkRefused.times", 1, MAX_TIMES, &times, reterr);
+	return r < 0 ? r : check_text(refused, "reason", "networkRefused.reason", MAX_SENTENCE, true, reterr);
+}
+
 int status_parts_check(const struct value *body, struct diag *reterr)
 {
 	int r = check_volumes(value_find(body, "volumes"), reterr);
+	if (r >= 0)
+		r = check_network_refused(value_find(body, "networkRefused"), reterr);
 	if (r >= 0)
 		r = snapshots_check(body, reterr);
 	if (r >= 0)
@@ -267,9 +281,21 @@ static void put_jobs(struct json_out *out, const struct value *jobs)
 	json_out_object_end(out);
 }
 
+static void put_network_refused(struct json_out *out, const struct value *refused)
+{
+	if (!refused || refused->type != VALUE_OBJECT)
+		return;
+	json_out_key(out, "networkRefused");
+	json_out_object_begin(out);
+	put_number(out, "times", value_find(refused, "times"));
+	put_clipped(out, "reason", value_text(value_find(refused, "reason")));
+	json_out_object_end(out);
+}
+
 void status_parts_put(const struct value *status, struct json_out *out)
 {
 	put_platform(out, value_find(status, "platform"));
 	put_volumes(out, value_find(status, "volumes"));
 	put_jobs(out, value_find(status, "jobs"));
+	put_network_refused(out, value_find(status, "networkRefused"));
 }

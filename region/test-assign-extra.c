@@ -226,6 +226,34 @@ static void people_are_shown_the_first_that_is_not_ready(void **state)
 		"\"j-2\":{\"state\":\"running\",\"sentence\":\"drains\"}}}");
 }
 
+#define REFUSED "{\"networkRefused\":{\"times\":2,\"reason\":\"with it the region does not answer\"}}"
+
+static void refused_network_is_checked_and_shown(void **state)
+{
+	static const struct {
+		const char *text;
+		int expected;
+	} rows[] = {
+		{ REFUSED, 0 },
+		{ "{\"networkRefused\":null}", 0 },
+		{ "{\"networkRefused\":\"no\"}", -EINVAL },
+		{ "{\"networkRefused\":{\"times\":0,\"reason\":\"no\"}}", -EINVAL },
+		{ "{\"networkRefused\":{\"times\":1}}", -EINVAL },
+	};
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		CLEANUP(value_freep) struct value *document = NULL;
+		struct json_out out = { 0 };
+		assert_int_equal(json_parse(rows[i].text, strlen(rows[i].text), 0, &document, NULL), 0);
+		assert_int_equal(status_parts_check(document, NULL), rows[i].expected);
+		json_out_object_begin(&out);
+		status_parts_put(document, &out);
+		json_out_object_end(&out);
+		AUTO_FREE char *shown = json_out_take(&out);
+		if (i == 0)
+			assert_string_equal(shown, REFUSED);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -238,6 +266,7 @@ int main(void)
 		cmocka_unit_test(statuses_are_checked),
 		cmocka_unit_test(servers_wake_when_a_volume_changed),
 		cmocka_unit_test(people_are_shown_the_first_that_is_not_ready),
+		cmocka_unit_test(refused_network_is_checked_and_shown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -279,6 +279,14 @@ static char *cluster_page(const char *list_text)
 	return text;
 }
 
+static void the_page_tells_who_refuses_its_network(void **state)
+{
+	AUTO_FREE char *shown = cluster_page("{\"nodes\":[{\"name\":\"n1\",\"networkRefused\":{\"times\":2,\"reason\":"
+					     "\"<b>no</b>\"}},{\"name\":\"n2\"}],\"rollout\":null,\"nOlderSettings\":0}");
+	assert_non_null(strstr(shown, "n1 refuses its network of cluster.yaml and keeps another: &lt;b&gt;no&lt;/b&gt;"));
+	assert_null(strstr(shown, "n2"));
+}
+
 static void the_page_tells_of_jobs_and_rollouts(void **state)
 {
 	AUTO_FREE char
@@ -305,6 +313,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_page_tells_of_jobs_and_rollouts),
+		cmocka_unit_test(the_page_tells_who_refuses_its_network),
 		cmocka_unit_test(a_clock_that_cannot_be_right_is_refused),
 		cmocka_unit_test(forms_are_decoded),
 		cmocka_unit_test(registry_paths),

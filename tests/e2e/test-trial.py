@@ -118,6 +118,9 @@ def check_bad(c, machine, region, n_bad):
     c.claim("the console says that it was on trial", lambda: machine.wait_said("is on trial: the region has to answer", 30))
     c.claim("the console says why it was undone, and what there is instead", lambda: machine.wait_said(
         "does not hold: " + UNDONE + "; meanwhile there is ", 30), lambda: machine.last())
+    told = lambda: [node.get("networkRefused", {}).get("reason") for node in region.list()["nodes"]]  # noqa: E731
+    c.claim("the region says who refuses its network, and why", lambda: labs.wait_for(
+        "the report", 60, lambda: told() == [UNDONE]), told)
     c.claim("the timeline says why", UNDONE in machine.exec("hearthctl", "timeline"))
 
 
