@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/json.h"
 #include "base/utf8.h"
+#include "base/yaml.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -68,12 +69,12 @@ void json_out_array_end(struct json_out *out)
 	close_bracket(out, "]");
 }
 
-/* Besides what JSON wants: what YAML's readers refuse (DEL, C1, U+FEFF and the two behind U+FFFD) or take for line ends (U+0085,
- * U+2028, U+2029). What is written here is read as YAML, too. */
+// Besides what JSON wants: what is written here is read as YAML, too.
 static bool is_escaped(uint32_t code)
 {
-	return code < 0x20 || code == '"' || code == '\\' || (code >= 0x7f && code <= 0x9f) || code == 0x2028 || code == 0x2029 ||
-	       code == 0xfeff || code == 0xfffe || code == 0xffff;
+	if (code >= 0x20 && code < 0x7f) // nearly all
+		return code == '"' || code == '\\';
+	return !yaml_char_plain(code);
 }
 
 static void add_string(struct json_out *out, const char *text)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/yaml-text.h"
 #include "base/utf8.h"
+#include "base/yaml.h"
 
 #include <errno.h>
 
@@ -9,6 +10,12 @@ enum { MAX_TAG_DIRECTIVES = 256 }; // libyaml compares each %TAG with all before
 size_t yaml_text_mark_bytes(const char *text, size_t n_text)
 {
 	return n_text >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
+
+bool yaml_char_plain(uint32_t code)
+{
+	return code >= 0x20 && (code < 0x7f || code > 0x9f) && code != 0x2028 && code != 0x2029 && code != 0xfeff && code != 0xfffe &&
+	       code != 0xffff;
 }
 
 uint32_t yaml_text_line(const char *text, size_t at)

@@ -15,4 +15,7 @@ enum { YAML_MAX_DEPTH = 64, YAML_MAX_BYTES = 4 << 20 };
  * 0; -EINVAL; -E2BIG; -ENOMEM. An empty file gives an empty object. */
 int yaml_parse(const char *text, size_t n_text, size_t max_bytes, const char *name, struct value **ret,
 	struct diag *reterr);
+/* May the character stand in a text as it is? Not what YAML's readers refuse (C0, DEL, C1, U+FEFF and the two behind U+FFFD), nor what
+ * they take for the end of a line or fold (tab, line feed, U+0085, U+2028, U+2029). */
+bool yaml_char_plain(uint32_t code);
 int yaml_load(const char *path, size_t max_bytes, struct value **ret, struct diag *reterr);

@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image/tree.h"
 #include "base/json.h"
+#include "base/utf8.h"
 #include "base/value-build.h"
+#include "base/yaml.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -239,11 +241,13 @@ static bool block_safe(const char *text)
 
 	if (n < 2 || text[n - 1] != '\n' || text[n - 2] == '\n' || *text == ' ' || *text == '\n')
 		return false;
-	for (const char *c = text; *c; c++)
-		if (((unsigned char)*c < ' ' && *c != '\n') || *c == 0x7f || (*c == ' ' && c[1] == '\n'))
+	for (size_t at = 0, length; at < n; at += length) {
+		uint32_t code;
+		length = utf8_sequence(text + at, n - at, &code);
+		if (length == 0 || (code != '\n' && !yaml_char_plain(code)) || (code == ' ' && text[at + 1] == '\n'))
 			return false;
-	// U+0085, U+2028 and U+2029 are line ends to some readers
-	return !strstr(text, "\xc2\x85") && !strstr(text, "\xe2\x80\xa8") && !strstr(text, "\xe2\x80\xa9");
+	}
+	return true;
 }
 
 static void quoted_out(FILE *to, const char *text)
