@@ -207,16 +207,30 @@ static struct nl_msg *address_message(const struct change *change)
 	return finish(message, is_whole);
 }
 
-static bool put_metrics(struct nl_msg *message, const struct route *route)
+// @all: those that the route has not, too, as zeros.
+static bool put_metrics(struct nl_msg *message, const struct route *route, bool all)
 {
 	struct nlattr *list;
-	if (!route->mtu && !route->cwnd && !route->rwnd)
+	if (!all && !route->mtu && !route->cwnd && !route->rwnd)
 		return true;
 	return (list = nla_nest_start(message, RTA_METRICS)) != NULL &&
-	       (!route->mtu || nla_put_u32(message, RTAX_MTU, route->mtu) == 0) &&
-	       (!route->cwnd || nla_put_u32(message, RTAX_INITCWND, route->cwnd) == 0) &&
-	       (!route->rwnd || nla_put_u32(message, RTAX_INITRWND, route->rwnd) == 0) &&
+	       ((!all && !route->mtu) || nla_put_u32(message, RTAX_MTU, route->mtu) == 0) &&
+	       ((!all && !route->cwnd) || nla_put_u32(message, RTAX_INITCWND, route->cwnd) == 0) &&
+	       ((!all && !route->rwnd) || nla_put_u32(message, RTAX_INITRWND, route->rwnd) == 0) &&
 	       nla_nest_end(message, list) == 0;
+}
+
+/* Two of IPv4 stand beside each other, even if one came after the plan was made: a new one goes before others. Two of IPv6
+ * become one, which nobody asked for. */
+static uint16_t route_flags(const struct change *change)
+{
+	if (change->type == CHANGE_ROUTE_REMOVE)
+		return 0;
+	if (change->type == CHANGE_ROUTE_REPLACE)
+		return NLM_F_CREATE | NLM_F_REPLACE;
+	if (change->is_last)
+		return NLM_F_CREATE | NLM_F_APPEND;
+	return change->route.destination.ip.family == AF_INET ? NLM_F_CREATE : NLM_F_CREATE | NLM_F_EXCL;
 }
 
 static struct nl_msg *route_message(const struct change *change)
@@ -228,14 +242,8 @@ static struct nl_msg *route_message(const struct change *change)
 		.rtm_scope = route->scope, .rtm_table = route->table < 256 ? (uint8_t)route->table : RT_TABLE_COMPAT,
 		.rtm_flags = route->on_link ? RTNH_F_ONLINK : 0};
 	int n = (int)ip_n_bytes(route->destination.ip.family);
-	// two of IPv4 stand beside each other, even if one came after the plan was made; two of IPv6 become one
-	bool may_be_second = change->type == CHANGE_ROUTE_ADD && route->destination.ip.family == AF_INET;
-	uint16_t flags = is_removal                                ? 0
-			 : change->type == CHANGE_ROUTE_REPLACE ? NLM_F_CREATE | NLM_F_REPLACE
-			 : may_be_second                         ? NLM_F_CREATE
-								: NLM_F_CREATE | NLM_F_EXCL;
-	struct nl_msg *message =
-		netlink_message(is_removal ? RTM_DELROUTE : RTM_NEWROUTE, flags, &header, sizeof(header));
+	struct nl_msg *message = netlink_message(is_removal ? RTM_DELROUTE : RTM_NEWROUTE, route_flags(change), &header,
+		sizeof(header));
 	bool is_whole = message && nla_put_u32(message, RTA_TABLE, route->table) == 0;
 	if (is_whole && route->destination.prefix)
 		is_whole = nla_put(message, RTA_DST, n, route->destination.ip.bytes) == 0;
@@ -247,7 +255,9 @@ static struct nl_msg *route_message(const struct change *change)
 		is_whole = nla_put_u32(message, RTA_PRIORITY, route->metric) == 0;
 	if (is_whole && change->link_index)
 		is_whole = nla_put_u32(message, RTA_OIF, (uint32_t)change->link_index) == 0;
-	return finish(message, is_whole && (is_removal || put_metrics(message, route)));
+	// two of IPv4 may differ in these alone: the one that goes is named whole
+	bool has_metrics = !is_removal || route->destination.ip.family == AF_INET;
+	return finish(message, is_whole && (!has_metrics || put_metrics(message, route, is_removal)));
 }
 
 static bool put_end(struct nl_msg *message, int type, const struct address *end)

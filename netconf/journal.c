@@ -20,7 +20,7 @@ void journal_done(struct journal *journal)
 }
 
 static const char *const list_keys[N_PROTOCOL_LISTS] = {[PROTOCOLS_ADDRESSES] = "addresses", [PROTOCOLS_ROUTES] = "routes",
-	[PROTOCOLS_RULES] = "rules"};
+	[PROTOCOLS_RULES] = "rules", [PROTOCOLS_BEHIND] = "behind"};
 
 static void put_protocols(struct json_out *out, const struct protocol_table *table)
 {
@@ -150,7 +150,7 @@ static int take_protocol_list(const struct value *object, enum protocol_list whi
 
 static int take_protocols(const struct value *object, struct journal *ret, struct diag *reterr)
 {
-	static const char *const keys[] = {"id", "addresses", "routes", "rules", NULL};
+	static const char *const keys[] = {"id", "addresses", "routes", "rules", "behind", NULL};
 	const struct value *list;
 	struct protocol_table *table = &ret->protocols;
 	if (!value_find(object, "protocols"))

@@ -32,8 +32,8 @@ enum activation {
 	ACTIVATION_MANUAL, // its state is a person's: neither up nor down by us
 	ACTIVATION_OFF,    // kept down
 };
-// What the kernel keeps a protocol with, which says whose it is.
-enum protocol_list { PROTOCOLS_ADDRESSES, PROTOCOLS_ROUTES, PROTOCOLS_RULES, N_PROTOCOL_LISTS };
+// What the kernel keeps a protocol with, which says whose it is; and of each route whether (1) another of its key is before it.
+enum protocol_list { PROTOCOLS_ADDRESSES, PROTOCOLS_ROUTES, PROTOCOLS_RULES, PROTOCOLS_BEHIND, N_PROTOCOL_LISTS };
 // dhcp4-overrides, dhcp6-overrides: what of a lease is used. networkd does it.
 struct dhcp_overrides {
 	bool no_dns, no_ntp, no_hostname, no_send_hostname, no_mtu, no_routes;

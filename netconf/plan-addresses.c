@@ -81,10 +81,68 @@ static int plan_addresses_of(struct planning *planning, const struct plan_link *
 	return error;
 }
 
-int plan_addresses(struct planning *planning)
+// --- those that go ---
+
+static int compare_ips(const void *a, const void *b)
+{
+	return ip_compare(a, b);
+}
+
+// The IPv6 addresses that come, sorted. NULL: out of memory.
+static struct ip *coming(const struct plan *plan, size_t *ret_n)
+{
+	struct ip *ips = calloc(plan->n + 1, sizeof(*ips));
+	size_t n = 0;
+	if (!ips)
+		return NULL;
+	for (size_t i = 0; i < plan->n; i++)
+		if (plan->changes[i].type == CHANGE_ADDRESS_ADD && plan->changes[i].address.ip.family == AF_INET6)
+			ips[n++] = plan->changes[i].address.ip;
+	sort_items(ips, n, sizeof(*ips), compare_ips);
+	*ret_n = n;
+	return ips;
+}
+
+// Is the link removed, and last? One that is made anew or in the way is gone before anything comes.
+static bool goes_last(const struct plan *plan, int link_index)
+{
+	for (size_t i = 0; i < plan->n; i++)
+		if (plan->changes[i].type == CHANGE_LINK_REMOVE && plan->changes[i].link_index == link_index)
+			return !plan->changes[i].is_in_the_way;
+	return false;
+}
+
+static int remove_addresses(struct planning *planning, const bool *keep)
 {
 	const struct kernel *kernel = planning->kernel;
-	AUTO_FREE bool *keep = calloc(kernel->n_addresses + 1, sizeof(*keep));
+	size_t n_coming = 0;
+	AUTO_FREE struct ip *ips = coming(planning->plan, &n_coming);
+	if (!ips)
+		return -ENOMEM;
+	// last first: when the first address of a subnet goes the kernel promotes all others, one by one
+	for (size_t i = kernel->n_addresses; i-- > 0;) {
+		const struct kernel_address *have = &kernel->addresses[i];
+		const struct kernel_link *one = kernel_link_by_index(kernel, have->link_index);
+		if (keep[i] || have->protocol != HEARTH_PROTOCOL || !one)
+			continue;
+		bool moves = n_coming && bsearch(&have->address.ip, ips, n_coming, sizeof(*ips), compare_ips);
+		enum link_fate fate = plan_fate(planning, one->index);
+		if (fate == LINK_GOES ? !moves || !goes_last(planning->plan, one->index)
+				      : fate == LINK_CYCLES && have->address.ip.family == AF_INET6)
+			continue; // goes by itself, and in time
+		struct change *change = plan_add(planning->plan, moves ? CHANGE_ADDRESS_REPREFIX : CHANGE_ADDRESS_REMOVE,
+			plan_name(planning, one), one->index, NULL);
+		if (!change)
+			return -ENOMEM;
+		change->address = have->address;
+		change->moves = moves;
+	}
+	return 0;
+}
+
+int plan_addresses(struct planning *planning)
+{
+	AUTO_FREE bool *keep = calloc(planning->kernel->n_addresses + 1, sizeof(*keep));
 	if (!keep)
 		return -ENOMEM;
 	for (size_t i = 0; i < planning->claims.n; i++) {
@@ -92,20 +150,5 @@ int plan_addresses(struct planning *planning)
 		if (error < 0)
 			return error;
 	}
-	// last first: when the first address of a subnet goes the kernel promotes all others, one by one
-	for (size_t i = kernel->n_addresses; i-- > 0;) {
-		const struct kernel_address *have = &kernel->addresses[i];
-		const struct kernel_link *one = kernel_link_by_index(kernel, have->link_index);
-		if (keep[i] || have->protocol != HEARTH_PROTOCOL || !one)
-			continue;
-		enum link_fate fate = plan_fate(planning, one->index);
-		if (fate == LINK_GOES || (fate == LINK_CYCLES && have->address.ip.family == AF_INET6))
-			continue; // goes by itself
-		struct change *change = plan_add(planning->plan, CHANGE_ADDRESS_REMOVE,
-			plan_name(planning, one), one->index, NULL);
-		if (!change)
-			return -ENOMEM;
-		change->address = have->address;
-	}
-	return 0;
+	return remove_addresses(planning, keep);
 }

@@ -10,6 +10,7 @@
 struct wanted_route {
 	const struct route *route;
 	uint8_t protocol;
+	bool is_behind; // on the way back: another one of its key was before it
 	const struct plan_link *link;
 	const struct place *where;
 };
@@ -42,11 +43,41 @@ static bool is_by_itself(const struct wanted_route *wanted, const struct kernel_
 	return have->route.destination.ip.family == AF_INET && (have->protocol == RTPROT_DHCP || is_own);
 }
 
+// The link that is to have @source, and the address if it is there already. NULL: nobody declares it.
+static const struct plan_link *find_source(const struct planning *planning, const struct ip *source,
+	const struct kernel_address **ret_there)
+{
+	const struct kernel *kernel = planning->kernel;
+	*ret_there = NULL;
+	for (size_t i = 0; i < planning->claims.n; i++) {
+		const struct plan_link *link = &planning->links[i];
+		for (size_t j = 0; j < link->declaration->n_addresses; j++) {
+			const struct address *declared = &link->declaration->addresses[j];
+			if (ip_compare(&declared->ip, source) != 0)
+				continue;
+			size_t n = 0, first = link->have ? kernel_addresses_of(kernel, link->have->index, &n) : 0;
+			bool stays = link->have && plan_fate(planning, link->have->index) == LINK_STAYS;
+			for (size_t k = first; stays && k < first + n; k++)
+				if (address_compare(&kernel->addresses[k].address, declared) == 0)
+					*ret_there = &kernel->addresses[k];
+			return link;
+		}
+	}
+	return NULL;
+}
+
+// The kernel takes the source off the IPv6 routes of a link from which the address goes, though it comes again.
+static bool loses_source(const struct planning *planning, const struct route *route)
+{
+	const struct kernel_address *there;
+	return route->source.family == AF_INET6 && find_source(planning, &route->source, &there) && !there;
+}
+
 static bool same_route(const struct planning *planning, const struct wanted_route *wanted,
 	const struct kernel_route *have)
 {
 	bool is_route = !have->has_other_shape && !is_by_itself(wanted, have) && stays(planning, have);
-	if (!is_route || !route_equal(wanted->route, &have->route))
+	if (!is_route || !route_equal(wanted->route, &have->route) || loses_source(planning, wanted->route))
 		return false;
 	if (!says_link(wanted))
 		return true;
@@ -65,26 +96,11 @@ static bool is_usable_at_once(const struct plan_link *link)
  * or when the cable is in. */
 static bool source_waits(const struct planning *planning, const struct ip *source, bool *ret_taken)
 {
-	const struct kernel *kernel = planning->kernel;
-	if (source->family != AF_INET6)
-		return false;
-	for (size_t i = 0; i < planning->claims.n; i++) {
-		const struct plan_link *link = &planning->links[i];
-		for (size_t j = 0; j < link->declaration->n_addresses; j++) {
-			if (ip_compare(&link->declaration->addresses[j].ip, source) != 0)
-				continue;
-			size_t n = 0, first = link->have ? kernel_addresses_of(kernel, link->have->index, &n) : 0;
-			bool stays = link->have && plan_fate(planning, link->have->index) == LINK_STAYS, is_ready = false;
-			for (size_t k = first; stays && k < first + n; k++) {
-				if (ip_compare(&kernel->addresses[k].address.ip, source) != 0)
-					continue;
-				is_ready |= !(kernel->addresses[k].flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED));
-				*ret_taken |= (kernel->addresses[k].flags & IFA_F_DADFAILED) != 0;
-			}
-			return !is_ready && !is_usable_at_once(link);
-		}
-	}
-	return false; // nobody declares it: the kernel says whether it is there
+	const struct kernel_address *there = NULL;
+	const struct plan_link *link = source->family == AF_INET6 ? find_source(planning, source, &there) : NULL;
+	*ret_taken = there && (there->flags & IFA_F_DADFAILED);
+	bool is_ready = there && !(there->flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED));
+	return link && !is_ready && !is_usable_at_once(link); // nobody declares it: the kernel says whether it is there
 }
 
 // The first one is told, or the first that waits in vain.
@@ -102,7 +118,7 @@ static int put_off(struct plan *plan, const struct wanted_route *wanted, bool is
 	return plan->waits_for ? 0 : -ENOMEM;
 }
 
-static int put_route(struct planning *planning, enum change_type type, const struct wanted_route *wanted)
+static int put_route(struct planning *planning, enum change_type type, const struct wanted_route *wanted, bool is_last)
 {
 	bool is_taken = false;
 	if (source_waits(planning, &wanted->route->source, &is_taken))
@@ -114,15 +130,17 @@ static int put_route(struct planning *planning, enum change_type type, const str
 	if (!change)
 		return -ENOMEM;
 	change->route = *wanted->route;
+	change->is_last = is_last;
 	change->protocol = wanted->protocol;
 	return 0;
 }
 
-// It is there as it shall be. The kernel marks the first one of a key: it has to be the only one.
-static int mark_route(struct planning *planning, const struct wanted_route *wanted, const struct kernel_route *have, bool is_only)
+// It is there as it shall be. The kernel marks the first one of a key, of IPv6 more than one: that has to be the only one.
+static int mark_route(struct planning *planning, const struct wanted_route *wanted, const struct kernel_route *have,
+	bool can_be_marked)
 {
 	bool is_static = show_is_configured(have->protocol) && !have->has_other_metrics;
-	if (!is_only || !plan_marks(planning, have->protocol, wanted->protocol, is_static))
+	if (!can_be_marked || !plan_marks(planning, have->protocol, wanted->protocol, is_static))
 		return 0;
 	bool has_link = says_link(wanted);
 	struct mark *mark = marks_add(&planning->plan->marks, MARK_ROUTE, has_link ? wanted->link->claim->name : "");
@@ -146,40 +164,94 @@ static int refuse_route(const struct planning *planning, const struct wanted_rou
 		route_format(wanted->route, text), other->protocol);
 }
 
+// Told to take away @have, would the kernel take @wanted, which is before it? It looks at all that is said of the one that goes.
+static bool is_taken_for(const struct wanted_route *wanted, const struct kernel_route *have)
+{
+	const struct route *one = wanted->route, *goes = &have->route;
+	bool same_link = !says_link(wanted) || (wanted->link->have && wanted->link->have->index == have->link_index);
+	return same_link && one->type == goes->type && one->scope == goes->scope && one->mtu == goes->mtu &&
+	       one->cwnd == goes->cwnd && one->rwnd == goes->rwnd &&
+	       (!goes->gateway.family || ip_compare(&one->gateway, &goes->gateway) == 0) &&
+	       (!goes->source.family || ip_compare(&one->source, &goes->source) == 0);
+}
+
+enum fate { // of a route of the kernel
+	FATE_OPEN, // goes if it is Hearth's
+	FATE_STAYS,
+	FATE_GOES_BEFORE, // the one that is wanted instead comes
+};
+struct beside { // what the kernel has under the key of one wanted route, by its place; end: none
+	size_t first, end;
+	size_t ours;
+	size_t others; // in the way: neither by itself nor going
+	bool goes; // one of others is in the way until its link goes, behind all that is added; or a router said it
+};
+
+static struct beside look_beside(const struct planning *planning, const struct wanted_route *wanted, size_t first, size_t end)
+{
+	struct beside beside = {first, end, end, end, false};
+	for (size_t i = first; i < end; i++) {
+		const struct kernel_route *one = &planning->kernel->routes[i];
+		if (one->protocol == HEARTH_PROTOCOL && beside.ours == end)
+			beside.ours = i;
+		bool is_routers = one->protocol == RTPROT_RA; // two of them are one with two gateways
+		beside.goes |= is_routers;
+		bool is_no_other = one->protocol == HEARTH_PROTOCOL || is_routers || one->has_other_shape;
+		if (is_no_other || is_by_itself(wanted, one))
+			continue;
+		beside.goes |= !stays(planning, one);
+		if (stays(planning, one) && beside.others == end)
+			beside.others = i;
+	}
+	return beside;
+}
+
+/* Replacing takes the place of the first one, whosever it is. On the way back what was beside others' comes beside them again,
+ * on its side. */
+static int plan_v4(struct planning *planning, const struct wanted_route *wanted, const struct beside *beside, enum fate *fates)
+{
+	bool has_ours = beside->ours < beside->end, has_others = beside->others < beside->end;
+	bool is_last = wanted->is_behind && has_others;
+	if (has_ours && beside->ours == beside->first && !is_last) {
+		fates[beside->ours] = FATE_STAYS;
+		return put_route(planning, CHANGE_ROUTE_REPLACE, wanted, false);
+	}
+	if (has_others && !has_ours && !planning->input->without_taking_over)
+		return refuse_route(planning, wanted, &planning->kernel->routes[beside->others]);
+	// ours goes when this one is there, but that it is another one must be to be seen
+	if (has_ours && !is_last && is_taken_for(wanted, &planning->kernel->routes[beside->ours]))
+		fates[beside->ours] = FATE_GOES_BEFORE;
+	return put_route(planning, CHANGE_ROUTE_ADD, wanted, is_last);
+}
+
+static int plan_v6(struct planning *planning, const struct wanted_route *wanted, const struct beside *beside, enum fate *fates)
+{
+	const struct kernel_route *other = beside->others < beside->end ? &planning->kernel->routes[beside->others] : NULL;
+	if (beside->ours < beside->end && beside->ours < beside->others) {
+		fates[beside->ours] = FATE_STAYS;
+		return put_route(planning, CHANGE_ROUTE_REPLACE, wanted, false);
+	}
+	// two with a gateway would become one, and only on the way back there may be two
+	bool may_be_second = planning->input->without_taking_over && other &&
+			     !(other->route.gateway.family && wanted->route->gateway.family);
+	if (other && !may_be_second)
+		return refuse_route(planning, wanted, other);
+	return put_route(planning, beside->goes ? CHANGE_ROUTE_REPLACE : CHANGE_ROUTE_ADD, wanted, may_be_second);
+}
+
 // What the kernel has under the key of one wanted route: routes [first, end).
 static int plan_one_route(struct planning *planning, const struct wanted_route *wanted, size_t first, size_t end,
-	bool *keep)
+	enum fate *fates)
 {
-	const struct kernel_route *routes = planning->kernel->routes;
-	size_t ours = end, others = end;
-	bool goes = false; // one of others is in the way until its link goes, behind all that is added; or a router said it
-	for (size_t i = first; i < end; i++) {
-		if (same_route(planning, wanted, &routes[i])) {
-			keep[i] = true;
-			return mark_route(planning, wanted, &routes[i], end - first == 1);
-		}
-		if (routes[i].protocol == HEARTH_PROTOCOL && ours == end)
-			ours = i;
-		bool is_routers = routes[i].protocol == RTPROT_RA; // two of them are one with two gateways
-		goes |= is_routers;
-		bool is_no_other = routes[i].protocol == HEARTH_PROTOCOL || is_routers || routes[i].has_other_shape;
-		if (is_no_other || is_by_itself(wanted, &routes[i]))
-			continue;
-		goes |= !stays(planning, &routes[i]);
-		if (stays(planning, &routes[i]) && others == end)
-			others = i;
-	}
-	// replacing takes the place of the first one, whosever it is; what is by itself stands behind ours
 	bool is_v4 = wanted->route->destination.ip.family == AF_INET;
-	if (ours < end && is_v4 && others < end)
-		return put_route(planning, CHANGE_ROUTE_ADD, wanted); // ours goes when this one is there
-	if (ours < end) {
-		keep[ours] = true;
-		return put_route(planning, CHANGE_ROUTE_REPLACE, wanted);
+	for (size_t i = first; i < end; i++) {
+		if (!same_route(planning, wanted, &planning->kernel->routes[i]))
+			continue;
+		fates[i] = FATE_STAYS;
+		return mark_route(planning, wanted, &planning->kernel->routes[i], is_v4 ? i == first : end - first == 1);
 	}
-	if (others < end)
-		return refuse_route(planning, wanted, &routes[others]);
-	return put_route(planning, goes && !is_v4 ? CHANGE_ROUTE_REPLACE : CHANGE_ROUTE_ADD, wanted);
+	struct beside beside = look_beside(planning, wanted, first, end);
+	return (is_v4 ? plan_v4 : plan_v6)(planning, wanted, &beside, fates);
 }
 
 static bool wants_routes(const struct plan_link *link)
@@ -199,10 +271,11 @@ static int collect_routes(const struct planning *planning, struct wanted_route *
 	n = 0;
 	for (size_t i = 0; i < planning->claims.n; i++) {
 		const struct plan_link *link = &planning->links[i];
+		const uint8_t *behind = link->declaration->protocols[PROTOCOLS_BEHIND];
 		for (size_t j = 0; wants_routes(link) && j < link->declaration->n_routes; j++)
-			wanted[n++] = (struct wanted_route){&link->declaration->routes[j],
-				plan_protocol(link->declaration, PROTOCOLS_ROUTES, j), link,
-				&link->declaration->routes_where[j]};
+			wanted[n++] = (struct wanted_route){.route = &link->declaration->routes[j],
+				.protocol = plan_protocol(link->declaration, PROTOCOLS_ROUTES, j),
+				.is_behind = behind && behind[j], .link = link, .where = &link->declaration->routes_where[j]};
 	}
 	sort_items(wanted, n, sizeof(*wanted), compare_wanted);
 	for (size_t i = 1; i < n; i++)
@@ -220,7 +293,7 @@ static bool route_is_first(const struct route *route)
 	return !route->gateway.family; // gateways are reached through these
 }
 
-static int plan_wanted(struct planning *planning, const struct wanted_route *wanted, size_t n, bool *keep)
+static int plan_wanted(struct planning *planning, const struct wanted_route *wanted, size_t n, enum fate *fates)
 {
 	const struct kernel *kernel = planning->kernel;
 	for (int pass = 0; pass < 2; pass++) {
@@ -235,7 +308,7 @@ static int plan_wanted(struct planning *planning, const struct wanted_route *wan
 				end++;
 			if (route_is_first(wanted[i].route) != (pass == 0))
 				continue;
-			int error = plan_one_route(planning, &wanted[i], first, end, keep);
+			int error = plan_one_route(planning, &wanted[i], first, end, fates);
 			if (error < 0)
 				return error;
 		}
@@ -247,23 +320,24 @@ int plan_routes(struct planning *planning)
 {
 	const struct kernel *kernel = planning->kernel;
 	AUTO_FREE struct wanted_route *wanted = NULL;
-	AUTO_FREE bool *keep = calloc(kernel->n_routes + 1, sizeof(*keep));
+	AUTO_FREE enum fate *fates = calloc(kernel->n_routes + 1, sizeof(*fates));
 	size_t n = 0;
-	if (!keep)
+	if (!fates)
 		return -ENOMEM;
 	int error = collect_routes(planning, &wanted, &n);
 	if (error == 0)
-		error = plan_wanted(planning, wanted, n, keep);
+		error = plan_wanted(planning, wanted, n, fates);
 	for (size_t i = 0; error == 0 && i < kernel->n_routes; i++) {
 		const struct kernel_route *have = &kernel->routes[i];
 		const struct kernel_link *one = kernel_link_by_index(kernel, have->link_index);
-		if (keep[i] || have->protocol != HEARTH_PROTOCOL || !stays(planning, have))
+		if (fates[i] == FATE_STAYS || have->protocol != HEARTH_PROTOCOL || !stays(planning, have))
 			continue;
 		struct change *change =
 			plan_add(planning->plan, CHANGE_ROUTE_REMOVE, one ? plan_name(planning, one) : "", have->link_index, NULL);
 		if (!change)
 			return -ENOMEM;
 		change->route = have->route;
+		change->goes_before = fates[i] == FATE_GOES_BEFORE;
 	}
 	return error;
 }

@@ -173,8 +173,8 @@ const char *change_format(const struct change *change, char *buffer, size_t n)
 		format_set(change, buffer, n);
 		break;
 	case CHANGE_ADDRESS_REPREFIX:
-		(void)snprintf(buffer, n, "%s: take off address %s, its prefix changes", change->name,
-			address_format(&change->address, text));
+		(void)snprintf(buffer, n, "%s: take off address %s, %s", change->name, address_format(&change->address, text),
+			change->moves ? "it moves to another link" : "its prefix changes");
 		break;
 	case CHANGE_ADDRESS_ADD:
 		(void)snprintf(buffer, n, "%s: add address %s", change->name, address_format(&change->address, text));

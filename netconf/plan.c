@@ -113,6 +113,8 @@ static unsigned rank_of(const struct change *change)
 		return 0;
 	if (change->type == CHANGE_LINK_REPLACE)
 		return CHANGE_LINK_CREATE * 2;
+	if (change->type == CHANGE_ROUTE_REMOVE && change->goes_before)
+		return CHANGE_ROUTE_ADD * 2 - 1;
 	if (change->type == CHANGE_LINK_MASTER && !change->master.name[0])
 		return CHANGE_LINK_OPTIONS * 2 - 1;
 	if (change->type == CHANGE_LINK_OPTIONS && change->options.kind == LINK_OPTION_BRIDGE_PORT)

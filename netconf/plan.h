@@ -14,7 +14,9 @@ enum change_type { // in the order in which they are done, but for CHANGE_LINK_M
 	CHANGE_LINK_OPTIONS, // of a bond, a bridge or a bridge's port; of a port once it is one
 	CHANGE_LINK_MASTER,  // becomes a port of another link, or, before all options, of none
 	CHANGE_LINK_SET,
-	CHANGE_ADDRESS_REPREFIX, // IPv6 has an address once: remove, so that it can come back with its new prefix
+	/* Remove first what comes back with another prefix, as IPv6 has an address once, or on another link: else the kernel asks
+	 * there whether somebody has it, and hears itself. */
+	CHANGE_ADDRESS_REPREFIX,
 	CHANGE_ADDRESS_ADD,
 	CHANGE_ROUTE_ADD, // of IPv4 before others of the same destination and metric: the kernel goes by the first
 	CHANGE_ROUTE_REPLACE,
@@ -73,8 +75,15 @@ struct change {
 			struct rule rule;
 			bool is_twin; // one that stays moves behind another one that goes: see plan-rules.c
 		};
-		struct address address;
-		struct route route;
+		struct {
+			struct address address;
+			bool moves; // of one that is removed first: to another link
+		};
+		struct {
+			struct route route;
+			bool is_last;     // of one that comes: behind others of its key
+			bool goes_before; // of one that goes: before the one that comes in its place, which the kernel would take for it
+		};
 		struct peer_plan peers;
 		struct {
 			char *name, *content;
@@ -119,7 +128,7 @@ struct plan_input {
 	bool has_files;                // false: leave networkd and its files alone
 	const struct config_files *files; // what is there now
 	bool owes_reload;
-	bool without_taking_over; // what others made stays theirs
+	bool without_taking_over; // what others made stays theirs; and what was beside it comes back: this is the way back
 	int64_t now_sec; // wall time, for handshakes
 };
 /* -EEXIST: what the plan needs is taken by something that is not ours; -EINVAL; -ENOMEM. */

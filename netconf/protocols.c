@@ -18,7 +18,8 @@ void protocol_table_done(struct protocol_table *table)
 static size_t length_of(const struct declaration *declaration, enum protocol_list list)
 {
 	const size_t lengths[N_PROTOCOL_LISTS] = {[PROTOCOLS_ADDRESSES] = declaration->n_addresses,
-		[PROTOCOLS_ROUTES] = declaration->n_routes, [PROTOCOLS_RULES] = declaration->n_rules};
+		[PROTOCOLS_ROUTES] = declaration->n_routes, [PROTOCOLS_RULES] = declaration->n_rules,
+		[PROTOCOLS_BEHIND] = declaration->n_routes};
 	return lengths[list];
 }
 
@@ -41,7 +42,8 @@ static bool is_route(const struct kernel_route *have, const struct kernel_link *
 	return is_over_link && !have->has_other_shape && show_is_configured(have->protocol) && route_equal(&have->route, route);
 }
 
-static uint8_t of_route(const struct kernel *kernel, const char *link, const struct route *route)
+// The place of @route in @kernel, and of the first one with its key; kernel->n_routes: it is nobody's who configures.
+static size_t find_route(const struct kernel *kernel, const char *link, const struct route *route, size_t *ret_first)
 {
 	const struct kernel_link *one = kernel_link_by_name(kernel, link);
 	size_t low = 0, high = kernel->n_routes;
@@ -52,10 +54,23 @@ static uint8_t of_route(const struct kernel *kernel, const char *link, const str
 		else
 			high = middle;
 	}
+	*ret_first = low;
 	for (; low < kernel->n_routes && route_compare_key(&kernel->routes[low].route, route) == 0; low++)
 		if (is_route(&kernel->routes[low], one, route))
-			return kernel->routes[low].protocol;
-	return HEARTH_PROTOCOL;
+			return low;
+	return kernel->n_routes;
+}
+
+static uint8_t of_route(const struct kernel *kernel, const char *link, const struct route *route)
+{
+	size_t first, at = find_route(kernel, link, route, &first);
+	return at < kernel->n_routes ? kernel->routes[at].protocol : HEARTH_PROTOCOL;
+}
+
+static uint8_t is_behind(const struct kernel *kernel, const char *link, const struct route *route)
+{
+	size_t first, at = find_route(kernel, link, route, &first);
+	return at < kernel->n_routes && at > first;
 }
 
 static uint8_t of_rule(const struct kernel *kernel, const struct rule *rule)
@@ -76,6 +91,8 @@ static uint8_t look_up(const struct kernel *kernel, const struct declaration *de
 		return of_route(kernel, declaration->id, &declaration->routes[at]);
 	case PROTOCOLS_RULES:
 		return of_rule(kernel, &declaration->rules[at]);
+	case PROTOCOLS_BEHIND:
+		return is_behind(kernel, declaration->id, &declaration->routes[at]);
 	case N_PROTOCOL_LISTS:
 		break;
 	}
@@ -86,13 +103,14 @@ static int look_up_list(const struct kernel *kernel, const struct declaration *d
 	struct protocols *ret)
 {
 	size_t n = length_of(declaration, list);
+	uint8_t usual = list == PROTOCOLS_BEHIND ? 0 : HEARTH_PROTOCOL;
 	bool has_others = false;
 	AUTO_FREE uint8_t *found = calloc(n + 1, sizeof(*found));
 	if (!found)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		found[i] = look_up(kernel, declaration, list, i);
-		has_others |= found[i] != HEARTH_PROTOCOL;
+		has_others |= found[i] != usual;
 	}
 	if (!has_others)
 		return 0;
@@ -113,7 +131,8 @@ int protocols_of(const struct kernel *kernel, const struct network *network, str
 		for (enum protocol_list list = 0; list < N_PROTOCOL_LISTS; list++)
 			if (look_up_list(kernel, declaration, list, entry) < 0)
 				return -ENOMEM;
-		if (!entry->of[PROTOCOLS_ADDRESSES] && !entry->of[PROTOCOLS_ROUTES] && !entry->of[PROTOCOLS_RULES])
+		if (!entry->of[PROTOCOLS_ADDRESSES] && !entry->of[PROTOCOLS_ROUTES] && !entry->of[PROTOCOLS_RULES] &&
+			!entry->of[PROTOCOLS_BEHIND])
 			table.n--;
 	}
 	*ret = table;

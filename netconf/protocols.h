@@ -8,7 +8,7 @@
 
 struct protocols { // of one declaration, each list in the order of the declaration's
 	char id[IFNAMSIZ];
-	uint8_t *of[N_PROTOCOL_LISTS]; // NULL: all are Hearth's
+	uint8_t *of[N_PROTOCOL_LISTS]; // NULL: all are Hearth's, and no route is behind another one
 	size_t n[N_PROTOCOL_LISTS];
 };
 struct protocol_table {

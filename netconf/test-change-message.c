@@ -154,7 +154,20 @@ static void a_route_that_goes_is_ours_alone(void **state)
 	assert_int_equal(nla_get_u32(attribute_of(message, sizeof(*inner), RTA_TABLE)), 300);
 	assert_int_equal(nla_get_u32(attribute_of(message, sizeof(*inner), RTA_PRIORITY)), 5);
 	assert_int_equal(nla_get_u32(attribute_of(message, sizeof(*inner), RTA_OIF)), 7);
-	assert_null(attribute_of(message, sizeof(*inner), RTA_METRICS)); // they are no part of what names it
+	struct nlattr *metrics = attribute_of(message, sizeof(*inner), RTA_METRICS);
+	assert_int_equal(nla_get_u32(nla_find(nla_data(metrics), nla_len(metrics), RTAX_MTU)), 1400);
+	assert_int_equal(nla_get_u32(nla_find(nla_data(metrics), nla_len(metrics), RTAX_INITCWND)), 0); // not one that has it
+	change.route.destination = address_of("fd00::/16");
+	CLEANUP(nl_msgp) struct nl_msg *of_ipv6 = change_message(&change);
+	assert_null(attribute_of(of_ipv6, sizeof(*inner), RTA_METRICS)); // there they are no part of what names it
+}
+
+static void a_route_comes_behind_others_when_it_was_there(void **state)
+{
+	struct change change = {.type = CHANGE_ROUTE_ADD, .link_index = 7, .protocol = HEARTH_PROTOCOL, .is_last = true,
+		.route = {.destination = address_of("10.1.0.0/16"), .table = RT_TABLE_MAIN, .type = RTN_UNICAST}};
+	CLEANUP(kernel_freep) struct kernel *kernel = sent(&change, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND);
+	assert_int_equal(kernel->n_routes, 1);
 }
 
 // --- rules ---
@@ -361,6 +374,7 @@ int main(void)
 		cmocka_unit_test(an_address_that_goes_is_named_whole),
 		cmocka_unit_test(every_part_of_a_route_is_sent),
 		cmocka_unit_test(a_route_that_goes_is_ours_alone),
+		cmocka_unit_test(a_route_comes_behind_others_when_it_was_there),
 		cmocka_unit_test(every_part_of_a_rule_is_sent),
 		cmocka_unit_test(what_comes_back_is_whose_it_was),
 		cmocka_unit_test(a_bond_is_made_with_all_its_options),

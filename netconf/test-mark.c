@@ -88,6 +88,7 @@ static void what_would_lose_something_by_it_stays_whose_it_is(void **state)
 	takes_over(ONE, kernel, NULL);
 	kernel = with_eth0(HEARTH_PROTOCOL, RTPROT_STATIC); // the kernel would mark the first one
 	has_route(kernel, 2, "0.0.0.0/0", "10.0.0.254", 0, RTPROT_STATIC);
+	kernel->routes[0].position = 1;
 	takes_over(ONE, kernel, NULL);
 	kernel = with_eth0(IFAPROT_UNSPEC, HEARTH_PROTOCOL);
 	kernel->addresses[0].flags |= IFA_F_DEPRECATED;

@@ -246,7 +246,11 @@ static void is_set(struct kernel *kernel, const struct change *change)
 
 static void address_changes(struct kernel *kernel, const struct change *change)
 {
-	struct kernel_link *one = link_named(kernel, change->name);
+	bool may_be_gone = change->type == CHANGE_ADDRESS_REPREFIX && change->moves; // with its link, or that went down
+	struct kernel_link *one = kernel_link_by_name(kernel, change->name);
+	if (!one && may_be_gone)
+		return;
+	one = link_named(kernel, change->name);
 	for (size_t i = 0; i < kernel->n_addresses; i++) {
 		const struct kernel_address *have = &kernel->addresses[i];
 		bool is_same = have->link_index == one->index && ip_compare(&have->address.ip, &change->address.ip) == 0;
@@ -257,6 +261,8 @@ static void address_changes(struct kernel *kernel, const struct change *change)
 		if (is_same && change->type == CHANGE_ADDRESS_ADD)
 			fail_msg("%s: the address is there", one->name);
 	}
+	if (may_be_gone)
+		return;
 	if (change->type != CHANGE_ADDRESS_ADD)
 		fail_msg("%s: there is no such address", one->name);
 	kernel->addresses[kernel->n_addresses++] = (struct kernel_address){.link_index = one->index,
@@ -844,6 +850,21 @@ static void a_static_address_moves_from_a_port_to_the_bond_it_joins(void **state
 		"eth0: remove address 10.0.0.2/24 (stops traffic)\n");
 }
 
+// The kernel asks on the new link whether somebody has it, and the old one would answer.
+static void an_ipv6_address_goes_before_it_comes_on_another_link(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = ports(2);
+	becomes(kernel, "version: 2\nethernets: {eth0: {addresses: ['fd00::2/64', 'fd00::3/64', 10.0.0.2/24]}, eth1: {}}\n");
+	plan_is(kernel, "version: 2\nethernets: {eth0: {}, eth1: {addresses: ['fd00::2/64', 10.0.0.2/24]}}\n",
+		"eth0: take off address fd00::2/64, it moves to another link (stops traffic)\n"
+		"eth1: add address fd00::2/64\neth1: add address 10.0.0.2/24\n"
+		"eth0: remove address fd00::3/64 (stops traffic)\neth0: remove address 10.0.0.2/24 (stops traffic)\n");
+	becomes(kernel, "version: 2\nethernets: {eth0: {}, eth1: {}}\nbridges: {br0: {addresses: ['fd00::2/64']}}\n");
+	plan_is(kernel, "version: 2\nethernets: {eth0: {}, eth1: {addresses: ['fd00::2/64']}}\n",
+		"br0: take off address fd00::2/64, it moves to another link (stops traffic)\n"
+		"eth1: add address fd00::2/64\nbr0: remove the link (stops traffic)\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -880,6 +901,7 @@ int main(void)
 		cmocka_unit_test(a_rule_that_cannot_be_told_from_a_strange_one_stays),
 		cmocka_unit_test(many_rules_are_found_quickly),
 		cmocka_unit_test(a_static_address_moves_from_a_port_to_the_bond_it_joins),
+		cmocka_unit_test(an_ipv6_address_goes_before_it_comes_on_another_link),
 	};
 	return cmocka_run_group_tests_name("plan-stack", tests, NULL, NULL);
 }

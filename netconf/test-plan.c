@@ -233,17 +233,20 @@ static void a_said_route_goes_before_that_of_a_lease(void **state)
 				       "routes: [{to: default, via: 10.0.0.1, metric: 100}]}}\n";
 	static const struct {
 		const char *lease_via, *ours_via, *wanted;
+		bool is_lease_first; // replacing would take the lease's
 	} cases[] = {
-		{"10.0.0.254", NULL, "eth0: add route 0.0.0.0/0 via 10.0.0.1 metric 100\n"},
-		{"10.0.0.1", NULL, "eth0: add route 0.0.0.0/0 via 10.0.0.1 metric 100\n"},
-		{"10.0.0.254", "10.0.0.1", ""},
-		{"10.0.0.254", "10.0.0.3", "eth0: replace route 0.0.0.0/0 via 10.0.0.1 metric 100\n"},
+		{"10.0.0.254", NULL, "eth0: add route 0.0.0.0/0 via 10.0.0.1 metric 100\n", false},
+		{"10.0.0.1", NULL, "eth0: add route 0.0.0.0/0 via 10.0.0.1 metric 100\n", false},
+		{"10.0.0.254", "10.0.0.1", "", false},
+		{"10.0.0.254", "10.0.0.3", "eth0: replace route 0.0.0.0/0 via 10.0.0.1 metric 100\n", false},
+		{"10.0.0.254", "10.0.0.3", "eth0: add route 0.0.0.0/0 via 10.0.0.1 metric 100\n"
+					   "eth0: remove route 0.0.0.0/0 via 10.0.0.3 metric 100 (stops traffic)\n", true},
 	};
 	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
 		struct kernel *kernel = kernel_new();
 		has_link(kernel, 2, "eth0", "");
 		has_address(kernel, 2, "10.0.0.2/24", HEARTH_PROTOCOL);
-		has_route(kernel, 2, "0.0.0.0/0", cases[i].lease_via, 100, RTPROT_DHCP);
+		has_route(kernel, 2, "0.0.0.0/0", cases[i].lease_via, 100, RTPROT_DHCP)->position = !cases[i].is_lease_first;
 		if (cases[i].ours_via)
 			has_route(kernel, 2, "0.0.0.0/0", cases[i].ours_via, 100, HEARTH_PROTOCOL);
 		plan_is(document, kernel, cases[i].wanted);
@@ -282,6 +285,35 @@ static void a_foreign_route_beside_ours_is_not_replaced(void **state)
 	has_route(kernel, 2, "0.0.0.0/0", "10.0.0.3", 0, HEARTH_PROTOCOL);
 	plan_is(STATIC, kernel, "eth0: add route 0.0.0.0/0 via 10.0.0.1\n"
 				"eth0: remove route 0.0.0.0/0 via 10.0.0.3 (stops traffic)\n");
+}
+
+// Ours is the first, and is replaced; behind others', it goes before one that the kernel is told no difference of.
+static void ours_goes_first_when_it_cannot_be_told_from_the_new_one(void **state)
+{
+	static const char document[] =
+		"version: 2\nethernets: {eth0: {addresses: [10.0.0.2/24], routes: [{to: default, via: 10.0.0.1, from: 10.0.0.2}]}}\n";
+	for (int place = 0; place < 2; place++) {
+		struct kernel *kernel = kernel_new();
+		has_link(kernel, 2, "eth0", "");
+		has_address(kernel, 2, "10.0.0.2/24", HEARTH_PROTOCOL);
+		has_route(kernel, 2, "0.0.0.0/0", "10.0.0.1", 0, HEARTH_PROTOCOL)->position = 5;
+		has_route(kernel, 2, "0.0.0.0/0", "10.0.0.254", 0, RTPROT_BIRD)->position = place == 0 ? 6 : 4;
+		plan_is(document, kernel, place == 0 ? "eth0: replace route 0.0.0.0/0 via 10.0.0.1 from 10.0.0.2\n"
+						     : "eth0: remove route 0.0.0.0/0 via 10.0.0.1 (stops traffic)\n"
+						       "eth0: add route 0.0.0.0/0 via 10.0.0.1 from 10.0.0.2\n");
+	}
+}
+
+static void a_foreign_ipv6_route_before_ours_is_not_replaced(void **state)
+{
+	static const char document[] =
+		"version: 2\nethernets: {eth0: {addresses: ['fd00::2/64'], routes: [{to: 'fd50::/16', via: 'fd00::1', metric: 7}]}}\n";
+	struct kernel *kernel = kernel_new();
+	has_link(kernel, 2, "eth0", "");
+	has_address(kernel, 2, "fd00::2/64", HEARTH_PROTOCOL);
+	has_route(kernel, 2, "fd50::/16", NULL, 7, RTPROT_STATIC)->position = 4;
+	has_route(kernel, 2, "fd50::/16", "fd00::3", 7, HEARTH_PROTOCOL)->position = 5;
+	plan_fails(document, kernel, -EEXIST, "not Hearth's (protocol 4)");
 }
 
 // Of IPv6 routes both have the metric 1024 unless somebody says another one.
@@ -682,6 +714,8 @@ int main(void)
 		cmocka_unit_test(a_said_route_goes_before_that_of_a_lease),
 		cmocka_unit_test(a_subnet_may_be_said_too),
 		cmocka_unit_test(a_foreign_route_beside_ours_is_not_replaced),
+		cmocka_unit_test(ours_goes_first_when_it_cannot_be_told_from_the_new_one),
+		cmocka_unit_test(a_foreign_ipv6_route_before_ours_is_not_replaced),
 		cmocka_unit_test(a_routers_route_gives_way),
 		cmocka_unit_test(a_foreign_route_that_goes_with_its_link_is_not_in_the_way),
 		cmocka_unit_test(a_wider_ipv4_prefix_is_added_before_the_old_one_goes),

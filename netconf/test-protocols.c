@@ -105,6 +105,33 @@ static void what_went_comes_back_as_theirs(void **state)
 	assert_int_equal(ours, 3);
 }
 
+// Of two of a key the kernel goes by the first, and a document has one.
+static void a_route_behind_anothers_comes_back_behind_it(void **state)
+{
+	static const char before_text[] = "ethernets: {eth0: {addresses: [10.0.0.1/24], routes: [{to: 10.60.0.0/16, via: 10.0.0.9}]}}\n";
+	for (uint32_t place = 1; place < 4; place += 2) {
+		CLEANUP(kernel_freep) struct kernel *kernel = two_hands();
+		CLEANUP(network_freep) struct network *before = wants(before_text);
+		CLEANUP(protocol_table_done) struct protocol_table table = {0};
+		CLEANUP(plan_freep) struct plan *plan = NULL, *refused = NULL;
+		kernel->routes[1].position = 2;
+		has_route(kernel, 2, "10.60.0.0/16", "10.0.0.8", 0, RTPROT_BIRD)->position = place;
+		kernel_sort(kernel);
+		assert_int_equal(protocols_of(kernel, before, &table), 0);
+		assert_int_equal(protocols_give(&table, before, NULL), 0);
+		size_t gone = kernel->routes[1].protocol == HEARTH_PROTOCOL ? 1 : 2;
+		kernel->routes[gone] = kernel->routes[--kernel->n_routes];
+		kernel_sort(kernel);
+		struct plan_input input = {.network = before, .kernel = kernel, .without_taking_over = true};
+		assert_int_equal(plan_make(&input, &plan, NULL), 0);
+		const struct change *back = &plan->changes[0];
+		assert_int_equal(back->type, CHANGE_ROUTE_ADD);
+		assert_int_equal(back->is_last, place == 1);
+		input.without_taking_over = false; // but nobody comes there who was not
+		assert_int_equal(plan_make(&input, &refused, NULL), -EEXIST);
+	}
+}
+
 static void those_of_another_network_are_refused(void **state)
 {
 	CLEANUP(kernel_freep) struct kernel *kernel = two_hands();
@@ -125,6 +152,7 @@ int main(void)
 		cmocka_unit_test(only_what_is_of_others_is_remembered),
 		cmocka_unit_test(what_has_another_shape_or_link_is_another_one),
 		cmocka_unit_test(what_went_comes_back_as_theirs),
+		cmocka_unit_test(a_route_behind_anothers_comes_back_behind_it),
 		cmocka_unit_test(those_of_another_network_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
