@@ -208,7 +208,7 @@ int file_set_aside(const char *path, char **ret_name)
 	return -EEXIST;
 }
 
-static int load_checked(const char *path, size_t max_bytes, char **ret, size_t *ret_n, char ret_hash[static SHA256_HEX + 1],
+static int read_checked(const char *path, size_t max_bytes, char **ret, size_t *ret_n, char ret_hash[static SHA256_HEX + 1],
 	struct diag *reterr)
 {
 	AUTO_FREE char *text = NULL;
@@ -230,11 +230,28 @@ static int load_checked(const char *path, size_t max_bytes, char **ret, size_t *
 		}
 	}
 	crypto_wipe(text, n);
+	return diag_set(reterr, -EBADMSG, path, "is damaged (its checksum does not fit)");
+}
+
+static int load_checked(const char *path, size_t max_bytes, char **ret, size_t *ret_n, char ret_hash[static SHA256_HEX + 1],
+	struct diag *reterr)
+{
 	AUTO_FREE char *aside = NULL;
+	int r = read_checked(path, max_bytes, ret, ret_n, ret_hash, reterr);
+
+	if (r != -EBADMSG)
+		return r;
 	r = file_set_aside(path, &aside);
 	if (r < 0)
 		return diag_set(reterr, -EBADMSG, path, "is damaged and cannot be set aside: %s", strerror(-r));
 	return diag_set(reterr, -EBADMSG, path, "is damaged (its checksum does not fit) and was set aside as %s", aside);
+}
+
+int file_read_checked(const char *path, size_t max_bytes, char **ret, size_t *ret_n, struct diag *reterr)
+{
+	char hash[SHA256_HEX + 1];
+
+	return read_checked(path, max_bytes, ret, ret_n, hash, reterr);
 }
 
 int file_load_checked(const char *path, size_t max_bytes, char **ret, size_t *ret_n, struct diag *reterr)

@@ -19,7 +19,9 @@ int file_write_volatile(const char *path, const void *bytes, size_t n, mode_t mo
  * been set aside. */
 int file_save_checked(const char *path, const void *bytes, size_t n, mode_t mode, struct diag *reterr);
 int file_load_checked(const char *path, size_t max_bytes, char **ret, size_t *ret_n, struct diag *reterr);
-// The same; @ret_hash is the SHA-256 of the content, lower-case hex, which is computed anyway.
+// As file_load_checked(), but a damaged one stays where it is (-EBADMSG), until who knows what to do without it has done that.
+int file_read_checked(const char *path, size_t max_bytes, char **ret, size_t *ret_n, struct diag *reterr);
+// As file_load_checked(); @ret_hash is the SHA-256 of the content, lower-case hex, which is computed anyway.
 int file_save_hashed(const char *path, const void *bytes, size_t n, mode_t mode, char ret_hash[static SHA256_HEX + 1],
 	struct diag *reterr);
 int file_load_hashed(const char *path, size_t max_bytes, char **ret, char ret_hash[static SHA256_HEX + 1], struct diag *reterr);

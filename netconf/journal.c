@@ -331,21 +331,22 @@ int journal_save(const char *folder, const struct journal *journal, struct diag 
 int journal_load(const char *folder, struct journal *ret, struct diag *reterr)
 {
 	struct journal_path path = path_in(folder);
-	AUTO_FREE char *text = NULL, *aside = NULL;
+	AUTO_FREE char *text = NULL;
 	struct diag diag = {0};
 	size_t n = 0;
 	*ret = (struct journal){0};
-	int error = file_load_checked(path.text, JOURNAL_MAX_BYTES, &text, &n, reterr);
+	int error = file_read_checked(path.text, JOURNAL_MAX_BYTES, &text, &n, reterr);
 	if (error < 0)
 		return error;
 	error = journal_decode(text, n, ret, &diag);
-	if (error != -EINVAL)
-		return error;
-	error = file_set_aside(path.text, &aside);
-	if (error < 0)
-		return diag_set(reterr, -EBADMSG, path.text, "is no journal (%s) and cannot be set aside: %s", diag_text(&diag),
-			strerror(-error));
-	return diag_set(reterr, -EBADMSG, path.text, "is no journal (%s) and was set aside as %s", diag_text(&diag), aside);
+	return error == -EINVAL ? diag_set(reterr, -EBADMSG, path.text, "is no journal (%s)", diag_text(&diag)) : error;
+}
+
+int journal_set_aside(const char *folder, char **ret_name, struct diag *reterr)
+{
+	struct journal_path path = path_in(folder);
+	int error = file_set_aside(path.text, ret_name);
+	return error < 0 ? diag_set(reterr, error, path.text, "cannot be set aside: %s", strerror(-error)) : 0;
 }
 
 int journal_peek(const char *folder, struct journal *ret)

@@ -45,9 +45,11 @@ int journal_decode(const char *text, size_t n, struct journal *ret, struct diag 
 
 /* Durable once it returns. */
 int journal_save(const char *folder, const struct journal *journal, struct diag *reterr);
-/* -ENOENT: there is none. -EBADMSG: it is damaged, or not one this program knows: it was set aside under the name that
- * @reterr says, and is never trusted. */
+// -ENOENT: there is none. -EBADMSG: it is damaged, or not one this program knows: it is never trusted.
 int journal_load(const char *folder, struct journal *ret, struct diag *reterr);
-/* As journal_load(), to look only: nothing is set aside, and the checksum is left to who acts on it. */
+/* A damaged one goes out of the way, never deleted, once the network is right without it. @ret_name: its name then, the caller
+ * frees. */
+int journal_set_aside(const char *folder, char **ret_name, struct diag *reterr);
+// As journal_load(), to look only: the checksum is left to who acts on it.
 int journal_peek(const char *folder, struct journal *ret);
 int journal_remove(const char *folder); // durable; none there is success

@@ -142,28 +142,34 @@ int protocols_of(const struct kernel *kernel, const struct network *network, str
 
 // --- given back ---
 
-static int give(const struct protocols *entry, struct network *network, struct diag *reterr)
+static bool give(const struct protocols *entry, struct network *network, struct diag *reterr)
 {
 	struct declaration *declaration = NULL;
+	bool fits = true;
 	for (size_t i = 0; i < network->n; i++)
 		if (str_equal(network->declarations[i].id, entry->id))
 			declaration = &network->declarations[i];
-	if (!declaration)
-		return diag_set(reterr, -EINVAL, "", "protocols: the network has no %s", entry->id);
+	if (!declaration) {
+		(void)diag_set(reterr, -EINVAL, "", "whose all of %s was is not known any more: there is no such link in it", entry->id);
+		return false;
+	}
 	for (enum protocol_list list = 0; list < N_PROTOCOL_LISTS; list++) {
 		size_t n = length_of(declaration, list);
-		if (entry->of[list] && entry->n[list] != n)
-			return diag_set(reterr, -EINVAL, "", "protocols: a list of %s must have %zu entries, not %zu", entry->id, n,
-				entry->n[list]);
-		declaration->protocols[list] = entry->of[list];
+		if (!entry->of[list] || entry->n[list] == n) {
+			declaration->protocols[list] = entry->of[list];
+			continue;
+		}
+		fits = false;
+		(void)diag_set(reterr, -EINVAL, "", "whose all of %s was is not known any more: of %zu of its things %zu are noted",
+			entry->id, n, entry->n[list]);
 	}
-	return 0;
+	return fits;
 }
 
 int protocols_give(const struct protocol_table *table, struct network *network, struct diag *reterr)
 {
-	int error = 0;
-	for (size_t i = 0; error == 0 && i < table->n; i++)
-		error = give(&table->entries[i], network, reterr);
-	return error;
+	bool is_whole = true;
+	for (size_t i = 0; i < table->n; i++)
+		is_whole &= give(&table->entries[i], network, is_whole ? reterr : NULL);
+	return is_whole ? 0 : 1;
 }

@@ -19,6 +19,6 @@ void protocol_table_done(struct protocol_table *table);
 /* The declarations of @network that have something of others', by what @kernel (sorted) has. @network: the kernel's own, as
  * before_document() makes it. -ENOMEM. */
 int protocols_of(const struct kernel *kernel, const struct network *network, struct protocol_table *ret);
-/* @network is to be made so that each has its protocol of @table again; it borrows from @table. -EINVAL: they are not of one
- * network, reterr says why. */
+/* @network is to be made so that each has its protocol of @table again; it borrows from @table. 1: some of them do not fit it
+ * (another version of this program wrote them), and those are Hearth's then; reterr says the first. */
 int protocols_give(const struct protocol_table *table, struct network *network, struct diag *reterr);

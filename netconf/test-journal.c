@@ -93,10 +93,11 @@ static void an_older_one_says_nothing_of_protocols(void **state)
 	assert_int_equal(again.protocols.n, 0);
 }
 
-static void damaged_one_is_set_aside(void **state)
+static void damaged_one_is_set_aside_when_it_is_asked_for(void **state)
 {
 	CLEANUP(journal_done) struct journal journal = example(), again = {0};
-	AUTO_FREE char *path = str_format("%s/" JOURNAL_NAME, folder), *aside = str_format("%s.damaged-1", path), *text = NULL;
+	AUTO_FREE char *path = str_format("%s/" JOURNAL_NAME, folder), *aside = str_format("%s.damaged-1", path), *text = NULL,
+	       *name = NULL;
 	struct diag diag = {0};
 	size_t n;
 	assert_int_equal(journal_save(folder, &journal, NULL), 0);
@@ -105,21 +106,23 @@ static void damaged_one_is_set_aside(void **state)
 	assert_int_equal(file_write_volatile(path, text, n, 0600, NULL), 0);
 	assert_int_equal(journal_load(folder, &again, &diag), -EBADMSG);
 	assert_null(again.before);
-	assert_non_null(strstr(diag.message, aside));
+	assert_string_equal(diag.message, "is damaged (its checksum does not fit)");
+	assert_true(file_exists(path));
+	assert_int_equal(journal_set_aside(folder, &name, NULL), 0);
+	assert_string_equal(name, aside);
 	assert_true(file_exists(aside));
 	assert_false(file_exists(path));
 }
 
-static void one_of_another_version_is_set_aside(void **state)
+static void one_of_another_version_is_not_read(void **state)
 {
 	static const char text[] = "{\"version\":2,\"before\":\"\"}";
 	CLEANUP(journal_done) struct journal again = {0};
-	AUTO_FREE char *path = str_format("%s/" JOURNAL_NAME, folder), *aside = str_format("%s.damaged-2", path);
+	AUTO_FREE char *path = str_format("%s/" JOURNAL_NAME, folder);
 	struct diag diag = {0};
 	assert_int_equal(file_save_checked(path, text, strlen(text), 0600, NULL), 0);
 	assert_int_equal(journal_load(folder, &again, &diag), -EBADMSG);
 	assert_non_null(strstr(diag.message, "version: must be 1, not 2"));
-	assert_true(file_exists(aside));
 }
 
 static void bad_ones_are_refused_by_name(void **state)
@@ -157,8 +160,8 @@ int main(void)
 		cmocka_unit_test(journal_is_known_again),
 		cmocka_unit_test(no_file_is_not_an_empty_one),
 		cmocka_unit_test(an_older_one_says_nothing_of_protocols),
-		cmocka_unit_test(damaged_one_is_set_aside),
-		cmocka_unit_test(one_of_another_version_is_set_aside),
+		cmocka_unit_test(damaged_one_is_set_aside_when_it_is_asked_for),
+		cmocka_unit_test(one_of_another_version_is_not_read),
 		cmocka_unit_test(bad_ones_are_refused_by_name),
 	};
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

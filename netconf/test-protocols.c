@@ -132,7 +132,8 @@ static void a_route_behind_anothers_comes_back_behind_it(void **state)
 	}
 }
 
-static void those_of_another_network_are_refused(void **state)
+// Whoever undoes gets as far as it can.
+static void those_that_do_not_fit_are_left_out_and_said(void **state)
 {
 	CLEANUP(kernel_freep) struct kernel *kernel = two_hands();
 	CLEANUP(network_freep) struct network *before = wants(BEFORE), *none = wants("ethernets: {eth1: {}}"),
@@ -140,10 +141,15 @@ static void those_of_another_network_are_refused(void **state)
 	CLEANUP(protocol_table_done) struct protocol_table table = {0};
 	struct diag diag = {0};
 	assert_int_equal(protocols_of(kernel, before, &table), 0);
-	assert_int_equal(protocols_give(&table, none, &diag), -EINVAL);
-	assert_string_equal(diag.message, "protocols: the network has no eth0");
-	assert_int_equal(protocols_give(&table, other, &diag), -EINVAL);
-	assert_string_equal(diag.message, "protocols: a list of eth0 must have 1 entries, not 2");
+	assert_int_equal(protocols_give(&table, none, &diag), 1);
+	assert_string_equal(diag.message, "whose all of eth0 was is not known any more: there is no such link in it");
+	diag = (struct diag){0};
+	struct protocols *eth0 = &table.entries[0];
+	eth0->n[PROTOCOLS_RULES] = eth0->n[PROTOCOLS_ROUTES] = 0; // as many as it has
+	assert_int_equal(protocols_give(&table, other, &diag), 1);
+	assert_string_equal(diag.message, "whose all of eth0 was is not known any more: of 1 of its things 2 are noted");
+	assert_null(other->declarations[0].protocols[PROTOCOLS_ADDRESSES]);
+	assert_ptr_equal(other->declarations[0].protocols[PROTOCOLS_RULES], eth0->of[PROTOCOLS_RULES]);
 }
 
 int main(void)
@@ -153,7 +159,7 @@ int main(void)
 		cmocka_unit_test(what_has_another_shape_or_link_is_another_one),
 		cmocka_unit_test(what_went_comes_back_as_theirs),
 		cmocka_unit_test(a_route_behind_anothers_comes_back_behind_it),
-		cmocka_unit_test(those_of_another_network_are_refused),
+		cmocka_unit_test(those_that_do_not_fit_are_left_out_and_said),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -176,16 +176,23 @@ static int restore_kernel(const struct trial *trial, const struct journal *journ
 	options.without_networkd = true; // its files are put back as they were
 	options.without_waiting = false; // nobody comes again
 	options.without_taking_over = true; // journal->protocols has what was ours
-	int error = yaml_parse(journal->before, strlen(journal->before), JOURNAL_MAX_BYTES, "journal", &value, reterr);
+	struct diag diag = {0}, lost = {0};
+	int error = yaml_parse(journal->before, strlen(journal->before), JOURNAL_MAX_BYTES, "journal", &value, &diag);
 	if (error == 0)
-		error = netconf_decode(value, &network, reterr);
-	if (error == 0)
-		error = protocols_give(&journal->protocols, network, reterr);
-	if (error == 0)
-		error = netconf_apply(network, &options, NULL, reterr);
+		error = netconf_decode(value, &network, &diag);
+	if (error == -EINVAL) // of another version of this program: it never will
+		return diag_set(reterr, -EBADMSG, "journal", "holds no network (%s)", diag_text(&diag));
+	if (error < 0)
+		return diag_set(reterr, error, "journal", "%s", diag_text(&diag));
+	bool is_whole = protocols_give(&journal->protocols, network, &lost) == 0;
+	error = netconf_apply(network, &options, NULL, reterr);
 	if (error == 0)
 		error = restore_aliases(journal, reterr);
-	return error < 0 ? error : restore_other_names(journal, reterr);
+	if (error == 0)
+		error = restore_other_names(journal, reterr);
+	if (error < 0 || is_whole)
+		return error;
+	return diag_set(reterr, 1, "", "%s", diag_text(&lost));
 }
 
 static int restore_resolv(const struct journal *journal, const char *path, struct diag *reterr)
@@ -236,8 +243,11 @@ static int restore(const struct trial *trial, const struct journal *journal, str
 {
 	// a link that cannot be made again is no reason to leave networkd with the tried network's files
 	int error = restore_kernel(trial, journal, reterr);
-	int files = journal->has_files ? restore_files(trial, journal, error < 0 ? NULL : reterr) : 0;
-	return error < 0 ? error : files;
+	struct diag diag = {0};
+	int files = journal->has_files ? restore_files(trial, journal, &diag) : 0;
+	if (error == 0 && files < 0 && reterr)
+		*reterr = diag;
+	return error < 0 || files == 0 ? error : files;
 }
 
 const struct trial_steps trial_kernel = {.remember = remember, .plan = plan, .apply = apply, .restore = restore};

@@ -188,7 +188,8 @@ static int undo(const struct trial *trial, const struct journal *journal, bool i
 	} else if ((error = steps_of(trial)->restore(trial, journal, reterr)) < 0 && is_last && !trial->has_other) {
 		(void)apply_confirmed(trial, NULL); // the first failure is the one that is told
 	}
-	return error < 0 ? error : forget(trial, reterr);
+	int forgotten = error < 0 ? error : forget(trial, reterr);
+	return forgotten < 0 ? forgotten : error;
 }
 
 // A key or a file that is missing is no missing trial.
@@ -203,26 +204,39 @@ static int load_journal(const struct trial *trial, struct journal *ret, struct d
 	return error == -ENOENT ? diag_set(reterr, -ENOENT, "", "no network is on trial") : error;
 }
 
+/* Nothing says what was before. The journal goes when the last confirmed network is there, so that whoever is killed before
+ * leaves the rest to the next one. @why: what is wrong with it. */
+static int revert_damaged(const struct trial *trial, const struct diag *why, struct diag *reterr)
+{
+	AUTO_FREE char *aside = NULL, *confirmed = trial_confirmed(trial);
+	bool has_network = confirmed || trial->decode;
+	int error = apply_confirmed(trial, reterr);
+	if (error == 0)
+		error = journal_set_aside(trial_folder(trial), &aside, reterr);
+	if (error == 0)
+		error = forget(trial, reterr);
+	if (error < 0)
+		return revert_result(error);
+	(void)diag_set(reterr, 0, why->where, "%s and was set aside as %s; %s", why->message, aside,
+		has_network ? "the last confirmed network is applied"
+			    : "no network was ever confirmed, so what there is stays, and is not confirmed either");
+	return has_network ? 1 : -ENODATA;
+}
+
 static int revert(const struct trial *trial, bool is_last, struct diag *reterr)
 {
 	CLEANUP(journal_done) struct journal journal = {0};
-	int error = load_journal(trial, &journal, reterr);
-	if (error == -EBADMSG) {
-		struct diag damaged = reterr ? *reterr : (struct diag){0};
-		error = apply_confirmed(trial, reterr);
-		if (error == 0)
-			error = forget(trial, reterr);
-		if (error == 0 && reterr)
-			*reterr = damaged;
-		return revert_result(error);
-	}
-	if (error < 0)
-		return error;
-	if (is_confirmed(trial, &journal))
-		return forget(trial, reterr);
 	struct diag diag = {0};
-	error = undo(trial, &journal, is_last, &diag);
-	if (error < 0 && reterr) // what was written on the way to success is no reason
+	int error = load_journal(trial, &journal, &diag);
+	if (error == 0 && is_confirmed(trial, &journal))
+		return forget(trial, reterr);
+	if (error == 0)
+		error = undo(trial, &journal, is_last, &diag);
+	else if (error != -EBADMSG)
+		return diag_set(reterr, error, diag.where, "%s", diag.message);
+	if (error == -EBADMSG)
+		return revert_damaged(trial, &diag, reterr);
+	if (error != 0 && reterr) // what was written on the way to success is no reason
 		*reterr = diag;
 	return revert_result(error);
 }
@@ -288,7 +302,8 @@ int trial_prepare(const struct trial *trial, int lock_fd, struct network *networ
 	if (trial_look(trial, time_boot_usec(), NULL) == TRIAL_WAITS)
 		return diag_set(reterr, -EBUSY, "", "another network is on trial: confirm or revert it first");
 	int error = trial_recover(trial, lock_fd, time_boot_usec(), reterr);
-	return error < 0 ? error : steps_of(trial)->plan(trial, network, ret, reterr);
+	bool is_lost = error == -ENODATA; // that is said where nothing else becomes of it
+	return error < 0 && !is_lost ? error : steps_of(trial)->plan(trial, network, ret, reterr);
 }
 
 int trial_begin(const struct trial *trial, int lock_fd, const char *document, struct network *network,
@@ -328,9 +343,14 @@ static int stand(const struct trial *trial, struct diag *reterr)
 int trial_confirm(const struct trial *trial, int lock_fd, uint64_t now_usec, struct diag *reterr)
 {
 	CLEANUP(journal_done) struct journal journal = {0};
-	int error = load_journal(trial, &journal, reterr);
+	struct diag diag = {0};
+	int error = load_journal(trial, &journal, &diag);
+	if (error == -EBADMSG) { // what was tried, and until when, nobody knows
+		error = revert_damaged(trial, &diag, reterr);
+		return error < 0 ? error : -ETIME;
+	}
 	if (error < 0)
-		return error;
+		return diag_set(reterr, error, diag.where, "%s", diag.message);
 	if (is_confirmed(trial, &journal))
 		return forget(trial, reterr);
 	if (standing_of(trial, &journal, now_usec) == TRIAL_STALE)

@@ -25,7 +25,8 @@ struct trial_steps {
 	int (*plan)(const struct trial *trial, struct network *network, struct plan **ret, struct diag *reterr);
 	/* @plan: of this very network, made under this very lock. */
 	int (*apply)(const struct trial *trial, struct network *network, struct plan *plan, struct diag *reterr);
-	// Make the state of @journal so again; it may be half there.
+	/* Make the state of @journal so again; it may be half there. 1: done, but for what reterr says; -EBADMSG: nobody could
+	 * ever, the journal says no network. */
 	int (*restore)(const struct trial *trial, const struct journal *journal, struct diag *reterr);
 };
 extern const struct trial_steps trial_kernel;
@@ -75,7 +76,8 @@ int trial_prepare(const struct trial *trial, int lock_fd, struct network *networ
 int trial_begin(const struct trial *trial, int lock_fd, const char *document, struct network *network,
 	struct plan *plan, uint64_t deadline_usec, struct diag *reterr);
 /* What is on trial is the confirmed network from now on. -ENOENT: nothing is on trial; -ETIME: too late, it is undone
- * (soon). What has no deadline can be confirmed by trial_stand() alone. */
+ * (soon); or its journal is damaged: nothing says what was tried, and it was undone as by trial_revert(). What has no deadline
+ * can be confirmed by trial_stand() alone. */
 int trial_confirm(const struct trial *trial, int lock_fd, uint64_t now_usec, struct diag *reterr);
 /* The same for the one that began it without a deadline, still under the lock that it began it with: to anybody else such a
  * journal is of a program that was killed while it changed the network. */
@@ -83,8 +85,9 @@ int trial_stand(const struct trial *trial, int lock_fd, struct diag *reterr);
 /* @document is the confirmed one, without a trial: it is what stands. Written only when it differs. */
 int trial_keep(const struct trial *trial, int lock_fd, const char *document, struct diag *reterr);
 /* Undo now: what was before is there again, or, after a power cut or with a damaged journal, the last confirmed network.
- * 1: undone; 0: it was confirmed already, only the journal was left. -ENOENT: nothing is on trial, and never anything else.
- * After another failure the journal stays: call again. */
+ * 1: undone, and reterr says what is not as it was, if anything; 0: it was confirmed already, only the journal was left.
+ * -ENOENT: nothing is on trial, and never anything else. -ENODATA: the journal is damaged and no network was ever confirmed, so
+ * that what there is stays. After another failure the journal stays: call again. */
 int trial_revert(const struct trial *trial, int lock_fd, struct diag *reterr);
 /* The same for who tries again soon: when what was before cannot be made so again, the last confirmed network does not come
  * in its place, so that the two do not take turns. */
