@@ -5,6 +5,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 
 enum { DEFAULT_TIMEOUT_SEC = 30, MAX_TIMEOUT_SEC = TRIAL_MAX_SEC };
@@ -107,6 +108,17 @@ static int run(const struct arguments *arguments, const char *name, unsigned giv
 					       "recover", name);
 }
 
+// Without it the lock or the guard's pipe would have the place of a closed stdout, and what is printed would go there.
+static void open_standard_files(void)
+{
+	int fd;
+	do
+		fd = open("/dev/null", O_RDWR); // for whoever is started, too
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		(void)close(fd);
+}
+
 int main(int argc, char *argv[])
 {
 	static const struct option known[] = {{"file", required_argument, NULL, 'f'}, {"json", no_argument, NULL, 'j'},
@@ -116,6 +128,7 @@ int main(int argc, char *argv[])
 	struct arguments arguments = {.timeout_sec = DEFAULT_TIMEOUT_SEC, .json = wants_json(argv)};
 	unsigned given = 0;
 	arguments.trial = (struct trial){.who = "hearth-net", .options = &arguments.options};
+	open_standard_files();
 	log_open("hearth-net");
 	opterr = 0; // told below
 	for (int c; (c = getopt_long(argc, argv, ":f:jh", known, NULL)) >= 0;) {

@@ -23,6 +23,7 @@ struct machine { // the double: the network is the id of its one link, in a file
 	struct netconf_options options;
 	struct trial trial;
 	unsigned n_steps, kill_at; // the process ends before step @kill_at; 0: never
+	bool restores_partly, no_network; // when undone
 	bool fail_apply, fail_restore, lacks_key, lacks_bus;
 	unsigned n_plans;
 };
@@ -91,11 +92,15 @@ static int restore(const struct trial *trial, const struct journal *journal, str
 	struct machine *machine = trial->user;
 	if (machine->fail_restore)
 		return diag_set(reterr, -EIO, "", "the kernel says no again");
+	if (machine->no_network)
+		return diag_set(reterr, -EBADMSG, "journal", "holds no network");
 	step(trial);
 	set_kernel(machine, "between");
 	step(trial);
 	set_kernel(machine, journal->before);
 	step(trial);
+	if (machine->restores_partly)
+		return diag_set(reterr, 1, "", "whose it was is not known");
 	(void)diag_set(reterr, -ENOENT, "file", "is not there, which is no failure");
 	return 0;
 }
@@ -393,6 +398,80 @@ static void damaged_journal_leads_to_the_confirmed_network(void **state)
 	expect_confirmed(machine, OLD);
 }
 
+static void damage_journal(const struct machine *machine)
+{
+	AUTO_FREE char *path = str_format("%s/" JOURNAL_NAME, machine->folder);
+	assert_int_equal(file_write_volatile(path, "rubbish", 7, 0600, NULL), 0);
+}
+
+// What was tried, and until when, nobody knows: it does not stand, and it does not stand unconfirmed.
+static void damaged_journal_is_undone_and_not_confirmed(void **state)
+{
+	struct machine *machine = *state;
+	struct diag diag = {0};
+	assert_int_equal(begin(machine, NEW, 30, NULL), 0);
+	damage_journal(machine);
+	assert_int_equal(confirm(machine, 0, &diag), -ETIME);
+	assert_non_null(strstr(diag.message, "; the last confirmed network is applied"));
+	expect_kernel(machine, "old");
+	expect_confirmed(machine, OLD);
+	assert_int_equal(look(machine), TRIAL_NONE);
+	assert_int_equal(confirm(machine, 0, NULL), -ENOENT);
+}
+
+static void damaged_journal_stays_until_the_confirmed_network_is_there(void **state)
+{
+	struct machine *machine = *state;
+	struct diag diag = {0};
+	assert_int_equal(begin(machine, NEW, 30, NULL), 0);
+	damage_journal(machine);
+	machine->lacks_key = true;
+	assert_int_equal(confirm(machine, 0, &diag), -EIO);
+	assert_string_equal(diag_text(&diag), "/etc/wg.key: cannot be opened");
+	assert_int_equal(look(machine), TRIAL_DAMAGED);
+	machine->lacks_key = false;
+	assert_int_equal(revert(machine, &diag), 1);
+	expect_kernel(machine, "old");
+}
+
+static void damaged_journal_without_a_confirmed_network_is_said(void **state)
+{
+	struct machine *machine = *state;
+	AUTO_FREE char *confirmed = str_format("%s/" TRIAL_CONFIRMED, machine->folder);
+	struct diag diag = {0};
+	assert_int_equal(file_remove(confirmed), 0);
+	assert_int_equal(begin(machine, NEW, 30, NULL), 0);
+	damage_journal(machine);
+	assert_int_equal(revert(machine, &diag), -ENODATA);
+	assert_non_null(strstr(diag.message, "no network was ever confirmed, so what there is stays"));
+	expect_kernel(machine, "new");
+	assert_int_equal(begin(machine, OLD, 30, NULL), 0); // and nobody is stopped by it
+	damage_journal(machine);
+	assert_int_equal(begin(machine, NEW, 30, NULL), 0);
+}
+
+static void what_is_not_as_it_was_is_said(void **state)
+{
+	struct machine *machine = *state;
+	struct diag diag = {0};
+	assert_int_equal(begin(machine, NEW, 30, NULL), 0);
+	machine->restores_partly = true;
+	assert_int_equal(revert(machine, &diag), 1);
+	assert_string_equal(diag.message, "whose it was is not known");
+	assert_int_equal(look(machine), TRIAL_NONE);
+}
+
+static void journal_of_no_network_is_damaged(void **state)
+{
+	struct machine *machine = *state;
+	struct diag diag = {0};
+	assert_int_equal(begin(machine, NEW, 30, NULL), 0);
+	machine->no_network = true;
+	assert_int_equal(revert(machine, &diag), 1);
+	assert_non_null(strstr(diag_text(&diag), "journal: holds no network and was set aside as "));
+	expect_kernel(machine, "old");
+}
+
 static void nothing_to_change_is_known_before_anything_is_written(void **state)
 {
 	struct machine *machine = *state;
@@ -603,6 +682,11 @@ int main(void)
 		CASE(boot_without_a_confirmed_network_changes_nothing),
 		CASE(boot_tells_why_the_confirmed_network_is_not_there),
 		CASE(damaged_journal_leads_to_the_confirmed_network),
+		CASE(damaged_journal_is_undone_and_not_confirmed),
+		CASE(damaged_journal_stays_until_the_confirmed_network_is_there),
+		CASE(damaged_journal_without_a_confirmed_network_is_said),
+		CASE(what_is_not_as_it_was_is_said),
+		CASE(journal_of_no_network_is_damaged),
 		CASE(nothing_to_change_is_known_before_anything_is_written),
 		CASE(a_change_is_planned_once),
 		CASE(undoing_leads_to_what_was_and_not_to_the_confirmed),
