@@ -56,8 +56,7 @@ static void on_error(size_t tag, int error, const char *kernel_words, void *user
 
 // --- order ---
 
-// What netlink does not carry. It is read-only in some containers, and without IPv6 half of it is not there.
-static int set_conf(const char *family, const char *name, const char *setting, char digit)
+int apply_conf(const char *family, const char *name, const char *setting, char digit)
 {
 	char path[96];
 	(void)snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", family, name, setting);
@@ -187,7 +186,7 @@ static int add_set(struct apply *apply, const struct change *change, size_t posi
 	bool takes_ra = change->set.takes_ra, is_message = change->set.mtu || change->set.has_mac || change->set.up || change->set.down;
 	int error = 0;
 	if (change->set.no_kernel_ra || change->set.sets_ra) // before it is up: it asks for one at once
-		error = set_conf("ipv6", change->name, "accept_ra", takes_ra ? '1' : '0');
+		error = apply_conf("ipv6", change->name, "accept_ra", takes_ra ? '1' : '0');
 	if (error < 0 && change->set.sets_ra) // else there may be no IPv6, or nobody who may set it
 		on_error(position, error, "accept_ra", apply);
 	error = change->set.has_mac ? set_mac(apply, change, position) : 0;
@@ -213,7 +212,7 @@ static int add_address(struct apply *apply, const struct change *change, size_t 
 		!str_equal(apply->last_promoted, change->name)) {
 		memcpy(apply->last_promoted, change->name, IFNAMSIZ);
 		// else the kernel takes every address of a subnet away when its first one goes; so the next apply puts them back
-		(void)set_conf("ipv4", change->name, "promote_secondaries", '1');
+		(void)apply_conf("ipv4", change->name, "promote_secondaries", '1');
 	}
 	return add(apply, change_message(change), position);
 }

@@ -10,5 +10,8 @@
  *   ret_again  set when the kernel has to be read and planned for once more: a link that was to be made is there, or one had
  *              to go down for its new MAC and lost routes by it. NULL: no such second time; then the former is a failure */
 int apply_netlink(struct plan *plan, bool *ret_again, struct diag *reterr);
+/* A setting of a link that netlink does not carry: /proc/sys/net/@family/conf/@name/@setting. It is read-only in some
+ * containers, and without IPv6 half of it is not there. */
+int apply_conf(const char *family, const char *name, const char *setting, char digit);
 /* Whose things are, once they are as they shall be. What the kernel refuses of it is let be. Negative: it does not answer. */
 int apply_marks(const struct plan *plan, struct diag *reterr);

@@ -14,6 +14,7 @@ void journal_done(struct journal *journal)
 	protocol_table_done(&journal->protocols);
 	free(journal->strangers);
 	free(journal->other_names);
+	free(journal->ras);
 	config_files_done(&journal->files);
 	free(journal->resolv);
 	*journal = (struct journal){0};
@@ -61,6 +62,19 @@ static void put_other_names(struct json_out *out, const struct journal *journal)
 	json_out_array_end(out);
 }
 
+static void put_ras(struct json_out *out, const struct journal *journal)
+{
+	json_out_key(out, "acceptRa");
+	json_out_array_begin(out);
+	for (size_t i = 0; i < journal->n_ras; i++) {
+		json_out_object_begin(out);
+		json_out_member(out, "name", journal->ras[i].name);
+		json_out_member_int(out, "value", journal->ras[i].accept_ra);
+		json_out_object_end(out);
+	}
+	json_out_array_end(out);
+}
+
 char *journal_encode(const struct journal *journal)
 {
 	struct json_out out = {0};
@@ -74,6 +88,8 @@ char *journal_encode(const struct journal *journal)
 	json_out_member(&out, "before", journal->before);
 	if (journal->protocols.n)
 		put_protocols(&out, &journal->protocols);
+	if (journal->n_ras)
+		put_ras(&out, journal);
 	json_out_key(&out, "strangers");
 	json_out_array_begin(&out);
 	for (size_t i = 0; i < journal->n_strangers; i++)
@@ -219,6 +235,34 @@ static int take_other_names(const struct value *object, struct journal *ret, str
 	return error;
 }
 
+static int take_ras(const struct value *object, struct journal *ret, struct diag *reterr)
+{
+	static const char *const keys[] = {"name", "value", NULL};
+	const struct value *list;
+	if (!value_find(object, "acceptRa"))
+		return 0;
+	int error = list_of(object, "acceptRa", JOURNAL_MAX_STRANGERS, &list, reterr);
+	if (error < 0)
+		return error;
+	ret->ras = calloc(list->n + 1, sizeof(*ret->ras));
+	if (!ret->ras)
+		return -ENOMEM;
+	for (; error == 0 && ret->n_ras < list->n; ret->n_ras++) {
+		const struct value *one = &list->items[ret->n_ras];
+		struct journal_ra *ra = &ret->ras[ret->n_ras];
+		int64_t value = 0;
+		error = value_only_keys(one, "acceptRa", keys, reterr);
+		if (error == 0)
+			error = take_text(one, "name", ra->name, sizeof(ra->name), reterr);
+		if (error == 0 && strchr(ra->name, '/'))
+			error = diag_set(reterr, -EINVAL, "", "acceptRa: \"%s\" is no link's name", ra->name);
+		if (error == 0)
+			error = value_int(value_find(one, "value"), "value", 0, 9, &value, reterr);
+		ra->accept_ra = (uint8_t)value;
+	}
+	return error;
+}
+
 // It becomes part of a path, which is written as root.
 static bool file_name_valid(const char *name)
 {
@@ -259,7 +303,7 @@ static bool is_digest(const char *text)
 static int decode(const struct value *object, struct journal *ret, struct diag *reterr)
 {
 	static const char *const keys[] = {"version", "who", "bootId", "wallSec", "deadlineUsec", "tried", "before", "protocols",
-		"strangers", "otherNames", "files", "resolv", NULL};
+		"acceptRa", "strangers", "otherNames", "files", "resolv", NULL};
 	int64_t version, deadline = 0;
 	int error = value_int(value_find(object, "version"), "version", 1, INT32_MAX, &version, reterr);
 	if (error == 0 && version != JOURNAL_VERSION)
@@ -283,6 +327,8 @@ static int decode(const struct value *object, struct journal *ret, struct diag *
 		error = take_copy(object, "before", &ret->before, reterr);
 	if (error == 0)
 		error = take_protocols(object, ret, reterr);
+	if (error == 0)
+		error = take_ras(object, ret, reterr);
 	if (error == 0)
 		error = take_strangers(object, ret, reterr);
 	if (error == 0)

@@ -22,6 +22,10 @@ struct journal_stranger { // a virtual link that was not ours
 struct journal_other_name { // of a link that gets it as its name
 	char link[IFNAMSIZ], name[IFNAMSIZ];
 };
+struct journal_ra { // a link that takes router advertisements by another rule than a document has words for
+	char name[IFNAMSIZ];
+	uint8_t accept_ra;
+};
 struct journal {
 	char who[32];       // the program that made it
 	char boot_id[37];   // of the kernel whose state it holds; "" never fits
@@ -34,6 +38,8 @@ struct journal {
 	size_t n_strangers;
 	struct journal_other_name *other_names; // an older journal has none
 	size_t n_other_names;
+	struct journal_ra *ras;
+	size_t n_ras;       // an older journal has none
 	bool has_files;     // the next two are known
 	struct config_files files; // ours for networkd
 	char *resolv;       // resolv.conf; NULL: there was none

@@ -35,6 +35,8 @@ static struct journal example(void)
 	journal.strangers[journal.n_strangers++] = (struct journal_stranger){"br-lan", "office \"one\""};
 	journal.other_names = calloc(1, sizeof(*journal.other_names));
 	journal.other_names[journal.n_other_names++] = (struct journal_other_name){"eth0", "lan0"};
+	journal.ras = calloc(1, sizeof(*journal.ras));
+	journal.ras[journal.n_ras++] = (struct journal_ra){"eth0", 2};
 	journal.protocols.entries = calloc(1, sizeof(*journal.protocols.entries));
 	struct protocols *whose = &journal.protocols.entries[journal.protocols.n++];
 	*whose = (struct protocols){.id = "eth0", .of = {[PROTOCOLS_ROUTES] = calloc(2, 1)}, .n = {[PROTOCOLS_ROUTES] = 2}};
@@ -54,6 +56,9 @@ static void journal_is_known_again(void **state)
 	assert_int_equal(again.deadline_usec, 42000000);
 	assert_string_equal(again.tried, DIGEST);
 	assert_string_equal(again.before, journal.before);
+	assert_int_equal(again.n_ras, 1);
+	assert_string_equal(again.ras[0].name, "eth0");
+	assert_int_equal(again.ras[0].accept_ra, 2);
 	assert_int_equal(again.protocols.n, 1);
 	assert_string_equal(again.protocols.entries[0].id, "eth0");
 	assert_null(again.protocols.entries[0].of[PROTOCOLS_ADDRESSES]);
@@ -139,6 +144,9 @@ static void bad_ones_are_refused_by_name(void **state)
 		{"\"before\":\"\",\"strangers\":[{\"name\":\"sixteen-letters-\",\"alias\":\"\"}]",
 			"name: must be shorter than 16 bytes"},
 		{"\"before\":\"\",\"strangers\":[],\"otherNames\":{}", "otherNames: must be a list"},
+		{"\"before\":\"\",\"strangers\":[],\"acceptRa\":[{\"name\":\"../all\",\"value\":2}]", "acceptRa: \"../all\" is no link's name"},
+		{"\"before\":\"\",\"strangers\":[],\"acceptRa\":[{\"name\":\"eth0\",\"value\":10}]",
+			"value: must be a number 0-9, not \"10\""},
 		{"\"before\":\"\",\"strangers\":[],\"protocols\":{}", "protocols: must be a list"},
 		{"\"before\":\"\",\"strangers\":[],\"protocols\":[{\"id\":\"eth0\",\"routes\":[4,256]}]",
 			"routes: must be a number 0-255, not \"256\""},

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "netconf/trial.h"
 
+#include "netconf/apply-netlink.h"
 #include "netconf/before.h"
 #include "netconf/change-message.h"
 #include "netconf/claim.h"
@@ -67,6 +68,25 @@ static int remember_other_names(const struct kernel *kernel, const struct networ
 	return 0;
 }
 
+// A document says whether a link takes router advertisements, and not that it does so where the machine forwards.
+static int remember_ras(const struct kernel *kernel, const struct network *tried, struct journal *ret, struct diag *reterr)
+{
+	CLEANUP(claims_done) struct claims claims = {0};
+	int error = claims_make(tried, kernel, &claims, reterr);
+	ret->ras = calloc(claims.n + 1, sizeof(*ret->ras));
+	if (!ret->ras)
+		return -ENOMEM;
+	for (size_t i = 0; error == 0 && i < claims.n && ret->n_ras < JOURNAL_MAX_STRANGERS; i++) {
+		const struct kernel_link *one = claims.claims[i].link;
+		if (!one || one->accept_ra < 2)
+			continue;
+		struct journal_ra *ra = &ret->ras[ret->n_ras++];
+		memcpy(ra->name, one->name, sizeof(ra->name));
+		ra->accept_ra = one->accept_ra;
+	}
+	return error;
+}
+
 static int remember_files(const struct trial *trial, struct journal *ret, struct diag *reterr)
 {
 	struct netconf_options options = options_of(trial);
@@ -94,6 +114,8 @@ static int remember(const struct trial *trial, struct network *tried, struct jou
 		error = remember_strangers(kernel, tried, ret);
 	if (error == 0)
 		error = remember_other_names(kernel, tried, ret, reterr);
+	if (error == 0)
+		error = remember_ras(kernel, tried, ret, reterr);
 	if (error == 0)
 		error = before_document(kernel, tried, key_folder, &ret->before, &before, reterr);
 	if (error == 0)
@@ -168,6 +190,17 @@ static int restore_other_names(const struct journal *journal, struct diag *reter
 	return error;
 }
 
+static int restore_ras(const struct journal *journal, struct diag *reterr)
+{
+	for (size_t i = 0; i < journal->n_ras; i++) {
+		const struct journal_ra *ra = &journal->ras[i];
+		int error = apply_conf("ipv6", ra->name, "accept_ra", (char)('0' + ra->accept_ra));
+		if (error < 0 && error != -ENOENT) // a link that is gone takes none
+			return diag_set(reterr, error, ra->name, "accept_ra cannot be set: %s", strerror(-error));
+	}
+	return 0;
+}
+
 static int restore_kernel(const struct trial *trial, const struct journal *journal, struct diag *reterr)
 {
 	CLEANUP(value_freep) struct value *value = NULL;
@@ -190,6 +223,8 @@ static int restore_kernel(const struct trial *trial, const struct journal *journ
 		error = restore_aliases(journal, reterr);
 	if (error == 0)
 		error = restore_other_names(journal, reterr);
+	if (error == 0)
+		error = restore_ras(journal, reterr);
 	if (error < 0 || is_whole)
 		return error;
 	return diag_set(reterr, 1, "", "%s", diag_text(&lost));
