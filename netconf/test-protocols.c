@@ -78,7 +78,11 @@ static void what_has_another_shape_or_link_is_another_one(void **state)
 		"via: 10.0.0.9}], routing-policy: [{from: 10.0.0.0/24, table: 7, priority: 5}]}}");
 	CLEANUP(protocol_table_done) struct protocol_table table = {0};
 	assert_int_equal(protocols_of(held, before, &table), 0);
-	assert_int_equal(table.n, 0); // all of the document's are Hearth's
+	assert_int_equal(table.n, 1); // all of the document's are Hearth's, and of the key of its route others' are before it
+	assert_null(table.entries[0].of[PROTOCOLS_ADDRESSES]);
+	assert_null(table.entries[0].of[PROTOCOLS_ROUTES]);
+	assert_null(table.entries[0].of[PROTOCOLS_RULES]);
+	assert_int_equal(table.entries[0].of[PROTOCOLS_BEHIND][0], 1);
 }
 
 static void what_went_comes_back_as_theirs(void **state)
