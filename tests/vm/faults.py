@@ -19,8 +19,8 @@ import debian  # noqa: E402
 NAMES = sorted(name for name in os.listdir(os.path.dirname(HERE) + "/netplan") if name != "refused")
 SETTLE_SEC = 20
 TRIES = 10  # for each moment that is to land inside a change
-RANDOM = 0.5  # of the configurations; the others are those of tests/netplan
-EARLY = 0.7  # the second time a change is quicker than the first time, which is measured
+RANDOM = 0.4  # of the configurations; the others are those of tests/netplan
+EARLY = 0.6  # the second time a change is quicker than the first time, which is measured
 TRY_SEC, LONG_SEC = 4, 60  # of a trial that nobody confirms, of one that is confirmed
 
 
@@ -173,7 +173,7 @@ class Walk:
         guest, and the state then."""
         begin = "on_trial %s %d" % (self.case(name), LONG_SEC) if command == "confirm" else "put " + self.case(name)
         text = self.guest.do("%s; of_change %s && state && echo ++ && cat $folder/confirmed-network" % (begin, command))
-        found = re.match(r"looks (\d+) (\d+)\n", text)
+        found = re.search(r"^looks (\d+) (\d+)\n", text, re.M)  # what is waited for is said before it
         text, _, document = text[found.end():].partition("++\n")
         self.name, self.documents[name] = name, document
         return int(found.group(1)), int(found.group(2)), read(text)
