@@ -10,7 +10,7 @@ target_link_libraries(mesh-nat-region PRIVATE lib-region)
 hearth_script_test(netconf/mesh vm 900 vm/netconf mesh)
 set_tests_properties(netconf/mesh PROPERTIES LABELS "vm;on-demand")
 hearth_script_test(netconf/reference vm 2700 vm/netconf-reference) # beside netplan
-hearth_script_test(netconf/faults vm 900 vm/netconf-faults --seed 1)
+hearth_script_test(netconf/faults vm 1800 vm/netconf-faults --seed 1)
 # Three boots of a Debian guest.
 hearth_script_test(netconf/boot vm 1800 vm/hearth-net-boot)
 set_tests_properties(netconf/boot PROPERTIES LABELS "vm;on-demand")
