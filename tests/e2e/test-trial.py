@@ -11,6 +11,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import checks  # noqa: E402
 import lab as labs  # noqa: E402
+import line as lines  # noqa: E402
 import parts  # noqa: E402
 
 DEADLINE_SEC, PATIENT_SEC = 3, 60  # of networks that cannot hold, of those that can on a machine under load
@@ -195,7 +196,7 @@ def test(c, bin_folder, cache, folder, is_long):
         region.start()
         machine = site.guest("tried", 11, region.seed(token=True))
         machine.start()
-        c.claim("the first assigned network proves itself", lambda: goes_on(machine), lambda: machine.last())
+        c.claim("the first assigned network proves itself", lambda: goes_on(machine, lines.BOOT_TIMEOUT_SEC), lambda: machine.last())
         set_deadline(machine, DEADLINE_SEC)
         check_bad(c, machine, region, n_bad)
         set_deadline(machine, PATIENT_SEC)
