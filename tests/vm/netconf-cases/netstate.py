@@ -15,7 +15,9 @@ OF_THE_MOMENT = {
     "ad_partner_oper_port_state", "ad_partner_oper_port_state_str", "tentative", "dadfailed", "fdb_n_learned",
     "topology_change_detected"}
 OF_THE_PORT = {"no", "id"}  # a bridge numbers its ports in the order in which they came
-FLAGS_OF_THE_MOMENT = {"LOWER_UP", "NO-CARRIER", "M-DOWN", "linkdown", "dead"}
+# A card that is promiscuous for what stands on it (a VLAN that is a bridge's port) and goes into a VRF or out of it then has that
+# for its own flag afterwards, whoever moves it: the kernel's vrf takes it down and up again with all its flags.
+FLAGS_OF_THE_MOMENT = {"LOWER_UP", "NO-CARRIER", "M-DOWN", "linkdown", "dead", "PROMISC", "ALLMULTI"}
 DECLARED_MACS = ("52:54:00:", "02:00:00:")  # of network cards and documents; all others the kernel made up
 
 
