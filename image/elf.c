@@ -52,8 +52,6 @@ static int file_open(struct file *file, bool *ret_has_needs)
 	if (file->n < sizeof(head))
 		return refuse(file, "is cut off");
 	memcpy(&head, file->bytes, sizeof(head));
-	if (head.e_ident[EI_CLASS] != ELFCLASS64 || head.e_ident[EI_DATA] != ELFDATA2LSB)
-		return refuse(file, "must be of 64 bit, little endian");
 	*ret_has_needs = head.e_type == ET_EXEC || head.e_type == ET_DYN;
 	if (!*ret_has_needs)
 		return 0;
@@ -140,12 +138,19 @@ bool elf_is(const void *bytes, size_t n)
 	return n >= SELFMAG && memcmp(bytes, ELFMAG, SELFMAG) == 0;
 }
 
+static bool is_foreign(const uint8_t *bytes, size_t n)
+{
+	return n > EI_DATA && (bytes[EI_CLASS] != ELFCLASS64 || bytes[EI_DATA] != ELFDATA2LSB);
+}
+
 int elf_needs_read(const void *bytes, size_t n, struct elf_needs *ret, struct diag *reterr)
 {
 	struct file file = { .bytes = bytes, .n = n, .reterr = reterr };
-	struct elf_needs needs = { 0 };
+	struct elf_needs needs = { .is_foreign = is_foreign(bytes, n) };
 	bool has_needs = false;
-	int rc = elf_is(bytes, n) ? file_open(&file, &has_needs) : refuse(&file, "must begin with \\177ELF");
+	int rc = !elf_is(bytes, n)   ? refuse(&file, "must begin with \\177ELF")
+		 : needs.is_foreign ? 0
+				    : file_open(&file, &has_needs);
 
 	for (size_t i = 0; has_needs && i < file.n_headers && rc == 0; i++) {
 		Elf64_Phdr header = header_at(&file, i);

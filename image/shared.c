@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <limits.h>
 
-// MAX_ELF_BYTES: the largest program of a node has about 80 MiB. MAX_HOPS: the kernel's limit of symlinks in a path is 40.
+// MAX_ELF_BYTES: the largest program of a node has about 80 MiB; what is larger (a vendor's library) is taken as it is. MAX_HOPS: the kernel's limit of symlinks in a path is 40.
 enum { MAX_ELF_BYTES = 256 << 20, MAX_HOPS = 40 };
 
 struct entry {
@@ -52,7 +52,7 @@ static int elf_load(struct archive *from, struct archive_entry *file, struct ent
 	if (!entry->is_elf)
 		return 0;
 	if (n > MAX_ELF_BYTES)
-		return diag_set(reterr, -E2BIG, entry->path, "must have %d bytes at most, not %lld", MAX_ELF_BYTES, (long long)n);
+		return 0;
 	AUTO_FREE char *bytes = malloc((size_t)n);
 	if (!bytes)
 		return -ENOMEM;
@@ -60,6 +60,7 @@ static int elf_load(struct archive *from, struct archive_entry *file, struct ent
 	if (archive_read_data(from, bytes + sizeof(magic), (size_t)n - sizeof(magic)) != n - (int64_t)sizeof(magic))
 		return diag_set(reterr, -EIO, entry->path, "could not be read: %s", archive_error_string(from));
 	int rc = elf_needs_read(bytes, (size_t)n, &entry->needs, reterr);
+	entry->is_elf = !entry->needs.is_foreign; // as ld.so sees it
 	if (rc < 0 && reterr)
 		diag_prefix(reterr, entry->path);
 	return rc;

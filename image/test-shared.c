@@ -71,6 +71,21 @@ static void what_a_file_needs_is_read(void **state)
 	file.bytes[offsetof(Elf64_Ehdr, e_type)] = ET_REL; // a kernel module
 	assert_int_equal(elf_needs_read(file.bytes, file.n, &needs, NULL), 0);
 	assert_int_equal(needs.libraries.n, 0);
+	assert_false(needs.is_foreign);
+}
+
+// Firmware and boot loaders' modules lie in a root, too.
+static void a_file_of_another_machine_is_let_be(void **state)
+{
+	for (int i = 0; i < 2; i++) {
+		struct made file = made(LOADER, NULL, "liba.so.1");
+		struct elf_needs needs = { 0 };
+		file.bytes[i ? EI_DATA : EI_CLASS] = i ? ELFDATA2MSB : ELFCLASS32;
+		assert_int_equal(elf_needs_read(file.bytes, i ? file.n : 52, &needs, NULL), 0); // a header of 32 bit has 52 bytes
+		assert_true(needs.is_foreign);
+		assert_null(needs.loader);
+		assert_int_equal(needs.libraries.n, 0);
+	}
 }
 
 // The compiler made this one, with whatever it writes nowadays.
@@ -98,7 +113,7 @@ static void what_is_not_inside_of_the_file_is_refused(void **state)
 		size_t n; // bytes of the value
 		const char *says;
 	} rows[] = {
-		{ 0, 'X', 1, "begin with" }, { EI_CLASS, ELFCLASS32, 1, "64 bit" }, { EI_DATA, ELFDATA2MSB, 1, "little endian" },
+		{ 0, 'X', 1, "begin with" },
 		{ offsetof(Elf64_Ehdr, e_phoff), MAX_BYTES - 100, 8, "program headers" },
 		{ offsetof(Elf64_Ehdr, e_phoff), UINT64_MAX - 8, 8, "program headers" },
 		{ offsetof(Elf64_Ehdr, e_phentsize), 32, 2, "56 bytes" },
@@ -172,10 +187,15 @@ static int checked(const char *left_out, struct diag *reterr)
 	assert_int_equal(pack_bytes(pack, "usr/bin/script", 0755, "#!/bin/sh\n", 10, NULL), 0);
 	assert_int_equal(pack_bytes(pack, LIBS "libtext.so", 0644, "INPUT(x)", 8, NULL), 0);
 	assert_int_equal(pack_bytes(pack, "etc/empty", 0644, "", 0, NULL), 0);
+	struct made foreign = made("/lib/ld-linux.so.2", NULL, "libnowhere.so");
+	foreign.bytes[EI_CLASS] = ELFCLASS32;
+	assert_int_equal(pack_bytes(pack, LIBS "libtext32.so", 0644, foreign.bytes, foreign.n, NULL), 0);
 	if (str_equal(left_out, "usr/bin/own"))
 		put(pack, "usr/bin/own", LOADER, NULL, "libtext.so"); // a file of this name, and no library
+	if (str_equal(left_out, "usr/bin/old"))
+		put(pack, "usr/bin/old", LOADER, NULL, "libtext32.so"); // one of another machine
 	if (str_equal(left_out, "usr/bin/static"))
-		assert_int_equal(pack_bytes(pack, "usr/bin/static", 0755, ELFMAG "cut off", SELFMAG + 7, NULL), 0);
+		assert_int_equal(pack_bytes(pack, "usr/bin/static", 0755, ELFMAG "\2\1cut off", SELFMAG + 9, NULL), 0);
 	assert_int_equal(pack_close(pack, NULL), 0);
 	int rc = shared_check(tar, reterr);
 	(void)unlink(tar);
@@ -195,7 +215,8 @@ static void a_root_without_a_library_is_refused_by_program_and_library(void **st
 		{ "usr/lib/old/libolder.so", "usr/bin/old", "libolder.so by usr/lib/old/libold.so, which" },
 		{ LIBS "systemd/libcore.so", "usr/bin/systemctl", "libcore.so, which" },
 		{ "usr/lib64/ld-linux-x86-64.so.2", "usr/bin/hearth-net", "the loader " LOADER }, { "lib64", "usr/bin/hearth-net", "the loader " LOADER },
-		{ "usr/bin/own", "usr/bin/own", "libtext.so, which" }, { "usr/bin/static", "usr/bin/static", "ELF: is cut off" },
+		{ "usr/bin/own", "usr/bin/own", "libtext.so, which" }, { "usr/bin/old", "usr/bin/old", "libtext32.so, which" },
+		 { "usr/bin/static", "usr/bin/static", "ELF: is cut off" },
 	};
 	struct diag diag = { 0 };
 
@@ -215,6 +236,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_a_file_needs_is_read),
+		cmocka_unit_test(a_file_of_another_machine_is_let_be),
 		cmocka_unit_test(the_test_itself_needs_libc),
 		cmocka_unit_test(what_is_not_inside_of_the_file_is_refused),
 		cmocka_unit_test(a_root_without_a_library_is_refused_by_program_and_library),
