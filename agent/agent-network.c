@@ -462,6 +462,8 @@ static void apply_assigned(struct agent *a, bool to_be_probed)
 		return;
 	a->tried.applied_usec = 0;
 	a->network_candidate = NETWORK_ASSIGNED; // nothing is below it
+	if (agent_network_was_confirmed(a))
+		agent_network_forget_refusal(a); // it could not be set for a while
 	a->network_unproven_usec = a->from_seed || agent_network_was_confirmed(a) ? 0 : time_boot_usec();
 	agent_network_note_try(a, NETWORK_ASSIGNED, a->from_seed ? "it came with the seed"
 		: agent_network_was_confirmed(a) ? "it was confirmed before"

@@ -50,7 +50,9 @@ static struct mesh_peer *next_peer(const struct mesh_answers *answers, struct me
 
 static void ask_more(struct mesh_answers *answers, struct mesh_peers *peers, const char *link, uint64_t now_usec)
 {
-	for (struct mesh_peer *peer; answers->n < MESH_ANSWERS_MAX && (peer = next_peer(answers, peers, now_usec));) {
+	struct mesh_peer *peer;
+	// a link that just went refuses all of them: the others are asked the next time
+	for (size_t i = 0; i < 2 * MESH_ANSWERS_MAX && answers->n < MESH_ANSWERS_MAX && (peer = next_peer(answers, peers, now_usec)); i++) {
 		struct mesh_question *question = &answers->questions[answers->n];
 		char address[MESH_ADDRESS_TEXT];
 		peer->proof_usec = now_usec;
