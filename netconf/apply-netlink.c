@@ -279,6 +279,17 @@ static bool is_over(struct apply *apply, const struct change *before, const stru
 	return *reterr < 0 || ((made || set) && apply->again && *apply->again) || (added && is_half);
 }
 
+/* An address that moves to another link is taken off the old one before it comes, but not behind a failure: what it is to come to
+ * may be the very thing that failed. @before: the change before it; NULL: none. */
+static bool stays_put(struct apply *apply, const struct change *before, const struct change *change, int *reterr)
+{
+	if (change->type != CHANGE_ADDRESS_REPREFIX || !change->moves)
+		return false;
+	if (!before || before->type != CHANGE_ADDRESS_REPREFIX || !before->moves) // what failed until here is known then
+		*reterr = end_batch(apply);
+	return *reterr == 0 && apply->error < 0;
+}
+
 static void let_be(size_t position, int error, const char *kernel_words, void *user)
 {
 	// The network is right all the same. It goes on being somebody else's, and the next plan says so again.
@@ -311,6 +322,12 @@ int apply_netlink(struct plan *plan, bool *ret_again, struct diag *reterr)
 	struct apply apply = {.plan = plan, .netlink = netlink, .again = ret_again};
 	for (; error == 0 && i < plan->n; i++) {
 		if (i > 0 && is_over(&apply, &plan->changes[i - 1], &plan->changes[i], &error))
+			break;
+		if (stays_put(&apply, i > 0 ? &plan->changes[i - 1] : NULL, &plan->changes[i], &error)) {
+			outcome->n_left++;
+			continue;
+		}
+		if (error < 0)
 			break;
 		int found = find_links(&apply, &plan->changes[i], i);
 		error = found > 0 ? add_change(&apply, &plan->changes[i], i) : found;

@@ -177,7 +177,7 @@ static void decode_ipv6(struct nlattr *families, struct kernel_link *ret)
 	memcpy(&value, (const char *)nla_data(settings) + DEVCONF_ACCEPT_RA * sizeof(value), sizeof(value));
 	ret->has_ra = true;
 	ret->takes_ra = value != 0;
-	ret->accept_ra = (uint8_t)value;
+	ret->takes_ra_forwarding = value == 2;
 }
 
 static int decode_link(struct kernel *kernel, const struct nlmsghdr *message)

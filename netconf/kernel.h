@@ -20,7 +20,7 @@ struct kernel_link {
 	uint8_t mac[6], permanent_mac[6];
 	bool has_mac, has_permanent_mac, carrier, wireless;
 	bool has_ra, takes_ra; // IPv6 is there; its accept_ra is not 0
-	uint8_t accept_ra;     // 2: also where the machine forwards
+	bool takes_ra_forwarding; // it is 2: also where the machine forwards
 	uint32_t flags, mtu; // flags: IFF_*
 	uint16_t type;       // ARPHRD_*
 	int master_index, parent_index; // IFLA_MASTER, IFLA_LINK in our own namespace; 0: none

@@ -101,7 +101,7 @@ bool link_name_valid(const char *name)
 		is_plain = name[i] > ' ' && name[i] < 0x7f;
 	for (size_t i = 0; i < N_ELEMENTS(others) && is_plain; i++)
 		is_plain = !str_equal(name, others[i]);
-	return is_plain;
+	return is_plain && strspn(name, "0123456789") < n; // systemd takes a number for the link's index
 }
 
 static int load_key(const struct declaration *declaration, const char *file, uint8_t ret[static PEER_KEY_BYTES], struct diag *reterr)

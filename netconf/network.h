@@ -125,5 +125,5 @@ uint32_t network_default_table(const struct network *network, const struct decla
 int network_load_keys(struct network *network, struct diag *reterr); // the key files it names
 /* May @name be the name of a network link, for the kernel (no / : or space, not all or default) and for systemd's files (no % either,
  * and nothing that is a glob, a quotation or a negation there)? */
-#define LINK_NAME_RULE "1-15 visible ASCII characters, none of / : % * ? [ ] \\ \" ', no ! in front, not . .. all default"
+#define LINK_NAME_RULE "1-15 visible ASCII characters, none of / : % * ? [ ] \\ \" ', no ! in front, no digits alone, not . .. all default"
 bool link_name_valid(const char *name);

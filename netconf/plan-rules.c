@@ -82,21 +82,24 @@ static size_t first_of(const struct kernel_rule *const *sorted, size_t n, const 
 	return low;
 }
 
-// The kernel's rule that does what @wanted asks for; our own before that of others, so that the other may go. NULL: none.
+/* The kernel's rule that does what @wanted asks for; our own before that of others, so that the other may go, and of equal ones
+ * of ours the last: those before it can go by themselves, without a twin. NULL: none. */
 static const struct kernel_rule *find_rule(const struct kernel *kernel, const struct kernel_rule *const *sorted,
 	const struct rule *wanted, rule_order *order, const bool *keep)
 {
-	const struct kernel_rule *found = NULL;
+	const struct kernel_rule *found = NULL, *ours = NULL;
 	size_t at = first_of(sorted, kernel->n_rules, wanted, order);
 	for (; at < kernel->n_rules && rule_fits(wanted, &sorted[at]->rule); at++) {
 		if (keep[sorted[at] - kernel->rules] || sorted[at]->has_other_shape)
 			continue;
+		if (ours && rule_compare(&sorted[at]->rule, &ours->rule) != 0)
+			break;
 		if (sorted[at]->protocol == HEARTH_PROTOCOL)
-			return sorted[at];
-		if (!found)
+			ours = sorted[at];
+		else if (!found)
 			found = sorted[at];
 	}
-	return found;
+	return ours ? ours : found;
 }
 
 // Rules whose priority is said first: those without one take what is left.

@@ -90,8 +90,8 @@ static struct change change_of(enum change_type type, const char *name, int link
 	(void)snprintf(change.name, sizeof(change.name), "%s", name);
 	if (type == CHANGE_LINK_CREATE)
 		change.declaration = &bond;
-	if (type == CHANGE_ADDRESS_ADD || type == CHANGE_ADDRESS_REMOVE)
-		assert_int_equal(address_parse(type == CHANGE_ADDRESS_ADD ? "fd00::2/64" : "fd00::1/64", true, &change.address), 0);
+	if (type == CHANGE_ADDRESS_ADD || type == CHANGE_ADDRESS_REMOVE || type == CHANGE_ADDRESS_REPREFIX)
+		assert_int_equal(address_parse(type == CHANGE_ADDRESS_REMOVE ? "fd00::1/64" : "fd00::2/64", true, &change.address), 0);
 	if (type == CHANGE_ROUTE_ADD || type == CHANGE_ROUTE_REMOVE) {
 		change.route = (struct route){.table = RT_TABLE_MAIN, .type = RTN_UNICAST};
 		assert_int_equal(address_parse("fd01::/64", true, &change.route.destination), 0);
@@ -142,6 +142,27 @@ static void nothing_is_taken_away_behind_a_failure(void **state)
 	assert_int_equal(outcome.n_done, 5);
 	assert_string_equal(fake.said, "address route no-route no-address unmake");
 	assert_false(again);
+}
+
+static int new_links(const struct nlmsghdr *request)
+{
+	return request->nlmsg_flags & NLM_F_EXCL && request->nlmsg_type == RTM_NEWLINK ? -EOPNOTSUPP : 0;
+}
+
+static void an_address_does_not_move_to_a_link_that_cannot_be_made(void **state)
+{
+	struct change changes[] = {change_of(CHANGE_LINK_CREATE, "bond0", 0), change_of(CHANGE_ADDRESS_REPREFIX, "eth0", 2),
+		change_of(CHANGE_ADDRESS_REPREFIX, "eth1", 3), change_of(CHANGE_ADDRESS_ADD, "bond0", 7)};
+	bool again = false;
+	for (int moves = 0; moves < 2; moves++) { // one whose prefix changes comes back on the link that it is on
+		changes[1].moves = changes[2].moves = moves;
+		assert_int_equal(done(changes, N_ELEMENTS(changes), new_links, &again, NULL), -EOPNOTSUPP);
+		assert_string_equal(fake.said, moves ? "make mark address" : "make mark no-address no-address address");
+		assert_int_equal(outcome.n_left, moves ? 2 : 0);
+		assert_int_equal(outcome.n_done, moves ? 1 : 3);
+		assert_int_equal(done(changes, N_ELEMENTS(changes), nothing, &again, NULL), 0);
+		assert_string_equal(fake.said, "make mark no-address no-address address");
+	}
 }
 
 static void nothing_is_taken_away_before_what_waits_has_come(void **state)
@@ -338,6 +359,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_link_that_cannot_be_made_anew_is_told),
 		cmocka_unit_test(nothing_is_taken_away_behind_a_failure),
+		cmocka_unit_test(an_address_does_not_move_to_a_link_that_cannot_be_made),
 		cmocka_unit_test(nothing_is_taken_away_before_what_waits_has_come),
 		cmocka_unit_test(nothing_is_done_to_a_link_that_is_there_already),
 		cmocka_unit_test(a_vlan_whose_id_a_stranger_has_is_refused_with_the_kernels_reason),

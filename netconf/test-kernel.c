@@ -310,9 +310,10 @@ static void a_link_takes_router_advertisements_as_accept_ra_says(void **state)
 	static const struct {
 		int32_t value;
 		size_t n_values; // how many the kernel tells
-		bool has_ra, takes_ra;
-	} cases[] = {{1, 60, true, true}, {2, 60, true, true}, {0, 60, true, false}, {1, DEVCONF_ACCEPT_RA, false, false},
-		{1, DEVCONF_ACCEPT_RA + 1, true, true}, {1, 0, false, false}};
+		bool has_ra, takes_ra, takes_ra_forwarding;
+	} cases[] = {{1, 60, true, true, false}, {2, 60, true, true, true}, {0, 60, true, false, false}, {10, 60, true, true, false},
+		{-1, 60, true, true, false}, {1, DEVCONF_ACCEPT_RA, false, false, false},
+		{1, DEVCONF_ACCEPT_RA + 1, true, true, false}, {1, 0, false, false, false}};
 	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
 		int32_t values[60] = {0};
 		values[DEVCONF_ACCEPT_RA] = cases[i].value;
@@ -325,6 +326,7 @@ static void a_link_takes_router_advertisements_as_accept_ra_says(void **state)
 		CLEANUP(kernel_freep) struct kernel *kernel = kernel_of(message);
 		assert_int_equal(kernel->links[0].has_ra, cases[i].has_ra);
 		assert_int_equal(kernel->links[0].takes_ra, cases[i].takes_ra);
+		assert_int_equal(kernel->links[0].takes_ra_forwarding, cases[i].takes_ra_forwarding);
 	}
 }
 

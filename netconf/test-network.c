@@ -74,6 +74,7 @@ static void documents_are_refused_by_name_and_place(void **state)
 		{"version: 2\nethernets:\n  lan: {set-name: lan0}\n", "3:8", "set-name needs match"},
 		{"version: 2\nethernets:\n  \"eth*\": {}\n", "3:11", "eth*: without match the id is the link's name: must be 1-15 visible"},
 		{"version: 2\nbridges:\n  \"a:b\": {}\n", "3:10", "a:b: the id is the link's name: must be 1-15 visible"},
+		{"version: 2\nbridges:\n  \"42\": {}\n", "3:9", "42: the id is the link's name: must be 1-15 visible"},
 		{"version: 2\nbridges:\n  all: {}\n", "3:8", "all: the id is the link's name: must be 1-15 visible"},
 		{"version: 2\nethernets:\n  lan: {match: {macaddress: 52:54:00}}\n", "3:29", "not \"52:54:00\""},
 		{"version: 2\nethernets:\n  a-name-that-is-far-too-long: {}\n", "3:32", "must be 1-15 visible"},

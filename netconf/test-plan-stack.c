@@ -783,6 +783,20 @@ static void the_rule_that_is_meant_goes_and_no_other(void **state)
 	assert_int_equal(kernel->n_rules, 0);
 }
 
+// The twin of a change that was left half done is the one that stays: each further try would leave one more.
+static void a_twin_that_is_there_is_enough(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = ports(1);
+	becomes(kernel, POLICY(FROM_SOME));
+	becomes(kernel, POLICY(FROM_SOME ", " FROM_ALL));
+	struct kernel_rule twin = kernel->rules[kernel->rules[0].rule.from.ip.family ? 0 : 1]; // the other one is from all
+	twin.position = UINT32_MAX;
+	kernel->rules[kernel->n_rules++] = twin;
+	plan_is(kernel, POLICY(FROM_SOME), "remove rule from 10.1.0.0/16 table 100 priority 40 (stops traffic)\n"
+					   "remove rule from all table 100 priority 40 (stops traffic)\n");
+	assert_int_equal(kernel->n_rules, 1);
+}
+
 // It has a link or a user that a document cannot say: nothing would tell it from the one that goes.
 static void a_rule_that_cannot_be_told_from_a_strange_one_stays(void **state)
 {
@@ -898,6 +912,7 @@ int main(void)
 		cmocka_unit_test(what_is_switched_off_goes_down_and_loses_its_routes),
 		cmocka_unit_test(rules_come_and_go_and_those_of_others_stay),
 		cmocka_unit_test(the_rule_that_is_meant_goes_and_no_other),
+		cmocka_unit_test(a_twin_that_is_there_is_enough),
 		cmocka_unit_test(a_rule_that_cannot_be_told_from_a_strange_one_stays),
 		cmocka_unit_test(many_rules_are_found_quickly),
 		cmocka_unit_test(a_static_address_moves_from_a_port_to_the_bond_it_joins),

@@ -68,7 +68,8 @@ static int remember_other_names(const struct kernel *kernel, const struct networ
 	return 0;
 }
 
-// A document says whether a link takes router advertisements, and not that it does so where the machine forwards.
+/* A document says whether a link takes router advertisements, and not that it does so where the machine forwards. Any other
+ * number is to the kernel as 1 is. */
 static int remember_ras(const struct kernel *kernel, const struct network *tried, struct journal *ret, struct diag *reterr)
 {
 	CLEANUP(claims_done) struct claims claims = {0};
@@ -78,11 +79,11 @@ static int remember_ras(const struct kernel *kernel, const struct network *tried
 		return -ENOMEM;
 	for (size_t i = 0; error == 0 && i < claims.n && ret->n_ras < JOURNAL_MAX_STRANGERS; i++) {
 		const struct kernel_link *one = claims.claims[i].link;
-		if (!one || one->accept_ra < 2)
+		if (!one || !one->takes_ra_forwarding)
 			continue;
 		struct journal_ra *ra = &ret->ras[ret->n_ras++];
 		memcpy(ra->name, one->name, sizeof(ra->name));
-		ra->accept_ra = one->accept_ra;
+		ra->accept_ra = 2;
 	}
 	return error;
 }
@@ -190,15 +191,21 @@ static int restore_other_names(const struct journal *journal, struct diag *reter
 	return error;
 }
 
+// Where it was not changed it may be that nobody can: it is written only where it is another one.
 static int restore_ras(const struct journal *journal, struct diag *reterr)
 {
-	for (size_t i = 0; i < journal->n_ras; i++) {
+	CLEANUP(kernel_freep) struct kernel *kernel = NULL;
+	int error = journal->n_ras ? kernel_read(KERNEL_LINKS, &kernel, reterr) : 0;
+	for (size_t i = 0; error == 0 && i < journal->n_ras; i++) {
 		const struct journal_ra *ra = &journal->ras[i];
-		int error = apply_conf("ipv6", ra->name, "accept_ra", (char)('0' + ra->accept_ra));
-		if (error < 0 && error != -ENOENT) // a link that is gone takes none
-			return diag_set(reterr, error, ra->name, "accept_ra cannot be set: %s", strerror(-error));
+		const struct kernel_link *one = kernel_link_by_name(kernel, ra->name);
+		if (!one || !one->has_ra || (ra->accept_ra == 2 && one->takes_ra_forwarding))
+			continue;
+		error = apply_conf("ipv6", ra->name, "accept_ra", (char)('0' + ra->accept_ra));
+		if (error < 0)
+			(void)diag_set(reterr, error, ra->name, "accept_ra cannot be set: %s", strerror(-error));
 	}
-	return 0;
+	return error;
 }
 
 static int restore_kernel(const struct trial *trial, const struct journal *journal, struct diag *reterr)

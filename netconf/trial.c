@@ -4,6 +4,7 @@
 
 #include "base/crypto.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/time.h"
 #include "base/yaml.h"
 
@@ -301,9 +302,13 @@ int trial_prepare(const struct trial *trial, int lock_fd, struct network *networ
 {
 	if (trial_look(trial, time_boot_usec(), NULL) == TRIAL_WAITS)
 		return diag_set(reterr, -EBUSY, "", "another network is on trial: confirm or revert it first");
-	int error = trial_recover(trial, lock_fd, time_boot_usec(), reterr);
-	bool is_lost = error == -ENODATA; // that is said where nothing else becomes of it
-	return error < 0 && !is_lost ? error : steps_of(trial)->plan(trial, network, ret, reterr);
+	struct diag diag = {0};
+	int error = trial_recover(trial, lock_fd, time_boot_usec(), &diag);
+	if (error < 0 && error != -ENODATA)
+		return diag_set(reterr, error, diag.where, "%s", diag.message);
+	if (diag.message[0]) // no failure of what comes now, but a person wants to know what became of the one before
+		log_warning("%s", diag_text(&diag));
+	return steps_of(trial)->plan(trial, network, ret, reterr);
 }
 
 int trial_begin(const struct trial *trial, int lock_fd, const char *document, struct network *network,
