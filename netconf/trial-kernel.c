@@ -47,45 +47,41 @@ static int remember_strangers(const struct kernel *kernel, const struct network 
 	return 0;
 }
 
-// A link that gets one of its other names as its name has it back as another name when that is undone.
-static int remember_other_names(const struct kernel *kernel, const struct network *tried, struct journal *ret, struct diag *reterr)
+static void remember_other_name(const struct claim *claim, struct journal *ret)
+{
+	struct journal_other_name *other = &ret->other_names[ret->n_other_names++];
+	memcpy(other->link, claim->link->name, sizeof(other->link));
+	memcpy(other->name, claim->name, sizeof(other->name));
+}
+
+static void remember_ra(const struct kernel_link *one, struct journal *ret)
+{
+	struct journal_ra *ra = &ret->ras[ret->n_ras++];
+	memcpy(ra->name, one->name, sizeof(ra->name));
+	ra->accept_ra = 2;
+}
+
+/* What no document says of a link that the tried network has. One that gets one of its other names as its name has it back as
+ * another name when that is undone. And a document says whether a link takes router advertisements, and not that it does so where
+ * the machine forwards; any other number is to the kernel as 1 is. */
+static int remember_claimed(const struct kernel *kernel, const struct network *tried, struct journal *ret, struct diag *reterr)
 {
 	CLEANUP(claims_done) struct claims claims = {0};
 	int error = claims_make(tried, kernel, &claims, reterr);
 	if (error < 0)
 		return error;
 	ret->other_names = calloc(claims.n + 1, sizeof(*ret->other_names));
-	if (!ret->other_names)
+	ret->ras = calloc(claims.n + 1, sizeof(*ret->ras));
+	if (!ret->other_names || !ret->ras)
 		return -ENOMEM;
 	for (size_t i = 0; i < claims.n; i++) {
 		const struct claim *claim = &claims.claims[i];
-		if (!claim->link || !kernel_link_has_other_name(claim->link, claim->name))
-			continue;
-		struct journal_other_name *other = &ret->other_names[ret->n_other_names++];
-		memcpy(other->link, claim->link->name, sizeof(other->link));
-		memcpy(other->name, claim->name, sizeof(other->name));
+		if (claim->link && kernel_link_has_other_name(claim->link, claim->name))
+			remember_other_name(claim, ret);
+		if (claim->link && claim->link->takes_ra_forwarding && ret->n_ras < JOURNAL_MAX_STRANGERS)
+			remember_ra(claim->link, ret);
 	}
 	return 0;
-}
-
-/* A document says whether a link takes router advertisements, and not that it does so where the machine forwards. Any other
- * number is to the kernel as 1 is. */
-static int remember_ras(const struct kernel *kernel, const struct network *tried, struct journal *ret, struct diag *reterr)
-{
-	CLEANUP(claims_done) struct claims claims = {0};
-	int error = claims_make(tried, kernel, &claims, reterr);
-	ret->ras = calloc(claims.n + 1, sizeof(*ret->ras));
-	if (!ret->ras)
-		return -ENOMEM;
-	for (size_t i = 0; error == 0 && i < claims.n && ret->n_ras < JOURNAL_MAX_STRANGERS; i++) {
-		const struct kernel_link *one = claims.claims[i].link;
-		if (!one || !one->takes_ra_forwarding)
-			continue;
-		struct journal_ra *ra = &ret->ras[ret->n_ras++];
-		memcpy(ra->name, one->name, sizeof(ra->name));
-		ra->accept_ra = 2;
-	}
-	return error;
 }
 
 static int remember_files(const struct trial *trial, struct journal *ret, struct diag *reterr)
@@ -114,9 +110,7 @@ static int remember(const struct trial *trial, struct network *tried, struct jou
 	if (error == 0)
 		error = remember_strangers(kernel, tried, ret);
 	if (error == 0)
-		error = remember_other_names(kernel, tried, ret, reterr);
-	if (error == 0)
-		error = remember_ras(kernel, tried, ret, reterr);
+		error = remember_claimed(kernel, tried, ret, reterr);
 	if (error == 0)
 		error = before_document(kernel, tried, key_folder, &ret->before, &before, reterr);
 	if (error == 0)
