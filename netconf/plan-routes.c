@@ -227,7 +227,10 @@ static int plan_v4(struct planning *planning, const struct wanted_route *wanted,
 static int plan_v6(struct planning *planning, const struct wanted_route *wanted, const struct beside *beside, enum fate *fates)
 {
 	const struct kernel_route *other = beside->others < beside->end ? &planning->kernel->routes[beside->others] : NULL;
-	if (beside->ours < beside->end && beside->ours < beside->others) {
+	// replacing takes the first one that has a gateway as the new one has, or has none as the new one has none
+	const struct kernel_route *ours = beside->ours < beside->others ? &planning->kernel->routes[beside->ours] : NULL;
+	bool is_alike = ours && !ours->route.gateway.family == !wanted->route->gateway.family;
+	if (ours && (is_alike || !other)) {
 		fates[beside->ours] = FATE_STAYS;
 		return put_route(planning, CHANGE_ROUTE_REPLACE, wanted, false);
 	}

@@ -316,6 +316,27 @@ static void a_foreign_ipv6_route_before_ours_is_not_replaced(void **state)
 	plan_fails(document, kernel, -EEXIST, "not Hearth's (protocol 4)");
 }
 
+// Told to replace one with a gateway, the kernel passes by ours, which has none, and takes the one behind it.
+static void a_foreign_ipv6_gateway_behind_our_blackhole_is_not_replaced(void **state)
+{
+	static const char document[] =
+		"version: 2\nethernets: {eth0: {addresses: ['fd00::2/64'], routes: [{to: 'fd50::/16', via: 'fd00::1', metric: 7}]}}\n";
+	for (int alone = 0; alone < 2; alone++) {
+		struct kernel *kernel = kernel_new();
+		has_link(kernel, 2, "eth0", "");
+		has_address(kernel, 2, "fd00::2/64", HEARTH_PROTOCOL);
+		struct kernel_route *ours = has_route(kernel, 2, "fd50::/16", NULL, 7, HEARTH_PROTOCOL);
+		ours->route.type = RTN_BLACKHOLE;
+		ours->position = 4;
+		if (alone) {
+			plan_is(document, kernel, "eth0: replace route fd50::/16 via fd00::1 metric 7\n");
+			continue;
+		}
+		has_route(kernel, 2, "fd50::/16", "fd00::3", 7, RTPROT_STATIC)->position = 5;
+		plan_fails(document, kernel, -EEXIST, "not Hearth's (protocol 4)");
+	}
+}
+
 // Of IPv6 routes both have the metric 1024 unless somebody says another one.
 static void a_routers_route_gives_way(void **state)
 {
@@ -716,6 +737,7 @@ int main(void)
 		cmocka_unit_test(a_foreign_route_beside_ours_is_not_replaced),
 		cmocka_unit_test(ours_goes_first_when_it_cannot_be_told_from_the_new_one),
 		cmocka_unit_test(a_foreign_ipv6_route_before_ours_is_not_replaced),
+		cmocka_unit_test(a_foreign_ipv6_gateway_behind_our_blackhole_is_not_replaced),
 		cmocka_unit_test(a_routers_route_gives_way),
 		cmocka_unit_test(a_foreign_route_that_goes_with_its_link_is_not_in_the_way),
 		cmocka_unit_test(a_wider_ipv4_prefix_is_added_before_the_old_one_goes),

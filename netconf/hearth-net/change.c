@@ -231,9 +231,25 @@ static int tell_untried(const struct arguments *arguments, const struct plan *pl
 	return tell_ending(arguments, &ending, EXIT_UNDONE);
 }
 
-// Neither confirmed nor reverted when it was asked for: the guard still waits for the deadline.
-static int tell_unended(const struct arguments *arguments, const struct diag *diag)
+// -ENODATA: the journal was damaged and no network was ever confirmed, which is neither undone nor on trial any more.
+static int tell_no_end(const struct arguments *arguments, int error, const struct diag *diag)
 {
+	static const struct {
+		int error;
+		const char *result;
+		int status;
+	} ends[] = {{-ENOENT, "nothing", EXIT_NO_TRIAL}, {-ETIME, "undone", EXIT_UNDONE}, {-ENODATA, "not-undone", EXIT_NOT_UNDONE}};
+	for (size_t i = 0; i < N_ELEMENTS(ends); i++)
+		if (error == ends[i].error)
+			return tell_ending(arguments, &(struct ending){.result = ends[i].result, .error = diag}, ends[i].status);
+	return tell_failure(arguments, diag, error);
+}
+
+// Neither confirmed nor reverted when it was asked for: the guard still waits for the deadline.
+static int tell_unended(const struct arguments *arguments, int error, const struct diag *diag)
+{
+	if (error == -ENODATA)
+		return tell_no_end(arguments, error, diag);
 	const struct ending ending = {.result = "on-trial", .error = diag, .note = "it is still on trial, and is undone in time"};
 	return tell_ending(arguments, &ending, EXIT_FAILED);
 }
@@ -279,18 +295,10 @@ int run_try(const struct arguments *arguments)
 		return tell_untried(arguments, plan, &diag, error);
 	tell_begun(arguments, plan);
 	int status = wait_for_end(trial, &guard, deadline_usec, &diag);
-	return status < 0 ? tell_unended(arguments, &diag) : tell_end(arguments, document, status);
+	return status < 0 ? tell_unended(arguments, status, &diag) : tell_end(arguments, document, status);
 }
 
 // --- the ends of a trial ---
-
-static int tell_no_end(const struct arguments *arguments, int error, const struct diag *diag)
-{
-	if (error != -ENOENT && error != -ETIME)
-		return tell_failure(arguments, diag, error);
-	const struct ending ending = {.result = error == -ENOENT ? "nothing" : "undone", .error = diag};
-	return tell_ending(arguments, &ending, error == -ENOENT ? EXIT_NO_TRIAL : EXIT_UNDONE);
-}
 
 int run_confirm(const struct arguments *arguments)
 {

@@ -10,7 +10,7 @@ enum {
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,
 	EXIT_UNDONE = 3,     // try: it failed, or nobody confirmed it in time, and it was undone
-	EXIT_NOT_UNDONE = 4, // ... and that failed: the journal is still there
+	EXIT_NOT_UNDONE = 4, // ... and that failed: the journal is still there; or it is damaged and nothing was ever confirmed
 	EXIT_NO_TRIAL = 5,   // confirm, revert: nothing is on trial
 	EXIT_PARTLY = 6,     // apply: some changes failed, the others stand
 };
