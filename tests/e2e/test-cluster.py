@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-# Three servers and a worker, all switched on at once: they join one at a time, nothing of the documents is missing on any of
-# them, and a power cut of a server that is not the first takes the API from nobody. The rest is soak's (soak/cluster).
+# Three servers, all switched on at once: they join one at a time, nothing of the documents is missing on any of them, and a
+# power cut of a server that is not the first takes the API from nobody. test-cluster.py worker: a worker with them, which two
+# emulated cores have no time for in every run. The rest is soak's (soak/cluster).
 # SPDX-License-Identifier: Apache-2.0
 import ipaddress
 import json
@@ -105,7 +106,7 @@ def check_overrides(c, cluster):
 
 
 def test(c, bin_folder, cache, folder):
-    cluster = clusters.Cluster(bin_folder, cache, folder, c.say)
+    cluster = clusters.Cluster(bin_folder, cache, folder, c.say, workers=1 if what == "worker" else 0)
     try:
         cluster.start()
         cluster.wait_ready()
@@ -133,4 +134,5 @@ def test(c, bin_folder, cache, folder):
         cluster.tear_down()
 
 
-checks.main("cluster", test)
+what = sys.argv.pop(1) if sys.argv[1:] == ["worker"] else None
+checks.main("cluster-worker" if what else "cluster", test)

@@ -4,6 +4,9 @@ foreach(scenario line cluster kill bootstrap flux enrol disk volumes storage clo
 endforeach()
 # Kubernetes gets slow enough for its own time-outs when other machines run beside it: what waits may, and no more.
 set_tests_properties(e2e/line e2e/cluster e2e/kill e2e/bootstrap e2e/storage PROPERTIES PROCESSORS 3 COST 250)
+# The same as e2e/cluster with a worker.
+hearth_script_test(e2e/cluster-worker e2e 3000 e2e/test-cluster.py worker)
+set_tests_properties(e2e/cluster-worker PROPERTIES PROCESSORS 3 LABELS "e2e;on-demand")
 # Each machine has its own network; nothing of it depends on what else a change is about.
 hearth_script_test(e2e/rack-networks e2e 2400 e2e/test-rack.py networks)
 set_tests_properties(e2e/rack-networks PROPERTIES LABELS "e2e;on-demand")

@@ -117,7 +117,7 @@ func etcdClient(serverDir, endpoint string) (*etcd.Client, error) {
 // etcdHealthy waits until there is a leader and this member follows or is it.
 func (s *server) etcdHealthy(ctx context.Context) error {
 	client := &http.Client{Timeout: 5 * time.Second}
-	return until(ctx, "etcd", 200*time.Millisecond, func() error { return httpOk(client, "http://127.0.0.1:2381/health") })
+	return until(ctx, "etcd", 500*time.Millisecond, func() error { return httpOk(client, "http://127.0.0.1:2381/health") })
 }
 
 // joinPlace reads the list of members as K3s does: who is in it for etcd's initial-cluster, and whether this server has

@@ -101,7 +101,7 @@ func (n *node) runtimeStart(ctx context.Context) error {
 	}
 	containerd := filepath.Join(n.bin, "containerd")
 	n.start(containerd, "containerd", false, []string{"--config", path, "--log-level", "warn"})
-	if err := until(ctx, "containerd", 200*time.Millisecond, func() error {
+	if err := until(ctx, "containerd", 500*time.Millisecond, func() error {
 		if !exists(containerdSocket) {
 			return errors.New("its socket is not there yet")
 		}
