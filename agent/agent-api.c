@@ -150,10 +150,10 @@ static void on_probed(const struct http_response *response, void *user)
 	probe->call = NULL;
 	// 401: K3s renewed our certificate, or made its cluster anew
 	api->client_stale |= response->error == 0 && response->status == 401;
-	bool was_failing = api_servers_wait_sec(&api->servers) != API_PROBE_SEC;
+	unsigned before_sec = api_servers_wait_sec(&api->servers);
 	if (api_servers_answer(&api->servers, probe->at, ready))
 		apply_rule(a);
-	if (!was_failing && api_servers_wait_sec(&api->servers) != API_PROBE_SEC)
+	if (api_servers_wait_sec(&api->servers) < before_sec)
 		arm(api); // sooner
 }
 
@@ -166,8 +166,9 @@ static void probe(struct agent *a, size_t at)
 	api->probes[at].agent = a;
 	api->probes[at].at = at;
 	char *url AUTO_FREE = str_format(strchr(address, ':') ? "https://[%s]:6443/readyz" : "https://%s:6443/readyz", address);
-	struct http_request request = { .method = "GET", .url = url, .timeout_usec = API_PROBE_TIMEOUT_SEC * USEC_PER_SEC,
-		.connect_timeout_usec = API_PROBE_TIMEOUT_SEC * USEC_PER_SEC, .max_body_bytes = 64 << 10 };
+	uint64_t timeout_usec = api_servers_timeout_sec(&api->servers) * USEC_PER_SEC;
+	struct http_request request = { .method = "GET", .url = url, .timeout_usec = timeout_usec,
+		.connect_timeout_usec = timeout_usec, .max_body_bytes = 64 << 10 };
 	if (url)
 		(void)http_call_start(api->client, &request, on_probed, &api->probes[at], &api->probes[at].call); // next round
 }

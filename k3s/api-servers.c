@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "k3s/api-servers.h"
 
+// more of them change nothing: the wait has its longest
+enum { MAX_FAILURES = API_PROBE_FAILURES + API_PROBE_MAX_SEC / API_PROBE_SEC - 1 };
+
 static int find_address(const struct api_servers *servers, const char *address)
 {
 	for (size_t i = 0; address && i < servers->n; i++)
@@ -70,7 +73,7 @@ bool api_servers_answer(struct api_servers *servers, size_t at, bool ready)
 	if (at >= servers->n || before < 0)
 		return false;
 	server = &servers->servers[at];
-	server->n_failures = ready ? 0 : server->n_failures < API_PROBE_FAILURES ? server->n_failures + 1 : server->n_failures;
+	server->n_failures = ready ? 0 : server->n_failures < MAX_FAILURES ? server->n_failures + 1 : MAX_FAILURES;
 	server->ready = ready || (server->ready && server->n_failures < API_PROBE_FAILURES);
 	if (servers->own >= 0 && servers->servers[servers->own].ready)
 		servers->target = servers->own;
@@ -88,9 +91,24 @@ bool api_servers_wants(const struct api_servers *servers, size_t at)
 	return (int)at == servers->own || (int)at == servers->target || target->n_failures > 0;
 }
 
+// The target fails, and nobody is better: else it would be another one.
+static bool is_nobody_ready(const struct api_servers *servers)
+{
+	const struct api_server *target = api_servers_target(servers);
+
+	return target && target->n_failures >= API_PROBE_FAILURES;
+}
+
 unsigned api_servers_wait_sec(const struct api_servers *servers)
 {
 	const struct api_server *target = api_servers_target(servers);
 
-	return target && target->n_failures > 0 && target->n_failures < API_PROBE_FAILURES ? API_PROBE_AGAIN_SEC : API_PROBE_SEC;
+	if (is_nobody_ready(servers))
+		return (target->n_failures - API_PROBE_FAILURES + 1) * API_PROBE_SEC;
+	return target && target->n_failures > 0 ? API_PROBE_AGAIN_SEC : API_PROBE_SEC;
+}
+
+unsigned api_servers_timeout_sec(const struct api_servers *servers)
+{
+	return is_nobody_ready(servers) ? API_PROBE_PATIENT_SEC : API_PROBE_TIMEOUT_SEC;
 }

@@ -14,6 +14,9 @@ enum {
 	API_PROBE_AGAIN_SEC = 1, // after a failure: two of them and a timeout each fit into ten seconds
 	API_PROBE_TIMEOUT_SEC = 2,
 	API_PROBE_FAILURES = 2,  // in a row: it is not ready
+	// While nobody is ready there is nothing to choose, and each probe that is given up costs a server that is late already.
+	API_PROBE_MAX_SEC = 15,
+	API_PROBE_PATIENT_SEC = 10,
 };
 
 struct api_server {
@@ -41,7 +44,9 @@ void api_servers_set(struct api_servers *servers, const struct api_servers_membe
 bool api_servers_answer(struct api_servers *servers, size_t at, bool ready);
 // Is @at worth a probe? Our own and the target always, the others only while those two do not do; an only server never.
 bool api_servers_wants(const struct api_servers *servers, size_t at);
-/* When the next round of probes is due: API_PROBE_SEC, sooner when the target failed once. Who is known to be down is not
- * asked more often: while nobody is ready every node does this. */
+/* When the next round of probes is due: API_PROBE_SEC, sooner when the target failed once, later the longer nobody is ready, up
+ * to API_PROBE_MAX_SEC: every node does this. */
 unsigned api_servers_wait_sec(const struct api_servers *servers);
+// How long a probe waits for its answer: API_PROBE_TIMEOUT_SEC, API_PROBE_PATIENT_SEC while nobody is ready.
+unsigned api_servers_timeout_sec(const struct api_servers *servers);
 const struct api_server *api_servers_target(const struct api_servers *servers); // NULL: none

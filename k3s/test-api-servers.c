@@ -89,6 +89,23 @@ static void a_worker_moves_as_soon_as_somebody_answers(void **state)
 	assert_string_equal(target_of(&servers), "s3");
 }
 
+// A server that is late is not asked all the time by every node, nor given up each time.
+static void nobody_is_asked_less_often(void **state)
+{
+	struct api_servers servers = {0};
+	const unsigned waits[] = {API_PROBE_AGAIN_SEC, 5, 10, API_PROBE_MAX_SEC, API_PROBE_MAX_SEC};
+
+	api_servers_set(&servers, three, 3, "w1", "10.66.0.11");
+	for (size_t i = 0; i < N_ELEMENTS(waits); i++) {
+		assert_int_equal(api_servers_timeout_sec(&servers), i < API_PROBE_FAILURES ? API_PROBE_TIMEOUT_SEC : API_PROBE_PATIENT_SEC);
+		assert_false(api_servers_answer(&servers, 0, false));
+		assert_int_equal(api_servers_wait_sec(&servers), waits[i]);
+	}
+	assert_true(api_servers_answer(&servers, 1, true));
+	assert_int_equal(api_servers_wait_sec(&servers), API_PROBE_SEC);
+	assert_int_equal(api_servers_timeout_sec(&servers), API_PROBE_TIMEOUT_SEC);
+}
+
 static void membership_changes_keep_what_is_known(void **state)
 {
 	const struct api_servers_member two[] = {{"s3", "10.66.0.13"}, {"s4", "10.66.0.14"}};
@@ -129,6 +146,7 @@ int main(void)
 		cmocka_unit_test(the_only_server_keeps_itself),
 		cmocka_unit_test(a_worker_is_sticky),
 		cmocka_unit_test(a_worker_moves_as_soon_as_somebody_answers),
+		cmocka_unit_test(nobody_is_asked_less_often),
 		cmocka_unit_test(membership_changes_keep_what_is_known),
 		cmocka_unit_test(workers_spread),
 	};
