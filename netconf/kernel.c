@@ -59,6 +59,17 @@ static int compare_rules(const void *a, const void *b)
 	return order ? order : compare_positions(one->position, other->position);
 }
 
+int kernel_compare_listed_rules(const void *a, const void *b)
+{
+	const struct kernel_rule *const *one = a, *const *other = b;
+	if ((*one)->rule.family != (*other)->rule.family)
+		return (*one)->rule.family < (*other)->rule.family ? -1 : 1;
+	if ((*one)->rule.priority != (*other)->rule.priority)
+		return (*one)->rule.priority < (*other)->rule.priority ? -1 : 1;
+	int order = compare_positions((*one)->position, (*other)->position);
+	return order ? order : *one < *other ? -1 : *one > *other;
+}
+
 void kernel_sort(struct kernel *kernel)
 {
 	sort_items(kernel->links, kernel->n_links, sizeof(*kernel->links), compare_links);

@@ -8,7 +8,8 @@
 typedef int rule_order(const struct rule *a, const struct rule *b);
 
 struct wanted_rule {
-	const struct rule *rule; // NULL: the kernel has it
+	const struct rule *rule;
+	const struct kernel_rule *have; // the kernel's; NULL: it has none
 	uint8_t protocol;
 	size_t position;         // in the document
 	const struct declaration *declaration;
@@ -51,8 +52,8 @@ static int collect_rules(const struct planning *planning, struct wanted_rule **r
 	for (size_t i = 0; i < planning->claims.n; i++) {
 		const struct declaration *declaration = planning->links[i].declaration;
 		for (size_t j = 0; j < declaration->n_rules; j++, n++)
-			wanted[n] = (struct wanted_rule){&declaration->rules[j],
-				plan_protocol(declaration, PROTOCOLS_RULES, j), n, declaration};
+			wanted[n] = (struct wanted_rule){.rule = &declaration->rules[j],
+				.protocol = plan_protocol(declaration, PROTOCOLS_RULES, j), .position = n, .declaration = declaration};
 	}
 	*ret_n = drop_repeated(wanted, n);
 	*ret = wanted;
@@ -115,14 +116,14 @@ static int match_rules(struct planning *planning, struct wanted_rule *wanted, si
 		if (pass == 1)
 			sort_items(sorted, kernel->n_rules, sizeof(*sorted), compare_meanings);
 		for (size_t i = 0; i < n; i++) {
-			if (!wanted[i].rule || wanted[i].rule->has_priority != (pass == 0))
+			if (wanted[i].have || wanted[i].rule->has_priority != (pass == 0))
 				continue;
 			const struct kernel_rule *found = find_rule(kernel, sorted, wanted[i].rule,
 				pass == 0 ? rule_compare : rule_compare_meaning, keep);
 			if (!found)
 				continue;
 			keep[found - kernel->rules] = true;
-			wanted[i].rule = NULL;
+			wanted[i].have = found;
 		}
 	}
 	return 0;
@@ -138,13 +139,15 @@ static struct change *put_rule(struct planning *planning, enum change_type type,
 	return change;
 }
 
-// --- those that go ---
+// --- those that go, and those that move ---
 
 /* The kernel takes away the first rule of Hearth's that has all that is said, and what is not said is any: a rule from somewhere
  * may go for one from anywhere. So all go as they stand in the kernel's list, and one that stays and would be taken for one
- * behind it gets a twin at the end and goes first. */
+ * behind it moves: it gets a twin at the end and goes first. Of one priority the first that fits is used, so rules of it that a
+ * declaration has move, too, when they would not stand as they are said there. */
 enum fate {
 	FATE_STAYS,
+	FATE_STUCK, // it should go or move, but another one would go for it
 	FATE_GOES,
 	FATE_MOVES,
 };
@@ -156,7 +159,7 @@ static bool is_near(const struct rule *one, const struct rule *said)
 }
 
 // False: the kernel would take one for it that cannot get a twin.
-static bool move_what_is_before(const struct kernel *kernel, size_t at, enum fate *fates)
+static bool move_what_is_before(const struct kernel *kernel, size_t at, enum fate *fates, bool *moved)
 {
 	const struct kernel_rule *rules = kernel->rules, *goes = &rules[at];
 	size_t first = at, end = at + 1;
@@ -167,25 +170,85 @@ static bool move_what_is_before(const struct kernel *kernel, size_t at, enum fat
 	for (int pass = 0; pass < 2; pass++) {
 		for (size_t i = first; i < end; i++) {
 			const struct kernel_rule *one = &rules[i];
-			bool is_before = one->protocol == HEARTH_PROTOCOL && one->position < goes->position && fates[i] == FATE_STAYS;
+			bool is_before = one->protocol == HEARTH_PROTOCOL && one->position < goes->position && fates[i] <= FATE_STUCK;
 			bool is_same = !one->has_other_shape && rule_compare(&one->rule, &goes->rule) == 0; // either of them may go
 			if (!is_before || is_same || !rule_is_taken_for(&one->rule, &goes->rule))
 				continue;
-			if (one->has_other_shape)
+			if (one->has_other_shape || fates[i] == FATE_STUCK)
 				return false;
-			if (pass == 1)
+			if (pass == 1) {
 				fates[i] = FATE_MOVES;
+				*moved = true;
+			}
 		}
 	}
 	return true;
 }
 
-static int compare_listed(const void *a, const void *b)
+static int compare_places(const void *a, const void *b)
 {
-	const struct kernel_rule *const *one = a, *const *other = b;
-	if ((*one)->position != (*other)->position)
-		return (*one)->position < (*other)->position ? -1 : 1;
-	return *one < *other ? -1 : *one > *other;
+	const struct wanted_rule *const *one = a, *const *other = b;
+	if ((*one)->declaration != (*other)->declaration)
+		return (*one)->declaration < (*other)->declaration ? -1 : 1;
+	if ((*one)->rule->family != (*other)->rule->family)
+		return (*one)->rule->family < (*other)->rule->family ? -1 : 1;
+	if ((*one)->rule->priority != (*other)->rule->priority)
+		return (*one)->rule->priority < (*other)->rule->priority ? -1 : 1;
+	return (*one)->position < (*other)->position ? -1 : (*one)->position > (*other)->position;
+}
+
+static bool is_same_place(const struct wanted_rule *one, const struct wanted_rule *other)
+{
+	return one->declaration == other->declaration && one->rule->family == other->rule->family &&
+	       one->rule->priority == other->rule->priority;
+}
+
+// What stands behind one that comes, or moves, or stands further behind in the kernel's list, moves. True: something does.
+static bool move_what_is_behind(const struct kernel *kernel, struct wanted_rule **placed, size_t n, enum fate *fates)
+{
+	bool moved = false, all_move = false;
+	uint32_t last = 0;
+	for (size_t i = 0; i < n; i++) {
+		const struct kernel_rule *have = placed[i]->have;
+		if (i == 0 || !is_same_place(placed[i - 1], placed[i])) {
+			all_move = false;
+			last = 0;
+		}
+		if (have && have->protocol != HEARTH_PROTOCOL)
+			continue; // it stays where somebody else put it
+		all_move |= !have || fates[have - kernel->rules] == FATE_MOVES || have->position < last;
+		if (!have)
+			continue;
+		last = have->position;
+		moved |= all_move && fates[have - kernel->rules] == FATE_STAYS;
+		if (all_move && fates[have - kernel->rules] == FATE_STAYS)
+			fates[have - kernel->rules] = FATE_MOVES;
+	}
+	return moved;
+}
+
+static int choose_fates(const struct kernel *kernel, struct wanted_rule *wanted, size_t n, const bool *keep, enum fate *fates)
+{
+	AUTO_FREE struct wanted_rule **placed = calloc(n + 1, sizeof(struct wanted_rule *));
+	size_t n_placed = 0;
+	if (!placed)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		if (wanted[i].rule->has_priority)
+			placed[n_placed++] = &wanted[i];
+	sort_items(placed, n_placed, sizeof(struct wanted_rule *), compare_places);
+	for (size_t i = 0; i < kernel->n_rules; i++) // one of another shape nobody here has made
+		if (!keep[i] && kernel->rules[i].protocol == HEARTH_PROTOCOL && !kernel->rules[i].has_other_shape)
+			fates[i] = FATE_GOES;
+	for (bool moved = true; moved;) { // each time one more at least, and none comes back
+		moved = move_what_is_behind(kernel, placed, n_placed, fates);
+		for (size_t i = 0; i < kernel->n_rules; i++)
+			if (fates[i] > FATE_STUCK && !move_what_is_before(kernel, i, fates, &moved)) {
+				fates[i] = FATE_STUCK; // better one too many, or one that stands wrongly, than another one's
+				moved = true;
+			}
+	}
+	return 0;
 }
 
 static int put_removals(struct planning *planning, const enum fate *fates)
@@ -196,57 +259,50 @@ static int put_removals(struct planning *planning, const enum fate *fates)
 	if (!listed)
 		return -ENOMEM;
 	for (size_t i = 0; i < kernel->n_rules; i++)
-		if (fates[i] != FATE_STAYS)
+		if (fates[i] > FATE_STUCK)
 			listed[n++] = &kernel->rules[i];
-	sort_items(listed, n, sizeof(*listed), compare_listed);
+	sort_items(listed, n, sizeof(*listed), kernel_compare_listed_rules);
 	for (size_t i = 0; i < n; i++) {
-		bool moves = fates[listed[i] - kernel->rules] == FATE_MOVES;
-		struct change *twin = moves ? put_rule(planning, CHANGE_RULE_ADD, &listed[i]->rule, HEARTH_PROTOCOL) : NULL;
-		if (moves && !twin)
-			return -ENOMEM;
-		if (twin)
-			twin->is_twin = true;
 		struct change *goes = put_rule(planning, CHANGE_RULE_REMOVE, &listed[i]->rule, HEARTH_PROTOCOL);
 		if (!goes)
 			return -ENOMEM;
-		goes->is_twin = moves;
+		goes->is_twin = fates[listed[i] - kernel->rules] == FATE_MOVES;
 	}
 	return 0;
 }
 
-static int remove_rules(struct planning *planning, const bool *keep)
+// Those that come and the twins of those that move, as they are said.
+static int put_additions(struct planning *planning, const struct wanted_rule *wanted, size_t n, const enum fate *fates)
 {
-	const struct kernel *kernel = planning->kernel;
-	AUTO_FREE enum fate *fates = calloc(kernel->n_rules + 1, sizeof(*fates));
-	if (!fates)
-		return -ENOMEM;
-	for (size_t i = 0; i < kernel->n_rules; i++) // one of another shape nobody here has made
-		if (!keep[i] && kernel->rules[i].protocol == HEARTH_PROTOCOL && !kernel->rules[i].has_other_shape)
-			fates[i] = FATE_GOES;
-	for (size_t i = 0; i < kernel->n_rules; i++)
-		if (fates[i] == FATE_GOES && !move_what_is_before(kernel, i, fates))
-			fates[i] = FATE_STAYS; // better one too many than another one's
-	return put_removals(planning, fates);
+	for (size_t i = 0; i < n; i++) {
+		const struct kernel_rule *have = wanted[i].have;
+		if (have && fates[have - planning->kernel->rules] != FATE_MOVES)
+			continue;
+		struct change *change = put_rule(planning, CHANGE_RULE_ADD, have ? &have->rule : wanted[i].rule,
+			have ? HEARTH_PROTOCOL : wanted[i].protocol);
+		if (!change)
+			return -ENOMEM;
+		change->is_twin = have != NULL;
+		change->declaration = wanted[i].declaration;
+	}
+	return 0;
 }
 
 int plan_rules(struct planning *planning)
 {
 	const struct kernel *kernel = planning->kernel;
 	AUTO_FREE bool *keep = calloc(kernel->n_rules + 1, sizeof(*keep));
+	AUTO_FREE enum fate *fates = calloc(kernel->n_rules + 1, sizeof(*fates));
 	AUTO_FREE struct wanted_rule *wanted = NULL;
 	size_t n = 0;
-	if (!keep)
+	if (!keep || !fates)
 		return -ENOMEM;
 	int error = collect_rules(planning, &wanted, &n);
 	if (error == 0)
 		error = match_rules(planning, wanted, n, keep);
-	for (size_t i = 0; error == 0 && i < n; i++) {
-		if (!wanted[i].rule)
-			continue;
-		struct change *change = put_rule(planning, CHANGE_RULE_ADD, wanted[i].rule, wanted[i].protocol);
-		if (change)
-			change->declaration = wanted[i].declaration;
-		error = change ? 0 : -ENOMEM;
-	}
-	return error < 0 ? error : remove_rules(planning, keep);
+	if (error == 0)
+		error = choose_fates(kernel, wanted, n, keep, fates);
+	if (error == 0)
+		error = put_additions(planning, wanted, n, fates);
+	return error < 0 ? error : put_removals(planning, fates);
 }

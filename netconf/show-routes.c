@@ -110,28 +110,38 @@ static struct declaration *home_of_rule(const struct show *show, const struct ru
 	return first;
 }
 
+// In the order that the kernel looks at them in, which counts among those of one priority.
+static void add_listed(struct show *show, const struct kernel_rule **listed, size_t n)
+{
+	sort_items(listed, n, sizeof(*listed), kernel_compare_listed_rules);
+	for (size_t i = 0; i < n; i++) {
+		struct declaration *home = home_of_rule(show, &listed[i]->rule);
+		struct rule *added = show_grow(show, (void **)&home->rules, home->n_rules, sizeof(*added));
+		if (!added)
+			return;
+		*added = listed[i]->rule;
+		home->n_rules++;
+	}
+}
+
 void show_rules(struct show *show)
 {
-	const struct rule *previous = NULL;
-	size_t n_shape = 0, n_program = 0;
+	AUTO_FREE const struct kernel_rule **listed = calloc(show->kernel->n_rules + 1, sizeof(*listed));
+	size_t n = 0, n_shape = 0, n_program = 0;
+	show->failed |= !listed;
 	for (size_t i = 0; i < show->kernel->n_rules && !show->failed; i++) {
 		const struct kernel_rule *one = &show->kernel->rules[i];
-		struct declaration *home = home_of_rule(show, &one->rule);
-		if (one->protocol == RTPROT_KERNEL || (previous && rule_compare(previous, &one->rule) == 0))
+		if (one->protocol == RTPROT_KERNEL || (n && rule_compare(&listed[n - 1]->rule, &one->rule) == 0))
 			continue;
-		if (!show_is_configured(one->protocol)) {
+		if (!show_is_configured(one->protocol))
 			n_program++;
-		} else if (one->has_other_shape || one->rule.table == 0 || one->rule.priority > INT32_MAX || !home) {
+		else if (one->has_other_shape || one->rule.table == 0 || one->rule.priority > INT32_MAX || !home_of_rule(show, &one->rule))
 			n_shape++;
-		} else {
-			struct rule *added = show_grow(show, (void **)&home->rules, home->n_rules, sizeof(*added));
-			if (!added)
-				return;
-			*added = one->rule;
-			home->n_rules++;
-			previous = &one->rule;
-		}
+		else
+			listed[n++] = one;
 	}
+	if (!show->failed)
+		add_listed(show, listed, n);
 	if (n_program)
 		show_note(show, "Left out: rules of programs: %zu", n_program);
 	if (n_shape)

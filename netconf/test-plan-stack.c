@@ -778,9 +778,52 @@ static void the_rule_that_is_meant_goes_and_no_other(void **state)
 					   "remove rule from all to 10.9.0.0/16 table 100 priority 40 (stops traffic)\n");
 	assert_int_equal(kernel->n_rules, 1);
 	becomes(kernel, POLICY(FROM_ALL ", " FROM_SOME));
-	plan_is(kernel, POLICY(""), "remove rule from 10.1.0.0/16 table 100 priority 40 (stops traffic)\n"
-				    "remove rule from all table 100 priority 40 (stops traffic)\n");
+	plan_is(kernel, POLICY(""), "remove rule from all table 100 priority 40 (stops traffic)\n"
+				    "remove rule from 10.1.0.0/16 table 100 priority 40 (stops traffic)\n");
 	assert_int_equal(kernel->n_rules, 0);
+}
+
+// Of one priority the first that fits is used: they stand as the document says them.
+static void rules_of_one_priority_stand_as_they_are_said(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = ports(1);
+	becomes(kernel, POLICY(FROM_SOME ", {from: 10.0.0.0/8, table: 7, priority: 40}"));
+	plan_is(kernel, POLICY("{from: 10.1.0.0/16, table: 9, priority: 40}, {from: 10.0.0.0/8, table: 7, priority: 40}"),
+		"add rule from 10.1.0.0/16 table 9 priority 40\n"
+		"add rule from 10.0.0.0/8 table 7 priority 40 once more\n"
+		"remove rule from 10.1.0.0/16 table 100 priority 40 (stops traffic)\n"
+		"remove rule from 10.0.0.0/8 table 7 priority 40 once\n");
+	plan_is(kernel, POLICY("{from: 10.0.0.0/8, table: 7, priority: 40}, {from: 10.1.0.0/16, table: 9, priority: 40}"),
+		"add rule from 10.1.0.0/16 table 9 priority 40 once more\n"
+		"remove rule from 10.1.0.0/16 table 9 priority 40 once\n");
+	plan_is(kernel, POLICY("{from: 10.0.0.0/8, table: 7, priority: 40}, {from: 10.1.0.0/16, table: 9, priority: 40}, "
+			       "{from: 10.1.0.0/16, table: 9, priority: 30}"),
+		"add rule from 10.1.0.0/16 table 9 priority 30\n");
+}
+
+// A third one of that priority, behind the one that gets a twin, keeps its place, too.
+static void a_twin_changes_no_order(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = ports(1);
+	becomes(kernel, POLICY(FROM_SOME ", {from: 10.0.0.0/8, table: 7, priority: 40}, " FROM_ALL));
+	plan_is(kernel, POLICY(FROM_SOME ", {from: 10.0.0.0/8, table: 7, priority: 40}"),
+		"add rule from 10.1.0.0/16 table 100 priority 40 once more\n"
+		"add rule from 10.0.0.0/8 table 7 priority 40 once more\n"
+		"remove rule from 10.1.0.0/16 table 100 priority 40 once\n"
+		"remove rule from 10.0.0.0/8 table 7 priority 40 once\n"
+		"remove rule from all table 100 priority 40 (stops traffic)\n");
+	assert_int_equal(kernel->n_rules, 2);
+}
+
+// One of another shape would go in its place: it stays where it is, and the plan comes to its end.
+static void a_rule_that_cannot_move_stays(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = ports(1);
+	struct kernel_rule *strange = &kernel->rules[kernel->n_rules++];
+	*strange = (struct kernel_rule){.rule = {.family = AF_INET, .table = 100, .priority = 40, .has_priority = true},
+		.protocol = HEARTH_PROTOCOL, .has_other_shape = true};
+	becomes(kernel, POLICY(FROM_ALL));
+	plan_is(kernel, POLICY(FROM_SOME ", " FROM_ALL), "add rule from 10.1.0.0/16 table 100 priority 40\n");
 }
 
 // The twin of a change that was left half done is the one that stays: each further try would leave one more.
@@ -912,6 +955,9 @@ int main(void)
 		cmocka_unit_test(what_is_switched_off_goes_down_and_loses_its_routes),
 		cmocka_unit_test(rules_come_and_go_and_those_of_others_stay),
 		cmocka_unit_test(the_rule_that_is_meant_goes_and_no_other),
+		cmocka_unit_test(rules_of_one_priority_stand_as_they_are_said),
+		cmocka_unit_test(a_twin_changes_no_order),
+		cmocka_unit_test(a_rule_that_cannot_move_stays),
 		cmocka_unit_test(a_twin_that_is_there_is_enough),
 		cmocka_unit_test(a_rule_that_cannot_be_told_from_a_strange_one_stays),
 		cmocka_unit_test(many_rules_are_found_quickly),
