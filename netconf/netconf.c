@@ -250,7 +250,7 @@ int netconf_apply_plan(struct network *network, struct plan *plan, const struct 
 	plan_add_outcome(plan, second);
 	free(plan->waits_for);
 	plan->waits_for = TAKE_PTR(second->waits_for);
-	plan->source_is_taken = second->source_is_taken;
+	plan->waits_in_vain = second->waits_in_vain;
 	return error;
 }
 

@@ -58,7 +58,7 @@ int netconf_take_over(const struct plan *plan, struct diag *reterr);
 char *plan_text(const struct plan *plan); // one sentence per line; NULL: out of memory; the caller frees
 char *plan_json(const struct plan *plan); // [{"change", "link", "what", "dropsTraffic"}]
 /* A sentence when a route is left out because of its source address, else NULL; borrowed. In vain: somebody else has that
- * address, so that the route does not come by itself. */
+ * address (or, on the way back, a route in its place), so that the route does not come by itself. */
 const char *plan_waits_for(const struct plan *plan);
 bool plan_waits_in_vain(const struct plan *plan);
 bool plan_is_half(const struct plan *plan); // applied without waiting: what was there before is still there, too; apply again

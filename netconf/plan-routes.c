@@ -104,18 +104,25 @@ static bool source_waits(const struct planning *planning, const struct ip *sourc
 }
 
 // The first one is told, or the first that waits in vain.
+static int tell_left_out(struct plan *plan, bool is_in_vain, char *sentence_take)
+{
+	AUTO_FREE char *sentence = sentence_take;
+	if (!sentence)
+		return -ENOMEM;
+	if (plan->waits_for && (plan->waits_in_vain || !is_in_vain))
+		return 0;
+	free(plan->waits_for);
+	plan->waits_for = TAKE_PTR(sentence);
+	plan->waits_in_vain = is_in_vain;
+	return 0;
+}
+
 static int put_off(struct plan *plan, const struct wanted_route *wanted, bool is_taken)
 {
 	char route[ROUTE_TEXT], source[ADDRESS_TEXT];
-	if (plan->waits_for && (plan->source_is_taken || !is_taken))
-		return 0;
-	free(plan->waits_for);
-	plan->source_is_taken = is_taken;
-	plan->waits_for = str_format(is_taken ? "%s: route %s is left out: somebody else has its source address %s"
-					      : "%s: route %s comes once the kernel knows that nobody else has its source "
-						"address %s: a cable has to be in",
-		wanted->link->claim->name, route_format(wanted->route, route), ip_format(&wanted->route->source, source));
-	return plan->waits_for ? 0 : -ENOMEM;
+	return tell_left_out(plan, is_taken, str_format(is_taken ? "%s: route %s is left out: somebody else has its source address %s"
+		: "%s: route %s comes once the kernel knows that nobody else has its source address %s: a cable has to be in",
+		wanted->link->claim->name, route_format(wanted->route, route), ip_format(&wanted->route->source, source)));
 }
 
 static int put_route(struct planning *planning, enum change_type type, const struct wanted_route *wanted, bool is_last)
@@ -162,6 +169,14 @@ static int refuse_route(const struct planning *planning, const struct wanted_rou
 			  "document that has it as it is, which makes it Hearth's, or choose another metric"
 			: "route %s: there is another one with this metric that is not Hearth's (protocol %u); choose another metric",
 		route_format(wanted->route, text), other->protocol);
+}
+
+// On the way back all else comes.
+static int leave_out(struct plan *plan, const struct wanted_route *wanted, const struct kernel_route *other)
+{
+	char route[ROUTE_TEXT];
+	return tell_left_out(plan, true, str_format("%s: route %s is left out: there is another one with this metric that is not "
+		"Hearth's (protocol %u)", wanted->link->claim->name, route_format(wanted->route, route), other->protocol));
 }
 
 // Told to take away @have, would the kernel take @wanted, which is before it? It looks at all that is said of the one that goes.
@@ -238,7 +253,7 @@ static int plan_v6(struct planning *planning, const struct wanted_route *wanted,
 	bool may_be_second = planning->input->without_taking_over && other &&
 			     !(other->route.gateway.family && wanted->route->gateway.family);
 	if (other && !may_be_second)
-		return refuse_route(planning, wanted, other);
+		return planning->input->without_taking_over ? leave_out(planning->plan, wanted, other) : refuse_route(planning, wanted, other);
 	return put_route(planning, beside->goes ? CHANGE_ROUTE_REPLACE : CHANGE_ROUTE_ADD, wanted, may_be_second);
 }
 

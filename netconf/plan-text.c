@@ -227,7 +227,7 @@ const char *plan_waits_for(const struct plan *plan)
 
 bool plan_waits_in_vain(const struct plan *plan)
 {
-	return plan->source_is_taken;
+	return plan->waits_in_vain;
 }
 
 char *plan_taken_over(const struct plan *plan)

@@ -104,7 +104,7 @@ struct plan {
 	struct plan_outcome outcome; // after netconf_apply_plan()
 	struct marks marks;          // done behind all changes
 	char *waits_for;     // a sentence: a route is left out until its source address is known to be nobody else's; NULL: none
-	bool source_is_taken; // ... and it is somebody else's
+	bool waits_in_vain;  // ... and it is somebody else's, or its place is
 	bool is_half;        // it was applied but for that, and for all that is taken away
 	char **notes;          // sentences: what the document declares and the machine does not have; PLAN_MAX_NOTES at most
 	size_t n_notes;

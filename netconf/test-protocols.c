@@ -136,6 +136,28 @@ static void a_route_behind_anothers_comes_back_behind_it(void **state)
 	}
 }
 
+// Two with a gateway would become one.
+static void an_ipv6_route_whose_place_is_taken_is_left_out_on_the_way_back(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = kernel_new();
+	CLEANUP(network_freep) struct network *before = wants("ethernets: {eth0: {addresses: ['fd00::2/64'], routes: "
+		"[{to: 'fd50::/16', via: 'fd00::1', metric: 7}, {to: 'fd60::/16', via: 'fd00::1'}]}}");
+	CLEANUP(plan_freep) struct plan *plan = NULL, *refused = NULL;
+	has_link(kernel, 2, "eth0", "");
+	has_address(kernel, 2, "fd00::2/64", HEARTH_PROTOCOL);
+	has_route(kernel, 2, "fd50::/16", "fd00::9", 7, RTPROT_BIRD);
+	kernel_sort(kernel);
+	struct plan_input input = {.network = before, .kernel = kernel, .without_taking_over = true};
+	assert_int_equal(plan_make(&input, &plan, NULL), 0);
+	AUTO_FREE char *text = plan_text(plan);
+	assert_string_equal(text, "eth0: add route fd60::/16 via fd00::1 metric 1024\n");
+	assert_true(plan_waits_in_vain(plan));
+	assert_string_equal(plan_waits_for(plan), "eth0: route fd50::/16 via fd00::1 metric 7 is left out: there is another one with this "
+						  "metric that is not Hearth's (protocol 12)");
+	input.without_taking_over = false;
+	assert_int_equal(plan_make(&input, &refused, NULL), -EEXIST);
+}
+
 // Whoever undoes gets as far as it can.
 static void those_that_do_not_fit_are_left_out_and_said(void **state)
 {
@@ -163,6 +185,7 @@ int main(void)
 		cmocka_unit_test(what_has_another_shape_or_link_is_another_one),
 		cmocka_unit_test(what_went_comes_back_as_theirs),
 		cmocka_unit_test(a_route_behind_anothers_comes_back_behind_it),
+		cmocka_unit_test(an_ipv6_route_whose_place_is_taken_is_left_out_on_the_way_back),
 		cmocka_unit_test(those_that_do_not_fit_are_left_out_and_said),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

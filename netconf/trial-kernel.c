@@ -219,16 +219,19 @@ static int restore_kernel(const struct trial *trial, const struct journal *journ
 	if (error < 0)
 		return diag_set(reterr, error, "journal", "%s", diag_text(&diag));
 	bool is_whole = protocols_give(&journal->protocols, network, &lost) == 0;
-	error = netconf_apply(network, &options, NULL, reterr);
+	CLEANUP(plan_freep) struct plan *plan = NULL;
+	error = netconf_plan(network, &options, &plan, reterr);
+	if (error == 0)
+		error = netconf_apply_plan(network, plan, &options, reterr);
 	if (error == 0)
 		error = restore_aliases(journal, reterr);
 	if (error == 0)
 		error = restore_other_names(journal, reterr);
 	if (error == 0)
 		error = restore_ras(journal, reterr);
-	if (error < 0 || is_whole)
+	if (error < 0 || (is_whole && !plan_waits_in_vain(plan)))
 		return error;
-	return diag_set(reterr, 1, "", "%s", diag_text(&lost));
+	return diag_set(reterr, 1, "", "%s", is_whole ? plan_waits_for(plan) : diag_text(&lost));
 }
 
 static int restore_resolv(const struct journal *journal, const char *path, struct diag *reterr)
