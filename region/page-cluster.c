@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "region/page-view.h"
 
+enum { REFUSED_MAX = 10 }; // a bad network is refused by all: they are one piece of news
+
 static const char *text_of(const struct value *object, const char *key)
 {
 	const char *text = value_text(value_find(object, key));
@@ -56,13 +58,16 @@ static void page_secrets(FILE *f, const struct value *names)
 
 static void page_refused_networks(FILE *f, const struct value *nodes)
 {
+	size_t n = 0;
 	for (size_t i = 0; nodes && i < nodes->n; i++) {
 		const struct value *refused = value_find(&nodes->items[i], "networkRefused");
 		const char *const texts[] = { text_of(&nodes->items[i], "name"), " refuses its network of cluster.yaml and keeps another: ",
 			text_of(refused, "reason") };
-		if (refused)
+		if (refused && ++n <= REFUSED_MAX)
 			paragraph(f, "warning", texts, N_ELEMENTS(texts));
 	}
+	if (n > REFUSED_MAX)
+		fprintf(f, "<p class=\"warning\">%zu more nodes do: <code>hearth-region list</code></p>\n", n - REFUSED_MAX);
 }
 
 void page_cluster(FILE *f, const struct value *list)

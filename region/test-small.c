@@ -285,6 +285,16 @@ static void the_page_tells_who_refuses_its_network(void **state)
 					     "\"<b>no</b>\"}},{\"name\":\"n2\"}],\"rollout\":null,\"nOlderSettings\":0}");
 	assert_non_null(strstr(shown, "n1 refuses its network of cluster.yaml and keeps another: &lt;b&gt;no&lt;/b&gt;"));
 	assert_null(strstr(shown, "n2"));
+	char many[2048] = "{\"nodes\":[";
+	for (int i = 0; i < 12; i++) {
+		size_t at = strlen(many);
+		(void)snprintf(many + at, sizeof(many) - at, "%s{\"name\":\"n%d\",\"networkRefused\":{\"reason\":\"no\"}}", i ? "," : "", i);
+	}
+	strcat(many, "]}");
+	AUTO_FREE char *some = cluster_page(many);
+	assert_non_null(strstr(some, "n9 refuses"));
+	assert_null(strstr(some, "n10 refuses"));
+	assert_non_null(strstr(some, "2 more nodes do: <code>hearth-region list</code>"));
 }
 
 static void the_page_tells_of_jobs_and_rollouts(void **state)
