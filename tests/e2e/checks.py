@@ -13,6 +13,13 @@ import parts
 from parts import Problem
 
 
+SKIPPED = 77  # as ctest knows it
+
+
+class TooSlow(Exception):
+    """This machine has no time for the rest; the test is skipped when all claims until then hold."""
+
+
 class Checks:
     def __init__(self, name):
         self.name, self.begun, self.n_good, self.failed = name, time.monotonic(), 0, []
@@ -62,6 +69,9 @@ def main(name, test):
     try:
         test(checks, bin_folder, cache, folder)
         code = checks.end()
+    except TooSlow as e:
+        checks.say("skipped: " + str(e))
+        code = checks.end() or SKIPPED
     except Problem as e:
         checks.claim("the test runs to its end", False, e)
         checks.end()
@@ -69,7 +79,7 @@ def main(name, test):
         checks.say("ended from outside")
     except Exception:
         traceback.print_exc()
-    if code == 0 and not options.keep:
+    if code in (0, SKIPPED) and not options.keep:
         shutil.rmtree(folder, ignore_errors=True)
     else:
         checks.say("kept: " + folder)

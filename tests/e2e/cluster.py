@@ -110,14 +110,21 @@ class Cluster(lines.Line):
         return len(found) == len(self.machines) and all(ready for ready, _, _ in found.values()) and sum(
             status == "True" for _, status, _ in found.values()) == self.n_servers
 
+    def wait_first(self, timeout_sec=BOOT_TIMEOUT_SEC):
+        """The first server's API answers: seconds since power on."""
+        begun = time.monotonic()
+        self.watch("the region to choose the first server", timeout_sec, self.choose_first)
+        self.watch("the first server to hand its cluster over", max(1, timeout_sec - (time.monotonic() - begun)),
+                   lambda: self.use(self.first) or True)
+        return self.step("the first server's API answers", self.powered)
+
     def wait_ready(self, timeout_sec=BOOT_TIMEOUT_SEC):
         begun = time.monotonic()
 
         def left():
             return max(1, timeout_sec - (time.monotonic() - begun))
-        self.watch("the region to choose the first server", left(), self.choose_first)
-        self.watch("the first server to hand its cluster over", left(), lambda: self.use(self.first) or True)
-        self.step("the first server's API answers", self.powered)
+        if not self.first:
+            self.wait_first(timeout_sec)
         self.watch("all servers to vote and everybody to be Ready", left(), self.all_ready, 10)
         self.step("power-on to all Ready", self.powered)
         self.watch("all machines to be steady", left(), lambda: all(m.last()["phase"] == "steady" for m in self.machines))

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # Foreign disks in a real machine: each is refused by name on the console and stays as it is, byte for byte; a blank one
-# beside them becomes STATE.
+# beside them becomes STATE, whoever kills who makes it.
 # SPDX-License-Identifier: Apache-2.0
 import hashlib
 import os
@@ -17,6 +17,14 @@ import parts  # noqa: E402
 # the same disks that the unit test of hearth-state makes by the real tools
 KINDS = {"ext4": (disks.ext4, "ext4"), "lvm": (disks.lvm, "LVM2_member"), "md": (disks.md, "linux_raid_member"),
          "luks": (disks.luks, "crypto_LUKS"), "backup-gpt": (disks.backup_gpt, "gpt")}
+
+
+KILL_MAKER = """
+while ! grep -q '"state": *"\\(disk\\|none\\)"' /run/hearth/state.json 2>/dev/null; do
+	grep -q '"making"' /run/hearth/state.json 2>/dev/null && kill -9 $(pidof hearth-state) && echo killed && exit
+	sleep 0.2
+done
+cat /run/hearth/state.json"""
 
 
 def sum_of(path):
@@ -60,10 +68,17 @@ def test(c, bin_folder, cache, folder):
 
         machine = site.guest("foreign", 11, seed, disk=attach("1G,serial=BLANK"))
         machine.start()
+        machine.wait_answers()
+        killed = machine.sh(KILL_MAKER, timeout=120)
+        c.claim("hearth-state is killed while it makes STATE", "killed" in killed, killed)
         c.claim("with a blank disk beside them the machine enrols",
                 lambda: labs.wait_for("enrolment", 240, lambda: machine.last()["phase"] in ("mesh", "k3s")), lambda: machine.last())
         c.claim("the blank disk is STATE", "BLANK" in machine.sh(
             "cat /sys/class/block/$(basename $(findmnt -no SOURCE /state) | sed 's/p\\?[0-9]*$//')/serial"))
+        machine.sh("rm /run/hearth/state.json && systemctl restart hearth-state", timeout=120)
+        mounts = machine.sh("cat /run/hearth/state.json; grep -c ' /state ' /proc/mounts; grep -c ' /var/log ' /proc/mounts")
+        c.claim("one that had mounted all and was killed before it said so has a successor", re.search(
+            r'"state": *"disk"', mounts) and mounts.split()[-2:] == ["1", "1"], mounts)
         machine.power("cut")
         for name, path in paths.items():
             c.claim("%s is untouched beside a blank disk" % name, sum_of(path) == before[name])
