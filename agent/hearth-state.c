@@ -33,6 +33,8 @@ static const struct place places[] = {
 	{ "/state/var/log", "/var/log", "size=64m" },
 	{ "/state/etc/rancher/node", "/etc/rancher/node", "size=1m" }, // K3s' node password
 };
+#define STATE_FOLDER "/state"
+#define PAYLOAD_FOLDER "/run/hearth/payload.d" // without STATE; with it the payload is there
 
 static void write_answer(const char *state, const char *device, bool durable, const char *sentence, const char *code)
 {
@@ -126,10 +128,10 @@ static int mount_partition(const char *partition, struct diag *reterr)
 	const char *const check[] = { "e2fsck", "-p", partition, NULL };
 	for (int i = 0; i < 50 && !file_exists(partition); i++)
 		wait_for_change(LOOK_EVERY_MSEC); // the kernel tells devtmpfs a moment after the table was written
-	if (mount(partition, "/state", "ext4", flags, STATE_OPTIONS) == 0)
+	if (mount(partition, STATE_FOLDER, "ext4", flags, STATE_OPTIONS) == 0)
 		return 0;
 	int error = errno;
-	if (disk_program_run(check) >= 0 && mount(partition, "/state", "ext4", flags, STATE_OPTIONS) == 0)
+	if (disk_program_run(check) >= 0 && mount(partition, STATE_FOLDER, "ext4", flags, STATE_OPTIONS) == 0)
 		return 0;
 	return diag_set(reterr, -error, partition, "STATE cannot be mounted: %s", strerror(error));
 }
@@ -161,20 +163,32 @@ static int mount_tmpfs(const char *to, const char *options)
 
 static void mount_memory(void)
 {
-	int r = mount_tmpfs("/state", "size=64m,mode=0700");
+	int r = mount_tmpfs(STATE_FOLDER, "size=64m,mode=0700");
 	if (r >= 0)
-		r = mount_tmpfs("/run/hearth/payload.d", "size=60%,mode=0700");
+		r = mount_tmpfs(PAYLOAD_FOLDER, "size=60%,mode=0700");
 	for (size_t i = 0; i < N_ELEMENTS(places) && r >= 0; i++)
 		r = mount_tmpfs(places[i].to, places[i].tmpfs);
 	if (r < 0)
 		log_error("memory file systems cannot be mounted: %s", strerror(-r));
 }
 
+// What a hearth-state before this one mounted that ended before it said so: on its mounts everything would be busy.
+static void unmount_all(void)
+{
+	for (size_t i = N_ELEMENTS(places); i > 0; i--)
+		while (umount2(places[i - 1].to, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+			;
+	while (umount2(PAYLOAD_FOLDER, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+		;
+	while (umount2(STATE_FOLDER, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+		;
+}
+
 // --- the run ---
 
 static int use_state(const char *partition, struct diag *reterr)
 {
-	int r = file_make_folders("/state", 0755);
+	int r = file_make_folders(STATE_FOLDER, 0755);
 	if (r >= 0)
 		r = mount_partition(partition, reterr);
 	if (r >= 0)
@@ -246,6 +260,7 @@ static int run_boot(void)
 			!str_equal(value_text(value_find(before, "state")), "making"))
 			return 0; // started a second time in one boot
 	}
+	unmount_all();
 	int r = file_make_folders("/run/hearth", 0755);
 	if (r < 0)
 		return r;

@@ -76,7 +76,7 @@ def test(c, bin_folder, cache, folder):
         c.claim("the blank disk is STATE", "BLANK" in machine.sh(
             "cat /sys/class/block/$(basename $(findmnt -no SOURCE /state) | sed 's/p\\?[0-9]*$//')/serial"))
         machine.sh("rm /run/hearth/state.json && systemctl restart hearth-state", timeout=120)
-        mounts = machine.sh("cat /run/hearth/state.json; grep -c ' /state ' /proc/mounts; grep -c ' /var/log ' /proc/mounts")
+        mounts = machine.sh("cat /run/hearth/state.json; echo; grep -c ' /state ' /proc/mounts; grep -c ' /var/log ' /proc/mounts")
         c.claim("one that had mounted all and was killed before it said so has a successor", re.search(
             r'"state": *"disk"', mounts) and mounts.split()[-2:] == ["1", "1"], mounts)
         machine.power("cut")
