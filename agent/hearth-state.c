@@ -34,7 +34,6 @@ static const struct place places[] = {
 	{ "/state/etc/rancher/node", "/etc/rancher/node", "size=1m" }, // K3s' node password
 };
 #define STATE_FOLDER "/state"
-#define PAYLOAD_FOLDER "/run/hearth/payload.d" // without STATE; with it the payload is there
 
 static void write_answer(const char *state, const char *device, bool durable, const char *sentence, const char *code)
 {
@@ -165,23 +164,26 @@ static void mount_memory(void)
 {
 	int r = mount_tmpfs(STATE_FOLDER, "size=64m,mode=0700");
 	if (r >= 0)
-		r = mount_tmpfs(PAYLOAD_FOLDER, "size=60%,mode=0700");
+		r = mount_tmpfs(RUN_PAYLOAD_FILES, "size=60%,mode=0700");
 	for (size_t i = 0; i < N_ELEMENTS(places) && r >= 0; i++)
 		r = mount_tmpfs(places[i].to, places[i].tmpfs);
 	if (r < 0)
 		log_error("memory file systems cannot be mounted: %s", strerror(-r));
 }
 
+static void unmount(const char *path)
+{
+	while (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+		; // whatever lies on it
+}
+
 // What a hearth-state before this one mounted that ended before it said so: on its mounts everything would be busy.
 static void unmount_all(void)
 {
 	for (size_t i = N_ELEMENTS(places); i > 0; i--)
-		while (umount2(places[i - 1].to, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
-			;
-	while (umount2(PAYLOAD_FOLDER, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
-		;
-	while (umount2(STATE_FOLDER, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
-		;
+		unmount(places[i - 1].to);
+	unmount(RUN_PAYLOAD_FILES);
+	unmount(STATE_FOLDER);
 }
 
 // --- the run ---

@@ -63,7 +63,8 @@ struct kernel {
 	struct kernel_rule *rules;         // by rule_compare(), then as the kernel has them
 	size_t n_links, n_addresses, n_routes, n_rules;
 };
-// For sorting pointers to rules (const struct kernel_rule **) as the kernel looks at them: of one family and priority in its order.
+/* For sorting pointers to rules (const struct kernel_rule *, or what begins with one) as the kernel looks at them: of one family
+ * and priority in its order. */
 int kernel_compare_listed_rules(const void *a, const void *b);
 struct kernel *kernel_free(struct kernel *kernel);
 DEFINE_CLEANUP(kernel)

@@ -145,7 +145,7 @@ static struct change *put_rule(struct planning *planning, enum change_type type,
  * may go for one from anywhere. So all go as they stand in the kernel's list, and one that stays and would be taken for one
  * behind it moves: it gets a twin at the end and goes first. Of one priority the first that fits is used, so rules of it that a
  * declaration has move, too, when they would not stand as they are said there. */
-enum fate {
+enum fate { // up to FATE_STUCK nothing is done
 	FATE_STAYS,
 	FATE_STUCK, // it should go or move, but another one would go for it
 	FATE_GOES,
@@ -194,7 +194,7 @@ static int compare_places(const void *a, const void *b)
 		return (*one)->rule->family < (*other)->rule->family ? -1 : 1;
 	if ((*one)->rule->priority != (*other)->rule->priority)
 		return (*one)->rule->priority < (*other)->rule->priority ? -1 : 1;
-	return (*one)->position < (*other)->position ? -1 : (*one)->position > (*other)->position;
+	return compare_positions(*one, *other);
 }
 
 static bool is_same_place(const struct wanted_rule *one, const struct wanted_rule *other)

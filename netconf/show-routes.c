@@ -110,35 +110,41 @@ static struct declaration *home_of_rule(const struct show *show, const struct ru
 	return first;
 }
 
+struct listed_rule {
+	const struct kernel_rule *rule; // first, for kernel_compare_listed_rules()
+	struct declaration *home;
+};
+
 // In the order that the kernel looks at them in, which counts among those of one priority.
-static void add_listed(struct show *show, const struct kernel_rule **listed, size_t n)
+static void add_listed(struct show *show, struct listed_rule *listed, size_t n)
 {
 	sort_items(listed, n, sizeof(*listed), kernel_compare_listed_rules);
 	for (size_t i = 0; i < n; i++) {
-		struct declaration *home = home_of_rule(show, &listed[i]->rule);
+		struct declaration *home = listed[i].home;
 		struct rule *added = show_grow(show, (void **)&home->rules, home->n_rules, sizeof(*added));
 		if (!added)
 			return;
-		*added = listed[i]->rule;
+		*added = listed[i].rule->rule;
 		home->n_rules++;
 	}
 }
 
 void show_rules(struct show *show)
 {
-	AUTO_FREE const struct kernel_rule **listed = calloc(show->kernel->n_rules + 1, sizeof(*listed));
+	AUTO_FREE struct listed_rule *listed = calloc(show->kernel->n_rules + 1, sizeof(*listed));
 	size_t n = 0, n_shape = 0, n_program = 0;
 	show->failed |= !listed;
 	for (size_t i = 0; i < show->kernel->n_rules && !show->failed; i++) {
 		const struct kernel_rule *one = &show->kernel->rules[i];
-		if (one->protocol == RTPROT_KERNEL || (n && rule_compare(&listed[n - 1]->rule, &one->rule) == 0))
+		struct declaration *home = home_of_rule(show, &one->rule);
+		if (one->protocol == RTPROT_KERNEL || (n && rule_compare(&listed[n - 1].rule->rule, &one->rule) == 0))
 			continue;
 		if (!show_is_configured(one->protocol))
 			n_program++;
-		else if (one->has_other_shape || one->rule.table == 0 || one->rule.priority > INT32_MAX || !home_of_rule(show, &one->rule))
+		else if (one->has_other_shape || one->rule.table == 0 || one->rule.priority > INT32_MAX || !home)
 			n_shape++;
 		else
-			listed[n++] = one;
+			listed[n++] = (struct listed_rule){one, home};
 	}
 	if (!show->failed)
 		add_listed(show, listed, n);

@@ -67,7 +67,8 @@ static void page_refused_networks(FILE *f, const struct value *nodes)
 			paragraph(f, "warning", texts, N_ELEMENTS(texts));
 	}
 	if (n > REFUSED_MAX)
-		fprintf(f, "<p class=\"warning\">%zu more nodes do: <code>hearth-region list</code></p>\n", n - REFUSED_MAX);
+		fprintf(f, "<p class=\"warning\">%zu more node%s: <code>hearth-region list</code></p>\n", n - REFUSED_MAX,
+			n - REFUSED_MAX == 1 ? " does" : "s do");
 }
 
 void page_cluster(FILE *f, const struct value *list)

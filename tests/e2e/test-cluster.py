@@ -17,10 +17,11 @@ from parts import Problem  # noqa: E402
 
 LABELS = {"openova.io/provider": "hetzner", "openova.io/region": "fsn", "openova.io/building-block": "rtz",
           "openova.io/env-type": "prod", "openova.io/cluster": "hz-fsn-rtz-prod", "openova.io/managed-by": None}
+# Seen: 84 s, and all were Ready after 348 s, a worker too (docs/proof/demo-cluster.json); 155 s, and the API servers gave up each
+# other's answers until the time was over. What comes between is not known.
+QUICK_SEC = 120
 NAMES = {"one": "hzfsnr-k8s-1p", "two": "hzfsnr-k8s-2p", "three": "hzfsnr-k8s-3p", "worker": "hzfsnr-k8s-4p"}
 # PLATFORM-TECH-STACK, "K3s Installation"; the grace period of this lab is an override (cluster.py), 20s is test-line's
-# Seen: 84 s, and all was well after eleven minutes; 155 s and more, and the API servers gave up the answers of each other.
-QUICK_SEC = 120
 SERVER_FLAGS = {"kube-controller-manager": ["node-monitor-period=5s", "node-monitor-grace-period=80s"],
                 "kube-apiserver": ["default-watch-cache-size=50"], "etcd": ["quota-backend-bytes=1073741824"], "kubelet": ["max-pods=50"]}
 WORKER_FLAGS = {"kubelet": ["max-pods=50"]}
@@ -113,7 +114,7 @@ def test(c, bin_folder, cache, folder):
         cluster.start()
         sec = cluster.wait_first()
         first = labs.components(cluster.first)
-        c.claim("the first server runs a whole control plane", {"etcd", "kube-apiserver"} <= {row["name"] for row in first}, first)
+        c.claim("the first server runs etcd and an API server", {"etcd", "kube-apiserver"} <= {row["name"] for row in first}, first)
         if sec > QUICK_SEC:
             raise checks.TooSlow("this machine took %.0f s until the first API server answered; where it takes more than %d s, three "
                                  "control planes find no time for each other" % (sec, QUICK_SEC))

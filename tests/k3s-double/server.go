@@ -52,7 +52,7 @@ func (n *node) serverRun(ctx context.Context) error {
 		return err
 	}
 	client.Timeout = 5 * time.Second // a port that is open before anybody serves it must not cost more
-	// not more often: asked 186 times on the way up, an emulated processor spent seconds on the answers
+	// every half second it was asked 186 times on an emulated processor's way up
 	if err := until(ctx, "the API server", 2*time.Second, func() error {
 		return httpOk(client, "https://127.0.0.1:"+apiPort+"/readyz")
 	}); err != nil {
