@@ -115,7 +115,10 @@ class Guest:
 def read(text):
     shown, _, rest = text.partition("settings\n")
     settings, _, files = rest.partition("files\n")
-    found = netstate.read(shown, link_local=False)
+    try:
+        found = netstate.read(shown, link_local=False)
+    except ValueError:
+        raise Problem("this is no state: " + text[:2000]) from None
     up = {name for name, link in found["links"].items() if "UP" in link["flags"]}  # others begin anew when they are up again
     return dict(found, settings=[line for line in settings.splitlines() if line.partition("/")[0] in up],
                 files=files.splitlines())
