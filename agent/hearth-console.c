@@ -16,8 +16,8 @@
 
 static const char help[] = "hearth-console TTY: show what this node waits for on a terminal (started by systemd)\n"
 			   "\n"
-			   "On a serial line: one line per change. On a screen: a dashboard, with the enrolment code in big\n"
-			   "letters and as QR.\n"
+			   "On a serial line: a line per change, and one for each new warning. On a screen: a dashboard, with the\n"
+			   "enrolment code in big letters and as QR.\n"
 			   "The key s there asks hearthd for the safe network: DHCP on every wired port in place of what does not\n"
 			   "work. Once more goes back. Where VLANs are offered, a digit has that one tried, and 0 none.\n";
 
@@ -28,8 +28,8 @@ struct console {
 	int fd;
 	bool serial;
 	bool has_keys; // it can be read, too
-	char *last; // what was shown
-	struct value *status; // of that
+	char *last; // the dashboard that is shown
+	struct value *status; // which is shown
 };
 
 static bool is_screen(const char *path) // virtual terminals; everything else is taken as a serial line
@@ -51,13 +51,31 @@ static void write_all(int fd, const char *text)
 	}
 }
 
-static char *render(const struct console *console, const struct value *status)
+// False: no memory, so it was not shown.
+static bool show_lines(const struct console *console, const struct value *status)
+{
+	char *text AUTO_FREE = screen_lines(status, console->status), *rest = text;
+	for (const char *line = strsep(&rest, "\n"); rest; line = strsep(&rest, "\n")) {
+		write_all(console->fd, "\r");
+		write_all(console->fd, line);
+		write_all(console->fd, "\r\n");
+	}
+	return text;
+}
+
+static bool show_dashboard(struct console *console, const struct value *status)
 {
 	struct winsize size = { .ws_col = 80, .ws_row = 25 };
-	if (console->serial)
-		return screen_line(status);
 	(void)ioctl(console->fd, TIOCGWINSZ, &size); // 80 x 25 then
-	return screen_dashboard(status, size.ws_col ? size.ws_col : 80, size.ws_row ? size.ws_row : 25);
+	char *text AUTO_FREE = screen_dashboard(status, size.ws_col ? size.ws_col : 80, size.ws_row ? size.ws_row : 25);
+	if (!text)
+		return false;
+	if (!str_equal(text, console->last)) {
+		write_all(console->fd, text);
+		free(console->last);
+		console->last = TAKE_PTR(text);
+	}
+	return true;
 }
 
 static void show(struct console *console)
@@ -65,20 +83,10 @@ static void show(struct console *console)
 	struct value *status CLEANUP(value_freep) = NULL;
 	if (json_load(RUN_STATUS, 4 << 20, &status, NULL) < 0)
 		return; // hearthd has not written it yet
-	char *text = render(console, status);
-	if (!text || str_equal(text, console->last)) {
-		free(text);
+	if (!(console->serial ? show_lines(console, status) : show_dashboard(console, status)))
 		return;
-	}
-	free(console->last);
-	console->last = text;
 	value_free(console->status);
 	console->status = TAKE_PTR(status);
-	if (console->serial)
-		write_all(console->fd, "\r");
-	write_all(console->fd, text);
-	if (console->serial)
-		write_all(console->fd, "\r\n");
 }
 
 static int watch_folder(void)

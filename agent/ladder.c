@@ -237,6 +237,19 @@ static bool is_new_word(const struct facts *f)
 	return f->network_undo_why && !str_equal(f->network_undo_why, f->network_undo_problem);
 }
 
+// A node of a cluster works on over what there is: its pods need their mesh more than another network.
+static bool network_below_holds(const struct facts *f, struct ladder_action *a)
+{
+	char sentence[LADDER_SENTENCE_MAX];
+	(void)snprintf(sentence, sizeof(sentence), "the assigned network does not hold: %s; meanwhile there is %s, and it is tried again "
+		"now and then; the region's admin can mend the network template, the key s at the console gives the safe network",
+		or_text(f->network_problem, "unknown reason"), or_text(f->network_below, "another"));
+	if (!f->k3s_wanted || !f->network_below_has_mesh)
+		return waits(a, "%s", sentence);
+	warn(a, "%s", sentence);
+	return true;
+}
+
 static bool network_holds(const struct facts *f, uint64_t now_usec, struct ladder_action *a)
 {
 	if (f->confirm_problem)
@@ -254,9 +267,7 @@ static bool network_holds(const struct facts *f, uint64_t now_usec, struct ladde
 	case STEP_DONE:
 		return true;
 	case STEP_FAILED:
-		return waits(a, "the assigned network does not hold: %s; meanwhile there is %s, and it is tried again "
-				"now and then; the region's admin can mend the network template, the key s at the console gives the "
-				"safe network", or_text(f->network_problem, "unknown reason"), or_text(f->network_below, "another"));
+		return network_below_holds(f, a);
 	case STEP_IDLE:
 	case STEP_RUNNING:
 		break;

@@ -28,14 +28,22 @@ static void put_field(FILE *out, const char *label, const char *value)
 	fprintf(out, "  %-8s %s\n\n", label, text ? text : "");
 }
 
+static const struct value *list_of(const struct value *status, const char *key, size_t *ret_n)
+{
+	const struct value *list = value_find(status, key);
+	bool any = list && list->type == VALUE_ARRAY;
+	*ret_n = any ? list->n : 0;
+	return any ? list->items : NULL;
+}
+
 // --- VLANs that are offered: each has a digit ---
 
 static const struct value *vlans_of(const struct value *status, size_t *ret_n)
 {
-	const struct value *vlans = value_find(status, "vlans");
-	bool any = vlans && vlans->type == VALUE_ARRAY;
-	*ret_n = !any ? 0 : vlans->n < SCREEN_MAX_VLANS ? vlans->n : SCREEN_MAX_VLANS;
-	return any ? vlans->items : NULL;
+	const struct value *vlans = list_of(status, "vlans", ret_n);
+	if (*ret_n > SCREEN_MAX_VLANS)
+		*ret_n = SCREEN_MAX_VLANS;
+	return vlans;
 }
 
 static bool is_used(const struct value *vlan)
@@ -116,7 +124,7 @@ static void put_vlans(FILE *out, const struct value *status)
 		fputs("    0  none\n", out);
 }
 
-char *screen_line(const struct value *status)
+static char *state_line(const struct value *status)
 {
 	const char *code = text_of(status, "code");
 	char *vlans AUTO_FREE = vlans_line(status);
@@ -125,6 +133,47 @@ char *screen_line(const struct value *status)
 	if (line)
 		utf8_make_printable(line);
 	return line;
+}
+
+static bool has_warning(const struct value *status, const char *text)
+{
+	size_t n;
+	const struct value *warnings = list_of(status, "warnings", &n);
+	for (size_t i = 0; i < n; i++)
+		if (str_equal(value_text(&warnings[i]), text))
+			return true;
+	return false;
+}
+
+static void put_new_warnings(FILE *out, const struct value *status, const struct value *shown)
+{
+	size_t n;
+	const struct value *warnings = list_of(status, "warnings", &n);
+	for (size_t i = 0; i < n; i++) {
+		const char *warning = value_text(&warnings[i]);
+		if (!warning || has_warning(shown, warning))
+			continue;
+		char *line AUTO_FREE = str_format("hearth: %s | warning | %s", name_of(status), warning);
+		if (line)
+			utf8_make_printable(line);
+		fprintf(out, "%s\n", line ? line : "");
+	}
+}
+
+char *screen_lines(const struct value *status, const struct value *shown)
+{
+	char *text = NULL, *line AUTO_FREE = state_line(status), *old AUTO_FREE = shown ? state_line(shown) : NULL;
+	size_t n = 0;
+	FILE *out = line ? open_memstream(&text, &n) : NULL;
+	if (!out)
+		return NULL;
+	put_new_warnings(out, status, shown);
+	if (!str_equal(line, old))
+		fprintf(out, "%s\n", line);
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
 }
 
 // Five rows of five columns each, most significant bit left; the alphabet of the codes (Crockford base32) and the dash.
@@ -221,14 +270,6 @@ static void put_wrapped(FILE *out, const char *value, unsigned columns, const ch
 
 // --- where the network is the question ---
 
-static const struct value *list_of(const struct value *status, const char *key, size_t *ret_n)
-{
-	const struct value *list = value_find(status, key);
-	bool any = list && list->type == VALUE_ARRAY;
-	*ret_n = any ? list->n : 0;
-	return any ? list->items : NULL;
-}
-
 static void put_addresses(FILE *out, const struct value *status)
 {
 	size_t n;
@@ -248,7 +289,7 @@ static void put_addresses(FILE *out, const struct value *status)
 static bool network_is_the_question(const struct value *status)
 {
 	static const char *const phases[] = { "link", "region", "network" };
-	bool is = false;
+	bool is = value_find(status, "networkRefused");
 	for (size_t i = 0; i < N_ELEMENTS(phases); i++)
 		is |= str_equal(text_of(status, "phase"), phases[i]);
 	return is;
@@ -322,10 +363,11 @@ char *screen_dashboard(const struct value *status, unsigned columns, unsigned ro
 	}
 	put_wrapped(out, text_of(status, "sentence"), columns, "  ", "  ");
 	put_vlans(out, status);
-	const struct value *warnings = value_find(status, "warnings");
-	for (size_t i = 0; warnings && warnings->type == VALUE_ARRAY && i < warnings->n; i++) {
+	size_t n_warnings;
+	const struct value *warnings = list_of(status, "warnings", &n_warnings);
+	for (size_t i = 0; i < n_warnings; i++) {
 		fputs("\n  warning:\n", out);
-		put_wrapped(out, value_text(&warnings->items[i]) ? value_text(&warnings->items[i]) : "", columns, "  ", "  ");
+		put_wrapped(out, value_text(&warnings[i]) ? value_text(&warnings[i]) : "", columns, "  ", "  ");
 	}
 	fputc('\n', out);
 	put_addresses(out, status);

@@ -1,12 +1,14 @@
-// What hearth-console shows, as text: one line for serial lines, a dashboard for screens. Pure: status in, text out.
+// What hearth-console shows, as text: a line for each change for serial lines, a dashboard for screens. Pure: status in, text out.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include "base/value.h"
 
 enum { SCREEN_MAX_VLANS = 9 }; // one digit each
-/* "hearth: NAME | PHASE | code CODE | SENTENCE" without a newline, and when VLANs are offered " | press 1 for VLAN 42 ..."; control characters become '?'. The caller frees. */
-char *screen_line(const struct value *status);
+/* What a serial line has to say of @status that it did not of @shown (NULL: nothing yet), a newline behind each line: new warnings,
+ * "hearth: NAME | warning | TEXT", then, if another, "hearth: NAME | PHASE | code CODE | SENTENCE", and when VLANs are offered
+ * " | press 1 for VLAN 42 ...". "": nothing new. Other control characters become '?'. The caller frees. */
+char *screen_lines(const struct value *status, const struct value *shown);
 /* The dashboard of @columns x @rows: name, phase, code in big digits and as QR, sentence, offered VLANs, warnings, addresses; where the
  * network is the question the key of the safe one and the last tries, as far as they fit. Starts by clearing the screen. The caller frees. */
 char *screen_dashboard(const struct value *status, unsigned columns, unsigned rows);

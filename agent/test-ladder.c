@@ -431,6 +431,25 @@ static void trial_and_what_came_of_it_is_said(void **state)
 	expect(&f, RUNG_NETWORK, "the key s at the console gives the safe network");
 }
 
+// It has its mesh, so K3s starts over it after a reboot, too; who wants no K3s has nothing above the network to work on.
+static void a_cluster_node_works_on_over_the_network_below(void **state)
+{
+	struct facts f = steady();
+	f.network = STEP_FAILED;
+	f.network_problem = "with it the region does not answer any more";
+	f.network_below = "the last good one";
+	f.network_below_has_mesh = true;
+	struct ladder_action action = ladder_step(&f, now);
+	assert_int_equal(action.rung, RUNG_STEADY);
+	assert_non_null(strstr(action.warnings[0], "does not hold: with it the region does not answer any more; meanwhile there is the last"));
+	f.k3s = STEP_IDLE;
+	expect(&f, RUNG_K3S, "K3s");
+	f.mesh_up = false;
+	expect(&f, RUNG_MESH, "");
+	f.k3s_wanted = false;
+	expect(&f, RUNG_NETWORK, "does not hold: with it the region does not answer any more");
+}
+
 static void undoing_that_fails_is_said(void **state)
 {
 	struct facts f = steady();
@@ -559,6 +578,7 @@ int main(void)
 		cmocka_unit_test(route_that_is_missing_is_a_warning),
 		cmocka_unit_test(network_that_is_not_the_usual_one_is_said),
 		cmocka_unit_test(trial_and_what_came_of_it_is_said),
+		cmocka_unit_test(a_cluster_node_works_on_over_the_network_below),
 		cmocka_unit_test(undoing_that_fails_is_said),
 		cmocka_unit_test(lowest_rung_wins),
 		cmocka_unit_test(seed_of_another_region_is_shown_and_ignored),

@@ -79,12 +79,12 @@ static struct value *with_vlans(const char *used)
 static void vlans_are_offered_by_a_digit_each(void **state)
 {
 	struct value *status CLEANUP(value_freep) = with_vlans("false"), *used CLEANUP(value_freep) = with_vlans("true");
-	char *line AUTO_FREE = screen_line(status), *board AUTO_FREE = screen_dashboard(status, 80, 25);
-	assert_string_equal(line, "hearth: n | link | no address | press 1 for VLAN 42 (mgmt) on eth0, 2 for VLAN 7 on eth1");
+	char *line AUTO_FREE = screen_lines(status, NULL), *board AUTO_FREE = screen_dashboard(status, 80, 25);
+	assert_string_equal(line, "hearth: n | link | no address | press 1 for VLAN 42 (mgmt) on eth0, 2 for VLAN 7 on eth1\n");
 	assert_non_null(strstr(board, "    1  VLAN 42 (mgmt) on eth0\n    2  VLAN 7 on eth1\n"));
-	char *used_line AUTO_FREE = screen_line(used);
+	char *used_line AUTO_FREE = screen_lines(used, NULL);
 	assert_string_equal(used_line,
-		"hearth: n | link | no address | press 1 for VLAN 42 (mgmt) on eth0, in use, 2 for VLAN 7 on eth1, 0 for none");
+		"hearth: n | link | no address | press 1 for VLAN 42 (mgmt) on eth0, in use, 2 for VLAN 7 on eth1, 0 for none\n");
 }
 
 static void a_digit_stands_for_what_is_shown(void **state)
@@ -103,6 +103,30 @@ static void a_digit_stands_for_what_is_shown(void **state)
 	assert_false(screen_vlan_of(NULL, '1', &mac, &id));
 }
 
+// A crash cart on a serial line sees why a node that works on is not what it should be, and each line once.
+static void a_serial_line_has_what_is_new(void **state)
+{
+	static const struct {
+		const char *status, *shown, *lines;
+	} rows[] = {
+#define STATUS(sentence, warnings) "{\"name\":\"n\",\"phase\":\"steady\",\"sentence\":\"" sentence "\",\"warnings\":[" warnings "]}"
+		{ STATUS("a", ""), NULL, "hearth: n | steady | a\n" },
+		{ STATUS("a", "\"v\",\"w\""), NULL, "hearth: n | warning | v\nhearth: n | warning | w\nhearth: n | steady | a\n" },
+		{ STATUS("a", "\"v\",\"w\""), STATUS("a", "\"w\""), "hearth: n | warning | v\n" },
+		{ STATUS("b", "\"w\""), STATUS("a", "\"w\""), "hearth: n | steady | b\n" },
+		{ STATUS("a", ""), STATUS("a", "\"w\""), "" },
+		{ STATUS("a", "\"w\\n\\u001b\",7"), STATUS("a", "7"), "hearth: n | warning | w??\n" },
+	};
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct value *status CLEANUP(value_freep) = NULL, *shown CLEANUP(value_freep) = NULL;
+		assert_int_equal(json_parse(rows[i].status, strlen(rows[i].status), 0, &status, NULL), 0);
+		if (rows[i].shown)
+			assert_int_equal(json_parse(rows[i].shown, strlen(rows[i].shown), 0, &shown, NULL), 0);
+		char *lines AUTO_FREE = screen_lines(status, shown);
+		assert_string_equal(lines, rows[i].lines);
+	}
+}
+
 // A region without a pin may be anybody, and a machine's serial number is what its vendor wrote.
 static void no_value_moves_the_cursor(void **state)
 {
@@ -110,7 +134,7 @@ static void no_value_moves_the_cursor(void **state)
 				      "t\\u001b]0;x\\u0007\",\"warnings\":[\"w\\u009b3J\"],\"seedSource\":\"i\\u001bc\",\"kubernetes\":\"k\\u009bm\"}";
 	struct value *status CLEANUP(value_freep) = NULL;
 	assert_int_equal(json_parse(hostile, strlen(hostile), 0, &status, NULL), 0);
-	char *line AUTO_FREE = screen_line(status), *board AUTO_FREE = screen_dashboard(status, 80, 25);
+	char *line AUTO_FREE = screen_lines(status, NULL), *board AUTO_FREE = screen_dashboard(status, 80, 25);
 	assert_null(strchr(line, '\033'));
 	assert_null(strstr(line, "\xc2\x9b")); // CSI in one character
 	assert_true(str_starts(board, "\033[2J\033[H")); // ours
@@ -124,20 +148,21 @@ static void no_value_moves_the_cursor(void **state)
 	TRY("7", "the oldest") "," TRY("20", "on trial; the region was silent before, so the mesh or the gateway has to answer") "," \
 	TRY("50", "with it \\u001b[2Jneither\\u009b2J the region answers")
 #define UNDONE \
-	"{\"name\":\"n\",\"phase\":\"%s\",\"sentence\":\"undone\",\"facts\":{\"meshCandidates\":[" \
+	"{\"name\":\"n\",\"phase\":\"%s\",\"sentence\":\"undone\",%s\"facts\":{\"meshCandidates\":[" \
 	"{\"address\":\"10.0.2.15\",\"prefix\":24,\"link\":\"bond0\\u001bc\"}]},\"networkTries\":[" TRIES "]}"
 
-static char *undone(const char *phase, unsigned rows)
+static char *undone(const char *phase, const char *more, unsigned rows)
 {
 	struct value *status CLEANUP(value_freep) = NULL;
-	char *text AUTO_FREE = str_format(UNDONE, phase);
+	char *text AUTO_FREE = str_format(UNDONE, phase, more);
 	assert_int_equal(json_parse(text, strlen(text), 0, &status, NULL), 0);
 	return screen_dashboard(status, 80, rows);
 }
 
 static void networks_that_were_tried_are_on_it_where_that_is_the_question(void **state)
 {
-	char *board AUTO_FREE = undone("network", 25), *low AUTO_FREE = undone("network", 17), *steady AUTO_FREE = undone("steady", 25);
+	char *board AUTO_FREE = undone("network", "", 25), *low AUTO_FREE = undone("network", "", 17);
+	char *steady AUTO_FREE = undone("steady", "", 25), *refused AUTO_FREE = undone("steady", "\"networkRefused\":{\"times\":2},", 25);
 	assert_non_null(strstr(board, "  address  10.0.2.15/24 on bond0?c\n"));
 	assert_non_null(strstr(board, "  key s: the safe network"));
 	assert_non_null(strstr(board, "seconds since the start:\n"
@@ -150,6 +175,8 @@ static void networks_that_were_tried_are_on_it_where_that_is_the_question(void *
 	assert_null(strstr(steady, "key s"));
 	assert_null(strstr(steady, "50 s"));
 	assert_non_null(strstr(steady, "10.0.2.15/24"));
+	assert_non_null(strstr(refused, "key s"));
+	assert_non_null(strstr(refused, "     50 s  "));
 	unsigned n_lines = 0;
 	for (const char *c = low; *c; c++)
 		n_lines += *c == '\n';
@@ -165,6 +192,7 @@ int main(void)
 		cmocka_unit_test(what_a_person_needs_is_on_it),
 		cmocka_unit_test(vlans_are_offered_by_a_digit_each),
 		cmocka_unit_test(a_digit_stands_for_what_is_shown),
+		cmocka_unit_test(a_serial_line_has_what_is_new),
 		cmocka_unit_test(networks_that_were_tried_are_on_it_where_that_is_the_question),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

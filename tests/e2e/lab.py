@@ -230,11 +230,11 @@ class Node:
             return ""
 
     def lines(self):
-        """The lines of hearth-console on the serial line: dicts with name, phase, code, sentence."""
+        """The lines of hearth-console on the serial line: dicts with name, phase (or "warning"), code, sentence."""
         return [m.groupdict() for m in map(CONSOLE_LINE.search, self.console().splitlines()) if m]
 
     def last(self):
-        lines = self.lines()
+        lines = [line for line in self.lines() if line["phase"] != "warning"]
         return lines[-1] if lines else {"name": self.serial, "phase": "", "code": None, "sentence": ""}
 
     def status(self):

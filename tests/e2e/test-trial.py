@@ -125,9 +125,20 @@ def check_bad(c, machine, region, n_bad):
     c.claim("the timeline says why", UNDONE in machine.exec("hearthctl", "timeline"))
 
 
+def check_start(c, machine):
+    """A site whose machines refuse what they were assigned, and which then loses its power."""
+    machine.power("cut")
+    machine.power("on")
+    machine.wait_answers()
+    c.claim("after a start it says what it refuses", lambda: machine.wait_said("does not hold: " + UNDONE + "; meanwhile there is the last good one", 240),
+            lambda: machine.last())
+    c.claim("and goes on over the network below", lambda: goes_on(machine), lambda: machine.last())
+
+
 def check_good(c, machine, number):
-    c.claim("a good one stands after it", lambda: labs.wait_for("its address", 150, lambda: "10.%d.0." % (100 + number) in machine.sh(
-        "ip -4 addr") and goes_on(machine, 90)), lambda: (machine.last(), tries(machine)))
+    stands = lambda: "10.%d.0." % (100 + number) in machine.sh("ip -4 addr") and "networkRefused" not in machine.status()  # noqa: E731
+    c.claim("a good one stands after it", lambda: labs.wait_for("its address", 150, stands) and goes_on(machine, 90),
+            lambda: (machine.last(), tries(machine)))
 
 
 def check_repair(c, machine, number):
@@ -199,10 +210,12 @@ def test(c, bin_folder, cache, folder, is_long):
         c.claim("the first assigned network proves itself", lambda: goes_on(machine, lines.BOOT_TIMEOUT_SEC), lambda: machine.last())
         set_deadline(machine, DEADLINE_SEC)
         check_bad(c, machine, region, n_bad)
+        check_start(c, machine)
         set_deadline(machine, PATIENT_SEC)
         assign(region, n_bad, bad=False, network=good_network(uplink_mac(machine)))
         check_good(c, machine, n_bad)
-        c.claim("it is the bond that the region says", "bond0" in machine.sh("ip -4 route show default"))
+        c.claim("it is the bond that the region says", lambda: labs.wait_for("its route", 30, lambda: "bond0" in machine.sh(
+            "ip -4 route show default")), lambda: machine.sh("ip -4 route; ip -4 addr"))
         check_repair(c, machine, n_bad)
         check_kill(c, machine, region, n_bad + 1)
         check_safe(c, machine)

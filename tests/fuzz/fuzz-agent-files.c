@@ -17,8 +17,9 @@ static void show(const char *text, size_t n)
 	struct timeline timeline = { 0 };
 	if (json_parse(text, n, 0, &status, NULL) < 0)
 		return;
-	char *line AUTO_FREE = screen_line(status), *board AUTO_FREE = screen_dashboard(status, 80, 40);
-	if (line && strpbrk(line, "\n\r\033"))
+	char *lines AUTO_FREE = screen_lines(status, NULL), *again AUTO_FREE = screen_lines(status, status);
+	char *board AUTO_FREE = screen_dashboard(status, 80, 40);
+	if ((lines && strpbrk(lines, "\r\033")) || (again && *again))
 		abort(); // nobody may write to the terminal through a status
 	for (char key = '0'; key <= '9'; key++) {
 		const char *mac = NULL;

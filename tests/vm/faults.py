@@ -90,7 +90,7 @@ class Guest:
             self.line.settimeout(max(0.1, end - time.monotonic()))
             try:
                 more = self.line.recv(65536)
-            except TimeoutError:
+            except OSError:  # its time is over, or QEMU is
                 more = b""
             if not more:
                 raise Problem("the guest does not answer: " + self.last_words())
