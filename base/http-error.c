@@ -1,6 +1,7 @@
 // What a failed transfer means: errno for programs, the step that failed (DNS, TCP, TLS, HTTP) for people.
 // SPDX-License-Identifier: Apache-2.0
 #include "base/http-call.h"
+#include "base/time.h"
 
 #include <errno.h>
 
@@ -30,6 +31,18 @@ static const char *detail(const struct http_call *call, CURLcode code)
 	return *call->error ? call->error : curl_easy_strerror(code);
 }
 
+// Whole seconds: who tries again and again says the same each time, and not how long libcurl measured.
+static int timed_out(const struct http_call *call, struct diag *reterr)
+{
+	curl_off_t usec = 0;
+
+	if (str_starts(call->error, "Operation too slow")) // says for how long it was
+		return diag_set(reterr, -ETIMEDOUT, call->url, "%s: no answer in time: %s", step_of(call), call->error);
+	(void)curl_easy_getinfo(call->easy, CURLINFO_TOTAL_TIME_T, &usec); // 0 then
+	return diag_set(reterr, -ETIMEDOUT, call->url, "%s: no answer in time, after %lld s", step_of(call),
+		(long long)(usec / (curl_off_t)USEC_PER_SEC));
+}
+
 int http_error(const struct http_call *call, CURLcode code, struct diag *reterr)
 {
 	const char *url = call->url;
@@ -53,7 +66,7 @@ int http_error(const struct http_call *call, CURLcode code, struct diag *reterr)
 		r = connect_errno(call);
 		return diag_set(reterr, r, url, "TCP: no connection: %s", r == -EHOSTUNREACH ? detail(call, code) : strerror(-r));
 	case CURLE_OPERATION_TIMEDOUT:
-		return diag_set(reterr, -ETIMEDOUT, url, "%s: no answer in time: %s", step_of(call), detail(call, code));
+		return timed_out(call, reterr);
 	case CURLE_PEER_FAILED_VERIFICATION:
 		return diag_set(reterr, -EKEYREJECTED, url, "TLS: the server's certificate is not trusted: %s",
 			detail(call, code));
