@@ -273,18 +273,51 @@ static int plan_join(struct planning *planning, struct plan_link *link)
 	return 0;
 }
 
-// The ports of a bond before the bond itself; those of the same depth as declared.
+// Those of order[begin, end) that are ports of @bond, as it lists them: the first one that joins gives it its MAC.
+static int plan_bond_joins(struct planning *planning, const struct plan_link *bond, size_t begin, size_t end)
+{
+	for (size_t place = 0; place < bond->declaration->n_ports; place++)
+		for (size_t i = begin; i < end; i++) {
+			struct plan_link *port = planning->order[i];
+			if (port->master != bond || !str_equal(port->declaration->id, bond->declaration->ports[place]))
+				continue;
+			int error = plan_join(planning, port);
+			if (error < 0)
+				return error;
+		}
+	return 0;
+}
+
+// Ports that are as deep as each other: as declared, but for those of a bond.
+static int plan_joins_of(struct planning *planning, size_t begin, size_t end)
+{
+	int error = 0;
+	for (size_t i = begin; error == 0 && i < end; i++) {
+		struct plan_link *link = planning->order[i];
+		const struct plan_link *master = link->master;
+		size_t first = begin; // of this master's
+		if (!master || master->declaration->kind != DECLARATION_BOND) {
+			error = plan_join(planning, link);
+			continue;
+		}
+		while (planning->order[first]->master != master)
+			first++;
+		if (first == i)
+			error = plan_bond_joins(planning, master, begin, end);
+	}
+	return error;
+}
+
+// The ports of a bond before the bond itself.
 static int plan_joins(struct planning *planning)
 {
 	struct plan_link **order = planning->order;
 	for (size_t end = planning->claims.n, begin; end; end = begin) {
 		for (begin = end - 1; begin && order[begin - 1]->depth == order[end - 1]->depth;)
 			begin--;
-		for (size_t i = begin; i < end; i++) {
-			int error = plan_join(planning, order[i]);
-			if (error < 0)
-				return error;
-		}
+		int error = plan_joins_of(planning, begin, end);
+		if (error < 0)
+			return error;
 	}
 	return 0;
 }

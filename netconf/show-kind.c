@@ -90,16 +90,19 @@ static void show_bridge_port(struct show *show, const struct kernel_link *port, 
 	ret->n_bridge_ports++;
 }
 
+// The first port of a bond is the one whose MAC it has: it gets that again where it is made anew.
 static void show_ports(struct show *show, const struct kernel_link *one, struct declaration *ret)
 {
-	for (size_t i = 0; i < show->kernel->n_links; i++) {
-		const struct kernel_link *port = &show->kernel->links[i];
-		if (port->master_index != one->index || !show->shown[i])
-			continue;
-		show_add_text(show, &ret->ports, &ret->n_ports, port->name);
-		if (ret->kind == DECLARATION_BRIDGE)
-			show_bridge_port(show, port, ret);
-	}
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < show->kernel->n_links; i++) {
+			const struct kernel_link *port = &show->kernel->links[i];
+			bool is_first = ret->kind == DECLARATION_BOND && show_brings_mac(port, one->mac);
+			if (port->master_index != one->index || !show->shown[i] || is_first != (pass == 0))
+				continue;
+			show_add_text(show, &ret->ports, &ret->n_ports, port->name);
+			if (ret->kind == DECLARATION_BRIDGE)
+				show_bridge_port(show, port, ret);
+		}
 }
 
 // What the bond has from a mode it is no longer in; netplan's documents cannot say it.

@@ -21,6 +21,8 @@ char *show_copy(struct show *show, const char *text);
 void show_add_text(struct show *show, char ***list, size_t *n, const char *text);
 void show_note(struct show *show, const char *format, ...) PRINTF_LIKE(2, 3); // a comment of the document
 struct declaration *show_of_index(const struct show *show, int link_index);   // NULL: none, or left out
+// The MAC a port brings: in a bond every port shows the bond's, and its own is the permanent one.
+bool show_brings_mac(const struct kernel_link *port, const uint8_t mac[static 6]);
 
 // show-kind.c: what only a bond, a bridge, a VLAN, a VRF or a WireGuard link has
 void show_kind(struct show *show, const struct kernel_link *one, struct declaration *ret);

@@ -87,8 +87,7 @@ static uint32_t usual_mtu(const struct kernel *kernel, const struct kernel_link 
 	return least ? least : 1500;
 }
 
-// The MAC a port brings: in a bond every port shows the bond's, and its own is the permanent one.
-static bool brings_mac(const struct kernel_link *port, const uint8_t mac[static 6])
+bool show_brings_mac(const struct kernel_link *port, const uint8_t mac[static 6])
 {
 	if (str_equal(port->port_kind, "bond") && port->has_permanent_mac)
 		return memcmp(mac, port->permanent_mac, 6) == 0;
@@ -110,7 +109,7 @@ static bool has_given_mac(const struct kernel *kernel, const struct kernel_link 
 	if (!str_equal(one->kind, "bond") && !str_equal(one->kind, "bridge"))
 		return false;
 	for (size_t i = 0; i < kernel->n_links; i++)
-		if (kernel->links[i].master_index == one->index && brings_mac(&kernel->links[i], one->mac))
+		if (kernel->links[i].master_index == one->index && show_brings_mac(&kernel->links[i], one->mac))
 			return false;
 	return true;
 }

@@ -504,6 +504,16 @@ static void a_vlan_waits_for_what_it_stands_on(void **state)
 		"v2: add address 10.0.0.1/24\n");
 }
 
+// Whatever the ports are called: the first one that joins gives the bond its MAC.
+static void ports_join_a_bond_as_it_lists_them(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = ports(3);
+	plan_is(kernel, "version: 2\nethernets: {eth0: {}, eth1: {}, z: {match: {name: eth2}}}\n"
+			"bonds: {bond0: {interfaces: [z, eth1, eth0], parameters: {mode: balance-rr}}}\n",
+		"bond0: make a bond link\neth2: becomes a port of bond0 (stops traffic)\neth1: becomes a port of bond0 (stops traffic)\n"
+		"eth0: becomes a port of bond0 (stops traffic)\nbond0: set up\n");
+}
+
 static void a_port_that_leaves_a_bond_is_brought_up_again(void **state)
 {
 	CLEANUP(kernel_freep) struct kernel *kernel = ports(2);
@@ -930,6 +940,7 @@ int main(void)
 		cmocka_unit_test(a_port_that_is_not_there_yet_is_waited_for),
 		cmocka_unit_test(a_vlan_that_a_bridge_without_ports_gave_no_mac_is_made_anew),
 		cmocka_unit_test(a_vlan_waits_for_what_it_stands_on),
+		cmocka_unit_test(ports_join_a_bond_as_it_lists_them),
 		cmocka_unit_test(a_port_that_leaves_a_bond_is_brought_up_again),
 		cmocka_unit_test(a_port_that_nobody_declares_any_more_leaves),
 		cmocka_unit_test(a_mode_changes_without_ports_and_they_come_back),

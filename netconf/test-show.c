@@ -332,7 +332,11 @@ static void an_active_backup_bond_has_primary_and_targets(void **state)
 	bond->primary_index = 3;
 	bond->n_arp_targets = 1;
 	assert_int_equal(ip_parse("10.0.0.1", &bond->arp_targets[0]), 0);
-	shows_part(kernel, "        mode: active-backup\n"
+	shows_part(kernel, "      interfaces:\n"
+			   "      - eth1\n" // whose MAC it has
+			   "      - eth0\n"
+			   "      parameters:\n"
+			   "        mode: active-backup\n"
 			   "        arp-interval: 250\n"
 			   "        arp-ip-targets:\n"
 			   "        - 10.0.0.1\n"
