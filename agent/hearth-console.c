@@ -28,7 +28,7 @@ struct console {
 	int fd;
 	bool serial;
 	bool has_keys; // it can be read, too
-	char *last; // the dashboard that is shown
+	char *last; // the dashboard that is shown, or what screen_lines() keeps
 	struct value *status; // which is shown
 };
 
@@ -52,9 +52,9 @@ static void write_all(int fd, const char *text)
 }
 
 // False: no memory, so it was not shown.
-static bool show_lines(const struct console *console, const struct value *status)
+static bool show_lines(struct console *console, const struct value *status)
 {
-	char *text AUTO_FREE = screen_lines(status, console->status), *rest = text;
+	char *text AUTO_FREE = screen_lines(status, &console->last), *rest = text;
 	for (const char *line = strsep(&rest, "\n"); rest; line = strsep(&rest, "\n")) {
 		write_all(console->fd, "\r");
 		write_all(console->fd, line);

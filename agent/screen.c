@@ -3,7 +3,7 @@
 #include "base/utf8.h"
 #include <qrencode.h>
 
-enum { BIG_ROWS = 5, BIG_COLUMNS = 6, MAX_ADDRESSES = 3, MAX_TRIES = 8 };
+enum { BIG_ROWS = 5, BIG_COLUMNS = 6, MAX_ADDRESSES = 3, MAX_TRIES = 8, SAID_MAX = 64 << 10 };
 // The QR picture of a code (version 1: 21 modules, a margin of 2) stands below the big code, right of the sentence.
 enum { QR_COLUMNS = 25, QR_ROWS = 13, QR_TOP_ROW = 12 };
 
@@ -135,45 +135,66 @@ static char *state_line(const struct value *status)
 	return line;
 }
 
-static bool has_warning(const struct value *status, const char *text)
+// --- the serial line ---
+
+// Each line of @said ends with a newline.
+static bool was_said(const char *said, const char *line)
 {
-	size_t n;
-	const struct value *warnings = list_of(status, "warnings", &n);
-	for (size_t i = 0; i < n; i++)
-		if (str_equal(value_text(&warnings[i]), text))
+	size_t n = strlen(line);
+	for (const char *found = strstr(said, line); found; found = strstr(found + 1, line))
+		if ((found == said || found[-1] == '\n') && found[n] == '\n')
 			return true;
 	return false;
 }
 
-static void put_new_warnings(FILE *out, const struct value *status, const struct value *shown)
+static char *warning_line(const struct value *status, const char *warning)
 {
-	size_t n;
-	const struct value *warnings = list_of(status, "warnings", &n);
-	for (size_t i = 0; i < n; i++) {
-		const char *warning = value_text(&warnings[i]);
-		if (!warning || has_warning(shown, warning))
-			continue;
-		char *line AUTO_FREE = str_format("hearth: %s | warning | %s", name_of(status), warning);
-		if (line)
-			utf8_make_printable(line);
-		fprintf(out, "%s\n", line ? line : "");
-	}
+	char *line = str_format("hearth: %s | warning | %s", name_of(status), warning);
+	if (line)
+		utf8_make_printable(line);
+	return line;
 }
 
-char *screen_lines(const struct value *status, const struct value *shown)
+// To @out what @said does not have, to @kept what is to count as said then.
+static void put_lines(FILE *out, FILE *kept, const struct value *status, const char *state, const char *said)
 {
-	char *text = NULL, *line AUTO_FREE = state_line(status), *old AUTO_FREE = shown ? state_line(shown) : NULL;
-	size_t n = 0;
-	FILE *out = line ? open_memstream(&text, &n) : NULL;
-	if (!out)
+	size_t n, n_state = strlen(state);
+	bool is_new = strncmp(said, state, n_state) != 0 || said[n_state] != '\n';
+	const struct value *warnings = list_of(status, "warnings", &n);
+	fprintf(kept, "%s\n", state);
+	bool goes_on = !is_new && strlen(said) < SAID_MAX;
+	if (goes_on)
+		fputs(said + n_state + 1, kept);
+	for (size_t i = 0; i < n; i++) {
+		const char *warning = value_text(&warnings[i]);
+		char *line AUTO_FREE = warning ? warning_line(status, warning) : NULL;
+		bool is_said = line && was_said(said, line);
+		if (line && !is_said)
+			fprintf(out, "%s\n", line);
+		if (line && (!goes_on || !is_said))
+			fprintf(kept, "%s\n", line);
+	}
+	if (is_new)
+		fprintf(out, "%s\n", state);
+}
+
+char *screen_lines(const struct value *status, char **said)
+{
+	char *text = NULL, *kept_text = NULL, *state AUTO_FREE = state_line(status);
+	size_t n = 0, n_kept = 0;
+	FILE *out = state ? open_memstream(&text, &n) : NULL, *kept = out ? open_memstream(&kept_text, &n_kept) : NULL;
+	if (kept)
+		put_lines(out, kept, status, state, *said ? *said : "");
+	bool is_whole = kept && fclose(kept) == 0;
+	is_whole &= out && fclose(out) == 0;
+	if (!is_whole) {
+		free(kept_text);
+		free(text);
 		return NULL;
-	put_new_warnings(out, status, shown);
-	if (!str_equal(line, old))
-		fprintf(out, "%s\n", line);
-	if (fclose(out) == 0)
-		return text;
-	free(text);
-	return NULL;
+	}
+	free(*said);
+	*said = kept_text;
+	return text;
 }
 
 // Five rows of five columns each, most significant bit left; the alphabet of the codes (Crockford base32) and the dash.

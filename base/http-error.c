@@ -18,12 +18,14 @@ static const char *step_of(const struct http_call *call)
 	return resolved == 0 ? "DNS" : "TCP";
 }
 
-static int connect_errno(const struct http_call *call)
+// Without libcurl's own words, which have the milliseconds: who tries again and again says the same each time.
+static int no_connection(const struct http_call *call, struct diag *reterr)
 {
 	long error = 0;
 
 	(void)curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &error); // 0 then
-	return error > 0 ? -(int)error : -EHOSTUNREACH;
+	return diag_set(reterr, error > 0 ? -(int)error : -EHOSTUNREACH, call->url, "TCP: no connection: %s",
+		error > 0 ? strerror((int)error) : curl_easy_strerror(CURLE_COULDNT_CONNECT));
 }
 
 static const char *detail(const struct http_call *call, CURLcode code)
@@ -31,7 +33,7 @@ static const char *detail(const struct http_call *call, CURLcode code)
 	return *call->error ? call->error : curl_easy_strerror(code);
 }
 
-// Whole seconds: who tries again and again says the same each time, and not how long libcurl measured.
+// Whole seconds, for the same reason.
 static int timed_out(const struct http_call *call, struct diag *reterr)
 {
 	curl_off_t usec = 0;
@@ -46,7 +48,6 @@ static int timed_out(const struct http_call *call, struct diag *reterr)
 int http_error(const struct http_call *call, CURLcode code, struct diag *reterr)
 {
 	const char *url = call->url;
-	int r;
 
 	if (call->refusal == -E2BIG)
 		return diag_set(reterr, -E2BIG, url, "HTTP: the answer must not be longer than %llu bytes",
@@ -63,8 +64,7 @@ int http_error(const struct http_call *call, CURLcode code, struct diag *reterr)
 	case CURLE_COULDNT_RESOLVE_PROXY:
 		return diag_set(reterr, -EHOSTUNREACH, url, "DNS: the proxy's name has no address: %s", detail(call, code));
 	case CURLE_COULDNT_CONNECT:
-		r = connect_errno(call);
-		return diag_set(reterr, r, url, "TCP: no connection: %s", r == -EHOSTUNREACH ? detail(call, code) : strerror(-r));
+		return no_connection(call, reterr);
 	case CURLE_OPERATION_TIMEDOUT:
 		return timed_out(call, reterr);
 	case CURLE_PEER_FAILED_VERIFICATION:

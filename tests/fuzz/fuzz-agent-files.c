@@ -17,7 +17,8 @@ static void show(const char *text, size_t n)
 	struct timeline timeline = { 0 };
 	if (json_parse(text, n, 0, &status, NULL) < 0)
 		return;
-	char *lines AUTO_FREE = screen_lines(status, NULL), *again AUTO_FREE = screen_lines(status, status);
+	char *said AUTO_FREE = NULL;
+	char *lines AUTO_FREE = screen_lines(status, &said), *again AUTO_FREE = screen_lines(status, &said);
 	char *board AUTO_FREE = screen_dashboard(status, 80, 40);
 	if ((lines && strpbrk(lines, "\r\033")) || (again && *again))
 		abort(); // nobody may write to the terminal through a status
