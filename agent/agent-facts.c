@@ -59,7 +59,7 @@ static void gather_link(const struct agent *a, struct facts *f)
 	f->network_undo_why = a->tried.undo_why;
 	f->network_undo_problem = a->tried.undo_problem;
 	f->network_below = network_candidate_phrase(a->network_candidate);
-	f->network_below_has_mesh = !a->network_is_assigned && agent_network_has_mesh(a);
+	f->network_below_serves = agent_network_below_serves(a);
 	f->network_try = a->network_try;
 	if (a->network_missing && time_boot_usec() - a->network_missing_usec >= MISSING_SEC * USEC_PER_SEC)
 		f->network_missing = a->network_missing;

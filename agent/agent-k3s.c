@@ -459,6 +459,15 @@ bool agent_k3s_is_settled(const struct agent *a)
 	       !restart_is_due(a);
 }
 
+/* A network that is on trial, or was refused, restarts no K3s for what it changes in its configuration. After a start it runs over
+ * what is below, if that serves. */
+static bool network_forbids(const struct agent *a)
+{
+	bool is_up = a->k3s_service && service_state(a->k3s_service) == SERVICE_ACTIVE;
+	bool is_refused = !a->network_is_assigned && a->network_state == STEP_FAILED;
+	return a->tried.on_trial || (is_refused && (is_up || !agent_network_below_serves(a)));
+}
+
 void agent_k3s_act(struct agent *a, enum rung rung)
 {
 	if (a->options.without_network)
@@ -471,7 +480,7 @@ void agent_k3s_act(struct agent *a, enum rung rung)
 	name_machine(a);
 	if (a->assignment->stop_k3s && !a->assignment->has_k3s)
 		(void)agent_restore_holds(a);
-	if (!a->assignment->has_k3s || rung < RUNG_K3S || !a->has_secrets || !a->payload ||
+	if (!a->assignment->has_k3s || rung < RUNG_K3S || network_forbids(a) || !a->has_secrets || !a->payload ||
 		payload_state(a->payload) != STEP_DONE || !keep_files(a) || agent_restore_holds(a))
 		return;
 	keep_service(a);

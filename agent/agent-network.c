@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/agent.h"
 #include "agent/mesh-candidates.h"
+#include "agent/ranges.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -189,6 +190,12 @@ bool agent_network_has_mesh(const struct agent *a)
 {
 	const char *link = a->assignment ? a->assignment->mesh_link : NULL;
 	return link && (a->network_is_assigned || (a->network && netconf_has_tunnel(a->network, link)));
+}
+
+bool agent_network_below_serves(const struct agent *a)
+{
+	const char *address = a->assignment ? a->assignment->node_ip : NULL;
+	return !a->network_is_assigned && agent_network_has_mesh(a) && address && ranges_have_address(a->links, address);
 }
 
 bool agent_network_was_confirmed(const struct agent *a)

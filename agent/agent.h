@@ -266,6 +266,9 @@ char *agent_network_document(const struct agent *agent); // the assigned one as 
 /* What is applied has the mesh's link: the assigned network, or, while that is refused, the last good one in its place. Then peers,
  * keys and the way to the API servers are kept up. */
 bool agent_network_has_mesh(const struct agent *agent);
+/* What is below a refused network serves a node of the cluster: it has the mesh, and the address by which the cluster knows the node
+ * is there (the mesh's, or that of a LAN, which another network may have changed). */
+bool agent_network_below_serves(const struct agent *agent);
 bool agent_network_was_confirmed(const struct agent *agent); // ... that one
 void agent_network_load_confirmed(struct agent *agent);
 void agent_network_to_json(const struct agent *agent, struct json_out *out); // the member networkRefused, when it was

@@ -28,7 +28,8 @@ struct console {
 	int fd;
 	bool serial;
 	bool has_keys; // it can be read, too
-	char *last; // the dashboard that is shown, or what screen_lines() keeps
+	char *last; // the dashboard that is shown
+	struct screen_said said; // on a serial line
 	struct value *status; // which is shown
 };
 
@@ -54,7 +55,7 @@ static void write_all(int fd, const char *text)
 // False: no memory, so it was not shown.
 static bool show_lines(struct console *console, const struct value *status)
 {
-	char *text AUTO_FREE = screen_lines(status, &console->last), *rest = text;
+	char *text AUTO_FREE = screen_lines(status, time_boot_usec(), &console->said), *rest = text;
 	for (const char *line = strsep(&rest, "\n"); rest; line = strsep(&rest, "\n")) {
 		write_all(console->fd, "\r");
 		write_all(console->fd, line);

@@ -244,7 +244,7 @@ static bool network_below_holds(const struct facts *f, struct ladder_action *a)
 	(void)snprintf(sentence, sizeof(sentence), "the assigned network does not hold: %s; meanwhile there is %s, and it is tried again "
 		"now and then; the region's admin can mend the network template, the key s at the console gives the safe network",
 		or_text(f->network_problem, "unknown reason"), or_text(f->network_below, "another"));
-	if (!f->k3s_wanted || !f->network_below_has_mesh)
+	if (!f->k3s_wanted || !f->network_below_serves)
 		return waits(a, "%s", sentence);
 	warn(a, "%s", sentence);
 	return true;

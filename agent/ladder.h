@@ -92,7 +92,7 @@ struct facts {
 	const char *network_undo_why;     // why a network is being undone; NULL: it is not, or a hearthd before this one tried it
 	const char *network_undo_problem; // ... and cannot be yet; else NULL
 	const char *network_below; // what there is while the assigned one is not: "the last good one"
-	bool network_below_has_mesh;
+	bool network_below_serves; // ... a node of the cluster
 	const char *network_try; // another network than the usual one is tried: why
 	bool safe_network;       // a person at the console wants DHCP on every wired port
 	const char *network_missing; // a route of it that is not there, and why
@@ -147,7 +147,7 @@ struct facts {
 	const char *flux_sentence, *flux_warning;
 };
 
-enum { LADDER_SENTENCE_MAX = 640, LADDER_MAX_WARNINGS = 4 };
+enum { LADDER_SENTENCE_MAX = 640, LADDER_MAX_WARNINGS = 8 };
 
 struct ladder_action {
 	enum rung rung;

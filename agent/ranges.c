@@ -35,6 +35,19 @@ bool ranges_overlap(const char *a, const char *b)
 	return bits % 8 == 0 || (x.bytes[bits / 8] & mask) == (y.bytes[bits / 8] & mask);
 }
 
+bool ranges_have_address(const struct netconf_links *links, const char *address)
+{
+	struct range wanted, there;
+	if (!range_parse(address, &wanted))
+		return false;
+	for (size_t i = 0; links && i < links->n; i++)
+		for (size_t j = 0; j < links->links[i].n_addresses; j++)
+			if (range_parse(links->links[i].addresses[j].text, &there) && there.family == wanted.family &&
+				memcmp(there.bytes, wanted.bytes, wanted.family == AF_INET6 ? 16 : 4) == 0)
+				return true;
+	return false;
+}
+
 int ranges_check(const struct assignment *assignment, const struct netconf_links *links, struct diag *reterr)
 {
 	const struct {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/screen.h"
 #include "base/utf8.h"
+#include <errno.h>
 #include <qrencode.h>
 
-enum { BIG_ROWS = 5, BIG_COLUMNS = 6, MAX_ADDRESSES = 3, MAX_TRIES = 8, SAID_MAX = 64 << 10 };
+enum { BIG_ROWS = 5, BIG_COLUMNS = 6, MAX_ADDRESSES = 3, MAX_TRIES = 8 };
 // The QR picture of a code (version 1: 21 modules, a margin of 2) stands below the big code, right of the sentence.
 enum { QR_COLUMNS = 25, QR_ROWS = 13, QR_TOP_ROW = 12 };
 
@@ -137,64 +138,98 @@ static char *state_line(const struct value *status)
 
 // --- the serial line ---
 
-// Each line of @said ends with a newline.
-static bool was_said(const char *said, const char *line)
+static struct screen_warning *said_warning(struct screen_said *said, const char *line)
 {
-	size_t n = strlen(line);
-	for (const char *found = strstr(said, line); found; found = strstr(found + 1, line))
-		if ((found == said || found[-1] == '\n') && found[n] == '\n')
-			return true;
-	return false;
+	for (size_t i = 0; i < N_ELEMENTS(said->warnings); i++)
+		if (str_equal(said->warnings[i].line, line))
+			return &said->warnings[i];
+	return NULL;
 }
 
-static char *warning_line(const struct value *status, const char *warning)
+// The place of a warning that was not said yet: a free one, or that of the one that is gone for longest.
+static struct screen_warning *place_for(struct screen_said *said)
 {
-	char *line = str_format("hearth: %s | warning | %s", name_of(status), warning);
-	if (line)
-		utf8_make_printable(line);
-	return line;
+	struct screen_warning *place = &said->warnings[0];
+	for (size_t i = 1; place->line && i < N_ELEMENTS(said->warnings); i++) {
+		struct screen_warning *one = &said->warnings[i];
+		if (!one->line || (!one->is_there && (place->is_there || one->seen_usec < place->seen_usec)))
+			place = one;
+	}
+	return place;
 }
 
-// To @out what @said does not have, to @kept what is to count as said then.
-static void put_lines(FILE *out, FILE *kept, const struct value *status, const char *state, const char *said)
+static int put_warning(FILE *out, const struct value *status, const char *warning, uint64_t now_usec, struct screen_said *said)
 {
-	size_t n, n_state = strlen(state);
-	bool is_new = strncmp(said, state, n_state) != 0 || said[n_state] != '\n';
+	char *line AUTO_FREE = str_format("hearth: %s | warning | %s", name_of(status), warning);
+	if (!line)
+		return -ENOMEM;
+	utf8_make_printable(line);
+	struct screen_warning *place = said_warning(said, line);
+	if (!place) {
+		fprintf(out, "%s\n", line);
+		place = place_for(said);
+		free(place->line);
+		place->line = TAKE_PTR(line);
+	}
+	place->is_there = true;
+	place->seen_usec = now_usec;
+	return 0;
+}
+
+// What was there until now, and what has been gone for so long that it is news when it comes again.
+static void forget_old(struct screen_said *said, uint64_t now_usec)
+{
+	for (size_t i = 0; i < N_ELEMENTS(said->warnings); i++) {
+		struct screen_warning *one = &said->warnings[i];
+		if (one->is_there)
+			one->seen_usec = now_usec;
+		else if (one->line && now_usec - one->seen_usec > SCREEN_FORGET_USEC)
+			str_set(&one->line, NULL);
+		one->is_there = false;
+	}
+}
+
+static int put_lines(FILE *out, const struct value *status, char **state_take, uint64_t now_usec, struct screen_said *said)
+{
+	size_t n;
 	const struct value *warnings = list_of(status, "warnings", &n);
-	fprintf(kept, "%s\n", state);
-	bool goes_on = !is_new && strlen(said) < SAID_MAX;
-	if (goes_on)
-		fputs(said + n_state + 1, kept);
-	for (size_t i = 0; i < n; i++) {
-		const char *warning = value_text(&warnings[i]);
-		char *line AUTO_FREE = warning ? warning_line(status, warning) : NULL;
-		bool is_said = line && was_said(said, line);
-		if (line && !is_said)
-			fprintf(out, "%s\n", line);
-		if (line && (!goes_on || !is_said))
-			fprintf(kept, "%s\n", line);
-	}
-	if (is_new)
-		fprintf(out, "%s\n", state);
+	bool is_new = !str_equal(*state_take, said->state);
+	int r = 0;
+	forget_old(said, now_usec);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if (value_text(&warnings[i]))
+			r = put_warning(out, status, value_text(&warnings[i]), now_usec, said);
+	for (size_t i = 0; is_new && i < N_ELEMENTS(said->warnings); i++)
+		if (!said->warnings[i].is_there)
+			str_set(&said->warnings[i].line, NULL);
+	if (r < 0 || !is_new)
+		return r;
+	fprintf(out, "%s\n", *state_take);
+	free(said->state);
+	said->state = TAKE_PTR(*state_take);
+	return 0;
 }
 
-char *screen_lines(const struct value *status, char **said)
+void screen_said_done(struct screen_said *said)
 {
-	char *text = NULL, *kept_text = NULL, *state AUTO_FREE = state_line(status);
-	size_t n = 0, n_kept = 0;
-	FILE *out = state ? open_memstream(&text, &n) : NULL, *kept = out ? open_memstream(&kept_text, &n_kept) : NULL;
-	if (kept)
-		put_lines(out, kept, status, state, *said ? *said : "");
-	bool is_whole = kept && fclose(kept) == 0;
-	is_whole &= out && fclose(out) == 0;
-	if (!is_whole) {
-		free(kept_text);
-		free(text);
+	free(said->state);
+	for (size_t i = 0; i < N_ELEMENTS(said->warnings); i++)
+		free(said->warnings[i].line);
+	*said = (struct screen_said){ 0 };
+}
+
+char *screen_lines(const struct value *status, uint64_t now_usec, struct screen_said *said)
+{
+	char *text = NULL, *state AUTO_FREE = state_line(status);
+	size_t n = 0;
+	FILE *out = state ? open_memstream(&text, &n) : NULL;
+	if (!out)
 		return NULL;
-	}
-	free(*said);
-	*said = kept_text;
-	return text;
+	int r = put_lines(out, status, &state, now_usec, said);
+	if (fclose(out) == 0 && r == 0)
+		return text;
+	free(text);
+	return NULL;
 }
 
 // Five rows of five columns each, most significant bit left; the alphabet of the codes (Crockford base32) and the dash.

@@ -605,6 +605,27 @@ static void way_to_the_api_is_kept_up_on_the_last_good_network(void **state)
 	agent_api_done(a);
 }
 
+// A LAN that another network changes is where the cluster knows the node: K3s cannot run there any more.
+static void last_good_network_serves_where_it_has_the_nodes_address(void **state)
+{
+	NEEDS_NAMESPACE();
+	struct agent *a = *state;
+	struct netconf_address address = { .text = "10.66.0.9/16" };
+	struct netconf_link link = { .name = "hearth0", .addresses = &address, .n_addresses = 1 };
+	struct netconf_links links = { .links = &link, .n = 1 }, *before = a->links;
+	a->links = &links;
+	a->assignment->mesh_link = "hearth0";
+	a->assignment->node_ip = "10.66.0.9";
+	keep_last_good(a);
+	assert_true(agent_network_below_serves(a));
+	a->assignment->node_ip = "10.77.0.9";
+	assert_false(agent_network_below_serves(a));
+	a->assignment->node_ip = "10.66.0.9";
+	a->assignment->mesh_link = "hearth1";
+	assert_false(agent_network_below_serves(a));
+	a->links = before;
+}
+
 static void key_of_the_last_good_network_is_rotated(void **state)
 {
 	NEEDS_NAMESPACE();
@@ -686,6 +707,7 @@ int main(void)
 		CASE(close_look_leaves_the_network_to_a_person),
 		CASE(mesh_of_the_last_good_network_is_kept_up),
 		CASE(way_to_the_api_is_kept_up_on_the_last_good_network),
+		CASE(last_good_network_serves_where_it_has_the_nodes_address),
 		CASE(key_of_the_last_good_network_is_rotated),
 		CASE(first_peer_that_answers_is_asked_for_its_path),
 		CASE(kernel_has_the_peers_before_the_region_hears_so),

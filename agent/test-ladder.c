@@ -438,7 +438,7 @@ static void a_cluster_node_works_on_over_the_network_below(void **state)
 	f.network = STEP_FAILED;
 	f.network_problem = "with it the region does not answer any more";
 	f.network_below = "the last good one";
-	f.network_below_has_mesh = true;
+	f.network_below_serves = true;
 	struct ladder_action action = ladder_step(&f, now);
 	assert_int_equal(action.rung, RUNG_STEADY);
 	assert_non_null(strstr(action.warnings[0], "does not hold: with it the region does not answer any more; meanwhile there is the last"));

@@ -34,11 +34,27 @@ static void collision_names_range_link_and_address(void **state)
 	assert_int_equal(ranges_check(&assignment, &links, &diag), 0);
 }
 
+static void an_address_of_a_link_is_found_however_it_is_written(void **state)
+{
+	struct netconf_address addresses[] = { { .text = "10.66.1.5/24" }, { .text = "fd00::5/64" } };
+	struct netconf_link link = { .name = "hearth0", .addresses = addresses, .n_addresses = 2 };
+	struct netconf_links links = { .links = &link, .n = 1 };
+	static const struct {
+		const char *address;
+		bool is_there;
+	} rows[] = { { "10.66.1.5", true }, { "10.66.1.50", false }, { "10.66.1.0", false }, { "fd00:0::5", true }, { "fd00::6", false },
+		{ "", false } };
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+		assert_int_equal(ranges_have_address(&links, rows[i].address), rows[i].is_there);
+	assert_false(ranges_have_address(NULL, "10.66.1.5"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ranges_overlap_when_one_holds_the_other),
 		cmocka_unit_test(collision_names_range_link_and_address),
+		cmocka_unit_test(an_address_of_a_link_is_found_however_it_is_written),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -79,12 +79,14 @@ static struct value *with_vlans(const char *used)
 static void vlans_are_offered_by_a_digit_each(void **state)
 {
 	struct value *status CLEANUP(value_freep) = with_vlans("false"), *used CLEANUP(value_freep) = with_vlans("true");
-	char *said AUTO_FREE = NULL, *line AUTO_FREE = screen_lines(status, &said), *board AUTO_FREE = screen_dashboard(status, 80, 25);
+	struct screen_said said = { 0 };
+	char *line AUTO_FREE = screen_lines(status, 0, &said), *board AUTO_FREE = screen_dashboard(status, 80, 25);
 	assert_string_equal(line, "hearth: n | link | no address | press 1 for VLAN 42 (mgmt) on eth0, 2 for VLAN 7 on eth1\n");
 	assert_non_null(strstr(board, "    1  VLAN 42 (mgmt) on eth0\n    2  VLAN 7 on eth1\n"));
-	char *used_line AUTO_FREE = screen_lines(used, &said);
+	char *used_line AUTO_FREE = screen_lines(used, 0, &said);
 	assert_string_equal(used_line,
 		"hearth: n | link | no address | press 1 for VLAN 42 (mgmt) on eth0, in use, 2 for VLAN 7 on eth1, 0 for none\n");
+	screen_said_done(&said);
 }
 
 static void a_digit_stands_for_what_is_shown(void **state)
@@ -109,25 +111,44 @@ static void a_serial_line_has_what_is_new(void **state)
 #define STATUS(sentence, warnings) "{\"name\":\"n\",\"phase\":\"steady\",\"sentence\":\"" sentence "\",\"warnings\":[" warnings "]}"
 	static const struct {
 		const char *status, *lines;
+		unsigned min; // since the one before
 	} rows[] = { // one after the other
-		{ STATUS("a", "\"v\""), "hearth: n | warning | v\nhearth: n | steady | a\n" },
-		{ STATUS("a", "\"v\",\"w\""), "hearth: n | warning | w\n" },
-		{ STATUS("b", "\"w\""), "hearth: n | steady | b\n" },
-		{ STATUS("b", ""), "" },
-		{ STATUS("b", "\"w\""), "" }, // a region that is silent at two URLs in turns
-		{ STATUS("b", "\"v\""), "hearth: n | warning | v\n" },
-		{ STATUS("b", "\"w\""), "" },
-		{ STATUS("a", "\"w\""), "hearth: n | steady | a\n" },
-		{ STATUS("a", "\"v\",7,\"x\\n\\u001b\""), "hearth: n | warning | v\nhearth: n | warning | x??\n" },
-		{ STATUS("a", "\"steady\""), "hearth: n | warning | steady\n" },
+		{ STATUS("a", "\"v\""), "hearth: n | warning | v\nhearth: n | steady | a\n", 0 },
+		{ STATUS("a", "\"v\",\"w\""), "hearth: n | warning | w\n", 0 },
+		{ STATUS("b", "\"w\""), "hearth: n | steady | b\n", 0 },
+		{ STATUS("b", ""), "", 99 },
+		{ STATUS("b", "\"w\""), "", 9 }, // a region that is silent at two URLs in turns
+		{ STATUS("b", "\"v\""), "hearth: n | warning | v\n", 0 },
+		{ STATUS("b", "\"w\""), "", 9 },
+		{ STATUS("b", "\"v\""), "", 9 },
+		{ STATUS("b", ""), "", 99 },
+		{ STATUS("b", "\"v\""), "hearth: n | warning | v\n", 11 }, // months later
+		{ STATUS("a", "\"w\""), "hearth: n | warning | w\nhearth: n | steady | a\n", 0 },
+		{ STATUS("a", "\"v\",7,\"x\\n\\u001b\""), "hearth: n | warning | v\nhearth: n | warning | x??\n", 0 },
 	};
-	char *said AUTO_FREE = NULL;
+	struct screen_said said = { 0 };
+	uint64_t now_usec = 0;
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
 		struct value *status CLEANUP(value_freep) = NULL;
 		assert_int_equal(json_parse(rows[i].status, strlen(rows[i].status), 0, &status, NULL), 0);
-		char *lines AUTO_FREE = screen_lines(status, &said);
+		now_usec += rows[i].min * 60 * USEC_PER_SEC;
+		char *lines AUTO_FREE = screen_lines(status, now_usec, &said);
 		assert_string_equal(lines, rows[i].lines);
 	}
+	screen_said_done(&said);
+}
+
+static void more_warnings_than_are_remembered_do_no_harm(void **state)
+{
+	struct screen_said said = { 0 };
+	for (uint64_t i = 0; i < 3 * SCREEN_SAID_WARNINGS; i++) {
+		struct value *status CLEANUP(value_freep) = NULL;
+		char *text AUTO_FREE = str_format(STATUS("a", "\"w%d\""), (int)i);
+		assert_int_equal(json_parse(text, strlen(text), 0, &status, NULL), 0);
+		char *lines AUTO_FREE = screen_lines(status, i, &said);
+		assert_non_null(strstr(lines, "| warning | w"));
+	}
+	screen_said_done(&said);
 }
 
 // A region without a pin may be anybody, and a machine's serial number is what its vendor wrote.
@@ -137,13 +158,15 @@ static void no_value_moves_the_cursor(void **state)
 				      "t\\u001b]0;x\\u0007\",\"warnings\":[\"w\\u009b3J\"],\"seedSource\":\"i\\u001bc\",\"kubernetes\":\"k\\u009bm\"}";
 	struct value *status CLEANUP(value_freep) = NULL;
 	assert_int_equal(json_parse(hostile, strlen(hostile), 0, &status, NULL), 0);
-	char *said AUTO_FREE = NULL, *line AUTO_FREE = screen_lines(status, &said), *board AUTO_FREE = screen_dashboard(status, 80, 25);
+	struct screen_said said = { 0 };
+	char *line AUTO_FREE = screen_lines(status, 0, &said), *board AUTO_FREE = screen_dashboard(status, 80, 25);
 	assert_null(strchr(line, '\033'));
 	assert_null(strstr(line, "\xc2\x9b")); // CSI in one character
 	assert_true(str_starts(board, "\033[2J\033[H")); // ours
 	assert_null(strchr(board + strlen("\033[2J\033[H"), '\033'));
 	assert_null(strstr(board, "\xc2\x9b"));
 	assert_null(strchr(board, '\007'));
+	screen_said_done(&said);
 }
 
 #define TRY(at, text) "{\"atUsec\":" at "000000,\"network\":\"assigned\",\"text\":\"" text "\"}"
@@ -196,6 +219,7 @@ int main(void)
 		cmocka_unit_test(vlans_are_offered_by_a_digit_each),
 		cmocka_unit_test(a_digit_stands_for_what_is_shown),
 		cmocka_unit_test(a_serial_line_has_what_is_new),
+		cmocka_unit_test(more_warnings_than_are_remembered_do_no_harm),
 		cmocka_unit_test(networks_that_were_tried_are_on_it_where_that_is_the_question),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <openssl/ssl.h> // Debian's libcurl4t64 is built with it
+#include <openssl/ssl.h>
 #include <strings.h>
 
 #define TIMEOUT_USEC (30 * USEC_PER_SEC)
@@ -209,7 +209,8 @@ static int on_curl_progress(void *user, curl_off_t n_total, curl_off_t n_done, c
 static CURLcode on_tls(CURL *easy, void *ssl_context, void *user)
 {
 	((struct http_call *)user)->has_tls_begun = true;
-	(void)SSL_CTX_set_mode(ssl_context, SSL_MODE_RELEASE_BUFFERS); // 33 KiB for each of the connections that wait, as most do
+	if (str_starts(curl_version_info(CURLVERSION_NOW)->ssl_version, "OpenSSL")) // Debian's libcurl; else it is something else
+		(void)SSL_CTX_set_mode(ssl_context, SSL_MODE_RELEASE_BUFFERS); // 33 KiB for each connection that waits, as most do
 	return CURLE_OK;
 }
 

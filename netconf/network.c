@@ -195,6 +195,17 @@ static int adopt_ports(struct network *network, struct declaration *master)
 	return 0;
 }
 
+// What the layer above declares anew has the ports that it says there, and none that only the layer below gave it.
+static void leave_master(const struct network *network, struct declaration *port)
+{
+	const struct declaration *master = port->master ? network_find(network, port->master) : NULL;
+	for (size_t i = 0; master && i < master->n_ports; i++)
+		if (str_equal(master->ports[i], port->id))
+			return;
+	free(port->master);
+	port->master = NULL;
+}
+
 bool netconf_has_tunnel(const struct network *network, const char *link)
 {
 	const struct declaration *declaration = network_find(network, link);
@@ -241,5 +252,7 @@ int netconf_layer(struct network *network, struct network *below_take)
 	int error = 0;
 	for (size_t i = 0; error == 0 && i < network->n; i++)
 		error = adopt_ports(network, &network->declarations[i]);
+	for (size_t i = 0; error == 0 && i < network->n; i++)
+		leave_master(network, &network->declarations[i]);
 	return error;
 }

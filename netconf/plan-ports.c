@@ -308,7 +308,7 @@ static int plan_joins_of(struct planning *planning, size_t begin, size_t end)
 	return error;
 }
 
-// The ports of a bond before the bond itself.
+// The ports of a bond before the bond itself; where they stand on links of different depth, the deeper ones first.
 static int plan_joins(struct planning *planning)
 {
 	struct plan_link **order = planning->order;

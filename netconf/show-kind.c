@@ -90,14 +90,21 @@ static void show_bridge_port(struct show *show, const struct kernel_link *port, 
 	ret->n_bridge_ports++;
 }
 
-// The first port of a bond is the one whose MAC it has: it gets that again where it is made anew.
+// The first port of a bond is the one whose MAC it has: it gets that again where it is made anew. What has no MAC of its own for good
+// shows the bond's there, whosever it is.
+static int rank_of(const struct kernel_link *port, const struct kernel_link *bond)
+{
+	return !show_brings_mac(port, bond->mac) ? 2 : port->has_permanent_mac ? 0 : 1;
+}
+
 static void show_ports(struct show *show, const struct kernel_link *one, struct declaration *ret)
 {
-	for (int pass = 0; pass < 2; pass++)
+	for (int rank = 0; rank <= 2; rank++)
 		for (size_t i = 0; i < show->kernel->n_links; i++) {
 			const struct kernel_link *port = &show->kernel->links[i];
-			bool is_first = ret->kind == DECLARATION_BOND && show_brings_mac(port, one->mac);
-			if (port->master_index != one->index || !show->shown[i] || is_first != (pass == 0))
+			if (port->master_index != one->index || !show->shown[i])
+				continue;
+			if (rank != (ret->kind == DECLARATION_BOND ? rank_of(port, one) : 0))
 				continue;
 			show_add_text(show, &ret->ports, &ret->n_ports, port->name);
 			if (ret->kind == DECLARATION_BRIDGE)

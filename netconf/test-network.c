@@ -324,6 +324,18 @@ static void a_layer_below_keeps_only_what_is_not_declared_above(void **state)
 	assert_true(network_find(network, "eth1")->dhcp4);
 }
 
+// What is declared anew above has the ports that it says there, and none of the layer below beside them.
+static void a_layer_below_gives_no_port_to_what_is_declared_above(void **state)
+{
+	CLEANUP(network_freep) struct network *network = taken("ethernets: {eth0: {}}\nbonds: {bond0: {interfaces: [eth0]}}\n");
+	struct network *below = taken("ethernets: {eth0: {}, eth1: {}, eth2: {}}\n"
+				      "bonds: {bond0: {interfaces: [eth0, eth1]}, bond1: {interfaces: [eth2]}}\n");
+	assert_int_equal(netconf_layer(network, below), 0);
+	assert_string_equal(network_find(network, "eth0")->master, "bond0");
+	assert_null(network_find(network, "eth1")->master);
+	assert_string_equal(network_find(network, "eth2")->master, "bond1");
+}
+
 static void a_big_document_is_decoded(void **state)
 {
 	char *text = NULL;
@@ -401,6 +413,7 @@ int main(void)
 		cmocka_unit_test(addresses_keep_the_order_of_the_document),
 		cmocka_unit_test(ethernets_are_asked_in_the_order_of_networkds_files),
 		cmocka_unit_test(a_layer_below_keeps_only_what_is_not_declared_above),
+		cmocka_unit_test(a_layer_below_gives_no_port_to_what_is_declared_above),
 		cmocka_unit_test(a_big_document_is_decoded),
 		cmocka_unit_test(endpoints_and_prefixes_are_exact),
 		cmocka_unit_test(addresses_read_as_libc_writes_them),

@@ -343,6 +343,22 @@ static void an_active_backup_bond_has_primary_and_targets(void **state)
 			   "        primary: eth1\n");
 }
 
+// A VLAN as a port shows the bond's MAC, which is a card's.
+static void a_bond_lists_the_card_first_whose_mac_it_has(void **state)
+{
+	struct kernel *kernel = kernel_new();
+	has_port(kernel, 2, "eth0", 0, "");
+	struct kernel_link *vlan = has_vlan(kernel, 3, "eth0.5", 2, 5);
+	vlan->master_index = 6;
+	(void)snprintf(vlan->port_kind, sizeof(vlan->port_kind), "bond");
+	struct kernel_link *card = has_port(kernel, 4, "eth1", 6, "bond"), *bond = has_bond(kernel, 6, "bond0");
+	card->has_permanent_mac = true;
+	memcpy(card->permanent_mac, card->mac, 6);
+	memcpy(bond->mac, card->mac, 6);
+	memcpy(kernel->links[1].mac, card->mac, 6);
+	shows_part(kernel, "      interfaces:\n      - eth1\n      - eth0.5\n");
+}
+
 static void a_bridge_has_its_options_and_those_of_its_ports(void **state)
 {
 	struct kernel *kernel = kernel_new();
@@ -829,6 +845,7 @@ int main(void)
 		cmocka_unit_test(a_port_without_link_local_addresses_keeps_none),
 		cmocka_unit_test(a_bond_with_a_vlan_in_a_vrf_is_shown_whole),
 		cmocka_unit_test(an_active_backup_bond_has_primary_and_targets),
+		cmocka_unit_test(a_bond_lists_the_card_first_whose_mac_it_has),
 		cmocka_unit_test(a_bridge_has_its_options_and_those_of_its_ports),
 		cmocka_unit_test(a_tunnel_names_its_key_files_and_no_key),
 		cmocka_unit_test(a_tunnel_that_cannot_be_read_is_left_out),

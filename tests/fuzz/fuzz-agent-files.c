@@ -17,10 +17,14 @@ static void show(const char *text, size_t n)
 	struct timeline timeline = { 0 };
 	if (json_parse(text, n, 0, &status, NULL) < 0)
 		return;
-	char *said AUTO_FREE = NULL;
-	char *lines AUTO_FREE = screen_lines(status, &said), *again AUTO_FREE = screen_lines(status, &said);
+	struct screen_said said = { 0 };
+	char *lines AUTO_FREE = screen_lines(status, 0, &said), *again AUTO_FREE = screen_lines(status, 0, &said);
+	screen_said_done(&said);
 	char *board AUTO_FREE = screen_dashboard(status, 80, 40);
-	if ((lines && strpbrk(lines, "\r\033")) || (again && *again))
+	size_t n_lines = 0;
+	for (const char *c = lines; c && *c; c++)
+		n_lines += *c == '\n';
+	if ((lines && strpbrk(lines, "\r\033")) || (again && *again && n_lines <= SCREEN_SAID_WARNINGS))
 		abort(); // nobody may write to the terminal through a status
 	for (char key = '0'; key <= '9'; key++) {
 		const char *mac = NULL;
