@@ -270,8 +270,7 @@ static bool is_over(struct apply *apply, const struct change *before, const stru
 {
 	bool made = before->type <= CHANGE_LINK_CREATE && change->type > CHANGE_LINK_CREATE;
 	bool set = before->type <= CHANGE_LINK_SET && change->type > CHANGE_LINK_SET;
-	bool goes_before = change->type == CHANGE_ROUTE_REMOVE && change->goes_before; // its place is taken next
-	bool added = before->type < CHANGE_RULE_REMOVE && change->type >= CHANGE_RULE_REMOVE && !goes_before;
+	bool added = before->type < CHANGE_RULE_REMOVE && change->type >= CHANGE_RULE_REMOVE && !change->goes_before;
 	if (!made && !set && !added)
 		return false;
 	*reterr = end_batch(apply);

@@ -112,6 +112,31 @@ static bool goes_last(const struct plan *plan, int link_index)
 	return false;
 }
 
+static bool wants_v4_routes(const struct planning *planning, const struct kernel_link *one)
+{
+	for (size_t i = 0; i < planning->claims.n; i++)
+		for (size_t j = 0; planning->links[i].have == one && j < planning->links[i].declaration->n_routes; j++)
+			if (planning->links[i].declaration->routes[j].destination.ip.family == AF_INET)
+				return true;
+	return false;
+}
+
+// Is the link left without an IPv4 address, though it is to have IPv4 routes? The kernel takes them with its last address.
+static bool loses_routes(const struct planning *planning, const struct kernel_link *one, const bool *keep)
+{
+	const struct kernel *kernel = planning->kernel;
+	size_t n = 0, first = kernel_addresses_of(kernel, one->index, &n);
+	for (size_t i = first; i < first + n; i++)
+		if (kernel->addresses[i].address.ip.family == AF_INET && (keep[i] || kernel->addresses[i].protocol != HEARTH_PROTOCOL))
+			return false;
+	for (size_t i = 0; i < planning->plan->n; i++) {
+		const struct change *change = &planning->plan->changes[i];
+		if (change->type == CHANGE_ADDRESS_ADD && change->link_index == one->index && change->address.ip.family == AF_INET)
+			return false;
+	}
+	return wants_v4_routes(planning, one);
+}
+
 static int remove_addresses(struct planning *planning, const bool *keep)
 {
 	const struct kernel *kernel = planning->kernel;
@@ -119,16 +144,21 @@ static int remove_addresses(struct planning *planning, const bool *keep)
 	AUTO_FREE struct ip *ips = coming(planning->plan, &n_coming);
 	if (!ips)
 		return -ENOMEM;
+	const struct kernel_link *looked_at = NULL;
 	// last first: when the first address of a subnet goes the kernel promotes all others, one by one
 	for (size_t i = kernel->n_addresses; i-- > 0;) {
 		const struct kernel_address *have = &kernel->addresses[i];
 		const struct kernel_link *one = kernel_link_by_index(kernel, have->link_index);
 		if (keep[i] || have->protocol != HEARTH_PROTOCOL || !one)
 			continue;
+		bool is_v4 = have->address.ip.family == AF_INET;
+		if (is_v4 && one != looked_at) // they are sorted by link
+			planning->loses_routes[one - kernel->links] = loses_routes(planning, one, keep);
+		looked_at = is_v4 ? one : looked_at;
 		bool moves = n_coming && bsearch(&have->address.ip, ips, n_coming, sizeof(*ips), compare_ips);
 		enum link_fate fate = plan_fate(planning, one->index);
 		if (fate == LINK_GOES ? !moves || !goes_last(planning->plan, one->index)
-				      : fate == LINK_CYCLES && have->address.ip.family == AF_INET6)
+				      : fate == LINK_CYCLES && !is_v4)
 			continue; // goes by itself, and in time
 		struct change *change = plan_add(planning->plan, moves ? CHANGE_ADDRESS_REPREFIX : CHANGE_ADDRESS_REMOVE,
 			plan_name(planning, one), one->index, NULL);
@@ -136,6 +166,7 @@ static int remove_addresses(struct planning *planning, const bool *keep)
 			return -ENOMEM;
 		change->address = have->address;
 		change->moves = moves;
+		change->goes_before = is_v4 && planning->loses_routes[one - kernel->links];
 	}
 	return 0;
 }

@@ -74,7 +74,8 @@ static int stack_links(struct planning *planning)
 	planning->links = calloc(n + 1, sizeof(*planning->links));
 	planning->order = calloc(n + 1, sizeof(struct plan_link *));
 	planning->fates = calloc(planning->kernel->n_links + 1, sizeof(*planning->fates));
-	if (!planning->links || !planning->order || !planning->fates)
+	planning->loses_routes = calloc(planning->kernel->n_links + 1, sizeof(bool));
+	if (!planning->links || !planning->order || !planning->fates || !planning->loses_routes)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		const struct claim *claim = &planning->claims.claims[i];

@@ -31,6 +31,7 @@ struct planning {
 	struct plan_link *links; // by claim
 	struct plan_link **order; // by depth
 	enum link_fate *fates;   // by link of the kernel
+	bool *loses_routes;      // by link of the kernel: its last IPv4 address goes, and with that all its IPv4 routes
 	struct diag *reterr;
 };
 /* A zeroed change at the end; borrowed, moves when the plan grows. NULL: out of memory. */

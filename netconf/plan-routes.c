@@ -32,6 +32,9 @@ static bool says_link(const struct wanted_route *wanted)
 // Do the kernel's routes through the link of @have still stand when this plan is done?
 static bool stays(const struct planning *planning, const struct kernel_route *have)
 {
+	const struct kernel_link *one = kernel_link_by_index(planning->kernel, have->link_index);
+	if (one && have->route.destination.ip.family == AF_INET && planning->loses_routes[one - planning->kernel->links])
+		return false;
 	return !have->link_index || plan_fate(planning, have->link_index) == LINK_STAYS;
 }
 

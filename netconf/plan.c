@@ -113,7 +113,7 @@ static unsigned rank_of(const struct change *change)
 		return 0;
 	if (change->type == CHANGE_LINK_REPLACE)
 		return CHANGE_LINK_CREATE * 2;
-	if (change->type == CHANGE_ROUTE_REMOVE && change->goes_before)
+	if (change->goes_before)
 		return CHANGE_ROUTE_ADD * 2 - 1;
 	if (change->type == CHANGE_LINK_MASTER && !change->master.name[0])
 		return CHANGE_LINK_OPTIONS * 2 - 1;
@@ -158,6 +158,7 @@ static void planning_done(struct planning *planning)
 	free(planning->links);
 	free(planning->order);
 	free(planning->fates);
+	free(planning->loses_routes);
 }
 
 int plan_make(const struct plan_input *input, struct plan **ret, struct diag *reterr)

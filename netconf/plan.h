@@ -36,6 +36,7 @@ struct change {
 	int link_index;       // 0: not there yet
 	uint8_t protocol;     // of an address, a route or a rule that comes: Hearth's, but of what is undone
 	bool has_failed;      // plan_note_failure()
+	bool goes_before;     // of an address or a route that goes: before routes come, one of which the kernel would take with it, or for it
 	const struct declaration *declaration; // borrowed from the network; NULL for removals
 	union {
 		struct {
@@ -81,8 +82,7 @@ struct change {
 		};
 		struct {
 			struct route route;
-			bool is_last;     // of one that comes: behind others of its key
-			bool goes_before; // of one that goes: before the one that comes in its place, which the kernel would take for it
+			bool is_last; // of one that comes: behind others of its key
 		};
 		struct peer_plan peers;
 		struct {

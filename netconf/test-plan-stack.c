@@ -244,6 +244,19 @@ static void is_set(struct kernel *kernel, const struct change *change)
 		goes_down(kernel, one);
 }
 
+// With its last IPv4 address a link loses its IPv4 routes.
+static void v4_may_be_over(struct kernel *kernel, int index)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < kernel->n_addresses; i++)
+		if (kernel->addresses[i].link_index == index && kernel->addresses[i].address.ip.family == AF_INET)
+			return;
+	for (size_t i = 0; i < kernel->n_routes; i++)
+		if (kernel->routes[i].link_index != index || kernel->routes[i].route.destination.ip.family != AF_INET)
+			kernel->routes[n++] = kernel->routes[i];
+	kernel->n_routes = n;
+}
+
 static void address_changes(struct kernel *kernel, const struct change *change)
 {
 	bool may_be_gone = change->type == CHANGE_ADDRESS_REPREFIX && change->moves; // with its link, or that went down
@@ -256,6 +269,8 @@ static void address_changes(struct kernel *kernel, const struct change *change)
 		bool is_same = have->link_index == one->index && ip_compare(&have->address.ip, &change->address.ip) == 0;
 		if (is_same && change->type != CHANGE_ADDRESS_ADD && have->address.prefix == change->address.prefix) {
 			kernel->addresses[i] = kernel->addresses[--kernel->n_addresses];
+			if (change->address.ip.family == AF_INET)
+				v4_may_be_over(kernel, one->index);
 			return;
 		}
 		if (is_same && change->type == CHANGE_ADDRESS_ADD)
@@ -918,6 +933,25 @@ static void a_static_address_moves_from_a_port_to_the_bond_it_joins(void **state
 }
 
 // The kernel asks on the new link whether somebody has it, and the old one would answer.
+#define UNNUMBERED(addresses, routes) \
+	"version: 2\ndummy-devices: {d0: {" addresses "routes: [{to: 10.9.0.0/24, scope: link}, {to: 'fd09::/64'}" routes "]}}\n" \
+	"vrfs: {blue: {table: 9, interfaces: [%s]}}\n"
+
+static void routes_come_after_the_last_ipv4_address_is_gone(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = kernel_new();
+	AUTO_FREE char *numbered = str_format(UNNUMBERED("addresses: [10.1.0.2/24, 10.2.0.2/24, 'fd01::1/64'], ", ""), "");
+	AUTO_FREE char *unnumbered = str_format(UNNUMBERED("addresses: ['fd01::1/64'], ", ", {to: 10.8.0.0/24, scope: link}"), "");
+	AUTO_FREE char *in_vrf = str_format(UNNUMBERED("", ""), "d0");
+	becomes(kernel, numbered);
+	plan_is(kernel, unnumbered, "d0: remove address 10.2.0.2/24 (stops traffic)\n"
+		"d0: remove address 10.1.0.2/24 (stops traffic)\nd0: add route 10.8.0.0/24\nd0: replace route 10.9.0.0/24\n");
+	plan_is(kernel, unnumbered, "");
+	becomes(kernel, numbered);
+	becomes(kernel, in_vrf); // which takes the link down for a moment, and all routes with it
+	plan_is(kernel, in_vrf, "");
+}
+
 static void an_ipv6_address_goes_before_it_comes_on_another_link(void **state)
 {
 	CLEANUP(kernel_freep) struct kernel *kernel = ports(2);
@@ -973,6 +1007,7 @@ int main(void)
 		cmocka_unit_test(a_rule_that_cannot_be_told_from_a_strange_one_stays),
 		cmocka_unit_test(many_rules_are_found_quickly),
 		cmocka_unit_test(a_static_address_moves_from_a_port_to_the_bond_it_joins),
+		cmocka_unit_test(routes_come_after_the_last_ipv4_address_is_gone),
 		cmocka_unit_test(an_ipv6_address_goes_before_it_comes_on_another_link),
 	};
 	return cmocka_run_group_tests_name("plan-stack", tests, NULL, NULL);
