@@ -126,6 +126,28 @@ static void copy_options(struct link_options *to, const struct link_options *fro
 			link_options_set(to, i, from->value[i]);
 }
 
+// Of a bridge, what is set before all else: with STP the kernel takes no forward delay below 2 s, and of one message it takes that first.
+static uint32_t set_first(const struct link_options *wanted, uint32_t differ)
+{
+	uint32_t stp = UINT32_C(1) << link_option_find(LINK_OPTION_BRIDGE, "stp");
+	uint32_t delay = UINT32_C(1) << link_option_find(LINK_OPTION_BRIDGE, "forward-delay");
+	bool goes_off = (differ & stp) && !wanted->value[link_option_find(LINK_OPTION_BRIDGE, "stp")];
+	return goes_off && (differ & delay) ? stp : 0;
+}
+
+// NULL: out of memory.
+static struct change *put_options(struct planning *planning, struct plan_link *link, const struct link_options *wanted, uint32_t bits)
+{
+	struct change *change = plan_add_to(planning, CHANGE_LINK_OPTIONS, link);
+	if (!change)
+		return NULL;
+	change->options.kind = link->declaration->kind == DECLARATION_BOND ? LINK_OPTION_BOND : LINK_OPTION_BRIDGE;
+	copy_options(&change->options.values, wanted, bits);
+	if (bits)
+		find_needs(planning, link, change, bits);
+	return change;
+}
+
 static int plan_bond_or_bridge(struct planning *planning, struct plan_link *link)
 {
 	struct link_options wanted;
@@ -139,17 +161,16 @@ static int plan_bond_or_bridge(struct planning *planning, struct plan_link *link
 	bool set_targets = is_bond && link->have && targets_differ(link->declaration, link->have);
 	if (!differ && !set_primary && !set_targets)
 		return 0;
-	struct change *change = plan_add_to(planning, CHANGE_LINK_OPTIONS, link);
+	uint32_t first = is_bond ? 0 : set_first(&wanted, differ);
+	if (first && !put_options(planning, link, &wanted, first))
+		return -ENOMEM;
+	struct change *change = put_options(planning, link, &wanted, differ & ~first);
 	if (!change)
 		return -ENOMEM;
-	change->options.kind = is_bond ? LINK_OPTION_BOND : LINK_OPTION_BRIDGE;
 	change->options.has_primary = set_primary;
 	change->options.has_arp_targets = set_targets;
-	copy_options(&change->options.values, &wanted, differ);
 	if (set_primary)
 		memcpy(change->options.primary, primary->claim->name, IFNAMSIZ);
-	if (differ)
-		find_needs(planning, link, change, differ);
 	return 0;
 }
 

@@ -206,6 +206,10 @@ static void options_are_set(struct kernel *kernel, const struct change *change)
 		fail_msg("%s: is no port of a bridge", one->name);
 	if (change->options.needs_down)
 		goes_down(kernel, one);
+	for (size_t i = 0; i < n; i++)
+		if (str_equal(table[i].key, "forward-delay") && link_options_have(&change->options.values, i) &&
+			change->options.values.value[i] < 200 && one->options.value[link_option_find(LINK_OPTION_BRIDGE, "stp")])
+			fail_msg("%s: forward-delay, which comes before stp: Numerical result out of range", one->name);
 	for (size_t i = 0; i < n; i++) {
 		if (!link_options_have(&change->options.values, i))
 			continue;
@@ -708,6 +712,16 @@ static void what_we_made_of_another_kind_is_made_anew(void **state)
 	plan_is(kernel, "version: 2\nethernets: {eth9: {}}\nvlans: {lan: {id: 7, link: eth9}}\n", "lan: remove the link (stops traffic)\n");
 }
 
+static void stp_is_off_before_there_is_no_forward_delay(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = kernel_new();
+	static const char slow[] = "version: 2\nbridges: {br0: {parameters: {stp: true, forward-delay: 12, priority: 4096}}}\n";
+	becomes(kernel, slow);
+	plan_is(kernel, "version: 2\nbridges: {br0: {parameters: {stp: false, forward-delay: 0, priority: 0}}}\n",
+		"br0: set stp false\nbr0: set priority 0 forward-delay 0\n");
+	plan_is(kernel, slow, "br0: set stp true priority 4096 forward-delay 12\n");
+}
+
 static void foreign_ports_of_our_bridge_stay_in_it(void **state)
 {
 	static const char yaml[] = TWO_PORTS "bridges: {br0: {interfaces: [eth0], parameters: {path-cost: {eth0: 50}}}}\n";
@@ -991,6 +1005,7 @@ int main(void)
 		cmocka_unit_test(a_new_vlan_has_the_mtu_that_its_parent_gets),
 		cmocka_unit_test(what_a_port_has_of_its_bond_goes_when_it_leaves),
 		cmocka_unit_test(what_we_made_of_another_kind_is_made_anew),
+		cmocka_unit_test(stp_is_off_before_there_is_no_forward_delay),
 		cmocka_unit_test(foreign_ports_of_our_bridge_stay_in_it),
 		cmocka_unit_test(a_declared_port_stays_in_the_bridge_of_others),
 		cmocka_unit_test(a_bridges_port_is_set_once_it_is_one),
