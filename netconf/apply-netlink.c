@@ -44,9 +44,12 @@ static void on_error(size_t tag, int error, const char *kernel_words, void *user
 		return;
 	bool is_there = change->type == CHANGE_LINK_CREATE && error == -EEXIST && if_nametoindex(change->name);
 	bool lacks_mac = change->type == CHANGE_LINK_SET && change->set.up && error == -EADDRNOTAVAIL;
-	if ((is_there || lacks_mac) && apply->again && apply->error == 0) {
-		// the bonding module makes a bond0 when it is loaded, or somebody was faster; and a VLAN keeps the MAC of zeros
-		// that a bridge without ports gave it, until it is made anew
+	bool is_route = change->type == CHANGE_ROUTE_ADD || change->type == CHANGE_ROUTE_REPLACE;
+	bool lacks_source = is_route && error == -EINVAL && change->route.source.family == AF_INET6;
+	if ((is_there || lacks_mac || lacks_source) && apply->again && apply->error == 0) {
+		// the bonding module makes a bond0 when it is loaded, or somebody was faster; a VLAN keeps the MAC of zeros that a
+		// bridge without ports gave it, until it is made anew; and even where the kernel asks nobody for an address it is
+		// usable only once the kernel's worker was at it, a moment later
 		*apply->again = true;
 		return;
 	}
@@ -274,7 +277,7 @@ static bool is_over(struct apply *apply, const struct change *before, const stru
 	if (!made && !set && !added)
 		return false;
 	*reterr = end_batch(apply);
-	bool is_half = apply->error < 0 || (apply->again && apply->plan->waits_for);
+	bool is_half = apply->error < 0 || (apply->again && (*apply->again || apply->plan->waits_for));
 	return *reterr < 0 || ((made || set) && apply->again && *apply->again) || (added && is_half);
 }
 

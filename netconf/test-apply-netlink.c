@@ -144,6 +144,29 @@ static void nothing_is_taken_away_behind_a_failure(void **state)
 	assert_false(again);
 }
 
+static int new_routes(const struct nlmsghdr *request)
+{
+	return request->nlmsg_type == RTM_NEWROUTE ? -EINVAL : 0;
+}
+
+// The address came with the same batch, and is usable a moment later.
+static void a_route_whose_source_just_came_is_tried_once_more(void **state)
+{
+	struct change changes[] = {change_of(CHANGE_ADDRESS_ADD, "wg0", 2), change_of(CHANGE_ROUTE_ADD, "wg0", 2),
+		change_of(CHANGE_ROUTE_REMOVE, "wg0", 2)};
+	struct diag diag = {0};
+	bool again = false;
+	changes[1].route.source = changes[0].address.ip;
+	assert_int_equal(done(changes, N_ELEMENTS(changes), new_routes, &again, &diag), 0);
+	assert_true(again);
+	assert_string_equal(fake.said, "address route"); // nothing is taken away yet
+	assert_int_equal(done(changes, N_ELEMENTS(changes), new_routes, NULL, &diag), -EINVAL);
+	again = false;
+	changes[1].route.source = (struct ip){0};
+	assert_int_equal(done(changes, N_ELEMENTS(changes), new_routes, &again, &diag), -EINVAL);
+	assert_false(again);
+}
+
 static int new_links(const struct nlmsghdr *request)
 {
 	return request->nlmsg_flags & NLM_F_EXCL && request->nlmsg_type == RTM_NEWLINK ? -EOPNOTSUPP : 0;
@@ -359,6 +382,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_link_that_cannot_be_made_anew_is_told),
 		cmocka_unit_test(nothing_is_taken_away_behind_a_failure),
+		cmocka_unit_test(a_route_whose_source_just_came_is_tried_once_more),
 		cmocka_unit_test(an_address_does_not_move_to_a_link_that_cannot_be_made),
 		cmocka_unit_test(nothing_is_taken_away_before_what_waits_has_come),
 		cmocka_unit_test(nothing_is_done_to_a_link_that_is_there_already),
