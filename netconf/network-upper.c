@@ -53,7 +53,7 @@ static int resolve_port(struct network *network, const struct declaration *maste
 	return port->master ? 0 : -ENOMEM;
 }
 
-static bool has_port(const struct declaration *master, const char *id)
+bool declaration_has_port(const struct declaration *master, const char *id)
 {
 	for (size_t i = 0; i < master->n_ports; i++)
 		if (str_equal(master->ports[i], id))
@@ -66,7 +66,7 @@ uint32_t network_default_table(const struct network *network, const struct decla
 {
 	for (size_t i = 0; i < network->n; i++) {
 		const struct declaration *vrf = &network->declarations[i];
-		if (vrf->kind == DECLARATION_VRF && (vrf == declaration || has_port(vrf, declaration->id)))
+		if (vrf->kind == DECLARATION_VRF && (vrf == declaration || declaration_has_port(vrf, declaration->id)))
 			return vrf->vrf_table;
 	}
 	bool is_local = route_type == RTN_LOCAL || route_type == RTN_BROADCAST || route_type == RTN_ANYCAST;
@@ -78,7 +78,7 @@ static int resolve_bridge_ports(struct network *network, const struct declaratio
 {
 	for (size_t i = 0; i < bridge->n_bridge_ports; i++) {
 		const struct bridge_port *said = &bridge->bridge_ports[i];
-		struct declaration *port = has_port(bridge, said->port) ? find(network, said->port) : NULL;
+		struct declaration *port = declaration_has_port(bridge, said->port) ? find(network, said->port) : NULL;
 		if (!port)
 			return place_refuse(reterr, -EINVAL, &said->where, "bridges.%s.parameters: %s is not in its interfaces",
 				bridge->id, said->port);
@@ -100,7 +100,7 @@ static int resolve_master(struct network *network, struct declaration *master, s
 		return resolve_bridge_ports(network, master, reterr);
 	if (master->kind == DECLARATION_VRF && !master->vrf_table)
 		return place_refuse(reterr, -EINVAL, &master->where, "vrfs.%s: needs the key table", master->id);
-	if (master->primary && !has_port(master, master->primary))
+	if (master->primary && !declaration_has_port(master, master->primary))
 		return place_refuse(reterr, -EINVAL, &master->where, "bonds.%s.parameters.primary: %s is not in its interfaces",
 			master->id, master->primary);
 	return 0;

@@ -199,9 +199,8 @@ static int adopt_ports(struct network *network, struct declaration *master)
 static void leave_master(const struct network *network, struct declaration *port)
 {
 	const struct declaration *master = port->master ? network_find(network, port->master) : NULL;
-	for (size_t i = 0; master && i < master->n_ports; i++)
-		if (str_equal(master->ports[i], port->id))
-			return;
+	if (master && declaration_has_port(master, port->id))
+		return;
 	free(port->master);
 	port->master = NULL;
 }

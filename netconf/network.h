@@ -114,6 +114,7 @@ struct network {
 	size_t n_files;
 };
 const struct declaration *network_find(const struct network *network, const char *id);
+bool declaration_has_port(const struct declaration *master, const char *id); // its `interfaces` have it
 /* Decode one more document into @network (zeroed at first). After a failure only network_free() is allowed.
  *   file  the document's name for errors, also for those of network_validate(); NULL: it has none */
 int network_decode(struct network *network, const struct value *netplan, const char *file, struct diag *reterr);

@@ -129,10 +129,9 @@ static void copy_options(struct link_options *to, const struct link_options *fro
 // Of a bridge, what is set before all else: with STP the kernel takes no forward delay below 2 s, and of one message it takes that first.
 static uint32_t set_first(const struct link_options *wanted, uint32_t differ)
 {
-	uint32_t stp = UINT32_C(1) << link_option_find(LINK_OPTION_BRIDGE, "stp");
-	uint32_t delay = UINT32_C(1) << link_option_find(LINK_OPTION_BRIDGE, "forward-delay");
-	bool goes_off = (differ & stp) && !wanted->value[link_option_find(LINK_OPTION_BRIDGE, "stp")];
-	return goes_off && (differ & delay) ? stp : 0;
+	int stp = link_option_find(LINK_OPTION_BRIDGE, "stp"), delay = link_option_find(LINK_OPTION_BRIDGE, "forward-delay");
+	uint32_t both = UINT32_C(1) << stp | UINT32_C(1) << delay;
+	return (differ & both) == both && !wanted->value[stp] ? UINT32_C(1) << stp : 0;
 }
 
 // NULL: out of memory.

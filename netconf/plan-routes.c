@@ -33,9 +33,11 @@ static bool says_link(const struct wanted_route *wanted)
 static bool stays(const struct planning *planning, const struct kernel_route *have)
 {
 	const struct kernel_link *one = kernel_link_by_index(planning->kernel, have->link_index);
-	if (one && have->route.destination.ip.family == AF_INET && planning->loses_routes[one - planning->kernel->links])
-		return false;
-	return !have->link_index || plan_fate(planning, have->link_index) == LINK_STAYS;
+	if (!one)
+		return true; // through none
+	ptrdiff_t at = one - planning->kernel->links;
+	bool loses = planning->loses_routes[at] && have->route.destination.ip.family == AF_INET;
+	return planning->fates[at] == LINK_STAYS && !loses;
 }
 
 /* A lease's, or the kernel's own for an address on the same link: it goes with what it came with, and nobody wants it kept. IPv4
