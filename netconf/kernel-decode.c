@@ -13,6 +13,8 @@
 
 enum { NESTED_MAX = 63 }; // above every attribute of a bond, a bridge or a bridge's port
 
+#define INET6_IS_READY 0x80000000u // IF_READY of the kernel's include/net/if_inet6.h, which no header for programs has
+
 // One more zeroed element of @size bytes; arrays grow at powers of two.
 static void *more(void **array, size_t *n, size_t size)
 {
@@ -171,7 +173,10 @@ static void decode_ipv6(struct nlattr *families, struct kernel_link *ret)
 {
 	struct nlattr *family = families ? nla_find(nla_data(families), nla_len(families), AF_INET6) : NULL;
 	struct nlattr *settings = family ? nla_find(nla_data(family), nla_len(family), IFLA_INET6_CONF) : NULL;
+	uint32_t flags = 0;
 	int32_t value;
+	(void)get_u32(family ? nla_find(nla_data(family), nla_len(family), IFLA_INET6_FLAGS) : NULL, &flags); // absent: no IPv6
+	ret->asks_for_addresses = flags & INET6_IS_READY;
 	if (!settings || (size_t)nla_len(settings) < (DEVCONF_ACCEPT_RA + 1) * sizeof(value))
 		return;
 	memcpy(&value, (const char *)nla_data(settings) + DEVCONF_ACCEPT_RA * sizeof(value), sizeof(value));

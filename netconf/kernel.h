@@ -21,6 +21,7 @@ struct kernel_link {
 	bool has_mac, has_permanent_mac, carrier, wireless;
 	bool has_ra, takes_ra; // IPv6 is there; its accept_ra is not 0
 	bool takes_ra_forwarding; // it is 2: also where the machine forwards
+	bool asks_for_addresses;  // IF_READY: it had a carrier since it is up, so the kernel asks for a new IPv6 address and is done soon
 	uint32_t flags, mtu; // flags: IFF_*
 	uint16_t type;       // ARPHRD_*
 	int master_index, parent_index; // IFLA_MASTER, IFLA_LINK in our own namespace; 0: none

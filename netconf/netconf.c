@@ -168,7 +168,7 @@ int netconf_update_resolv(const struct network *network, const struct netconf_op
 	return error < 0 ? error : 1;
 }
 
-// Is an address of ours asked for, on a link with a cable in it? Then it is usable soon, or known to be somebody else's.
+// Is an address of ours asked for? Then it is usable soon, or known to be somebody else's.
 static bool asks_for_addresses(void)
 {
 	CLEANUP(kernel_freep) struct kernel *kernel = NULL;
@@ -178,7 +178,7 @@ static bool asks_for_addresses(void)
 		const struct kernel_address *address = &kernel->addresses[i];
 		const struct kernel_link *one = kernel_link_by_index(kernel, address->link_index);
 		if (address->protocol == HEARTH_PROTOCOL && (address->flags & IFA_F_TENTATIVE) &&
-			!(address->flags & IFA_F_DADFAILED) && one && one->carrier)
+			!(address->flags & IFA_F_DADFAILED) && one && one->asks_for_addresses)
 			return true;
 	}
 	return false;

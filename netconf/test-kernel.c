@@ -330,6 +330,24 @@ static void a_link_takes_router_advertisements_as_accept_ra_says(void **state)
 	}
 }
 
+static void a_link_that_had_a_carrier_asks_for_addresses(void **state)
+{
+	static const struct {
+		uint32_t flags;
+		bool is_told, asks;
+	} cases[] = {{0x80000000, true, true}, {0x80000030, true, true}, {0x30, true, false}, {0, false, false}};
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		struct nl_msg *message = link_message(7, "eth0");
+		struct nlattr *families = begin(message, IFLA_AF_SPEC), *family = begin(message, AF_INET6);
+		if (cases[i].is_told)
+			put_u32(message, IFLA_INET6_FLAGS, cases[i].flags);
+		nla_nest_end(message, family);
+		nla_nest_end(message, families);
+		CLEANUP(kernel_freep) struct kernel *kernel = kernel_of(message);
+		assert_int_equal(kernel->links[0].asks_for_addresses, cases[i].asks);
+	}
+}
+
 static void a_link_does_not_stand_on_itself(void **state)
 {
 	struct nl_msg *message = link_message(7, "tun0");
@@ -643,6 +661,7 @@ int main(void)
 		cmocka_unit_test(a_parent_in_another_namespace_is_none_of_ours),
 		cmocka_unit_test(every_other_name_of_a_link_is_kept),
 		cmocka_unit_test(a_link_takes_router_advertisements_as_accept_ra_says),
+		cmocka_unit_test(a_link_that_had_a_carrier_asks_for_addresses),
 		cmocka_unit_test(a_link_does_not_stand_on_itself),
 		cmocka_unit_test(a_vrf_has_its_table),
 		cmocka_unit_test(options_of_another_width_are_not_read),
