@@ -196,7 +196,7 @@ static int on_tick(sd_event_source *source, void *user)
 	publish(a, now_usec);
 	if (a->action.rung != old.rung)
 		agent_kick(a); // act on the new rung at once
-	else if (a->action.rung == RUNG_STEADY)
+	if (a->action.rung >= RUNG_BOOTSTRAP)
 		(void)malloc_trim(0); // what the way up took goes back to the machine
 	arm(a);
 	return 0;
