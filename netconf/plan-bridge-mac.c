@@ -92,6 +92,41 @@ bool plan_bridge_mac(const struct planning *planning, const struct plan_link *li
 	return !has_ports(planning->kernel, have) || has_anothers(planning, link);
 }
 
+static bool takes_given_mac(const struct planning *planning, const struct plan_link *upper);
+
+// Is it made by this plan without a MAC of its own, so that the kernel gives it one, or does it have that of such a link?
+static bool is_given_mac(const struct planning *planning, const struct plan_link *link)
+{
+	switch (link->declaration->kind) {
+	case DECLARATION_DUMMY:
+		return !link->have;
+	case DECLARATION_VLAN:
+		return link->parent && is_given_mac(planning, link->parent);
+	case DECLARATION_BOND:
+		return takes_given_mac(planning, link);
+	default:
+		return false;
+	}
+}
+
+static bool takes_given_mac(const struct planning *planning, const struct plan_link *upper)
+{
+	for (size_t i = 0; i < upper->declaration->n_ports; i++) {
+		const struct plan_link *port = plan_find(planning, upper->declaration->ports[i]);
+		if (port && is_given_mac(planning, port))
+			return true;
+	}
+	return false;
+}
+
+bool plan_bridge_mac_comes_later(const struct planning *planning, const struct plan_link *link)
+{
+	const struct kernel_link *have = link->have;
+	uint8_t mac[6];
+	return link->declaration->kind == DECLARATION_BRIDGE && !link->declaration->has_mac && have && have->has_mac &&
+	       plan_is_ours(have) && !first_mac(planning, link, mac) && takes_given_mac(planning, link) && has_anothers(planning, link);
+}
+
 bool plan_bridge_keeps_mac(const struct planning *planning, const struct plan_link *link)
 {
 	const struct kernel_link *have = link->have;

@@ -62,6 +62,8 @@ void plan_wanted_options(const struct declaration *declaration, const struct ker
 
 /* The MAC that a bridge gets for good; false: it has one, or the document says one, or nothing is there yet to have it from. */
 bool plan_bridge_mac(const struct planning *planning, const struct plan_link *link, uint8_t ret[static 6]);
+// Does it have another card's MAC until it has that of a port which the kernel gives one when this plan makes it?
+bool plan_bridge_mac_comes_later(const struct planning *planning, const struct plan_link *link);
 // Is the MAC that the bridge of somebody else has the one that it shall have, so that it is to have it for good?
 bool plan_bridge_keeps_mac(const struct planning *planning, const struct plan_link *link);
 

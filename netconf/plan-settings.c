@@ -110,6 +110,7 @@ static int plan_set(struct planning *planning, const struct plan_link *link)
 	bool lasts = link->have && plan_bridge_mac(planning, link, lasting);
 	bool set_mtu = mtu && !shrinks(link, mtu), set_mac = lasts || needs_mac(link), will_be_up = plan_is_up_at_end(link);
 	bool up = will_be_up && !link->is_up, down = link->declaration->activation == ACTIVATION_OFF && link->is_up;
+	planning->plan->comes_in_two |= plan_bridge_mac_comes_later(planning, link);
 	if (down)
 		plan_cycle(planning, link);
 	bool set_ra = sets_ra(planning, link);

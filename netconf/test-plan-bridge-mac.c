@@ -103,6 +103,35 @@ static void a_bridge_does_not_keep_the_mac_of_a_card_that_left_it(void **state)
 	assert_int_equal(gets(CARDS "bridges: {br0: {interfaces: [eth1, eth2]}}\n", foreign), 0);
 }
 
+static void a_bridge_waits_for_the_mac_of_a_port_that_is_made_with_it(void **state)
+{
+	static const struct {
+		const char *rest;
+		uint8_t bridge_mac;
+		bool comes_in_two;
+	} cases[] = {
+		{"dummy-devices: {d0: {}}\nbridges: {br0: {interfaces: [d0]}}", 3, true}, // eth1's, which leaves it
+		{"dummy-devices: {d0: {}}\nbridges: {br0: {interfaces: [d0]}}", 0x77, false}, // nobody else's
+		{"dummy-devices: {d0: {}}\nbridges: {br0: {interfaces: [d0, eth1]}}", 3, false}, // eth1 stays: its own
+		{"dummy-devices: {d0: {}}\nbridges: {br0: {interfaces: [d0, eth0]}}", 3, false}, // eth0's, at once
+		{"dummy-devices: {d0: {macaddress: \"02:00:00:00:00:07\"}}\nbridges: {br0: {interfaces: [d0]}}", 3, false},
+		{"dummy-devices: {d0: {}}\nbridges: {br0: {interfaces: [d0], macaddress: \"02:00:00:00:00:07\"}}", 3, false},
+		{"dummy-devices: {d0: {}}\nvlans: {v7: {id: 7, link: d0}}\nbridges: {br0: {interfaces: [v7]}}", 3, true},
+		{"dummy-devices: {d0: {}}\nbonds: {b0: {interfaces: [d0]}}\nbridges: {br0: {interfaces: [b0]}}", 3, true},
+		{"bonds: {b0: {interfaces: []}}\nbridges: {br0: {interfaces: [b0]}}", 3, false}, // as many looks as one likes
+	};
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		CLEANUP(kernel_freep) struct kernel *kernel = machine(cases[i].bridge_mac, "eth1");
+		AUTO_FREE char *yaml = str_format(CARDS "%s", cases[i].rest);
+		CLEANUP(network_freep) struct network *network = wants(yaml);
+		CLEANUP(plan_freep) struct plan *plan = NULL;
+		kernel_sort(kernel);
+		struct plan_input input = {.network = network, .kernel = kernel};
+		assert_int_equal(plan_make(&input, &plan, NULL), 0);
+		assert_int_equal(plan->comes_in_two, cases[i].comes_in_two);
+	}
+}
+
 // The last byte of the MAC that somebody's br0 has for good once it is taken over; 0: it has what the kernel gives it.
 static uint8_t keeps(const char *rest, uint8_t bridge_mac, const char *port)
 {
@@ -137,6 +166,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_bridge_is_made_with_the_mac_of_its_first_card),
 		cmocka_unit_test(a_bridge_with_ports_keeps_its_mac),
+		cmocka_unit_test(a_bridge_waits_for_the_mac_of_a_port_that_is_made_with_it),
 		cmocka_unit_test(a_bridge_that_is_taken_over_keeps_its_mac),
 		cmocka_unit_test(a_bridge_does_not_keep_the_mac_of_a_card_that_left_it),
 	};
