@@ -74,20 +74,22 @@ static bool is_said_at_bridge(size_t position)
 	return position < n && (str_equal(table[position].key, "path-cost") || str_equal(table[position].key, "port-priority"));
 }
 
+/* A port of a bridge of ours has all of them said: show takes a path-cost for the kernel's own that a document may say, too, and a
+ * port that left has lost it. Of others' those that the tried network says. */
 static int complete_port(const struct kernel *kernel, const struct kernel_link *one, const struct link_options *tried,
 	struct declaration *declaration, struct network *before)
 {
 	const struct kernel_link *master = kernel_link_by_index(kernel, one->master_index);
 	struct declaration *bridge = master && str_equal(one->port_kind, "bridge") ? declaration_of(before, master->name) : NULL;
-	if (!bridge || !tried->has)
-		return 0;
-	struct bridge_port *port = port_of(bridge, one->name);
-	if (!port)
-		return -ENOMEM;
-	for (size_t i = 0; i < LINK_OPTIONS_MAX; i++)
-		if (link_options_have(tried, i) && link_options_have(&one->port_options, i))
-			link_options_set(is_said_at_bridge(i) ? &port->options : &declaration->port_options, i,
-				one->port_options.value[i]);
+	bool is_ours = master && str_equal(master->alias, HEARTH_ALIAS);
+	for (size_t i = 0; bridge && i < LINK_OPTIONS_MAX; i++) {
+		if (!link_options_have(&one->port_options, i) || !(is_ours || link_options_have(tried, i)))
+			continue;
+		struct bridge_port *port = is_said_at_bridge(i) ? port_of(bridge, one->name) : NULL;
+		if (is_said_at_bridge(i) && !port)
+			return -ENOMEM;
+		link_options_set(port ? &port->options : &declaration->port_options, i, one->port_options.value[i]);
+	}
 	return 0;
 }
 
@@ -147,12 +149,16 @@ static int complete_claimed(const struct kernel *kernel, const struct claim *cla
 static int complete(const struct kernel *kernel, const struct network *tried, struct network *before, struct diag *reterr)
 {
 	CLEANUP(claims_done) struct claims claims = {0};
-	for (size_t i = 0; i < before->n; i++) {
+	int error = 0;
+	for (size_t i = 0; error == 0 && i < before->n; i++) {
 		const struct kernel_link *one = kernel_link_by_name(kernel, before->declarations[i].id);
-		if (one && !(one->flags & IFF_LOOPBACK))
-			complete_link(one, &before->declarations[i]);
+		if (!one || (one->flags & IFF_LOOPBACK))
+			continue;
+		complete_link(one, &before->declarations[i]);
+		error = complete_port(kernel, one, &(struct link_options){0}, &before->declarations[i], before);
 	}
-	int error = claims_make(tried, kernel, &claims, reterr);
+	if (error == 0)
+		error = claims_make(tried, kernel, &claims, reterr);
 	for (size_t i = 0; error == 0 && i < claims.n; i++)
 		error = complete_claimed(kernel, &claims.claims[i], before);
 	return error;

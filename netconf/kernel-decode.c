@@ -117,6 +117,17 @@ static void decode_bond(struct nlattr *const fields[], struct kernel_link *ret)
 			ret->n_arp_targets++;
 }
 
+static void decode_bridge(struct nlattr *const fields[], struct kernel_link *ret)
+{
+	const struct nlattr *root = fields[IFLA_BR_ROOT_ID], *own = fields[IFLA_BR_BRIDGE_ID];
+	const size_t n = sizeof(struct ifla_bridge_id);
+	decode_options(LINK_OPTION_BRIDGE, fields, &ret->options);
+	ret->has_root = root && own && (size_t)nla_len(root) >= n && (size_t)nla_len(own) >= n &&
+			memcmp(nla_data(root), nla_data(own), n) != 0;
+	if (ret->has_root)
+		ret->options.has &= ~link_options_of_root();
+}
+
 static void decode_kind(struct nlattr *data, struct kernel_link *ret)
 {
 	struct nlattr *fields[NESTED_MAX + 1];
@@ -131,7 +142,7 @@ static void decode_kind(struct nlattr *data, struct kernel_link *ret)
 	} else if (str_equal(ret->kind, "bond")) {
 		decode_bond(fields, ret);
 	} else if (str_equal(ret->kind, "bridge")) {
-		decode_options(LINK_OPTION_BRIDGE, fields, &ret->options);
+		decode_bridge(fields, ret);
 	}
 }
 

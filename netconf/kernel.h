@@ -30,6 +30,7 @@ struct kernel_link {
 	bool vlan_is_8021ad; // kind vlan of the other protocol: not ours
 	uint32_t vrf_table;  // kind vrf
 	struct link_options options, port_options; // kinds bond and bridge; of a bridge's port
+	bool has_root; // kind bridge: another one is the root of its tree, whose timers it has; its own are not known: not in options
 	int primary_index;   // kind bond; 0: none
 	struct ip arp_targets[BOND_MAX_ARP_TARGETS];
 	size_t n_arp_targets;

@@ -266,6 +266,12 @@ bool link_options_have(const struct link_options *options, size_t position)
 	return (options->has >> position & 1) != 0;
 }
 
+uint32_t link_options_of_root(void)
+{
+	return 1u << link_option_find(LINK_OPTION_BRIDGE, "forward-delay") | 1u << link_option_find(LINK_OPTION_BRIDGE, "hello-time") |
+	       1u << link_option_find(LINK_OPTION_BRIDGE, "max-age");
+}
+
 uint32_t link_options_differ(const struct link_options *wanted, const struct link_options *have)
 {
 	uint32_t bits = 0;

@@ -36,5 +36,7 @@ int link_option_parse(const struct link_option *option, const char *text, uint32
 const char *link_option_format(const struct link_option *option, uint32_t value, char buffer[static 32]);
 void link_options_set(struct link_options *options, size_t position, uint32_t value);
 bool link_options_have(const struct link_options *options, size_t position);
+// Bits of a bridge's options that are those of the root of its tree.
+uint32_t link_options_of_root(void);
 /* Bits of the options that @wanted says and @have does not have so. */
 uint32_t link_options_differ(const struct link_options *wanted, const struct link_options *have);

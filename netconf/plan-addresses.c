@@ -103,8 +103,7 @@ static struct ip *coming(const struct plan *plan, size_t *ret_n)
 	return ips;
 }
 
-// Is the link removed, and last? One that is made anew or in the way is gone before anything comes.
-static bool goes_last(const struct plan *plan, int link_index)
+bool plan_goes_last(const struct plan *plan, int link_index)
 {
 	for (size_t i = 0; i < plan->n; i++)
 		if (plan->changes[i].type == CHANGE_LINK_REMOVE && plan->changes[i].link_index == link_index)
@@ -157,7 +156,7 @@ static int remove_addresses(struct planning *planning, const bool *keep)
 		looked_at = is_v4 ? one : looked_at;
 		bool moves = n_coming && bsearch(&have->address.ip, ips, n_coming, sizeof(*ips), compare_ips);
 		enum link_fate fate = plan_fate(planning, one->index);
-		if (fate == LINK_GOES ? !moves || !goes_last(planning->plan, one->index)
+		if (fate == LINK_GOES ? !moves || !plan_goes_last(planning->plan, one->index)
 				      : fate == LINK_CYCLES && !is_v4)
 			continue; // goes by itself, and in time
 		struct change *change = plan_add(planning->plan, moves ? CHANGE_ADDRESS_REPREFIX : CHANGE_ADDRESS_REMOVE,

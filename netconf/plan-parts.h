@@ -51,6 +51,8 @@ static inline uint8_t plan_protocol(const struct declaration *declaration, enum 
 bool plan_marks(const struct planning *planning, uint8_t have, uint8_t wanted, bool is_static);
 // The first link of the declaration @id; NULL: none is there or to be made, or @id is.
 const struct plan_link *plan_find(const struct planning *planning, const char *id);
+// Is the link removed, and last? One that is made anew or in the way is gone before anything comes.
+bool plan_goes_last(const struct plan *plan, int link_index);
 enum link_fate plan_fate(const struct planning *planning, int link_index);
 const char *plan_name(const struct planning *planning, const struct kernel_link *one); // after the plan
 void plan_cycle(struct planning *planning, const struct plan_link *link); // and the VLANs that stand on it

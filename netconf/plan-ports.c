@@ -147,6 +147,21 @@ static struct change *put_options(struct planning *planning, struct plan_link *l
 	return change;
 }
 
+static uint32_t said(const struct link_options *wanted, const char *key)
+{
+	int position = link_option_find(LINK_OPTION_BOND, key);
+	return link_options_have(wanted, (size_t)position) && wanted->value[position] ? UINT32_C(1) << position : 0;
+}
+
+/* What is right and must be said again with what differs: the kernel counts a bond's delays in intervals of its monitor, and
+ * forgets what ARP has to prove when the mode changes. */
+static uint32_t said_again(const struct link_options *wanted, uint32_t differ)
+{
+	uint32_t delays = said(wanted, "up-delay") | said(wanted, "down-delay");
+	return (differ & said(wanted, "mii-monitor-interval") ? delays : 0) |
+	       (differ & UINT32_C(1) << link_option_find(LINK_OPTION_BOND, "mode") ? said(wanted, "arp-validate") : 0);
+}
+
 static int plan_bond_or_bridge(struct planning *planning, struct plan_link *link)
 {
 	struct link_options wanted;
@@ -156,6 +171,10 @@ static int plan_bond_or_bridge(struct planning *planning, struct plan_link *link
 		return 0;
 	plan_wanted_options(link->declaration, link->have, &wanted);
 	uint32_t differ = link->have ? link_options_differ(&wanted, &link->have->options) : 0;
+	if (is_bond)
+		differ |= said_again(&wanted, differ);
+	else if (link->have && link->have->has_root)
+		differ &= ~link_options_of_root();
 	bool set_primary = primary && !(link->have && primary->have && link->have->primary_index == primary->have->index);
 	bool set_targets = is_bond && link->have && targets_differ(link->declaration, link->have);
 	if (!differ && !set_primary && !set_targets)

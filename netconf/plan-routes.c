@@ -71,10 +71,29 @@ static const struct plan_link *find_source(const struct planning *planning, cons
 	return NULL;
 }
 
-// The kernel takes the source off the IPv6 routes of a link from which the address goes, though it comes again.
+// Does a link that has @source go before routes come?
+static bool goes_with_link(const struct planning *planning, const struct ip *source)
+{
+	const struct kernel *kernel = planning->kernel;
+	for (size_t i = 0; i < kernel->n_links; i++) {
+		size_t n, first;
+		if (planning->fates[i] != LINK_GOES || plan_goes_last(planning->plan, kernel->links[i].index))
+			continue;
+		first = kernel_addresses_of(kernel, kernel->links[i].index, &n);
+		for (size_t j = first; j < first + n; j++)
+			if (ip_compare(&kernel->addresses[j].address.ip, source) == 0)
+				return true;
+	}
+	return false;
+}
+
+/* When an address goes, though it comes again, the kernel takes it off the IPv6 routes from it, whatever link they go through,
+ * and takes all IPv4 routes from it away. */
 static bool loses_source(const struct planning *planning, const struct route *route)
 {
 	const struct kernel_address *there;
+	if (route->source.family == AF_INET)
+		return goes_with_link(planning, &route->source);
 	return route->source.family == AF_INET6 && find_source(planning, &route->source, &there) && !there;
 }
 

@@ -103,13 +103,23 @@ static bool sets_ra(const struct planning *planning, const struct plan_link *lin
 	       link->have->takes_ra != declaration->accept_ra;
 }
 
+// The kernel brings all VLANs of a link up with it.
+static bool comes_up_with_parent(const struct planning *planning, const struct plan_link *link)
+{
+	const struct plan_link *parent = link->declaration->kind == DECLARATION_VLAN ? link->parent : NULL;
+	if (!parent || !plan_is_up_at_end(parent))
+		return false;
+	return !parent->have || !parent->is_up || !(parent->have->flags & IFF_UP) ||
+	       plan_fate(planning, parent->have->index) == LINK_CYCLES || comes_up_with_parent(planning, parent);
+}
+
 static int plan_set(struct planning *planning, const struct plan_link *link)
 {
 	uint32_t mtu = wanted_mtu(link);
 	uint8_t lasting[6];
 	bool lasts = link->have && plan_bridge_mac(planning, link, lasting);
 	bool set_mtu = mtu && !shrinks(link, mtu), set_mac = lasts || needs_mac(link), will_be_up = plan_is_up_at_end(link);
-	bool up = will_be_up && !link->is_up, down = link->declaration->activation == ACTIVATION_OFF && link->is_up;
+	bool up = will_be_up && !link->is_up, down = link->declaration->activation == ACTIVATION_OFF && (link->is_up || comes_up_with_parent(planning, link));
 	planning->plan->comes_in_two |= plan_bridge_mac_comes_later(planning, link);
 	if (down)
 		plan_cycle(planning, link);
@@ -131,10 +141,56 @@ static int plan_set(struct planning *planning, const struct plan_link *link)
 	return 0;
 }
 
+// May it get another MTU by its ports behind the change, if there is one, that gives it its own?
+static bool follows_ports(const struct planning *planning, const struct plan_link *bridge)
+{
+	if (bridge->have && wanted_mtu(bridge))
+		return false;
+	for (size_t i = 0; i < planning->claims.n; i++) {
+		const struct plan_link *link = &planning->links[i];
+		bool is_port = link->master == bridge, changes = is_port && wanted_mtu(link);
+		bool was_port = bridge->have && link->have && link->have->master_index == bridge->have->index;
+		if (changes || (bridge->have && is_port != was_port))
+			return true;
+	}
+	return false;
+}
+
+// That of its ports when nobody said another one; 0: it has none.
+static uint32_t least_mtu_of_ports(const struct planning *planning, const struct plan_link *bridge)
+{
+	const uint32_t usual = 1500;
+	uint32_t least = 0;
+	for (size_t i = 0; i < planning->claims.n; i++) {
+		uint32_t mtu = planning->links[i].master == bridge ? mtu_at_end(&planning->links[i]) : UINT32_MAX;
+		mtu = mtu ? mtu : usual;
+		least = least == 0 || mtu < least ? mtu : least;
+	}
+	return least == UINT32_MAX ? 0 : least;
+}
+
+/* The kernel gives a bridge the least MTU of its ports whenever one comes, goes or has another one, until somebody changes the
+ * bridge's own: saying what it has already is no change. So it is said behind the ports. */
+static int plan_bridge_mtus(struct planning *planning)
+{
+	for (size_t i = 0; i < planning->claims.n; i++) {
+		const struct plan_link *bridge = planning->order[i];
+		uint32_t wanted = bridge->declaration->mtu;
+		if (bridge->declaration->kind != DECLARATION_BRIDGE || !wanted || wanted == least_mtu_of_ports(planning, bridge) ||
+			!follows_ports(planning, bridge))
+			continue;
+		struct change *change = plan_add_to(planning, CHANGE_LINK_SET, bridge);
+		if (!change)
+			return -ENOMEM;
+		change->set.mtu = wanted;
+	}
+	return 0;
+}
+
 int plan_settings(struct planning *planning)
 {
 	int error = plan_shrinks(planning);
 	for (size_t i = 0; error == 0 && i < planning->claims.n; i++)
 		error = plan_set(planning, planning->order[i]);
-	return error;
+	return error < 0 ? error : plan_bridge_mtus(planning);
 }

@@ -59,6 +59,33 @@ static struct network *before_of(struct kernel *kernel, const char *tried_yaml)
 	return wants(document); // what the journal has is the text
 }
 
+static void a_port_of_our_bridge_has_its_cost_said(void **state)
+{
+	static const struct {
+		const char *alias, *tried;
+		size_t n;
+	} cases[] = {{HEARTH_ALIAS, "bridges: {br0: {interfaces: []}}", 1}, {HEARTH_ALIAS, "bridges: {}", 1},
+		{"", "ethernets: {eth0: {}}\nbridges: {br0: {interfaces: [eth0]}}", 1}, // ours from then on
+		{"", "ethernets: {eth0: {}}", 0}};
+	size_t cost = (size_t)link_option_find(LINK_OPTION_BRIDGE_PORT, "path-cost");
+	size_t hairpin = (size_t)link_option_find(LINK_OPTION_BRIDGE_PORT, "hairpin");
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		CLEANUP(kernel_freep) struct kernel *kernel = empty();
+		struct kernel_link *port = add_link(kernel, "eth0", "", IFF_UP), *bridge = add_link(kernel, "br0", "bridge", IFF_UP);
+		(void)snprintf(bridge->alias, sizeof(bridge->alias), "%s", cases[i].alias);
+		port->master_index = bridge->index;
+		(void)snprintf(port->port_kind, sizeof(port->port_kind), "bridge");
+		link_options_set(&port->port_options, cost, 5); // as a card of 1 Gbit/s has
+		link_options_set(&port->port_options, hairpin, 0);
+		CLEANUP(network_freep) struct network *before = before_of(kernel, cases[i].tried);
+		const struct declaration *found = network_find(before, "br0"), *found_port = network_find(before, "eth0");
+		assert_int_equal(found ? found->n_bridge_ports : 0, cases[i].n);
+		assert_int_equal(found_port && link_options_have(&found_port->port_options, hairpin), cases[i].n);
+		if (cases[i].n)
+			assert_int_equal(found->bridge_ports[0].options.value[cost], 5);
+	}
+}
+
 static void usual_mtu_and_state_are_said(void **state)
 {
 	CLEANUP(kernel_freep) struct kernel *kernel = empty();
@@ -208,6 +235,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(usual_mtu_and_state_are_said),
+		cmocka_unit_test(a_port_of_our_bridge_has_its_cost_said),
 		cmocka_unit_test(link_of_a_container_counts_once_it_is_named),
 		cmocka_unit_test(renamed_link_is_found_by_the_mac_that_is_its_own),
 		cmocka_unit_test(renamed_link_without_such_a_mac_is_found_by_its_new_name),

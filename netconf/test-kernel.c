@@ -231,6 +231,37 @@ static void targets_over_the_limit_are_dropped(void **state)
 	assert_int_equal(kernel->links[0].n_arp_targets, BOND_MAX_ARP_TARGETS);
 }
 
+static void put_bridge_below(struct nl_msg *message, uint8_t last_of_root)
+{
+	struct ifla_bridge_id own = {{0x10, 0}, {0x52, 0x54, 0, 0, 0, 9}}, root = own;
+	root.addr[5] = last_of_root;
+	put_bridge(message);
+	assert_int_equal(nla_put(message, IFLA_BR_ROOT_ID, sizeof(root), &root), 0);
+	assert_int_equal(nla_put(message, IFLA_BR_BRIDGE_ID, sizeof(own), &own), 0);
+}
+
+static void put_root(struct nl_msg *message)
+{
+	put_bridge_below(message, 9);
+}
+
+static void put_bridge_below_another(struct nl_msg *message)
+{
+	put_bridge_below(message, 8);
+}
+
+static void the_timers_of_a_bridge_are_its_own_when_it_is_the_root(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *root = kernel_of(link_of_kind(9, "br0", "bridge", put_root));
+	CLEANUP(kernel_freep) struct kernel *other = kernel_of(link_of_kind(9, "br0", "bridge", put_bridge_below_another));
+	size_t delay = (size_t)link_option_find(LINK_OPTION_BRIDGE, "forward-delay");
+	assert_false(root->links[0].has_root);
+	option_is(LINK_OPTION_BRIDGE, &root->links[0].options, "forward-delay", 400);
+	assert_true(other->links[0].has_root);
+	assert_false(link_options_have(&other->links[0].options, delay));
+	option_is(LINK_OPTION_BRIDGE, &other->links[0].options, "priority", 4096);
+}
+
 static void a_bridge_and_its_port_have_their_options(void **state)
 {
 	CLEANUP(kernel_freep) struct kernel *kernel = kernel_of(link_of_kind(9, "br0", "bridge", put_bridge));
@@ -655,6 +686,7 @@ int main(void)
 		cmocka_unit_test(a_bond_has_mode_times_primary_and_targets),
 		cmocka_unit_test(targets_over_the_limit_are_dropped),
 		cmocka_unit_test(a_bridge_and_its_port_have_their_options),
+		cmocka_unit_test(the_timers_of_a_bridge_are_its_own_when_it_is_the_root),
 		cmocka_unit_test(a_port_may_say_its_options_outside_its_kind),
 		cmocka_unit_test(a_bridges_own_view_of_a_port_is_no_link),
 		cmocka_unit_test(a_vlan_has_id_protocol_and_parent),

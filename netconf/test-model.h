@@ -16,6 +16,7 @@ enum { ROOM = 256 };
 
 static int last_index;                 // the kernel gives no number twice
 static uint32_t mtu_before_bond[ROOM]; // of ports of bonds, by number
+static bool has_own_mtu[ROOM];         // of bridges, by number: somebody changed it
 
 // --- the model ---
 
@@ -24,6 +25,7 @@ static inline struct kernel *kernel_new(void)
 	struct kernel *kernel = calloc(1, sizeof(*kernel));
 	assert_non_null(kernel);
 	last_index = 1;
+	memset(has_own_mtu, 0, sizeof(has_own_mtu));
 	kernel->links = calloc(ROOM, sizeof(*kernel->links));
 	kernel->addresses = calloc(ROOM, sizeof(*kernel->addresses));
 	kernel->routes = calloc(ROOM, sizeof(*kernel->routes));
@@ -63,6 +65,21 @@ static inline void drop_routes(struct kernel *kernel, int index)
 	kernel->n_routes = n;
 }
 
+// An IPv4 route is from an address that the machine has, or it is gone.
+static inline void drop_routes_from_nowhere(struct kernel *kernel)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < kernel->n_routes; i++) {
+		const struct ip *source = &kernel->routes[i].route.source;
+		bool is_there = source->family != AF_INET;
+		for (size_t j = 0; j < kernel->n_addresses && !is_there; j++)
+			is_there = ip_compare(&kernel->addresses[j].address.ip, source) == 0;
+		if (is_there)
+			kernel->routes[n++] = kernel->routes[i];
+	}
+	kernel->n_routes = n;
+}
+
 static inline void drop_addresses(struct kernel *kernel, int index, bool only_v6)
 {
 	size_t n = 0;
@@ -71,6 +88,7 @@ static inline void drop_addresses(struct kernel *kernel, int index, bool only_v6
 			(only_v6 && kernel->addresses[i].address.ip.family != AF_INET6))
 			kernel->addresses[n++] = kernel->addresses[i];
 	kernel->n_addresses = n;
+	drop_routes_from_nowhere(kernel);
 }
 
 static inline void goes_down(struct kernel *kernel, struct kernel_link *one)
@@ -90,16 +108,39 @@ static inline void goes_up(struct kernel *kernel, struct kernel_link *one)
 	const struct kernel_link *parent = kernel_link_by_index(kernel, one->parent_index);
 	if (parent && !(parent->flags & IFF_UP))
 		fail_msg("%s: up, but %s is down: ENETDOWN", one->name, parent->name);
+	if (one->flags & IFF_UP)
+		return;
 	one->flags |= IFF_UP;
 	for (size_t i = 0; i < kernel->n_links; i++)
 		if (kernel->links[i].parent_index == one->index)
 			goes_up(kernel, &kernel->links[i]);
 }
 
+// The least of its ports, until somebody changes it.
+static inline void bridge_follows(struct kernel *kernel, int index)
+{
+	struct kernel_link *bridge = NULL;
+	uint32_t least = 0;
+	for (size_t i = 0; i < kernel->n_links; i++) {
+		struct kernel_link *one = &kernel->links[i];
+		if (one->index == index)
+			bridge = one;
+		if (one->master_index == index && (least == 0 || one->mtu < least))
+			least = one->mtu;
+	}
+	if (!bridge || !str_equal(bridge->kind, "bridge") || has_own_mtu[index])
+		return;
+	bridge->mtu = least ? least : 1500;
+	for (size_t i = 0; i < kernel->n_links; i++)
+		if (kernel->links[i].parent_index == index && kernel->links[i].mtu > bridge->mtu)
+			kernel->links[i].mtu = bridge->mtu;
+}
+
 static inline void leaves(struct kernel *kernel, struct kernel_link *port)
 {
 	bool was_up = port->flags & IFF_UP;
-	if (port->master_index == 0)
+	int master = port->master_index;
+	if (master == 0)
 		return;
 	if (!str_equal(port->port_kind, "bridge"))
 		goes_down(kernel, port);
@@ -112,6 +153,7 @@ static inline void leaves(struct kernel *kernel, struct kernel_link *port)
 	port->master_index = 0;
 	port->port_kind[0] = '\0';
 	port->port_options = (struct link_options){0};
+	bridge_follows(kernel, master);
 }
 
 static inline void joins(struct kernel *kernel, struct kernel_link *port, struct kernel_link *master)
@@ -131,6 +173,7 @@ static inline void joins(struct kernel *kernel, struct kernel_link *port, struct
 	}
 	port->master_index = master->index;
 	(void)snprintf(port->port_kind, sizeof(port->port_kind), "%s", master->kind);
+	bridge_follows(kernel, master->index);
 }
 
 static inline bool has_ports(const struct kernel *kernel, const struct kernel_link *master)
@@ -190,6 +233,22 @@ static inline void is_made(struct kernel *kernel, const struct change *change)
 	made->mtu = parent->mtu;
 }
 
+// What changes by itself with an option that is set.
+static inline void options_follow(struct kernel_link *bond, const struct link_options *set)
+{
+	static const char *const delays[] = {"up-delay", "down-delay"};
+	size_t monitor = (size_t)link_option_find(LINK_OPTION_BOND, "mii-monitor-interval");
+	size_t mode = (size_t)link_option_find(LINK_OPTION_BOND, "mode");
+	if (link_options_have(set, mode))
+		bond->options.value[link_option_find(LINK_OPTION_BOND, "arp-validate")] = 0;
+	if (!link_options_have(set, monitor) || !bond->options.value[monitor])
+		return;
+	for (size_t i = 0; i < N_ELEMENTS(delays); i++) {
+		uint32_t *delay = &bond->options.value[link_option_find(LINK_OPTION_BOND, delays[i])];
+		*delay = *delay / bond->options.value[monitor] * set->value[monitor];
+	}
+}
+
 static inline void options_are_set(struct kernel *kernel, const struct change *change)
 {
 	struct kernel_link *one = link_named(kernel, change->name);
@@ -204,6 +263,8 @@ static inline void options_are_set(struct kernel *kernel, const struct change *c
 		if (str_equal(table[i].key, "forward-delay") && link_options_have(&change->options.values, i) &&
 			change->options.values.value[i] < 200 && one->options.value[link_option_find(LINK_OPTION_BRIDGE, "stp")])
 			fail_msg("%s: forward-delay, which comes before stp: Numerical result out of range", one->name);
+	if (change->options.kind == LINK_OPTION_BOND)
+		options_follow(one, &change->options.values);
 	for (size_t i = 0; i < n; i++) {
 		if (!link_options_have(&change->options.values, i))
 			continue;
@@ -232,7 +293,11 @@ static inline void is_set(struct kernel *kernel, const struct change *change)
 		if (other->master_index == one->index && str_equal(one->kind, "bond"))
 			other->mtu = change->set.mtu;
 	}
-	one->mtu = change->set.mtu ? change->set.mtu : one->mtu;
+	if (change->set.mtu && change->set.mtu != one->mtu) {
+		one->mtu = change->set.mtu;
+		has_own_mtu[one->index] = true;
+		bridge_follows(kernel, one->master_index);
+	}
 	for (size_t i = 0; change->set.has_mac && i < kernel->n_links; i++)
 		if (&kernel->links[i] == one || (kernel->links[i].master_index == one->index && str_equal(one->kind, "bond")))
 			memcpy(kernel->links[i].mac, change->set.mac, 6);
@@ -269,6 +334,7 @@ static inline void address_changes(struct kernel *kernel, const struct change *c
 			kernel->addresses[i] = kernel->addresses[--kernel->n_addresses];
 			if (change->address.ip.family == AF_INET)
 				v4_may_be_over(kernel, one->index);
+			drop_routes_from_nowhere(kernel);
 			return;
 		}
 		if (is_same && change->type == CHANGE_ADDRESS_ADD)

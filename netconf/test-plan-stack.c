@@ -227,6 +227,20 @@ static void mtus_grow_from_below_and_shrink_from_above(void **state)
 	plan_is(kernel, small, "v2: set mtu 1400\nv1: set mtu 1500\neth0: set mtu 1500\n");
 }
 
+static void a_bridge_has_the_mtu_that_is_said_whatever_its_ports_have(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = ports(2);
+	becomes(kernel, TWO_PORTS "bridges: {br0: {interfaces: [eth0]}}\n");
+	plan_is(kernel, "ethernets: {eth0: {mtu: 9000}, eth1: {}}\nbridges: {br0: {interfaces: [eth0], mtu: 1500}}\n",
+		"eth0: set mtu 9000\nbr0: set mtu 1500\n");
+	plan_is(kernel, "ethernets: {eth0: {mtu: 9000}, eth1: {}}\nbridges: {br0: {interfaces: [eth0, eth1], mtu: 1500}}\n",
+		"eth1: becomes a port of br0 (stops traffic)\n");
+	becomes(kernel, TWO_PORTS);
+	becomes(kernel, "ethernets: {eth0: {mtu: 9000}, eth1: {}}\nbridges: {br0: {interfaces: [eth0], mtu: 1500}}\n"); // made
+	becomes(kernel, "ethernets: {eth0: {mtu: 1400}, eth1: {}}\nbridges: {br1: {interfaces: [eth0]}}\n");
+	becomes(kernel, "ethernets: {eth0: {mtu: 1400}, eth1: {}}\nbridges: {br1: {interfaces: [eth0, eth1], mtu: 1500}}\n");
+}
+
 static void a_new_vlan_has_the_mtu_that_its_parent_gets(void **state)
 {
 	CLEANUP(kernel_freep) struct kernel *kernel = ports(1);
@@ -263,6 +277,59 @@ static void what_we_made_of_another_kind_is_made_anew(void **state)
 	plan_is(kernel, "version: 2\nethernets: {eth9: {}}\ndummy-devices: {lan: {}}\n",
 		"lan: remove, and make anew as a dummy link (stops traffic)\nlan: set up\n");
 	plan_is(kernel, "version: 2\nethernets: {eth9: {}}\nvlans: {lan: {id: 7, link: eth9}}\n", "lan: remove the link (stops traffic)\n");
+}
+
+// The kernel counts them in intervals of the monitor, so they change with it.
+static void delays_stay_when_the_monitors_interval_changes(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = ports(2);
+	becomes(kernel, TWO_PORTS BOND("mode: active-backup, mii-monitor-interval: 100, up-delay: 200, down-delay: 400"));
+	plan_is(kernel, TWO_PORTS BOND("mode: active-backup, mii-monitor-interval: 200, up-delay: 200, down-delay: 400"),
+		"bond0: set mii-monitor-interval 200 up-delay 200 down-delay 400\n");
+	plan_is(kernel, TWO_PORTS BOND("mode: active-backup, mii-monitor-interval: 200, up-delay: 200"), "");
+}
+
+static void what_arp_has_to_prove_stays_when_the_mode_changes(void **state)
+{
+	static const char arp[] = "arp-interval: 500, arp-ip-targets: [10.0.0.9], arp-validate: all";
+	CLEANUP(kernel_freep) struct kernel *kernel = ports(2);
+	AUTO_FREE char *backup = str_format(TWO_PORTS BOND("mode: active-backup, %s"), arp);
+	AUTO_FREE char *xor = str_format(TWO_PORTS BOND("mode: balance-xor, %s"), arp);
+	becomes(kernel, backup);
+	becomes(kernel, xor);
+	assert_int_equal(kernel_link_by_name(kernel, "bond0")->options.value[link_option_find(LINK_OPTION_BOND, "arp-validate")], 3);
+}
+
+#define STP(parameters) TWO_PORTS "bridges: {br0: {interfaces: [eth0], parameters: {stp: true" parameters "}}}\n"
+
+// Its own are shown nowhere, and mean nothing until it is the root itself.
+static void timers_of_the_root_are_no_difference(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = ports(2);
+	becomes(kernel, STP(", forward-delay: 4, hello-time: 1, max-age: 10"));
+	struct kernel_link *bridge = link_named(kernel, "br0");
+	bridge->options.has &= ~link_options_of_root();
+	bridge->has_root = true;
+	plan_is(kernel, STP(", forward-delay: 4, hello-time: 1, max-age: 10"), "");
+	plan_is(kernel, STP(", forward-delay: 5, priority: 100"), "br0: set priority 100\n");
+	bridge->has_root = false;
+	plan_is(kernel, STP(", forward-delay: 5, priority: 100"), "br0: set forward-delay 5\n");
+}
+
+static void a_vlan_that_is_off_stays_so_when_its_parent_comes_up(void **state)
+{
+	static const char off[] = "ethernets: {eth0: {}}\nvlans: {v5: {id: 5, link: eth0, activation-mode: 'off'}, "
+				  "v6: {id: 6, link: v5, activation-mode: 'off'}, v7: {id: 7, link: eth0}}\n";
+	CLEANUP(kernel_freep) struct kernel *kernel = ports(1);
+	AUTO_FREE char *in_vrf = str_format("%svrfs: {blue: {table: 9, interfaces: [eth0]}}\n", off);
+	kernel->links[0].flags = 0;
+	plan_is(kernel, off, "v5: make a VLAN link, id 5 on eth0\nv7: make a VLAN link, id 7 on eth0\nv6: make a VLAN link, id 6 on v5\n"
+			     "eth0: set up\nv5: set down (stops traffic)\nv7: set up\n");
+	becomes(kernel, in_vrf); // which takes eth0 down for a moment
+	assert_false(link_named(kernel, "v5")->flags & IFF_UP);
+	assert_false(link_named(kernel, "v6")->flags & IFF_UP);
+	becomes(kernel, off);
+	assert_false(link_named(kernel, "v5")->flags & IFF_UP);
 }
 
 static void stp_is_off_before_there_is_no_forward_delay(void **state)
@@ -368,6 +435,18 @@ static void routes_come_after_the_last_ipv4_address_is_gone(void **state)
 	plan_is(kernel, in_vrf, "");
 }
 
+// With the address that a link had which is made anew or is in the way the kernel takes the routes from it, through whatever link.
+static void a_route_comes_again_with_the_link_of_its_source(void **state)
+{
+	static const char rack[] = "ethernets: {eth0: {}, eth1: {addresses: [10.2.0.2/24], routes: [{to: 10.50.0.0/16, via: 10.2.0.1, from: 10.9.0.5}, "
+				   "{to: 10.60.0.0/16, via: 10.2.0.1}]}}\nvlans: {v5: {id: %d, link: eth0, addresses: [10.9.0.5/24]}}\n";
+	CLEANUP(kernel_freep) struct kernel *kernel = ports(2);
+	AUTO_FREE char *five = str_format(rack, 5), *six = str_format(rack, 6);
+	becomes(kernel, five);
+	plan_is(kernel, six, "v5: remove, and make anew as a VLAN link, id 6 on eth0 (stops traffic)\nv5: set up\nv5: add address 10.9.0.5/24\n"
+			     "eth1: replace route 10.50.0.0/16 via 10.2.0.1 from 10.9.0.5\n");
+}
+
 // The kernel asks on the new link whether somebody has it, and the old one would answer.
 static void an_ipv6_address_goes_before_it_comes_on_another_link(void **state)
 {
@@ -405,9 +484,14 @@ int main(void)
 		cmocka_unit_test(a_vlan_of_others_with_another_id_is_not_touched),
 		cmocka_unit_test(a_vrf_with_another_table_takes_its_ports_along),
 		cmocka_unit_test(mtus_grow_from_below_and_shrink_from_above),
+		cmocka_unit_test(a_bridge_has_the_mtu_that_is_said_whatever_its_ports_have),
 		cmocka_unit_test(a_new_vlan_has_the_mtu_that_its_parent_gets),
 		cmocka_unit_test(what_a_port_has_of_its_bond_goes_when_it_leaves),
 		cmocka_unit_test(what_we_made_of_another_kind_is_made_anew),
+		cmocka_unit_test(delays_stay_when_the_monitors_interval_changes),
+		cmocka_unit_test(what_arp_has_to_prove_stays_when_the_mode_changes),
+		cmocka_unit_test(timers_of_the_root_are_no_difference),
+		cmocka_unit_test(a_vlan_that_is_off_stays_so_when_its_parent_comes_up),
 		cmocka_unit_test(stp_is_off_before_there_is_no_forward_delay),
 		cmocka_unit_test(foreign_ports_of_our_bridge_stay_in_it),
 		cmocka_unit_test(a_declared_port_stays_in_the_bridge_of_others),
@@ -418,6 +502,7 @@ int main(void)
 		cmocka_unit_test(what_is_switched_off_goes_down_and_loses_its_routes),
 		cmocka_unit_test(a_static_address_moves_from_a_port_to_the_bond_it_joins),
 		cmocka_unit_test(routes_come_after_the_last_ipv4_address_is_gone),
+		cmocka_unit_test(a_route_comes_again_with_the_link_of_its_source),
 		cmocka_unit_test(an_ipv6_address_goes_before_it_comes_on_another_link),
 	};
 	return cmocka_run_group_tests_name("plan-stack", tests, NULL, NULL);
