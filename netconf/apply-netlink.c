@@ -211,7 +211,7 @@ static int set_wireguard(struct apply *apply, const struct change *change, size_
 
 static int add_address(struct apply *apply, const struct change *change, size_t position)
 {
-	if (change->type == CHANGE_ADDRESS_REMOVE && change->address.ip.family == AF_INET &&
+	if (change->type != CHANGE_ADDRESS_ADD && change->address.ip.family == AF_INET &&
 		!str_equal(apply->last_promoted, change->name)) {
 		memcpy(apply->last_promoted, change->name, IFNAMSIZ);
 		// else the kernel takes every address of a subnet away when its first one goes; so the next apply puts them back

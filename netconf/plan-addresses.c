@@ -49,7 +49,80 @@ static size_t find_address(const struct kernel *kernel, size_t first, size_t n, 
 	return low;
 }
 
-static int plan_addresses_of(struct planning *planning, const struct plan_link *link, bool *keep)
+// --- which one is the first of its subnet ---
+
+static bool share_subnet(const struct address *one, const struct address *other)
+{
+	struct address first = *one, second = *other;
+	address_mask(&first);
+	address_mask(&second);
+	return one->ip.family == AF_INET && address_compare(&first, &second) == 0;
+}
+
+static bool is_first_of_subnet(const struct declaration *declaration, size_t position)
+{
+	for (size_t i = 0; i < position; i++)
+		if (share_subnet(&declaration->addresses[i], &declaration->addresses[position]))
+			return false;
+	return true;
+}
+
+static bool declares(const struct declaration *declaration, const struct address *address)
+{
+	for (size_t i = 0; i < declaration->n_addresses; i++)
+		if (address_compare(&declaration->addresses[i], address) == 0)
+			return true;
+	return false;
+}
+
+// Is another address of ours the first one of the subnet of @wanted? Addresses of @link are @n from @first on.
+static bool is_behind(const struct kernel *kernel, size_t first, size_t n, const struct address *wanted)
+{
+	for (size_t i = first; i < first + n; i++) {
+		const struct kernel_address *have = &kernel->addresses[i];
+		if (!(have->flags & IFA_F_SECONDARY) && have->protocol == HEARTH_PROTOCOL && share_subnet(&have->address, wanted))
+			return ip_compare(&have->address.ip, &wanted->ip) != 0;
+	}
+	return false;
+}
+
+// Has the link no IPv4 address while some step back? Then the kernel takes its routes, too.
+static bool is_bare(const struct kernel *kernel, size_t first, size_t n, const bool *stepped)
+{
+	for (size_t i = first; i < first + n; i++)
+		if (kernel->addresses[i].address.ip.family == AF_INET && !stepped[i])
+			return false;
+	return true;
+}
+
+/* The machine speaks from the first address that the kernel got of a subnet. Where that is to be the one at @position, others
+ * that stay are taken off and come again behind it; what goes goes later, and the kernel promotes the next one. */
+static int plan_first(struct planning *planning, const struct plan_link *link, size_t position, bool *stepped)
+{
+	const struct kernel *kernel = planning->kernel;
+	const struct declaration *declaration = link->declaration;
+	const struct address *wanted = &declaration->addresses[position];
+	size_t n, first = kernel_addresses_of(kernel, link->have->index, &n);
+	if (!is_behind(kernel, first, n, wanted) || !is_first_of_subnet(declaration, position))
+		return 0;
+	for (size_t i = first; i < first + n; i++) {
+		const struct kernel_address *have = &kernel->addresses[i];
+		bool stays = have->protocol == HEARTH_PROTOCOL && share_subnet(&have->address, wanted) && declares(declaration, &have->address);
+		if (!stays || ip_compare(&have->address.ip, &wanted->ip) == 0)
+			continue;
+		int error = put_address(planning, CHANGE_ADDRESS_REPREFIX, link, &have->address, have->protocol);
+		if (error < 0)
+			return error;
+		planning->plan->changes[planning->plan->n - 1].steps_back = stepped[i] = true;
+	}
+	planning->loses_routes[link->have - kernel->links] |= is_bare(kernel, first, n, stepped);
+	return 0;
+}
+
+// --- those that come ---
+
+// @stepped, @keep: by address of the kernel; what was taken off to come again, and what is not to be removed.
+static int plan_addresses_of(struct planning *planning, const struct plan_link *link, bool *stepped, bool *keep)
 {
 	const struct kernel *kernel = planning->kernel;
 	size_t n = 0, first = link->have ? kernel_addresses_of(kernel, link->have->index, &n) : 0;
@@ -60,11 +133,13 @@ static int plan_addresses_of(struct planning *planning, const struct plan_link *
 		const struct address *wanted = &link->declaration->addresses[i];
 		uint8_t protocol = plan_protocol(link->declaration, PROTOCOLS_ADDRESSES, i);
 		bool is_v6 = wanted->ip.family == AF_INET6, is_there = false;
+		if (link->have && !is_v6)
+			error = plan_first(planning, link, i, stepped);
 		for (size_t j = find_address(kernel, first, n, &wanted->ip); j < first + n && ip_compare(&kernel->addresses[j].address.ip, &wanted->ip) == 0; j++) {
 			const struct kernel_address *have = &kernel->addresses[j];
 			if (have->address.prefix == wanted->prefix) {
 				// a lease's would expire: make it ours
-				is_there = (have->flags & IFA_F_PERMANENT) && !(is_v6 && cycles);
+				is_there = (have->flags & IFA_F_PERMANENT) && !(is_v6 && cycles) && !stepped[j];
 				keep[j] = true;
 				if (is_there && error == 0)
 					error = mark_address(planning, link, have, protocol);
@@ -152,7 +227,7 @@ static int remove_addresses(struct planning *planning, const bool *keep)
 			continue;
 		bool is_v4 = have->address.ip.family == AF_INET;
 		if (is_v4 && one != looked_at) // they are sorted by link
-			planning->loses_routes[one - kernel->links] = loses_routes(planning, one, keep);
+			planning->loses_routes[one - kernel->links] |= loses_routes(planning, one, keep);
 		looked_at = is_v4 ? one : looked_at;
 		bool moves = n_coming && bsearch(&have->address.ip, ips, n_coming, sizeof(*ips), compare_ips);
 		enum link_fate fate = plan_fate(planning, one->index);
@@ -173,10 +248,11 @@ static int remove_addresses(struct planning *planning, const bool *keep)
 int plan_addresses(struct planning *planning)
 {
 	AUTO_FREE bool *keep = calloc(planning->kernel->n_addresses + 1, sizeof(*keep));
-	if (!keep)
+	AUTO_FREE bool *stepped = calloc(planning->kernel->n_addresses + 1, sizeof(*stepped));
+	if (!keep || !stepped)
 		return -ENOMEM;
 	for (size_t i = 0; i < planning->claims.n; i++) {
-		int error = plan_addresses_of(planning, &planning->links[i], keep);
+		int error = plan_addresses_of(planning, &planning->links[i], stepped, keep);
 		if (error < 0)
 			return error;
 	}

@@ -87,13 +87,23 @@ static bool goes_with_link(const struct planning *planning, const struct ip *sou
 	return false;
 }
 
+// Is @source taken off to come again behind another address of its subnet?
+static bool steps_back(const struct plan *plan, const struct ip *source)
+{
+	for (size_t i = 0; i < plan->n; i++)
+		if (plan->changes[i].type == CHANGE_ADDRESS_REPREFIX && plan->changes[i].steps_back &&
+			ip_compare(&plan->changes[i].address.ip, source) == 0)
+			return true;
+	return false;
+}
+
 /* When an address goes, though it comes again, the kernel takes it off the IPv6 routes from it, whatever link they go through,
  * and takes all IPv4 routes from it away. */
 static bool loses_source(const struct planning *planning, const struct route *route)
 {
 	const struct kernel_address *there;
 	if (route->source.family == AF_INET)
-		return goes_with_link(planning, &route->source);
+		return goes_with_link(planning, &route->source) || steps_back(planning->plan, &route->source);
 	return route->source.family == AF_INET6 && find_source(planning, &route->source, &there) && !there;
 }
 

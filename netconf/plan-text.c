@@ -174,7 +174,8 @@ const char *change_format(const struct change *change, char *buffer, size_t n)
 		break;
 	case CHANGE_ADDRESS_REPREFIX:
 		(void)snprintf(buffer, n, "%s: take off address %s, %s", change->name, address_format(&change->address, text),
-			change->moves ? "it moves to another link" : "its prefix changes");
+			change->moves ? "it moves to another link"
+			: change->steps_back ? "another one is the first of its subnet" : "its prefix changes");
 		break;
 	case CHANGE_ADDRESS_ADD:
 		(void)snprintf(buffer, n, "%s: add address %s", change->name, address_format(&change->address, text));

@@ -15,7 +15,7 @@ enum change_type { // in the order in which they are done, but for CHANGE_LINK_M
 	CHANGE_LINK_MASTER,  // becomes a port of another link, or, before all options, of none
 	CHANGE_LINK_SET,
 	/* Remove first what comes back with another prefix, as IPv6 has an address once, or on another link: else the kernel asks
-	 * there whether somebody has it, and hears itself. */
+	 * there whether somebody has it, and hears itself; and what is the first IPv4 address of its subnet and shall not be. */
 	CHANGE_ADDRESS_REPREFIX,
 	CHANGE_ADDRESS_ADD,
 	CHANGE_ROUTE_ADD, // of IPv4 before others of the same destination and metric: the kernel goes by the first
@@ -78,7 +78,7 @@ struct change {
 		};
 		struct {
 			struct address address;
-			bool moves; // of one that is removed first: to another link
+			bool moves, steps_back; // of one that is removed first: to another link; behind the first of its subnet
 		};
 		struct {
 			struct route route;

@@ -174,13 +174,17 @@ static void show_dynamic(const struct show *show, const struct kernel_link *one,
 	ret->has_accept_ra = dynamic->link_local6 && !is_advertised && !one->takes_ra;
 }
 
-static void show_addresses(struct show *show, const struct kernel_link *one, struct declaration *ret)
+// @are_second: those of IPv4 that come behind the first of their subnet; else all others.
+static void show_some_addresses(struct show *show, const struct kernel_link *one, bool are_second, struct dynamic *dynamic,
+	struct declaration *ret)
 {
 	size_t n, first = kernel_addresses_of(show->kernel, one->index, &n);
-	struct dynamic dynamic = {0};
 	char text[ADDRESS_TEXT];
 	for (size_t i = first; i < first + n; i++) {
 		const struct kernel_address *address = &show->kernel->addresses[i];
+		bool is_second = address->address.ip.family == AF_INET && (address->flags & IFA_F_SECONDARY);
+		if (is_second != are_second)
+			continue;
 		bool is_twin = i > first && ip_compare(&address[-1].address.ip, &address->address.ip) == 0;
 		if (!show_is_static(address) || is_twin || ret->n_addresses == NETWORK_MAX_ADDRESSES) {
 			if (address->has_peer)
@@ -191,7 +195,7 @@ static void show_addresses(struct show *show, const struct kernel_link *one, str
 					address_format(&address->address, text),
 					is_twin ? "it is there with another prefix" : "a link can have 4096");
 			else
-				look_at_address(address, &dynamic);
+				look_at_address(address, dynamic);
 			continue;
 		}
 		struct address *added = show_grow(show, (void **)&ret->addresses, ret->n_addresses, sizeof(*added));
@@ -200,8 +204,15 @@ static void show_addresses(struct show *show, const struct kernel_link *one, str
 		*added = address->address;
 		ret->n_addresses++;
 		if (ip_is_link_local(&added->ip))
-			dynamic.link_local6 |= added->ip.family == AF_INET6;
+			dynamic->link_local6 |= added->ip.family == AF_INET6;
 	}
+}
+
+static void show_addresses(struct show *show, const struct kernel_link *one, struct declaration *ret)
+{
+	struct dynamic dynamic = {0};
+	show_some_addresses(show, one, false, &dynamic, ret);
+	show_some_addresses(show, one, true, &dynamic, ret); // who reads it makes the first one of a subnet the one that is spoken from
 	show_dynamic(show, one, &dynamic, ret);
 }
 

@@ -558,9 +558,9 @@ static void the_first_declaration_by_id_that_fits_has_the_link(void **state)
 static void addresses_are_added_in_the_order_of_the_document(void **state)
 {
 	struct kernel *kernel = kernel_of_two_ports();
-	has_address(kernel, 2, "10.0.0.5/24", HEARTH_PROTOCOL);
+	has_address(kernel, 2, "10.0.0.9/24", HEARTH_PROTOCOL);
 	plan_is("version: 2\nethernets:\n  eth0: {addresses: [10.0.0.9/24, 10.0.0.5/24, 10.0.0.2/24, 10.0.0.7/24]}\n", kernel,
-		"eth0: add address 10.0.0.9/24\neth0: add address 10.0.0.2/24\neth0: add address 10.0.0.7/24\n");
+		"eth0: add address 10.0.0.5/24\neth0: add address 10.0.0.2/24\neth0: add address 10.0.0.7/24\n");
 }
 
 static void a_port_is_renamed_once(void **state)
