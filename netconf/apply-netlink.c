@@ -108,7 +108,7 @@ static int find_links(struct apply *apply, struct change *change, size_t positio
 		change->link_index = index = find_link(apply, change->name, position);
 	if (index > 0 && change->type == CHANGE_LINK_MASTER && change->master.name[0] && !change->master.index)
 		change->master.index = index = find_link(apply, change->master.name, position);
-	if (index > 0 && change->type == CHANGE_LINK_OPTIONS && change->options.has_primary)
+	if (index > 0 && change->type == CHANGE_LINK_OPTIONS && change->options.primary[0])
 		change->options.primary_index = index = find_link(apply, change->options.primary, position);
 	return index < 0 ? index : index > 0;
 }

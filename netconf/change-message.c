@@ -114,7 +114,7 @@ static bool put_arp_targets(struct nl_msg *message, const struct declaration *de
 	for (size_t i = 0; list && i < declaration->n_arp_targets; i++)
 		if (nla_put(message, (int)i, 4, declaration->arp_targets[i].bytes) < 0)
 			return false;
-	return list && nla_nest_end(message, list) == 0;
+	return list && nla_nest_end_keep_empty(message, list) == 0; // none: those that are there go
 }
 
 // What only this kind of link has, as it is made.

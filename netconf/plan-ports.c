@@ -78,10 +78,11 @@ static bool has_target(const struct ip *targets, size_t n, const struct ip *targ
 	return false;
 }
 
-static bool targets_differ(const struct declaration *declaration, const struct kernel_link *have)
+// @none_are_said: a document that says none means none.
+static bool targets_differ(const struct declaration *declaration, const struct kernel_link *have, bool none_are_said)
 {
-	if (declaration->n_arp_targets == 0)
-		return false; // none said: as it is
+	if (declaration->n_arp_targets == 0 && !none_are_said)
+		return false; // as it is
 	for (size_t i = 0; i < declaration->n_arp_targets; i++)
 		if (!has_target(have->arp_targets, have->n_arp_targets, &declaration->arp_targets[i]))
 			return true;
@@ -175,9 +176,12 @@ static int plan_bond_or_bridge(struct planning *planning, struct plan_link *link
 		differ |= said_again(&wanted, differ);
 	else if (link->have && link->have->has_root)
 		differ &= ~link_options_of_root();
+	bool is_way_back = planning->input->without_taking_over; // what the kernel had is all said
+	bool clear_primary = is_way_back && is_bond && link->have && link->have->primary_index && !link->declaration->primary &&
+			     has_primary(mode_of(link->declaration, link->have));
 	bool set_primary = primary && !(link->have && primary->have && link->have->primary_index == primary->have->index);
-	bool set_targets = is_bond && link->have && targets_differ(link->declaration, link->have);
-	if (!differ && !set_primary && !set_targets)
+	bool set_targets = is_bond && link->have && targets_differ(link->declaration, link->have, is_way_back);
+	if (!differ && !set_primary && !clear_primary && !set_targets)
 		return 0;
 	uint32_t first = is_bond ? 0 : set_first(&wanted, differ);
 	if (first && !put_options(planning, link, &wanted, first))
@@ -185,7 +189,7 @@ static int plan_bond_or_bridge(struct planning *planning, struct plan_link *link
 	struct change *change = put_options(planning, link, &wanted, differ & ~first);
 	if (!change)
 		return -ENOMEM;
-	change->options.has_primary = set_primary;
+	change->options.has_primary = set_primary || clear_primary;
 	change->options.has_arp_targets = set_targets;
 	if (set_primary)
 		memcpy(change->options.primary, primary->claim->name, IFNAMSIZ);

@@ -97,7 +97,10 @@ static void format_options(const struct change *change, char *buffer, size_t n)
 			at += (size_t)snprintf(buffer + at, n - at, " %s %s", table[i].key,
 				link_option_format(&table[i], change->options.values.value[i], text));
 	if (change->options.has_primary && at < n)
-		at += (size_t)snprintf(buffer + at, n - at, " primary %s", change->options.primary);
+		at += (size_t)snprintf(buffer + at, n - at, " primary %s",
+			change->options.primary[0] ? change->options.primary : "none");
+	if (change->options.has_arp_targets && change->declaration->n_arp_targets == 0 && at < n)
+		at += (size_t)snprintf(buffer + at, n - at, " arp-ip-targets none");
 	for (size_t i = 0; change->options.has_arp_targets && i < change->declaration->n_arp_targets && at < n; i++)
 		at += (size_t)snprintf(buffer + at, n - at, "%s%s", i ? "," : " arp-ip-targets ",
 			ip_format(&change->declaration->arp_targets[i], text));

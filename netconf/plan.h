@@ -61,7 +61,7 @@ struct change {
 		struct {
 			enum link_option_kind kind;
 			struct link_options values; // only what differs
-			bool has_primary, has_arp_targets; // of a bond: the declaration's
+			bool has_primary, has_arp_targets; // of a bond: the declaration's, be it none
 			bool needs_down, needs_no_ports;   // the kernel takes it only so: traffic is lost for a moment
 			char primary[IFNAMSIZ];            // the link that the declaration's primary is
 			int primary_index;                 // 0: not known yet

@@ -16,6 +16,7 @@ enum { ROOM = 256 };
 
 static int last_index;                 // the kernel gives no number twice
 static uint32_t mtu_before_bond[ROOM]; // of ports of bonds, by number
+static bool is_way_back;               // what is planned for undoes something
 static bool has_own_mtu[ROOM];         // of bridges, by number: somebody changed it
 
 // --- the model ---
@@ -26,6 +27,7 @@ static inline struct kernel *kernel_new(void)
 	assert_non_null(kernel);
 	last_index = 1;
 	memset(has_own_mtu, 0, sizeof(has_own_mtu));
+	is_way_back = false;
 	kernel->links = calloc(ROOM, sizeof(*kernel->links));
 	kernel->addresses = calloc(ROOM, sizeof(*kernel->addresses));
 	kernel->routes = calloc(ROOM, sizeof(*kernel->routes));
@@ -275,7 +277,11 @@ static inline void options_are_set(struct kernel *kernel, const struct change *c
 		link_options_set(is_port ? &one->port_options : &one->options, i, change->options.values.value[i]);
 	}
 	if (change->options.has_primary)
-		one->primary_index = link_named(kernel, change->options.primary)->index;
+		one->primary_index = change->options.primary[0] ? link_named(kernel, change->options.primary)->index : 0;
+	if (change->options.has_arp_targets) {
+		memcpy(one->arp_targets, change->declaration->arp_targets, sizeof(one->arp_targets));
+		one->n_arp_targets = change->declaration->n_arp_targets;
+	}
 	if (change->options.needs_down && was_up)
 		goes_up(kernel, one);
 }
@@ -463,7 +469,7 @@ static inline void is_done(struct kernel *kernel, const struct change *change)
 
 static inline int make(const struct network *network, struct kernel *kernel, struct plan **ret, struct diag *reterr)
 {
-	struct plan_input input = {.network = network, .kernel = kernel, .now_sec = 1000000};
+	struct plan_input input = {.network = network, .kernel = kernel, .now_sec = 1000000, .without_taking_over = is_way_back};
 	kernel_sort(kernel);
 	return plan_make(&input, ret, reterr);
 }

@@ -300,6 +300,20 @@ static void what_arp_has_to_prove_stays_when_the_mode_changes(void **state)
 	assert_int_equal(kernel_link_by_name(kernel, "bond0")->options.value[link_option_find(LINK_OPTION_BOND, "arp-validate")], 3);
 }
 
+static void undoing_leaves_no_primary_and_no_targets(void **state)
+{
+	static const char plain[] = TWO_PORTS BOND("mode: active-backup");
+	CLEANUP(kernel_freep) struct kernel *kernel = ports(2);
+	becomes(kernel, plain);
+	becomes(kernel, TWO_PORTS BOND("mode: active-backup, primary: eth1, arp-interval: 500, arp-ip-targets: [10.0.0.9]"));
+	plan_is(kernel, TWO_PORTS BOND("mode: active-backup, arp-interval: 0"), "bond0: set arp-interval 0\n");
+	assert_int_equal(kernel_link_by_name(kernel, "bond0")->n_arp_targets, 1);
+	is_way_back = true;
+	plan_is(kernel, plain, "bond0: set primary none arp-ip-targets none\n");
+	becomes(kernel, TWO_PORTS BOND("mode: active-backup, primary: eth1, arp-interval: 500, arp-ip-targets: [10.0.0.9]"));
+	becomes(kernel, TWO_PORTS BOND("mode: balance-rr, arp-interval: 0")); // which knows no primary
+}
+
 #define STP(parameters) TWO_PORTS "bridges: {br0: {interfaces: [eth0], parameters: {stp: true" parameters "}}}\n"
 
 // Its own are shown nowhere, and mean nothing until it is the root itself.
@@ -490,6 +504,7 @@ int main(void)
 		cmocka_unit_test(what_we_made_of_another_kind_is_made_anew),
 		cmocka_unit_test(delays_stay_when_the_monitors_interval_changes),
 		cmocka_unit_test(what_arp_has_to_prove_stays_when_the_mode_changes),
+		cmocka_unit_test(undoing_leaves_no_primary_and_no_targets),
 		cmocka_unit_test(timers_of_the_root_are_no_difference),
 		cmocka_unit_test(a_vlan_that_is_off_stays_so_when_its_parent_comes_up),
 		cmocka_unit_test(stp_is_off_before_there_is_no_forward_delay),
