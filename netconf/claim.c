@@ -67,9 +67,9 @@ bool claim_fits(const struct declaration *declaration, const struct kernel_link 
 		return false;
 	if (declaration->match_mac && !mac_fits(declaration, one))
 		return false;
-	// its new name fits too: a link that was renamed already stays the declaration's
-	return driver_fits(declaration, one) && (!pattern || has_name_like(one, pattern, declaration->set_name != NULL) ||
-							str_equal(declaration->set_name, one->name));
+	// its new name fits too: a link that was renamed already stays the declaration's; but what we made was never another one
+	bool has_new_name = str_equal(declaration->set_name, one->name) && !str_equal(one->alias, HEARTH_ALIAS);
+	return driver_fits(declaration, one) && (!pattern || has_name_like(one, pattern, declaration->set_name != NULL) || has_new_name);
 }
 
 static int claim_add(struct claims *claims, const struct declaration *declaration, const struct kernel_link *one,

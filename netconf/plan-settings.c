@@ -187,10 +187,57 @@ static int plan_bridge_mtus(struct planning *planning)
 	return 0;
 }
 
+// Do all ports that the bridge has leave it, so that it has the usual MTU until others join?
+static bool is_bare_meanwhile(const struct planning *planning, const struct plan_link *bridge)
+{
+	const struct plan *plan = planning->plan;
+	bool has_ports = false;
+	for (size_t i = 0; bridge->have && i < planning->kernel->n_links; i++) {
+		const struct kernel_link *port = &planning->kernel->links[i];
+		bool leaves = false;
+		if (port->master_index != bridge->have->index)
+			continue;
+		for (size_t j = 0; j < plan->n && !leaves; j++)
+			leaves = plan->changes[j].type == CHANGE_LINK_MASTER && plan->changes[j].link_index == port->index;
+		if (!leaves)
+			return false;
+		has_ports = true;
+	}
+	return has_ports;
+}
+
+// The bridge that @vlan stands on. NULL: none, or it has the MTU that is said.
+static const struct plan_link *bridge_below(const struct plan_link *vlan)
+{
+	const struct plan_link *below = vlan;
+	while (below->declaration->kind == DECLARATION_VLAN && below->parent)
+		below = below->parent;
+	return below->declaration->kind == DECLARATION_BRIDGE && !below->declaration->mtu ? below : NULL;
+}
+
+// The kernel lowers a VLAN's MTU with that of the bridge below it, and does not raise it again.
+static int plan_vlans_on_bridges(struct planning *planning)
+{
+	for (size_t i = 0; i < planning->claims.n; i++) {
+		const struct plan_link *vlan = planning->order[i];
+		bool is_vlan = vlan->have && vlan->declaration->kind == DECLARATION_VLAN && !wanted_mtu(vlan);
+		const struct plan_link *bridge = is_vlan ? bridge_below(vlan) : NULL;
+		if (!bridge || vlan->have->mtu > least_mtu_of_ports(planning, bridge) || !is_bare_meanwhile(planning, bridge))
+			continue;
+		struct change *change = plan_add_to(planning, CHANGE_LINK_SET, vlan);
+		if (!change)
+			return -ENOMEM;
+		change->set.mtu = vlan->have->mtu;
+	}
+	return 0;
+}
+
 int plan_settings(struct planning *planning)
 {
 	int error = plan_shrinks(planning);
 	for (size_t i = 0; error == 0 && i < planning->claims.n; i++)
 		error = plan_set(planning, planning->order[i]);
-	return error < 0 ? error : plan_bridge_mtus(planning);
+	if (error == 0)
+		error = plan_bridge_mtus(planning);
+	return error < 0 ? error : plan_vlans_on_bridges(planning);
 }

@@ -241,6 +241,26 @@ static void a_bridge_has_the_mtu_that_is_said_whatever_its_ports_have(void **sta
 	becomes(kernel, "ethernets: {eth0: {mtu: 1400}, eth1: {}}\nbridges: {br1: {interfaces: [eth0, eth1], mtu: 1500}}\n");
 }
 
+static void a_vlan_keeps_its_mtu_when_the_bridge_below_gets_other_ports(void **state)
+{
+	static const char cards[] = "ethernets: {eth0: {mtu: 9000}, eth1: {mtu: 9000}}\n";
+	CLEANUP(kernel_freep) struct kernel *kernel = ports(2);
+	AUTO_FREE char *one = str_format("%sbridges: {br0: {interfaces: [eth0]}}\nvlans: {v5: {id: 5, link: br0, mtu: 9000}, v6: {id: 6, link: v5}}\n", cards);
+	AUTO_FREE char *other = str_format("%sbridges: {br0: {interfaces: [eth1]}}\nvlans: {v5: {id: 5, link: br0, mtu: 9000}, v6: {id: 6, link: v5}}\n", cards);
+	becomes(kernel, one);
+	plan_is(kernel, other, "eth0: is a port no longer (stops traffic)\neth1: becomes a port of br0 (stops traffic)\n"
+			       "v5: set mtu 9000\nv6: set mtu 9000\n");
+	assert_int_equal(link_named(kernel, "v6")->mtu, 9000);
+}
+
+static void what_we_made_is_no_card_that_was_renamed(void **state)
+{
+	CLEANUP(kernel_freep) struct kernel *kernel = ports(1);
+	becomes(kernel, "ethernets: {eth0: {}}\nbridges: {lan0: {addresses: [10.9.0.5/24]}}\n");
+	becomes(kernel, "ethernets: {c: {match: {name: eth0}, set-name: lan0, addresses: [10.9.0.5/24]}}\n");
+	assert_string_equal(link_named(kernel, "lan0")->kind, "");
+}
+
 static void a_new_vlan_has_the_mtu_that_its_parent_gets(void **state)
 {
 	CLEANUP(kernel_freep) struct kernel *kernel = ports(1);
@@ -499,6 +519,8 @@ int main(void)
 		cmocka_unit_test(a_vrf_with_another_table_takes_its_ports_along),
 		cmocka_unit_test(mtus_grow_from_below_and_shrink_from_above),
 		cmocka_unit_test(a_bridge_has_the_mtu_that_is_said_whatever_its_ports_have),
+		cmocka_unit_test(a_vlan_keeps_its_mtu_when_the_bridge_below_gets_other_ports),
+		cmocka_unit_test(what_we_made_is_no_card_that_was_renamed),
 		cmocka_unit_test(a_new_vlan_has_the_mtu_that_its_parent_gets),
 		cmocka_unit_test(what_a_port_has_of_its_bond_goes_when_it_leaves),
 		cmocka_unit_test(what_we_made_of_another_kind_is_made_anew),
