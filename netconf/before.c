@@ -74,16 +74,16 @@ static bool is_said_at_bridge(size_t position)
 	return position < n && (str_equal(table[position].key, "path-cost") || str_equal(table[position].key, "port-priority"));
 }
 
-/* A port of a bridge of ours has all of them said: show takes a path-cost for the kernel's own that a document may say, too, and a
- * port that left has lost it. Of others' those that the tried network says. */
-static int complete_port(const struct kernel *kernel, const struct kernel_link *one, const struct link_options *tried,
+// @said: a document's options of a port; the kernel's values of them are said for the way back.
+static int complete_port(const struct kernel *kernel, const struct kernel_link *one, const struct link_options *said,
 	struct declaration *declaration, struct network *before)
 {
 	const struct kernel_link *master = kernel_link_by_index(kernel, one->master_index);
 	struct declaration *bridge = master && str_equal(one->port_kind, "bridge") ? declaration_of(before, master->name) : NULL;
-	bool is_ours = master && str_equal(master->alias, HEARTH_ALIAS);
-	for (size_t i = 0; bridge && i < LINK_OPTIONS_MAX; i++) {
-		if (!link_options_have(&one->port_options, i) || !(is_ours || link_options_have(tried, i)))
+	if (!bridge || !declaration_has_port(bridge, one->name)) // show has left out a port that no document can name
+		return 0;
+	for (size_t i = 0; i < LINK_OPTIONS_MAX; i++) {
+		if (!link_options_have(said, i) || !link_options_have(&one->port_options, i))
 			continue;
 		struct bridge_port *port = is_said_at_bridge(i) ? port_of(bridge, one->name) : NULL;
 		if (is_said_at_bridge(i) && !port)
@@ -91,6 +91,23 @@ static int complete_port(const struct kernel *kernel, const struct kernel_link *
 		link_options_set(port ? &port->options : &declaration->port_options, i, one->port_options.value[i]);
 	}
 	return 0;
+}
+
+/* show takes the path-cost 5 for the kernel's own. Where the confirmed document says it, a port that leaves has lost it; where
+ * nobody does, saying it would keep the kernel from following the card's speed. */
+static int complete_confirmed_ports(const struct kernel *kernel, const struct network *confirmed, struct network *before)
+{
+	CLEANUP(claims_done) struct claims claims = {0};
+	int error = confirmed ? claims_make(confirmed, kernel, &claims, NULL) : 0;
+	if (error < 0)
+		return error == -ENOMEM ? error : 0; // it does not fit the machine any more
+	for (size_t i = 0; error == 0 && i < claims.n; i++) {
+		const struct kernel_link *one = claims.claims[i].link;
+		struct declaration *found = one ? declaration_of(before, one->name) : NULL;
+		if (found)
+			error = complete_port(kernel, one, &claims.claims[i].declaration->port_options, found, before);
+	}
+	return error;
 }
 
 // A link that show leaves out, say one that is down and without settings.
@@ -149,16 +166,12 @@ static int complete_claimed(const struct kernel *kernel, const struct claim *cla
 static int complete(const struct kernel *kernel, const struct network *tried, struct network *before, struct diag *reterr)
 {
 	CLEANUP(claims_done) struct claims claims = {0};
-	int error = 0;
-	for (size_t i = 0; error == 0 && i < before->n; i++) {
+	for (size_t i = 0; i < before->n; i++) {
 		const struct kernel_link *one = kernel_link_by_name(kernel, before->declarations[i].id);
-		if (!one || (one->flags & IFF_LOOPBACK))
-			continue;
-		complete_link(one, &before->declarations[i]);
-		error = complete_port(kernel, one, &(struct link_options){0}, &before->declarations[i], before);
+		if (one && !(one->flags & IFF_LOOPBACK))
+			complete_link(one, &before->declarations[i]);
 	}
-	if (error == 0)
-		error = claims_make(tried, kernel, &claims, reterr);
+	int error = claims_make(tried, kernel, &claims, reterr);
 	for (size_t i = 0; error == 0 && i < claims.n; i++)
 		error = complete_claimed(kernel, &claims.claims[i], before);
 	return error;
@@ -223,8 +236,8 @@ static int decode(const char *document, struct network **ret, struct diag *reter
 	return error < 0 ? error : netconf_decode(value, ret, reterr);
 }
 
-int before_document(struct kernel *kernel, const struct network *tried, const char *key_folder, char **ret,
-	struct network **ret_network, struct diag *reterr)
+int before_document(struct kernel *kernel, const struct network *tried, const struct network *confirmed, const char *key_folder,
+	char **ret, struct network **ret_network, struct diag *reterr)
 {
 	CLEANUP(network_freep) struct network *shown = NULL, *again = NULL;
 	AUTO_FREE char *text = NULL, *complete_text = NULL;
@@ -237,6 +250,8 @@ int before_document(struct kernel *kernel, const struct network *tried, const ch
 	error = decode(text, &shown, reterr);
 	if (error == 0)
 		error = complete(kernel, tried, shown, reterr);
+	if (error == 0)
+		error = complete_confirmed_ports(kernel, confirmed, shown);
 	if (error < 0)
 		return error;
 	complete_text = network_text(shown);

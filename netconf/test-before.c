@@ -46,42 +46,48 @@ static void add_address(struct kernel *kernel, int link_index, const char *text,
 	assert_int_equal(address_parse(text, true, &added->address), 0);
 }
 
-static struct network *before_of(struct kernel *kernel, const char *tried_yaml)
+static struct network *before_of_confirmed(struct kernel *kernel, const char *tried_yaml, const char *confirmed_yaml)
 {
-	CLEANUP(network_freep) struct network *tried = wants(tried_yaml);
+	CLEANUP(network_freep) struct network *tried = wants(tried_yaml), *confirmed = confirmed_yaml ? wants(confirmed_yaml) : NULL;
 	AUTO_FREE char *document = NULL;
 	struct network *before = NULL;
 	struct diag diag = {0};
 	kernel_sort(kernel);
-	if (before_document(kernel, tried, KEYS, &document, &before, &diag) < 0)
+	if (before_document(kernel, tried, confirmed, KEYS, &document, &before, &diag) < 0)
 		fail_msg("%s", diag_text(&diag));
 	network_free(before);
 	return wants(document); // what the journal has is the text
 }
 
-static void a_port_of_our_bridge_has_its_cost_said(void **state)
+static struct network *before_of(struct kernel *kernel, const char *tried_yaml)
 {
+	return before_of_confirmed(kernel, tried_yaml, NULL);
+}
+
+// 5 is what a card of 1 Gbit/s has by itself.
+static void a_usual_cost_is_said_where_a_document_says_one(void **state)
+{
+	static const char cost_said[] = "ethernets: {eth0: {}}\nbridges: {br0: {interfaces: [eth0], parameters: {path-cost: {eth0: 7}}}}";
+	static const char no_cost[] = "ethernets: {eth0: {}}\nbridges: {br0: {interfaces: [eth0]}}";
 	static const struct {
-		const char *alias, *tried;
-		size_t n;
-	} cases[] = {{HEARTH_ALIAS, "bridges: {br0: {interfaces: []}}", 1}, {HEARTH_ALIAS, "bridges: {}", 1},
-		{"", "ethernets: {eth0: {}}\nbridges: {br0: {interfaces: [eth0]}}", 1}, // ours from then on
-		{"", "ethernets: {eth0: {}}", 0}};
+		const char *tried, *confirmed;
+		bool is_wireless, is_said;
+	} cases[] = {{"bridges: {br0: {}}", cost_said, false, true}, {cost_said, no_cost, false, true}, {cost_said, NULL, false, true},
+		{"bridges: {br0: {}}", no_cost, false, false}, {"bridges: {br0: {}}", NULL, false, false},
+		{no_cost, "ethernets: {eth0: {}}", false, false}, {no_cost, cost_said, true, false}}; // show names no Wi-Fi
 	size_t cost = (size_t)link_option_find(LINK_OPTION_BRIDGE_PORT, "path-cost");
-	size_t hairpin = (size_t)link_option_find(LINK_OPTION_BRIDGE_PORT, "hairpin");
 	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
 		CLEANUP(kernel_freep) struct kernel *kernel = empty();
 		struct kernel_link *port = add_link(kernel, "eth0", "", IFF_UP), *bridge = add_link(kernel, "br0", "bridge", IFF_UP);
-		(void)snprintf(bridge->alias, sizeof(bridge->alias), "%s", cases[i].alias);
+		(void)snprintf(bridge->alias, sizeof(bridge->alias), HEARTH_ALIAS);
+		port->wireless = cases[i].is_wireless;
 		port->master_index = bridge->index;
 		(void)snprintf(port->port_kind, sizeof(port->port_kind), "bridge");
-		link_options_set(&port->port_options, cost, 5); // as a card of 1 Gbit/s has
-		link_options_set(&port->port_options, hairpin, 0);
-		CLEANUP(network_freep) struct network *before = before_of(kernel, cases[i].tried);
-		const struct declaration *found = network_find(before, "br0"), *found_port = network_find(before, "eth0");
-		assert_int_equal(found ? found->n_bridge_ports : 0, cases[i].n);
-		assert_int_equal(found_port && link_options_have(&found_port->port_options, hairpin), cases[i].n);
-		if (cases[i].n)
+		link_options_set(&port->port_options, cost, 5);
+		CLEANUP(network_freep) struct network *before = before_of_confirmed(kernel, cases[i].tried, cases[i].confirmed);
+		const struct declaration *found = network_find(before, "br0");
+		assert_int_equal(found && found->n_bridge_ports, cases[i].is_said);
+		if (cases[i].is_said)
 			assert_int_equal(found->bridge_ports[0].options.value[cost], 5);
 	}
 }
@@ -218,7 +224,7 @@ static void keys_are_copied_for_nobody_else(void **state)
 	CLEANUP(network_freep) struct network *tried = wants("ethernets: {}"), *before = NULL;
 	AUTO_FREE char *document = NULL, *text = NULL;
 	struct stat st;
-	assert_int_equal(before_document(kernel, tried, KEYS, &document, &before, NULL), 0);
+	assert_int_equal(before_document(kernel, tried, NULL, KEYS, &document, &before, NULL), 0);
 	assert_null(strstr(document, "SEhISEhI")); // the key itself
 	assert_int_equal(file_make_folders(KEYS, 0700), 0);
 	assert_int_equal(before_save_keys(before, kernel, NULL), 0);
@@ -235,7 +241,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(usual_mtu_and_state_are_said),
-		cmocka_unit_test(a_port_of_our_bridge_has_its_cost_said),
+		cmocka_unit_test(a_usual_cost_is_said_where_a_document_says_one),
 		cmocka_unit_test(link_of_a_container_counts_once_it_is_named),
 		cmocka_unit_test(renamed_link_is_found_by_the_mac_that_is_its_own),
 		cmocka_unit_test(renamed_link_without_such_a_mac_is_found_by_its_new_name),

@@ -100,8 +100,8 @@ static int remember_files(const struct trial *trial, struct journal *ret, struct
 static int remember(const struct trial *trial, struct network *tried, struct journal *ret, struct diag *reterr)
 {
 	CLEANUP(kernel_freep) struct kernel *kernel = NULL;
-	CLEANUP(network_freep) struct network *before = NULL;
-	AUTO_FREE char *key_folder = str_format("%s/" TRIAL_KEYS, trial_folder(trial));
+	CLEANUP(network_freep) struct network *before = NULL, *confirmed = NULL;
+	AUTO_FREE char *document = trial_confirmed(trial), *key_folder = str_format("%s/" TRIAL_KEYS, trial_folder(trial));
 	if (!key_folder)
 		return -ENOMEM;
 	int error = kernel_read(KERNEL_LINKS | KERNEL_ADDRESSES | KERNEL_ROUTES | KERNEL_RULES, &kernel, reterr);
@@ -111,8 +111,10 @@ static int remember(const struct trial *trial, struct network *tried, struct jou
 		error = remember_strangers(kernel, tried, ret);
 	if (error == 0)
 		error = remember_claimed(kernel, tried, ret, reterr);
+	if (error == 0 && document)
+		(void)trial_decode(trial, document, &confirmed, NULL); // one that cannot be read says nothing of what is
 	if (error == 0)
-		error = before_document(kernel, tried, key_folder, &ret->before, &before, reterr);
+		error = before_document(kernel, tried, confirmed, key_folder, &ret->before, &before, reterr);
 	if (error == 0)
 		error = protocols_of(kernel, before, &ret->protocols);
 	if (error == 0 && (error = file_make_folders(key_folder, 0700)) < 0)
