@@ -107,7 +107,8 @@ int main(int argc, char *argv[])
 	log_open("hearthd");
 	(void)mallopt(M_ARENA_MAX, 1); // curl's resolver threads would bring arenas of their own; refused, it only costs memory
 	(void)mallopt(M_MMAP_THRESHOLD, 64 << 10);
-	(void)mallopt(M_TRIM_THRESHOLD, 64 << 10); // what an answer took goes back, too, not only with the next tick
+	(void)mallopt(M_TRIM_THRESHOLD, 64 << 10); // what an answer took goes back, too, not only with the next tick;
+	(void)mallopt(M_TOP_PAD, 16 << 10);        // else 128 KiB are kept
 	int r = parse_options(argc, argv, &options);
 	if (r >= 0)
 		r = run(&options);

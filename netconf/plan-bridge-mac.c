@@ -99,6 +99,7 @@ static bool is_given_mac(const struct planning *planning, const struct plan_link
 {
 	switch (link->declaration->kind) {
 	case DECLARATION_DUMMY:
+	case DECLARATION_BRIDGE:
 		return !link->have;
 	case DECLARATION_VLAN:
 		return link->parent && is_given_mac(planning, link->parent);

@@ -148,19 +148,25 @@ static struct change *put_options(struct planning *planning, struct plan_link *l
 	return change;
 }
 
-static uint32_t said(const struct link_options *wanted, const char *key)
+// 0: it is not said
+static uint32_t bit_of(const struct link_options *wanted, const char *key)
 {
 	int position = link_option_find(LINK_OPTION_BOND, key);
-	return link_options_have(wanted, (size_t)position) && wanted->value[position] ? UINT32_C(1) << position : 0;
+	return link_options_have(wanted, (size_t)position) ? UINT32_C(1) << position : 0;
 }
 
-/* What is right and must be said again with what differs: the kernel counts a bond's delays in intervals of its monitor, and
- * forgets what ARP has to prove when the mode changes. */
+/* What is right and must be said again with what differs: the kernel counts a bond's delays in intervals of its monitor, keeps the
+ * count while it has none, and forgets what ARP has to prove when the mode changes. */
 static uint32_t said_again(const struct link_options *wanted, uint32_t differ)
 {
-	uint32_t delays = said(wanted, "up-delay") | said(wanted, "down-delay");
-	return (differ & said(wanted, "mii-monitor-interval") ? delays : 0) |
-	       (differ & UINT32_C(1) << link_option_find(LINK_OPTION_BOND, "mode") ? said(wanted, "arp-validate") : 0);
+	uint32_t monitor = bit_of(wanted, "mii-monitor-interval"), mode = bit_of(wanted, "mode"), again = 0;
+	bool has_monitor = monitor && wanted->value[link_option_find(LINK_OPTION_BOND, "mii-monitor-interval")];
+	bool has_proof = bit_of(wanted, "arp-validate") && wanted->value[link_option_find(LINK_OPTION_BOND, "arp-validate")];
+	if (has_monitor && (differ & (monitor | mode)))
+		again |= bit_of(wanted, "up-delay") | bit_of(wanted, "down-delay");
+	if (has_proof && (differ & mode))
+		again |= bit_of(wanted, "arp-validate");
+	return again;
 }
 
 static int plan_bond_or_bridge(struct planning *planning, struct plan_link *link)
@@ -174,8 +180,8 @@ static int plan_bond_or_bridge(struct planning *planning, struct plan_link *link
 	uint32_t differ = link->have ? link_options_differ(&wanted, &link->have->options) : 0;
 	if (is_bond)
 		differ |= said_again(&wanted, differ);
-	else if (link->have && link->have->has_root)
-		differ &= ~link_options_of_root();
+	else if (link->have && link->have->has_root && !(differ & ~link_options_of_root()))
+		differ = 0; // else what is set may make it the root itself
 	bool is_way_back = planning->input->without_taking_over; // what the kernel had is all said
 	bool clear_primary = is_way_back && is_bond && link->have && link->have->primary_index && !link->declaration->primary &&
 			     has_primary(mode_of(link->declaration, link->have));

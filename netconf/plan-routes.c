@@ -76,13 +76,14 @@ static bool goes_with_link(const struct planning *planning, const struct ip *sou
 {
 	const struct kernel *kernel = planning->kernel;
 	for (size_t i = 0; i < kernel->n_links; i++) {
-		size_t n, first;
-		if (planning->fates[i] != LINK_GOES || plan_goes_last(planning->plan, kernel->links[i].index))
+		bool has_source = false;
+		size_t n, first = kernel_addresses_of(kernel, kernel->links[i].index, &n);
+		if (planning->fates[i] != LINK_GOES)
 			continue;
-		first = kernel_addresses_of(kernel, kernel->links[i].index, &n);
-		for (size_t j = first; j < first + n; j++)
-			if (ip_compare(&kernel->addresses[j].address.ip, source) == 0)
-				return true;
+		for (size_t j = first; j < first + n && !has_source; j++)
+			has_source = ip_compare(&kernel->addresses[j].address.ip, source) == 0;
+		if (has_source && !plan_goes_last(planning->plan, kernel->links[i].index))
+			return true;
 	}
 	return false;
 }
@@ -98,7 +99,7 @@ static bool steps_back(const struct plan *plan, const struct ip *source)
 }
 
 /* When an address goes, though it comes again, the kernel takes it off the IPv6 routes from it, whatever link they go through,
- * and takes all IPv4 routes from it away. */
+ * and takes the IPv4 routes from it in the link's table away. */
 static bool loses_source(const struct planning *planning, const struct route *route)
 {
 	const struct kernel_address *there;

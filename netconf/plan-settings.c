@@ -107,10 +107,13 @@ static bool sets_ra(const struct planning *planning, const struct plan_link *lin
 static bool comes_up_with_parent(const struct planning *planning, const struct plan_link *link)
 {
 	const struct plan_link *parent = link->declaration->kind == DECLARATION_VLAN ? link->parent : NULL;
-	if (!parent || !plan_is_up_at_end(parent))
+	if (!parent || parent->declaration->activation == ACTIVATION_OFF)
 		return false;
-	return !parent->have || !parent->is_up || !(parent->have->flags & IFF_UP) ||
-	       plan_fate(planning, parent->have->index) == LINK_CYCLES || comes_up_with_parent(planning, parent);
+	if (comes_up_with_parent(planning, parent))
+		return true;
+	bool was_up = parent->have && parent->is_up && (parent->have->flags & IFF_UP) &&
+		      plan_fate(planning, parent->have->index) != LINK_CYCLES;
+	return plan_is_up_at_end(parent) && !was_up;
 }
 
 static int plan_set(struct planning *planning, const struct plan_link *link)
@@ -119,7 +122,8 @@ static int plan_set(struct planning *planning, const struct plan_link *link)
 	uint8_t lasting[6];
 	bool lasts = link->have && plan_bridge_mac(planning, link, lasting);
 	bool set_mtu = mtu && !shrinks(link, mtu), set_mac = lasts || needs_mac(link), will_be_up = plan_is_up_at_end(link);
-	bool up = will_be_up && !link->is_up, down = link->declaration->activation == ACTIVATION_OFF && (link->is_up || comes_up_with_parent(planning, link));
+	bool up = will_be_up && !link->is_up, is_off = link->declaration->activation == ACTIVATION_OFF;
+	bool down = is_off && (link->is_up || comes_up_with_parent(planning, link));
 	planning->plan->comes_in_two |= plan_bridge_mac_comes_later(planning, link);
 	if (down)
 		plan_cycle(planning, link);

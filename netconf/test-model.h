@@ -16,6 +16,7 @@ enum { ROOM = 256 };
 
 static int last_index;                 // the kernel gives no number twice
 static uint32_t mtu_before_bond[ROOM]; // of ports of bonds, by number
+static uint32_t delay_counts[ROOM][2];  // of bonds, by number: up and down
 static bool is_way_back;               // what is planned for undoes something
 static bool has_own_mtu[ROOM];         // of bridges, by number: somebody changed it
 
@@ -27,6 +28,7 @@ static inline struct kernel *kernel_new(void)
 	assert_non_null(kernel);
 	last_index = 1;
 	memset(has_own_mtu, 0, sizeof(has_own_mtu));
+	memset(delay_counts, 0, sizeof(delay_counts));
 	is_way_back = false;
 	kernel->links = calloc(ROOM, sizeof(*kernel->links));
 	kernel->addresses = calloc(ROOM, sizeof(*kernel->addresses));
@@ -213,6 +215,38 @@ static inline struct kernel_link *link_named(const struct kernel *kernel, const 
 	return one;
 }
 
+static inline uint32_t *option_of_bond(struct kernel_link *bond, const char *key)
+{
+	return &bond->options.value[link_option_find(LINK_OPTION_BOND, key)];
+}
+
+static inline bool sets(const struct link_options *set, const char *key)
+{
+	return link_options_have(set, (size_t)link_option_find(LINK_OPTION_BOND, key));
+}
+
+/* What changes by itself with options that are set: one monitor ends the other, and a delay is a count of intervals of the one,
+ * kept while there is none. */
+static inline void options_follow(struct kernel_link *bond, const struct link_options *set)
+{
+	static const char *const delays[] = {"up-delay", "down-delay"};
+	uint32_t *monitor = option_of_bond(bond, "mii-monitor-interval"), *arp = option_of_bond(bond, "arp-interval");
+	if (sets(set, "mode") && !sets(set, "arp-validate"))
+		*option_of_bond(bond, "arp-validate") = 0;
+	if (sets(set, "arp-interval") && *arp)
+		*monitor = 0;
+	else if (sets(set, "mii-monitor-interval") && *monitor)
+		*arp = 0;
+	for (size_t i = 0; i < N_ELEMENTS(delays); i++) {
+		uint32_t *count = &delay_counts[bond->index][i], *delay = option_of_bond(bond, delays[i]);
+		if (sets(set, delays[i]) && *delay && !*monitor)
+			fail_msg("%s: %s without a monitor: EPERM", bond->name, delays[i]);
+		if (sets(set, delays[i]) && *monitor)
+			*count = *delay / *monitor;
+		*delay = *count * *monitor;
+	}
+}
+
 static inline void is_made(struct kernel *kernel, const struct change *change)
 {
 	const struct declaration *declaration = change->declaration;
@@ -221,6 +255,8 @@ static inline void is_made(struct kernel *kernel, const struct change *change)
 	struct kernel_link *made = has_link(kernel, change->name, declaration_link_kind(declaration->kind));
 	(void)snprintf(made->alias, sizeof(made->alias), HEARTH_ALIAS);
 	made->options = declaration->options;
+	if (declaration->kind == DECLARATION_BOND)
+		options_follow(made, &declaration->options);
 	made->vlan_id = declaration->vlan_id;
 	made->vrf_table = declaration->vrf_table;
 	memcpy(made->arp_targets, declaration->arp_targets, sizeof(made->arp_targets));
@@ -233,22 +269,6 @@ static inline void is_made(struct kernel *kernel, const struct change *change)
 			fail_msg("%s: VLAN device already exists", change->name);
 	made->parent_index = parent->index;
 	made->mtu = parent->mtu;
-}
-
-// What changes by itself with an option that is set.
-static inline void options_follow(struct kernel_link *bond, const struct link_options *set)
-{
-	static const char *const delays[] = {"up-delay", "down-delay"};
-	size_t monitor = (size_t)link_option_find(LINK_OPTION_BOND, "mii-monitor-interval");
-	size_t mode = (size_t)link_option_find(LINK_OPTION_BOND, "mode");
-	if (link_options_have(set, mode))
-		bond->options.value[link_option_find(LINK_OPTION_BOND, "arp-validate")] = 0;
-	if (!link_options_have(set, monitor) || !bond->options.value[monitor])
-		return;
-	for (size_t i = 0; i < N_ELEMENTS(delays); i++) {
-		uint32_t *delay = &bond->options.value[link_option_find(LINK_OPTION_BOND, delays[i])];
-		*delay = *delay / bond->options.value[monitor] * set->value[monitor];
-	}
 }
 
 static inline void options_are_set(struct kernel *kernel, const struct change *change)
@@ -265,8 +285,6 @@ static inline void options_are_set(struct kernel *kernel, const struct change *c
 		if (str_equal(table[i].key, "forward-delay") && link_options_have(&change->options.values, i) &&
 			change->options.values.value[i] < 200 && one->options.value[link_option_find(LINK_OPTION_BRIDGE, "stp")])
 			fail_msg("%s: forward-delay, which comes before stp: Numerical result out of range", one->name);
-	if (change->options.kind == LINK_OPTION_BOND)
-		options_follow(one, &change->options.values);
 	for (size_t i = 0; i < n; i++) {
 		if (!link_options_have(&change->options.values, i))
 			continue;
@@ -276,6 +294,8 @@ static inline void options_are_set(struct kernel *kernel, const struct change *c
 			fail_msg("%s: unable to set option %s because the bond has slaves", one->name, table[i].key);
 		link_options_set(is_port ? &one->port_options : &one->options, i, change->options.values.value[i]);
 	}
+	if (change->options.kind == LINK_OPTION_BOND)
+		options_follow(one, &change->options.values);
 	if (change->options.has_primary)
 		one->primary_index = change->options.primary[0] ? link_named(kernel, change->options.primary)->index : 0;
 	if (change->options.has_arp_targets) {

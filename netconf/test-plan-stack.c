@@ -307,6 +307,8 @@ static void delays_stay_when_the_monitors_interval_changes(void **state)
 	plan_is(kernel, TWO_PORTS BOND("mode: active-backup, mii-monitor-interval: 200, up-delay: 200, down-delay: 400"),
 		"bond0: set mii-monitor-interval 200 up-delay 200 down-delay 400\n");
 	plan_is(kernel, TWO_PORTS BOND("mode: active-backup, mii-monitor-interval: 200, up-delay: 200"), "");
+	becomes(kernel, TWO_PORTS BOND("mode: active-backup, arp-interval: 500, arp-ip-targets: [10.0.0.9]"));
+	becomes(kernel, TWO_PORTS BOND("mode: active-backup, mii-monitor-interval: 100, up-delay: 0, down-delay: 0"));
 }
 
 static void what_arp_has_to_prove_stays_when_the_mode_changes(void **state)
@@ -345,15 +347,18 @@ static void timers_of_the_root_are_no_difference(void **state)
 	bridge->options.has &= ~link_options_of_root();
 	bridge->has_root = true;
 	plan_is(kernel, STP(", forward-delay: 4, hello-time: 1, max-age: 10"), "");
-	plan_is(kernel, STP(", forward-delay: 5, priority: 100"), "br0: set priority 100\n");
+	plan_is(kernel, STP(", forward-delay: 5"), "");
+	plan_is(kernel, STP(", forward-delay: 5, priority: 100"), "br0: set priority 100 forward-delay 5\n"); // it may be the root then
 	bridge->has_root = false;
-	plan_is(kernel, STP(", forward-delay: 5, priority: 100"), "br0: set forward-delay 5\n");
+	plan_is(kernel, STP(", forward-delay: 4, priority: 100"), "br0: set forward-delay 4\n");
 }
 
 static void a_vlan_that_is_off_stays_so_when_its_parent_comes_up(void **state)
 {
 	static const char off[] = "ethernets: {eth0: {}}\nvlans: {v5: {id: 5, link: eth0, activation-mode: 'off'}, "
 				  "v6: {id: 6, link: v5, activation-mode: 'off'}, v7: {id: 7, link: eth0}}\n";
+	static const char manual[] = "ethernets: {eth0: {}}\nvlans: {v5: {id: 5, link: eth0, activation-mode: manual}, "
+				     "v6: {id: 6, link: v5, activation-mode: 'off'}, v7: {id: 7, link: eth0}}\n";
 	CLEANUP(kernel_freep) struct kernel *kernel = ports(1);
 	AUTO_FREE char *in_vrf = str_format("%svrfs: {blue: {table: 9, interfaces: [eth0]}}\n", off);
 	kernel->links[0].flags = 0;
@@ -364,6 +369,9 @@ static void a_vlan_that_is_off_stays_so_when_its_parent_comes_up(void **state)
 	assert_false(link_named(kernel, "v6")->flags & IFF_UP);
 	becomes(kernel, off);
 	assert_false(link_named(kernel, "v5")->flags & IFF_UP);
+	goes_down(kernel, link_named(kernel, "eth0"));
+	becomes(kernel, manual);
+	assert_false(link_named(kernel, "v6")->flags & IFF_UP);
 }
 
 static void stp_is_off_before_there_is_no_forward_delay(void **state)
