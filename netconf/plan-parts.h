@@ -22,6 +22,7 @@ struct plan_link { // one claim
 	bool is_lost_mac; // a bond that may have had no port for a moment, or a port that leaves one
 	bool is_lost_mtu; // a port that leaves a bond has the MTU of before again
 	bool takes_mtu;  // a port that the plan puts into a bond: it has the bond's MTU then
+	bool dips;       // a bridge that may have another MTU for a moment, as its ports come and go; what stands on it, too
 };
 struct planning {
 	const struct plan_input *input;

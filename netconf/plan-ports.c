@@ -371,6 +371,41 @@ static int plan_joins(struct planning *planning)
 	return 0;
 }
 
+static bool goes_from(const struct planning *planning, const struct kernel_link *port)
+{
+	for (size_t i = 0; i < planning->plan->n; i++)
+		if (planning->plan->changes[i].type == CHANGE_LINK_MASTER && planning->plan->changes[i].link_index == port->index)
+			return true;
+	return plan_fate(planning, port->index) == LINK_GOES;
+}
+
+/* The kernel gives a bridge the least MTU of its ports, without any the usual one, until somebody changes the bridge's own: saying
+ * what it has already is no change. */
+static bool may_dip(const struct planning *planning, const struct plan_link *bridge)
+{
+	size_t n_go = 0, n_stay = 0, n_come = 0;
+	for (size_t i = 0; i < planning->kernel->n_links; i++) {
+		const struct kernel_link *port = &planning->kernel->links[i];
+		bool is_port = port->master_index == bridge->have->index, goes = is_port && goes_from(planning, port);
+		n_go += goes;
+		n_stay += is_port && !goes;
+	}
+	for (size_t i = 0; i < planning->claims.n; i++)
+		n_come += planning->links[i].master == bridge && !is_port_of(&planning->links[i], bridge);
+	return bridge->declaration->mtu ? n_go || n_come : n_go && !n_stay;
+}
+
+static void find_dips(struct planning *planning)
+{
+	for (size_t i = 0; i < planning->claims.n; i++) {
+		struct plan_link *link = planning->order[i]; // what stands on another one comes behind it
+		if (link->declaration->kind == DECLARATION_BRIDGE && link->have)
+			link->dips = may_dip(planning, link);
+		else if (link->declaration->kind == DECLARATION_VLAN && link->parent)
+			link->dips = link->parent->dips;
+	}
+}
+
 int plan_ports(struct planning *planning)
 {
 	int error = 0;
@@ -378,5 +413,8 @@ int plan_ports(struct planning *planning)
 		error = plan_bond_or_bridge(planning, planning->order[i]);
 	if (error == 0)
 		error = plan_releases(planning);
-	return error < 0 ? error : plan_joins(planning);
+	if (error == 0)
+		error = plan_joins(planning);
+	find_dips(planning);
+	return error;
 }

@@ -47,13 +47,45 @@ static bool gets_bond_mtu(const struct plan_link *link)
 	return is_bond_port(link) && (link->takes_mtu || (mtu && mtu != mtu_before(link->master)));
 }
 
-// 0: nothing to do
-static uint32_t wanted_mtu(const struct plan_link *link)
+// What a bridge has when nobody said another one; 0: it has no ports, or it is not known.
+static uint32_t least_mtu_of_ports(const struct planning *planning, const struct plan_link *bridge)
 {
+	const uint32_t usual = 1500;
+	uint32_t least = 0;
+	for (size_t i = 0; i < planning->claims.n; i++) {
+		const struct plan_link *port = &planning->links[i];
+		if (port->master != bridge)
+			continue;
+		if (port->is_lost_mtu && !port->declaration->mtu)
+			return 0;
+		uint32_t mtu = mtu_at_end(port) ? mtu_at_end(port) : usual;
+		least = least == 0 || mtu < least ? mtu : least;
+	}
+	return least;
+}
+
+// May the MTU it has not last, because it is a bridge whose ports come and go or stands on one?
+static bool dips(const struct planning *planning, const struct plan_link *link)
+{
+	const struct plan_link *bridge = link;
+	while (bridge->declaration->kind == DECLARATION_VLAN && bridge->parent)
+		bridge = bridge->parent;
+	if (!link->dips)
+		return false;
+	uint32_t least = least_mtu_of_ports(planning, bridge);
+	return bridge->declaration->mtu ? least != bridge->declaration->mtu : link != bridge && link->have && link->have->mtu <= least;
+}
+
+// 0: nothing to do
+static uint32_t wanted_mtu(const struct planning *planning, const struct plan_link *link)
+{
+	bool is_lost = link->is_lost_mtu || dips(planning, link);
 	if (link->declaration->mtu) {
-		uint32_t now = gets_bond_mtu(link) ? mtu_at_end(link->master) : link->is_lost_mtu ? 0 : mtu_before(link);
+		uint32_t now = gets_bond_mtu(link) ? mtu_at_end(link->master) : is_lost ? 0 : mtu_before(link);
 		return now != link->declaration->mtu ? link->declaration->mtu : 0;
 	}
+	if (link->declaration->kind == DECLARATION_VLAN && link->have && dips(planning, link))
+		return link->have->mtu; // the kernel lowers it with the bridge, and does not raise it again
 	// a VLAN is made with the MTU that its parent has then, and does not grow with it
 	if (link->have || !link->parent)
 		return 0;
@@ -78,7 +110,7 @@ static int plan_shrinks(struct planning *planning)
 {
 	for (size_t i = planning->claims.n; i-- > 0;) {
 		const struct plan_link *link = planning->order[i];
-		uint32_t mtu = wanted_mtu(link);
+		uint32_t mtu = wanted_mtu(planning, link);
 		if (!shrinks(link, mtu))
 			continue;
 		struct change *change = plan_add_to(planning, CHANGE_LINK_SET, link);
@@ -118,7 +150,7 @@ static bool comes_up_with_parent(const struct planning *planning, const struct p
 
 static int plan_set(struct planning *planning, const struct plan_link *link)
 {
-	uint32_t mtu = wanted_mtu(link);
+	uint32_t mtu = wanted_mtu(planning, link);
 	uint8_t lasting[6];
 	bool lasts = link->have && plan_bridge_mac(planning, link, lasting);
 	bool set_mtu = mtu && !shrinks(link, mtu), set_mac = lasts || needs_mac(link), will_be_up = plan_is_up_at_end(link);
@@ -145,93 +177,41 @@ static int plan_set(struct planning *planning, const struct plan_link *link)
 	return 0;
 }
 
-// May it get another MTU by its ports behind the change, if there is one, that gives it its own?
-static bool follows_ports(const struct planning *planning, const struct plan_link *bridge)
+// Does a port of the bridge get another MTU behind it, or is one removed behind everything?
+static bool follows_later(const struct planning *planning, const struct plan_link *bridge, bool *ret_is_last)
 {
-	if (bridge->have && wanted_mtu(bridge))
-		return false;
-	for (size_t i = 0; i < planning->claims.n; i++) {
-		const struct plan_link *link = &planning->links[i];
-		bool is_port = link->master == bridge, changes = is_port && wanted_mtu(link);
-		bool was_port = bridge->have && link->have && link->have->master_index == bridge->have->index;
-		if (changes || (bridge->have && is_port != was_port))
+	bool follows = false;
+	for (size_t i = 0; i < planning->claims.n; i++)
+		follows |= planning->links[i].master == bridge && wanted_mtu(planning, &planning->links[i]);
+	*ret_is_last = false;
+	for (size_t i = 0; bridge->have && i < planning->kernel->n_links; i++)
+		*ret_is_last |= planning->kernel->links[i].master_index == bridge->have->index && planning->fates[i] == LINK_GOES;
+	return follows || *ret_is_last;
+}
+
+static bool has_vlans(const struct planning *planning, const struct plan_link *bridge)
+{
+	for (size_t i = 0; i < planning->claims.n; i++)
+		if (planning->links[i].parent == bridge)
 			return true;
-	}
 	return false;
 }
 
-// That of its ports when nobody said another one; 0: it has none.
-static uint32_t least_mtu_of_ports(const struct planning *planning, const struct plan_link *bridge)
-{
-	const uint32_t usual = 1500;
-	uint32_t least = 0;
-	for (size_t i = 0; i < planning->claims.n; i++) {
-		uint32_t mtu = planning->links[i].master == bridge ? mtu_at_end(&planning->links[i]) : UINT32_MAX;
-		mtu = mtu ? mtu : usual;
-		least = least == 0 || mtu < least ? mtu : least;
-	}
-	return least == UINT32_MAX ? 0 : least;
-}
-
-/* The kernel gives a bridge the least MTU of its ports whenever one comes, goes or has another one, until somebody changes the
- * bridge's own: saying what it has already is no change. So it is said behind the ports. */
+// A bridge's MTU is said once more behind those of its ports. What went with it until then, or goes later, is known then.
 static int plan_bridge_mtus(struct planning *planning)
 {
 	for (size_t i = 0; i < planning->claims.n; i++) {
 		const struct plan_link *bridge = planning->order[i];
 		uint32_t wanted = bridge->declaration->mtu;
+		bool is_last = false;
 		if (bridge->declaration->kind != DECLARATION_BRIDGE || !wanted || wanted == least_mtu_of_ports(planning, bridge) ||
-			!follows_ports(planning, bridge))
+			!follows_later(planning, bridge, &is_last))
 			continue;
 		struct change *change = plan_add_to(planning, CHANGE_LINK_SET, bridge);
 		if (!change)
 			return -ENOMEM;
 		change->set.mtu = wanted;
-	}
-	return 0;
-}
-
-// Do all ports that the bridge has leave it, so that it has the usual MTU until others join?
-static bool is_bare_meanwhile(const struct planning *planning, const struct plan_link *bridge)
-{
-	const struct plan *plan = planning->plan;
-	bool has_ports = false;
-	for (size_t i = 0; bridge->have && i < planning->kernel->n_links; i++) {
-		const struct kernel_link *port = &planning->kernel->links[i];
-		bool leaves = false;
-		if (port->master_index != bridge->have->index)
-			continue;
-		for (size_t j = 0; j < plan->n && !leaves; j++)
-			leaves = plan->changes[j].type == CHANGE_LINK_MASTER && plan->changes[j].link_index == port->index;
-		if (!leaves)
-			return false;
-		has_ports = true;
-	}
-	return has_ports;
-}
-
-// The bridge that @vlan stands on. NULL: none, or it has the MTU that is said.
-static const struct plan_link *bridge_below(const struct plan_link *vlan)
-{
-	const struct plan_link *below = vlan;
-	while (below->declaration->kind == DECLARATION_VLAN && below->parent)
-		below = below->parent;
-	return below->declaration->kind == DECLARATION_BRIDGE && !below->declaration->mtu ? below : NULL;
-}
-
-// The kernel lowers a VLAN's MTU with that of the bridge below it, and does not raise it again.
-static int plan_vlans_on_bridges(struct planning *planning)
-{
-	for (size_t i = 0; i < planning->claims.n; i++) {
-		const struct plan_link *vlan = planning->order[i];
-		bool is_vlan = vlan->have && vlan->declaration->kind == DECLARATION_VLAN && !wanted_mtu(vlan);
-		const struct plan_link *bridge = is_vlan ? bridge_below(vlan) : NULL;
-		if (!bridge || vlan->have->mtu > least_mtu_of_ports(planning, bridge) || !is_bare_meanwhile(planning, bridge))
-			continue;
-		struct change *change = plan_add_to(planning, CHANGE_LINK_SET, vlan);
-		if (!change)
-			return -ENOMEM;
-		change->set.mtu = vlan->have->mtu;
+		planning->plan->comes_in_two |= is_last || has_vlans(planning, bridge);
 	}
 	return 0;
 }
@@ -241,7 +221,5 @@ int plan_settings(struct planning *planning)
 	int error = plan_shrinks(planning);
 	for (size_t i = 0; error == 0 && i < planning->claims.n; i++)
 		error = plan_set(planning, planning->order[i]);
-	if (error == 0)
-		error = plan_bridge_mtus(planning);
-	return error < 0 ? error : plan_vlans_on_bridges(planning);
+	return error < 0 ? error : plan_bridge_mtus(planning);
 }

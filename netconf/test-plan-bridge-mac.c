@@ -118,6 +118,7 @@ static void a_bridge_waits_for_the_mac_of_a_port_that_is_made_with_it(void **sta
 		{"dummy-devices: {d0: {}}\nbridges: {br0: {interfaces: [d0], macaddress: \"02:00:00:00:00:07\"}}", 3, false},
 		{"dummy-devices: {d0: {}}\nvlans: {v7: {id: 7, link: d0}}\nbridges: {br0: {interfaces: [v7]}}", 3, true},
 		{"dummy-devices: {d0: {}}\nbonds: {b0: {interfaces: [d0]}}\nbridges: {br0: {interfaces: [b0]}}", 3, true},
+		{"bridges: {br1: {}, br0: {interfaces: [v7]}}\nvlans: {v7: {id: 7, link: br1}}", 3, true},
 		{"bonds: {b0: {interfaces: []}}\nbridges: {br0: {interfaces: [b0]}}", 3, false}, // as many looks as one likes
 	};
 	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {

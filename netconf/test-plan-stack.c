@@ -241,6 +241,28 @@ static void a_bridge_has_the_mtu_that_is_said_whatever_its_ports_have(void **sta
 	becomes(kernel, "ethernets: {eth0: {mtu: 1400}, eth1: {}}\nbridges: {br1: {interfaces: [eth0, eth1], mtu: 1500}}\n");
 }
 
+// Rows of: what there was, what comes.
+static void a_bridges_mtu_stays_whatever_its_ports_do(void **state)
+{
+	static const char *const cases[][2] = {
+		{"ethernets: {eth0: {}, eth1: {mtu: 1400}}\nbridges: {br0: {interfaces: [eth0, eth1]}}\n",
+			"ethernets: {eth0: {}}\nbridges: {br0: {interfaces: [eth0], mtu: 1400}}\n"},
+		{"ethernets: {eth0: {mtu: 9000}, eth1: {}}\nbridges: {br0: {interfaces: [eth0]}}\n",
+			"ethernets: {eth0: {mtu: 9000}, eth1: {mtu: 9000}}\nbridges: {br0: {interfaces: [eth0, eth1], mtu: 1500}}\n"},
+		{"ethernets: {eth0: {mtu: 9000}, eth1: {}}\nbridges: {br0: {interfaces: [eth0]}}\nvlans: {v5: {id: 5, link: br0, mtu: 9000}}\n",
+			"ethernets: {eth0: {mtu: 9000}, eth1: {}}\nbridges: {br0: {interfaces: [eth0, eth1], mtu: 9000}}\n"
+			"vlans: {v5: {id: 5, link: br0, mtu: 9000}}\n"},
+		{"ethernets: {eth0: {mtu: 9000}, eth1: {}}\nbridges: {br0: {interfaces: [eth0]}}\nvlans: {v5: {id: 5, link: br0, mtu: 1500}}\n",
+			"ethernets: {eth0: {mtu: 9000}, eth1: {}}\nbridges: {br0: {interfaces: [eth0, eth1], mtu: 9000}}\n"
+			"vlans: {v5: {id: 5, link: br0, mtu: 5000}}\n"},
+	};
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		CLEANUP(kernel_freep) struct kernel *kernel = ports(2);
+		becomes(kernel, cases[i][0]);
+		becomes(kernel, cases[i][1]);
+	}
+}
+
 static void a_vlan_keeps_its_mtu_when_the_bridge_below_gets_other_ports(void **state)
 {
 	static const char cards[] = "ethernets: {eth0: {mtu: 9000}, eth1: {mtu: 9000}}\n";
@@ -527,6 +549,7 @@ int main(void)
 		cmocka_unit_test(a_vrf_with_another_table_takes_its_ports_along),
 		cmocka_unit_test(mtus_grow_from_below_and_shrink_from_above),
 		cmocka_unit_test(a_bridge_has_the_mtu_that_is_said_whatever_its_ports_have),
+		cmocka_unit_test(a_bridges_mtu_stays_whatever_its_ports_do),
 		cmocka_unit_test(a_vlan_keeps_its_mtu_when_the_bridge_below_gets_other_ports),
 		cmocka_unit_test(what_we_made_is_no_card_that_was_renamed),
 		cmocka_unit_test(a_new_vlan_has_the_mtu_that_its_parent_gets),
