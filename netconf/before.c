@@ -140,6 +140,16 @@ static int find_again(const struct kernel_link *one, const char *name_then, stru
 	return (ret->match_mac || ret->match_name) && ret->set_name ? 0 : -ENOMEM;
 }
 
+// A bond gets a monitor by itself with a mode that wants one.
+static struct link_options options_at_stake(const struct declaration *tried)
+{
+	struct link_options said = tried->options;
+	size_t mode = (size_t)link_option_find(LINK_OPTION_BOND, "mode"), monitor = (size_t)link_option_find(LINK_OPTION_BOND, "mii-monitor-interval");
+	if (tried->kind == DECLARATION_BOND && link_options_have(&said, mode))
+		link_options_set(&said, monitor, 0);
+	return said;
+}
+
 static int complete_claimed(const struct kernel *kernel, const struct claim *claim, struct network *before)
 {
 	const struct kernel_link *one = claim->link;
@@ -151,7 +161,8 @@ static int complete_claimed(const struct kernel *kernel, const struct claim *cla
 	if (!found)
 		return -ENOMEM;
 	complete_link(one, found);
-	complete_options(&claim->declaration->options, &one->options, &found->options);
+	struct link_options tried = options_at_stake(claim->declaration);
+	complete_options(&tried, &one->options, &found->options);
 	found->has_accept_ra = one->has_ra; // of the kernel: networkd has its files
 	found->accept_ra = one->takes_ra;
 	if (claim->declaration->has_mac && one->has_mac && !one->master_index) {

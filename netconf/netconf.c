@@ -208,7 +208,7 @@ static int apply_once(struct network *network, struct plan *plan, const struct n
 	int result = places.without_networkd ? 0 : apply_files(plan, &places, true, NULL, &diag);
 	int error = apply_netlink(plan, ret_again ? &again : NULL, reterr);
 	again |= ret_again && plan->comes_in_two;
-	if (error == 0 && ret_again && (plan->waits_for || again)) { // again may be for the source of a route
+	if (error == 0 && ret_again && (plan->waits_for || again)) { // the second plan is the last one
 		again |= wait_for_addresses(options);
 		plan->is_half = !again;
 	}

@@ -92,6 +92,21 @@ static void a_usual_cost_is_said_where_a_document_says_one(void **state)
 	}
 }
 
+static void a_bond_without_a_monitor_has_none_afterwards(void **state)
+{
+	size_t mode = (size_t)link_option_find(LINK_OPTION_BOND, "mode"), monitor = (size_t)link_option_find(LINK_OPTION_BOND, "mii-monitor-interval");
+	CLEANUP(kernel_freep) struct kernel *kernel = empty();
+	struct kernel_link *bond = add_link(kernel, "bond0", "bond", IFF_UP);
+	(void)snprintf(bond->alias, sizeof(bond->alias), HEARTH_ALIAS);
+	link_options_set(&bond->options, mode, 1);
+	link_options_set(&bond->options, monitor, 0);
+	CLEANUP(network_freep) struct network *before = before_of(kernel, "bonds: {bond0: {parameters: {mode: 802.3ad}}}");
+	const struct declaration *found = network_find(before, "bond0");
+	assert_true(found && link_options_have(&found->options, monitor));
+	assert_int_equal(found->options.value[monitor], 0);
+	assert_int_equal(found->options.value[mode], 1);
+}
+
 static void usual_mtu_and_state_are_said(void **state)
 {
 	CLEANUP(kernel_freep) struct kernel *kernel = empty();
@@ -241,6 +256,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(usual_mtu_and_state_are_said),
+		cmocka_unit_test(a_bond_without_a_monitor_has_none_afterwards),
 		cmocka_unit_test(a_usual_cost_is_said_where_a_document_says_one),
 		cmocka_unit_test(link_of_a_container_counts_once_it_is_named),
 		cmocka_unit_test(renamed_link_is_found_by_the_mac_that_is_its_own),
