@@ -53,7 +53,7 @@ static inline struct kernel *ports(size_t n)
 {
 	struct kernel *kernel = kernel_new();
 	for (size_t i = 0; i < n; i++) {
-		char name[IFNAMSIZ];
+		char name[32];
 		(void)snprintf(name, sizeof(name), "eth%zu", i);
 		has_link(kernel, name, "")->flags = IFF_UP;
 	}
