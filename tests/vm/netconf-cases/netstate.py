@@ -66,6 +66,10 @@ def read(text, passing=frozenset(), link_local=True):
             of_link = sorted(json.dumps(plain(one, passing=passing)) for one in link.pop("addr_info", [])
                              if link_local or not is_link_local(one))
             links[link["ifname"]] = dict(plain(link, passing=passing), addr_info=of_link)
+    for link in links.values():  # of an ARP monitor that there was: nobody is asked without an interval
+        data = link.get("linkinfo", {}).get("info_data", {})
+        if not data.get("arp_interval"):
+            data.pop("arp_ip_target", None)
     for link in links.values():  # these modes move MACs between the ports, as one or the other is active
         mode = links.get(link.get("master"), {}).get("linkinfo", {}).get("info_data", {}).get("mode")
         if mode in ("balance-tlb", "balance-alb"):
