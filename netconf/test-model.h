@@ -53,8 +53,8 @@ static inline struct kernel *ports(size_t n)
 {
 	struct kernel *kernel = kernel_new();
 	for (size_t i = 0; i < n; i++) {
-		char name[32];
-		(void)snprintf(name, sizeof(name), "eth%zu", i);
+		AUTO_FREE char *name = str_format("eth%zu", i);
+		assert_non_null(name);
 		has_link(kernel, name, "")->flags = IFF_UP;
 	}
 	return kernel;
