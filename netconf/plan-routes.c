@@ -76,10 +76,10 @@ static bool goes_with_link(const struct planning *planning, const struct ip *sou
 {
 	const struct kernel *kernel = planning->kernel;
 	for (size_t i = 0; i < kernel->n_links; i++) {
-		bool has_source = false;
-		size_t n, first = kernel_addresses_of(kernel, kernel->links[i].index, &n);
 		if (planning->fates[i] != LINK_GOES)
 			continue;
+		bool has_source = false;
+		size_t n, first = kernel_addresses_of(kernel, kernel->links[i].index, &n);
 		for (size_t j = first; j < first + n && !has_source; j++)
 			has_source = ip_compare(&kernel->addresses[j].address.ip, source) == 0;
 		if (has_source && !plan_goes_last(planning->plan, kernel->links[i].index))

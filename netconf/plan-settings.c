@@ -68,10 +68,10 @@ static uint32_t least_mtu_of_ports(const struct planning *planning, const struct
 static bool dips(const struct planning *planning, const struct plan_link *link)
 {
 	const struct plan_link *bridge = link;
-	while (bridge->declaration->kind == DECLARATION_VLAN && bridge->parent)
-		bridge = bridge->parent;
 	if (!link->dips)
 		return false;
+	while (bridge->declaration->kind == DECLARATION_VLAN && bridge->parent)
+		bridge = bridge->parent;
 	uint32_t least = least_mtu_of_ports(planning, bridge);
 	return bridge->declaration->mtu ? least != bridge->declaration->mtu : link != bridge && link->have && link->have->mtu <= least;
 }
@@ -79,12 +79,12 @@ static bool dips(const struct planning *planning, const struct plan_link *link)
 // 0: nothing to do
 static uint32_t wanted_mtu(const struct planning *planning, const struct plan_link *link)
 {
-	bool is_lost = link->is_lost_mtu || dips(planning, link);
+	bool may_sink = dips(planning, link), is_lost = link->is_lost_mtu || may_sink;
 	if (link->declaration->mtu) {
 		uint32_t now = gets_bond_mtu(link) ? mtu_at_end(link->master) : is_lost ? 0 : mtu_before(link);
 		return now != link->declaration->mtu ? link->declaration->mtu : 0;
 	}
-	if (link->declaration->kind == DECLARATION_VLAN && link->have && dips(planning, link))
+	if (link->declaration->kind == DECLARATION_VLAN && link->have && may_sink)
 		return link->have->mtu; // the kernel lowers it with the bridge, and does not raise it again
 	// a VLAN is made with the MTU that its parent has then, and does not grow with it
 	if (link->have || !link->parent)
