@@ -133,6 +133,14 @@ void address_mask(struct address *address)
 	}
 }
 
+void address_broadcast(const struct address *address, uint8_t ret[static 4])
+{
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned bits = address->prefix > i * 8 ? address->prefix - i * 8 : 0;
+		ret[i] = address->ip.bytes[i] | (uint8_t)(bits < 8 ? 0xff >> bits : 0);
+	}
+}
+
 int endpoint_parse(const char *text, struct ip *ret_ip, uint16_t *ret_port)
 {
 	char copy[ADDRESS_TEXT];

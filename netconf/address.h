@@ -34,6 +34,7 @@ int address_parse(const char *text, bool needs_prefix, struct address *ret);
 const char *address_format(const struct address *address, char buffer[static ADDRESS_TEXT]);
 int address_compare(const struct address *a, const struct address *b); // family, bytes, prefix
 void address_mask(struct address *address);                            // clear the host bits
+void address_broadcast(const struct address *address, uint8_t ret[static 4]); // IPv4: the last one of its subnet
 // "10.0.0.1:51820", "[2001:db8::1]:51820"; port 1-65535.
 int endpoint_parse(const char *text, struct ip *ret_ip, uint16_t *ret_port);
 const char *endpoint_format(const struct ip *ip, uint16_t port, char buffer[static ADDRESS_TEXT]);

@@ -197,10 +197,7 @@ static struct nl_msg *address_message(const struct change *change)
 		is_whole = nla_put_u8(message, IFA_PROTO, change->protocol) == 0;
 		if (is_whole && address->ip.family == AF_INET && address->prefix < 31 && !is_tunnel) {
 			uint8_t broadcast[4];
-			for (unsigned i = 0; i < 4; i++) {
-				unsigned bits = address->prefix > i * 8 ? address->prefix - i * 8 : 0;
-				broadcast[i] = address->ip.bytes[i] | (uint8_t)(bits < 8 ? 0xff >> bits : 0);
-			}
+			address_broadcast(address, broadcast);
 			is_whole = nla_put(message, IFA_BROADCAST, 4, broadcast) == 0;
 		}
 	}

@@ -231,6 +231,19 @@ static int decode_link(struct kernel *kernel, const struct nlmsghdr *message)
 
 // --- addresses ---
 
+// Linux takes the link's name for a label where none is given, and one of its own begins with that and a colon.
+static bool has_label(const struct nlattr *label)
+{
+	return label && memchr(nla_data(label), ':', (size_t)nla_len(label));
+}
+
+static bool has_other_broadcast(const struct nlattr *broadcast, const struct address *address)
+{
+	uint8_t usual[4];
+	address_broadcast(address, usual);
+	return broadcast && nla_len(broadcast) == 4 && memcmp(nla_data(broadcast), usual, sizeof(usual)) != 0;
+}
+
 static int decode_address(struct kernel *kernel, const struct nlmsghdr *message)
 {
 	struct nlattr *fields[IFA_MAX + 1];
@@ -252,6 +265,7 @@ static int decode_address(struct kernel *kernel, const struct nlmsghdr *message)
 	added->address = (struct address){ip, header->ifa_prefixlen};
 	added->scope = header->ifa_scope;
 	added->has_peer = get_ip(fields[IFA_ADDRESS], header->ifa_family, &far_end) && ip_compare(&ip, &far_end) != 0;
+	added->has_more = has_label(fields[IFA_LABEL]) || has_other_broadcast(fields[IFA_BROADCAST], &added->address);
 	added->flags = header->ifa_flags;
 	(void)get_u32(fields[IFA_FLAGS], &added->flags);   // absent: the 8 bits of the header
 	(void)get_u8(fields[IFA_PROTO], &added->protocol); // absent: not said

@@ -43,6 +43,7 @@ struct kernel_address {
 	uint32_t flags;  // IFA_F_*
 	uint32_t metric; // of the route to its subnet, IFA_RT_PRIORITY; 0: usual
 	bool has_peer;  // the other end of a point-to-point address differs: nothing we make
+	bool has_more;  // a label, or a broadcast address that is not its subnet's last: left as they are
 };
 struct kernel_route {
 	int link_index;     // 0: none, or several

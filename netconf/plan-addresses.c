@@ -21,7 +21,7 @@ static int put_address(struct planning *planning, enum change_type type, const s
 static int mark_address(struct planning *planning, const struct plan_link *link, const struct kernel_address *have, uint8_t wanted)
 {
 	// a document says no more of one than that; undoing could not give the rest back
-	bool is_plain = !(have->flags & ~(uint32_t)(IFA_F_PERMANENT | IFA_F_SECONDARY | IFA_F_NODAD)) && !have->metric &&
+	bool is_plain = !(have->flags & ~(uint32_t)(IFA_F_PERMANENT | IFA_F_SECONDARY | IFA_F_NODAD)) && !have->metric && !have->has_more &&
 			have->scope == RT_SCOPE_UNIVERSE;
 	bool is_static = have->protocol == IFAPROT_UNSPEC && show_is_static(have) && is_plain;
 	if (!plan_marks(planning, have->protocol, wanted, is_static))
@@ -96,13 +96,13 @@ static bool is_bare(const struct kernel *kernel, size_t first, size_t n, const b
 }
 
 /* The machine speaks from the first address that the kernel got of a subnet. Where that is to be the one at @position, others
- * that stay are taken off and come again behind it; what goes goes later, and the kernel promotes the next one. */
-static int plan_first(struct planning *planning, const struct plan_link *link, size_t position, bool *stepped)
+ * that stay are taken off and come again behind it; what goes goes later, and the kernel promotes the next one. Addresses of @link
+ * are @n from @first on. */
+static int plan_first(struct planning *planning, const struct plan_link *link, size_t position, size_t first, size_t n, bool *stepped)
 {
 	const struct kernel *kernel = planning->kernel;
 	const struct declaration *declaration = link->declaration;
 	const struct address *wanted = &declaration->addresses[position];
-	size_t n, first = kernel_addresses_of(kernel, link->have->index, &n);
 	if (!is_behind(kernel, first, n, wanted) || !is_first_of_subnet(declaration, position))
 		return 0;
 	for (size_t i = first; i < first + n; i++) {
@@ -134,7 +134,7 @@ static int plan_addresses_of(struct planning *planning, const struct plan_link *
 		uint8_t protocol = plan_protocol(link->declaration, PROTOCOLS_ADDRESSES, i);
 		bool is_v6 = wanted->ip.family == AF_INET6, is_there = false;
 		if (link->have && !is_v6)
-			error = plan_first(planning, link, i, stepped);
+			error = plan_first(planning, link, i, first, n, stepped);
 		for (size_t j = find_address(kernel, first, n, &wanted->ip); j < first + n && ip_compare(&kernel->addresses[j].address.ip, &wanted->ip) == 0; j++) {
 			const struct kernel_address *have = &kernel->addresses[j];
 			if (have->address.prefix == wanted->prefix) {

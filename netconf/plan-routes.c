@@ -11,7 +11,8 @@ struct wanted_route {
 	const struct route *route;
 	uint8_t protocol;
 	bool is_behind; // on the way back: another one of its key was before it
-	const struct plan_link *link;
+	const struct plan_link *link;    // that declares it
+	const struct plan_link *through; // NULL: none, or the kernel finds out
 	const struct place *where;
 };
 
@@ -21,12 +22,49 @@ static int compare_wanted(const void *a, const void *b)
 	return route_compare_key(one->route, other->route);
 }
 
-/* A route of a VRF by way of a gateway leaves through a port of the VRF. The kernel finds out which, in the VRF's table;
- * and IPv6 does not take the VRF's link for it. */
-static bool says_link(const struct wanted_route *wanted)
+// Of the addresses of @declaration, the longest prefix that has @gateway; 0: none has.
+static uint8_t prefix_to(const struct declaration *declaration, const struct ip *gateway)
 {
-	return route_needs_link(wanted->route) &&
-	       !(wanted->link->declaration->kind == DECLARATION_VRF && wanted->route->gateway.family);
+	uint8_t longest = 0;
+	for (size_t i = 0; i < declaration->n_addresses; i++) {
+		struct address subnet = declaration->addresses[i], other = {*gateway, subnet.prefix};
+		address_mask(&subnet);
+		address_mask(&other);
+		if (subnet.ip.family == gateway->family && subnet.prefix > longest && ip_compare(&subnet.ip, &other.ip) == 0)
+			longest = subnet.prefix;
+	}
+	return longest;
+}
+
+// The port of @vrf with an address in the gateway's subnet. NULL: none has one that is declared, or two have.
+static const struct plan_link *port_to(const struct planning *planning, const struct plan_link *vrf, const struct ip *gateway)
+{
+	const struct plan_link *port = NULL;
+	uint8_t longest = 0;
+	for (size_t i = 0; i < planning->claims.n; i++) {
+		const struct plan_link *link = &planning->links[i];
+		uint8_t prefix = link->master == vrf ? prefix_to(link->declaration, gateway) : 0;
+		if (prefix && prefix >= longest)
+			port = prefix > longest ? link : NULL;
+		longest = prefix > longest ? prefix : longest;
+	}
+	return port;
+}
+
+/* A route of a VRF by way of a gateway leaves through a port of the VRF; IPv6 does not take the VRF's link for it. Where no
+ * declared address says which one, the kernel finds out in the VRF's table. */
+static const struct plan_link *find_through(const struct planning *planning, const struct plan_link *link, const struct route *route)
+{
+	if (!route_needs_link(route))
+		return NULL;
+	bool is_of_port = link->declaration->kind == DECLARATION_VRF && route->gateway.family;
+	return is_of_port ? port_to(planning, link, &route->gateway) : link;
+}
+
+static bool leaves_through(const struct wanted_route *wanted, const struct kernel_route *have)
+{
+	const struct plan_link *through = wanted->through;
+	return !through || (through->have && through->have->index == have->link_index);
 }
 
 // Do the kernel's routes through the link of @have still stand when this plan is done?
@@ -114,9 +152,7 @@ static bool same_route(const struct planning *planning, const struct wanted_rout
 	bool is_route = !have->has_other_shape && !is_by_itself(wanted, have) && stays(planning, have);
 	if (!is_route || !route_equal(wanted->route, &have->route) || loses_source(planning, wanted->route))
 		return false;
-	if (!says_link(wanted))
-		return true;
-	return wanted->link->have && wanted->link->have->index == have->link_index;
+	return leaves_through(wanted, have);
 }
 
 // Is an address of @link usable at once? Else the kernel first asks whether somebody else has it.
@@ -165,10 +201,9 @@ static int put_route(struct planning *planning, enum change_type type, const str
 	bool is_taken = false;
 	if (source_waits(planning, &wanted->route->source, &is_taken))
 		return put_off(planning->plan, wanted, is_taken);
-	const struct plan_link *link = wanted->link;
-	bool has_link = says_link(wanted);
-	struct change *change = plan_add(planning->plan, type, has_link ? link->claim->name : "",
-		has_link && link->have ? link->have->index : 0, link->declaration);
+	const struct plan_link *link = wanted->through;
+	struct change *change = plan_add(planning->plan, type, link ? link->claim->name : "",
+		link && link->have ? link->have->index : 0, wanted->link->declaration);
 	if (!change)
 		return -ENOMEM;
 	change->route = *wanted->route;
@@ -184,11 +219,10 @@ static int mark_route(struct planning *planning, const struct wanted_route *want
 	bool is_static = show_is_configured(have->protocol) && !have->has_other_metrics;
 	if (!can_be_marked || !plan_marks(planning, have->protocol, wanted->protocol, is_static))
 		return 0;
-	bool has_link = says_link(wanted);
-	struct mark *mark = marks_add(&planning->plan->marks, MARK_ROUTE, has_link ? wanted->link->claim->name : "");
+	struct mark *mark = marks_add(&planning->plan->marks, MARK_ROUTE, wanted->through ? wanted->through->claim->name : "");
 	if (!mark)
 		return -ENOMEM;
-	mark->link_index = has_link ? have->link_index : 0;
+	mark->link_index = wanted->through ? have->link_index : 0;
 	mark->route = *wanted->route;
 	mark->protocol = wanted->protocol;
 	return 0;
@@ -218,8 +252,7 @@ static int leave_out(struct plan *plan, const struct wanted_route *wanted, const
 static bool is_taken_for(const struct wanted_route *wanted, const struct kernel_route *have)
 {
 	const struct route *one = wanted->route, *goes = &have->route;
-	bool same_link = !says_link(wanted) || (wanted->link->have && wanted->link->have->index == have->link_index);
-	return same_link && one->type == goes->type && one->scope == goes->scope && one->mtu == goes->mtu &&
+	return leaves_through(wanted, have) && one->type == goes->type && one->scope == goes->scope && one->mtu == goes->mtu &&
 	       one->cwnd == goes->cwnd && one->rwnd == goes->rwnd &&
 	       (!goes->gateway.family || ip_compare(&one->gateway, &goes->gateway) == 0) &&
 	       (!goes->source.family || ip_compare(&one->source, &goes->source) == 0);
@@ -307,9 +340,20 @@ static int plan_one_route(struct planning *planning, const struct wanted_route *
 	return (is_v4 ? plan_v4 : plan_v6)(planning, wanted, &beside, fates);
 }
 
-static bool wants_routes(const struct plan_link *link)
+// The kernel takes none for a link that is down.
+static bool can_come(const struct wanted_route *wanted)
 {
-	return plan_is_up_at_end(link); // the kernel takes none for a link that is down
+	return plan_is_up_at_end(wanted->link) && (!wanted->through || plan_is_up_at_end(wanted->through));
+}
+
+static struct wanted_route wanted_of(const struct planning *planning, const struct plan_link *link, size_t position)
+{
+	const struct declaration *declaration = link->declaration;
+	const struct route *route = &declaration->routes[position];
+	const uint8_t *behind = declaration->protocols[PROTOCOLS_BEHIND];
+	return (struct wanted_route){.route = route, .protocol = plan_protocol(declaration, PROTOCOLS_ROUTES, position),
+		.is_behind = behind && behind[position], .link = link, .through = find_through(planning, link, route),
+		.where = &declaration->routes_where[position]};
 }
 
 static int collect_routes(const struct planning *planning, struct wanted_route **ret, size_t *ret_n)
@@ -324,11 +368,10 @@ static int collect_routes(const struct planning *planning, struct wanted_route *
 	n = 0;
 	for (size_t i = 0; i < planning->claims.n; i++) {
 		const struct plan_link *link = &planning->links[i];
-		const uint8_t *behind = link->declaration->protocols[PROTOCOLS_BEHIND];
-		for (size_t j = 0; wants_routes(link) && j < link->declaration->n_routes; j++)
-			wanted[n++] = (struct wanted_route){.route = &link->declaration->routes[j],
-				.protocol = plan_protocol(link->declaration, PROTOCOLS_ROUTES, j),
-				.is_behind = behind && behind[j], .link = link, .where = &link->declaration->routes_where[j]};
+		for (size_t j = 0; j < link->declaration->n_routes; j++) {
+			wanted[n] = wanted_of(planning, link, j);
+			n += can_come(&wanted[n]);
+		}
 	}
 	sort_items(wanted, n, sizeof(*wanted), compare_wanted);
 	for (size_t i = 1; i < n; i++)

@@ -50,7 +50,7 @@ bool change_drops_traffic(const struct change *change)
 		return change->master.is_up;
 	case CHANGE_LINK_SET:
 		// below 1280 the kernel takes away all that a link has of IPv6
-		return change->set.down || (change->link_index && (change->set.has_mac || (change->set.mtu && change->set.mtu < 1280)));
+		return change->link_index && (change->set.down || change->set.has_mac || (change->set.mtu && change->set.mtu < 1280));
 	case CHANGE_PEERS:
 		for (size_t i = 0; i < change->peers.n; i++) {
 			unsigned what = change->peers.changes[i].what;

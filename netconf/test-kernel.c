@@ -459,6 +459,23 @@ static void an_address_with_a_far_end_is_marked(void **state)
 	assert_true(kernel->addresses[1].has_peer);
 }
 
+static void an_address_with_a_label_or_another_broadcast_is_marked(void **state)
+{
+	static const struct {
+		const char *label, *broadcast;
+		bool has_more;
+	} rows[] = {{"eth0", "10.0.0.3", false}, {"eth0:web", "10.0.0.3", true}, {"eth0", "10.0.0.255", true}, {NULL, NULL, false}};
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct nl_msg *message = address_message("10.0.0.1", "10.0.0.1");
+		if (rows[i].label)
+			assert_int_equal(nla_put_string(message, IFA_LABEL, rows[i].label), 0);
+		if (rows[i].broadcast)
+			put_ip(message, IFA_BROADCAST, rows[i].broadcast);
+		CLEANUP(kernel_freep) struct kernel *kernel = kernel_of(message);
+		assert_int_equal(kernel->addresses[0].has_more, rows[i].has_more);
+	}
+}
+
 static void a_rule_is_read_whole(void **state)
 {
 	char text[ADDRESS_TEXT];
@@ -701,6 +718,7 @@ int main(void)
 		cmocka_unit_test(a_metric_that_is_nobodys_is_marked),
 		cmocka_unit_test(local_routes_are_read_unless_the_kernel_made_them),
 		cmocka_unit_test(an_address_with_a_far_end_is_marked),
+		cmocka_unit_test(an_address_with_a_label_or_another_broadcast_is_marked),
 		cmocka_unit_test(a_rule_is_read_whole),
 		cmocka_unit_test(a_rule_for_all_has_neither_source_nor_destination),
 		cmocka_unit_test(rules_of_another_shape_are_marked),

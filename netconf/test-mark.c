@@ -94,6 +94,10 @@ static void what_would_lose_something_by_it_stays_whose_it_is(void **state)
 	kernel->addresses[0].flags |= IFA_F_DEPRECATED;
 	kernel->addresses[1].has_peer = true;
 	takes_over(ONE, kernel, NULL);
+	kernel = with_eth0(IFAPROT_UNSPEC, HEARTH_PROTOCOL);
+	for (size_t i = 0; i < kernel->n_addresses; i++)
+		kernel->addresses[i].has_more = true;
+	takes_over(ONE, kernel, NULL);
 }
 
 static void what_was_taken_over_is_given_back_when_it_is_undone(void **state)

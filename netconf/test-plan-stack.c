@@ -385,7 +385,7 @@ static void a_vlan_that_is_off_stays_so_when_its_parent_comes_up(void **state)
 	AUTO_FREE char *in_vrf = str_format("%svrfs: {blue: {table: 9, interfaces: [eth0]}}\n", off);
 	kernel->links[0].flags = 0;
 	plan_is(kernel, off, "v5: make a VLAN link, id 5 on eth0\nv7: make a VLAN link, id 7 on eth0\nv6: make a VLAN link, id 6 on v5\n"
-			     "eth0: set up\nv5: set down (stops traffic)\nv7: set up\n");
+			     "eth0: set up\nv5: set down\nv7: set up\n");
 	becomes(kernel, in_vrf); // which takes eth0 down for a moment
 	assert_false(link_named(kernel, "v5")->flags & IFF_UP);
 	assert_false(link_named(kernel, "v6")->flags & IFF_UP);
@@ -499,6 +499,26 @@ static void routes_come_after_the_last_ipv4_address_is_gone(void **state)
 	plan_is(kernel, in_vrf, "");
 }
 
+// The kernel would keep it where the gateway was before.
+static void a_route_of_a_vrf_goes_with_the_subnet_of_its_gateway(void **state)
+{
+	static const char rack[] = "ethernets: {eth0: {addresses: [%s]}, eth1: {addresses: [%s]}}\nvrfs: {blue: {table: 9, interfaces: [eth0, eth1], "
+				   "routes: [{to: default, via: 10.1.0.1}, {to: 'fd09::/64', via: 'fd01::1'}]}}\n";
+	CLEANUP(kernel_freep) struct kernel *kernel = ports(2);
+	AUTO_FREE char *on_eth0 = str_format(rack, "10.1.0.2/24, 'fd01::2/64'", "10.2.0.2/24");
+	AUTO_FREE char *on_eth1 = str_format(rack, "10.2.0.2/24", "10.1.0.2/24, 'fd01::2/64'");
+	AUTO_FREE char *on_both = str_format(rack, "10.1.0.2/24, 'fd01::2/64'", "10.1.0.3/24, 'fd01::3/64'");
+	AUTO_FREE char *longest = str_format(rack, "10.0.0.2/8, 'fd01::2/64'", "10.1.0.2/24");
+	becomes(kernel, on_eth0);
+	plan_is(kernel, on_eth1, "eth0: take off address fd01::2/64, it moves to another link (stops traffic)\neth0: add address 10.2.0.2/24\n"
+				 "eth1: add address 10.1.0.2/24\neth1: add address fd01::2/64\n"
+				 "eth1: replace route 0.0.0.0/0 via 10.1.0.1 table 9\neth1: replace route fd09::/64 via fd01::1 metric 1024 table 9\n"
+				 "eth1: remove address 10.2.0.2/24 (stops traffic)\neth0: remove address 10.1.0.2/24 (stops traffic)\n");
+	becomes(kernel, on_both);
+	becomes(kernel, longest);
+	assert_int_equal(kernel->routes[0].link_index, link_named(kernel, "eth1")->index);
+}
+
 // With the address that a link had which is made anew or is in the way the kernel takes the routes from it, through whatever link.
 static void a_route_comes_again_with_the_link_of_its_source(void **state)
 {
@@ -570,6 +590,7 @@ int main(void)
 		cmocka_unit_test(what_is_switched_off_goes_down_and_loses_its_routes),
 		cmocka_unit_test(a_static_address_moves_from_a_port_to_the_bond_it_joins),
 		cmocka_unit_test(routes_come_after_the_last_ipv4_address_is_gone),
+		cmocka_unit_test(a_route_of_a_vrf_goes_with_the_subnet_of_its_gateway),
 		cmocka_unit_test(a_route_comes_again_with_the_link_of_its_source),
 		cmocka_unit_test(an_ipv6_address_goes_before_it_comes_on_another_link),
 	};

@@ -28,6 +28,10 @@ class Problem(Exception):
     pass
 
 
+def said_differences(wanted, now):
+    return "; ".join(netstate.differences(wanted, now))[:1500]
+
+
 class Guest:
     """The small guest of netconf-initrd with a disk of its own, booted as often as wanted."""
 
@@ -171,15 +175,30 @@ class Walk:
             return self.networks[-1]
         return self.rng.choice([name for name in NAMES if name != self.name])
 
-    def apply(self, name, command="apply"):
-        """The whole change, undisturbed: how long it (the end of its trial) takes and how long it prepares itself, in looks of the
-        guest, and the state then."""
-        begin = "on_trial %s %d" % (self.case(name), LONG_SEC) if command == "confirm" else "put " + self.case(name)
-        text = self.guest.do("%s; of_change %s && state && echo ++ && cat $folder/confirmed-network" % (begin, command))
+    def measure(self, change, document):
+        """How long it takes and how long it prepares itself, in looks of the guest, the state then, and the document of it."""
+        text = self.guest.do("%s && state && echo ++ && cat $folder/%s" % (change, document))
         found = re.search(r"^looks (\d+) (\d+)\n", text, re.M)  # what is waited for is said before it
         text, _, document = text[found.end():].partition("++\n")
+        return int(found.group(1)), int(found.group(2)), read(text), document
+
+    def apply(self, name, command="apply"):
+        """The whole change, undisturbed: how long it (the end of its trial) takes and prepares itself, and the state then."""
+        begin = "on_trial %s %d" % (self.case(name), LONG_SEC) if command == "confirm" else "put " + self.case(name)
+        looks, early, after, document = self.measure("%s; of_change %s" % (begin, command), "confirmed-network")
         self.name, self.documents[name] = name, document
-        return int(found.group(1)), int(found.group(2)), read(text)
+        return looks, early, after
+
+    def try_and_revert(self, name):
+        """The same of a trial, undisturbed, which leaves nothing behind."""
+        before = read(self.guest.do("state"))
+        looks, early, after, document = self.measure("put %s; of_trial %d" % (self.case(name), LONG_SEC), "tried-network")
+        self.documents[name] = document
+        self.guest.do("reverted")
+        now = self.settled(before)
+        if now != before:
+            raise Problem("%s -> %s, reverted: %s" % (self.name, name, said_differences(before, now)))
+        return looks, early, after, before
 
     def keep_in(self, folder):
         if self.folder != (self.guest.boots, folder):
@@ -187,11 +206,15 @@ class Walk:
             self.folder = (self.guest.boots, folder)
 
     def prepare(self, command="apply", clean=False):
-        """The next configuration, its state and how long the change to it takes; then back again. clean: each from the start."""
+        """The next configuration, its state and how long the change to it takes; and the state before it, again. clean: each from the
+        start. What `apply` does not name any more a card may keep; what is undone leaves nothing."""
         if "lan0" in self.guest.do("echo /sys/class/net/*"):  # of a set-name: it would hide the card from all that come later
             self.guest.do("clean")
             self.apply("nothing.yaml")
         old, new = self.name, self.another()
+        if not clean and command != "confirm":
+            looks, early, after, before = self.try_and_revert(new)
+            return old, before, new, after, looks, early
         if clean:
             self.guest.do("clean")
         looks, early, after = self.apply(new, command)
@@ -220,7 +243,7 @@ class Walk:
         if self.name == new:  # made in another change than @wanted: a tunnel without a port of its own has another one
             wanted, now = any_ports(wanted), any_ports(now)
         if now != wanted:
-            raise Problem("%s: %s is confirmed, but: %s" % (how, self.name, "; ".join(netstate.differences(wanted, now))[:1500]))
+            raise Problem("%s: %s is confirmed, but: %s" % (how, self.name, said_differences(wanted, now)))
         return "%s: %s" % (how, "the new one" if self.name == new else "the old one")
 
     def disturb(self, what):

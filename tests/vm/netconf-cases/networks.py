@@ -9,6 +9,7 @@ import random
 SECTIONS = {"card": "ethernets", "dummy": "dummy-devices", "bond": "bonds", "vlan": "vlans", "bridge": "bridges", "vrf": "vrfs",
             "tunnel": "tunnels"}
 MODES = ("active-backup", "802.3ad", "balance-rr", "balance-xor", "broadcast", "balance-tlb", "balance-alb")
+WATCHED = ("802.3ad", "balance-tlb", "balance-alb")  # the kernel takes no others without a monitor
 MTUS = (1280, 1400, 1600, 9000)
 HASHES = ("layer2", "layer2+3", "layer3+4", "encap2+3", "encap3+4")
 
@@ -115,7 +116,7 @@ class Network:
         found = bond.body["parameters"] = {"mode": mode}
         if mode in ("active-backup", "balance-xor") and self.chance(0.3):
             found.update({"arp-interval": 500, "arp-ip-targets": ["10.200.0.%d" % self.rng.randint(1, 9)], "arp-all-targets": "any"})
-        else:
+        elif mode in WATCHED or self.chance(0.7):
             found["mii-monitor-interval"] = 100
             if self.chance(0.3):
                 found.update({"up-delay": 200, "down-delay": 100 * self.rng.randint(0, 3)})
@@ -186,16 +187,37 @@ class Network:
             port.vrf = vrf
 
     def set_mtus(self):
-        """One for a whole chain, or of a link that has nothing to do with another one's."""
-        if self.chance(0.3):
+        """One for all, one below the other along each chain, or of some links that have nothing to do with another one's."""
+        how = self.rng.choice(("all", "chains", "some"))
+        if how == "all":
             mtu = self.rng.choice(MTUS)
             for link in self.links:
                 if link.kind not in ("vrf", "tunnel"):
                     link.body["mtu"] = mtu
-            return
+        elif how == "chains":
+            self.set_mtus_of_chains()
+        else:
+            for link in self.links:
+                if not (link.is_port or link.is_parent or link.has_link_below) and link.kind in ("card", "dummy", "tunnel") and self.chance(0.3):
+                    link.body["mtu"] = self.rng.choice(MTUS)
+
+    def set_mtus_of_chains(self):
+        """A VLAN's and a bridge's is at most that of what is below; a bond's is that of its ports. Links come in that order."""
+        mtus = {}
         for link in self.links:
-            if not (link.is_port or link.is_parent or link.has_link_below) and link.kind in ("card", "dummy", "tunnel") and self.chance(0.3):
-                link.body["mtu"] = self.rng.choice(MTUS)
+            below = [mtus[name] for name in (*link.body.get("interfaces", ()), link.body.get("link")) if name in mtus]
+            if link.kind in ("vrf", "tunnel"):
+                continue
+            if link.kind == "bond":
+                mtus[link.name] = self.rng.choice(MTUS)
+                for port in link.body["interfaces"]:
+                    mtus[port] = self.found_link(port).body["mtu"] = mtus[link.name]
+            else:
+                mtus[link.name] = self.rng.choice([mtu for mtu in MTUS if mtu <= min(below, default=MTUS[-1])])
+            link.body["mtu"] = mtus[link.name]
+
+    def found_link(self, name):
+        return next(link for link in self.links if link.name == name)
 
     def set_addresses(self, link):
         if self.chance(0.15):
@@ -208,6 +230,9 @@ class Network:
             link.gateways.append((family, address, gateway))
             full = address + ("/24" if family == 4 else "/64")
             addresses.append({full: {"lifetime": "forever"}} if self.chance(0.1) else full)
+            if self.chance(0.3):  # of the same subnet, before it or behind it
+                second = form % (number, host + 100) + ("/24" if family == 4 else "/64")
+                addresses.insert(len(addresses) - self.rng.randint(0, 1), second)
         if addresses:
             body["addresses"] = addresses
         if link.kind != "tunnel" and self.chance(0.2):
