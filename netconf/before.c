@@ -25,10 +25,16 @@ static struct declaration *declaration_of(struct network *network, const char *i
 
 // --- what show leaves out because it is usual ---
 
+static void set_mtu(const struct kernel_link *one, struct declaration *declaration)
+{
+	if (one->mtu >= IPV6_MIN_MTU && one->mtu <= MAX_MTU)
+		declaration->mtu = one->mtu;
+}
+
 static void complete_link(const struct kernel_link *one, struct declaration *declaration)
 {
-	if (declaration->kind != DECLARATION_VRF && one->mtu >= IPV6_MIN_MTU && one->mtu <= MAX_MTU)
-		declaration->mtu = one->mtu;
+	if (declaration->kind != DECLARATION_VRF && declaration->kind != DECLARATION_BRIDGE) // a bridge's follows its ports until one is said
+		set_mtu(one, declaration);
 	if (!(one->flags & IFF_UP))
 		declaration->activation = ACTIVATION_OFF;
 	/* show takes it for the kernel's own; once the link was removed nobody else knows it, and a bridge that loses a port may get
@@ -39,6 +45,19 @@ static void complete_link(const struct kernel_link *one, struct declaration *dec
 		declaration->has_mac = true;
 		memcpy(declaration->mac, one->mac, sizeof(declaration->mac));
 	}
+}
+
+/* A bond of ours without ports, to which no document gives a MAC, has one that the kernel made up, and takes the first port's later: said,
+ * it would have that one for good. */
+static bool has_made_up_mac(const struct kernel *kernel, const struct network *confirmed, const struct kernel_link *one)
+{
+	const struct declaration *said = confirmed ? network_find(confirmed, one->name) : NULL;
+	if (!str_equal(one->kind, "bond") || !str_equal(one->alias, HEARTH_ALIAS) || (said && said->has_mac))
+		return false;
+	for (size_t i = 0; i < kernel->n_links; i++)
+		if (kernel->links[i].master_index == one->index)
+			return false;
+	return true;
 }
 
 static struct bridge_port *port_of(struct declaration *bridge, const char *port)
@@ -161,26 +180,32 @@ static int complete_claimed(const struct kernel *kernel, const struct claim *cla
 	if (!found)
 		return -ENOMEM;
 	complete_link(one, found);
+	if (found->kind == DECLARATION_BRIDGE && claim->declaration->mtu)
+		set_mtu(one, found);
 	struct link_options tried = options_at_stake(claim->declaration);
 	complete_options(&tried, &one->options, &found->options);
 	found->has_accept_ra = one->has_ra; // of the kernel: networkd has its files
 	found->accept_ra = one->takes_ra;
-	if (claim->declaration->has_mac && one->has_mac && !one->master_index) {
+	bool is_of_bond = str_equal(one->port_kind, "bond"); // one that has its bond's
+	if (claim->declaration->has_mac && (is_of_bond ? one->has_own_mac : one->has_mac)) {
 		found->has_mac = true;
-		memcpy(found->mac, one->mac, sizeof(found->mac));
+		memcpy(found->mac, is_of_bond ? one->own_mac : one->mac, sizeof(found->mac));
 	}
 	if (found->kind == DECLARATION_ETHERNET && !str_equal(claim->name, one->name) && find_again(one, claim->name, found) < 0)
 		return -ENOMEM;
 	return complete_port(kernel, one, &claim->declaration->port_options, found, before);
 }
 
-static int complete(const struct kernel *kernel, const struct network *tried, struct network *before, struct diag *reterr)
+static int complete(const struct kernel *kernel, const struct network *tried, const struct network *confirmed, struct network *before,
+	struct diag *reterr)
 {
 	CLEANUP(claims_done) struct claims claims = {0};
 	for (size_t i = 0; i < before->n; i++) {
 		const struct kernel_link *one = kernel_link_by_name(kernel, before->declarations[i].id);
-		if (one && !(one->flags & IFF_LOOPBACK))
-			complete_link(one, &before->declarations[i]);
+		if (!one || (one->flags & IFF_LOOPBACK))
+			continue;
+		complete_link(one, &before->declarations[i]);
+		before->declarations[i].has_mac &= !has_made_up_mac(kernel, confirmed, one);
 	}
 	int error = claims_make(tried, kernel, &claims, reterr);
 	for (size_t i = 0; error == 0 && i < claims.n; i++)
@@ -260,7 +285,7 @@ int before_document(struct kernel *kernel, const struct network *tried, const st
 		return -ENOMEM;
 	error = decode(text, &shown, reterr);
 	if (error == 0)
-		error = complete(kernel, tried, shown, reterr);
+		error = complete(kernel, tried, confirmed, shown, reterr);
 	if (error == 0)
 		error = complete_confirmed_ports(kernel, confirmed, shown);
 	if (error < 0)

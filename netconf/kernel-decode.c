@@ -156,8 +156,10 @@ static void decode_link_info(struct nlattr *const fields[], struct kernel_link *
 	decode_kind(info[IFLA_INFO_DATA], ret);
 	// the same attributes: IFLA_PROTINFO is where kernels put them that do not say them with the port's kind
 	struct nlattr *data = info[IFLA_INFO_SLAVE_DATA] ? info[IFLA_INFO_SLAVE_DATA] : fields[IFLA_PROTINFO];
-	if (str_equal(ret->port_kind, "bridge") && data && nla_parse_nested(port, NESTED_MAX, data, NULL) == 0)
+	bool is_read = data && nla_parse_nested(port, NESTED_MAX, data, NULL) == 0;
+	if (is_read && str_equal(ret->port_kind, "bridge"))
 		decode_options(LINK_OPTION_BRIDGE_PORT, port, &ret->port_options);
+	ret->has_own_mac = is_read && str_equal(ret->port_kind, "bond") && get_mac(port[IFLA_BOND_SLAVE_PERM_HWADDR], ret->own_mac);
 }
 
 static int decode_other_names(struct nlattr *list, struct kernel_link *ret)

@@ -18,7 +18,8 @@ struct kernel_link {
 	char name[IFNAMSIZ], kind[16], alias[32], driver[32];
 	char *other_names; // IFLA_ALT_IFNAME: one behind the other, an empty one at the end; NULL: none
 	uint8_t mac[6], permanent_mac[6];
-	bool has_mac, has_permanent_mac, carrier, wireless;
+	uint8_t own_mac[6]; // of a bond's port, whose mac is the bond's: what it has again when it leaves
+	bool has_mac, has_permanent_mac, has_own_mac, carrier, wireless;
 	bool has_ra, takes_ra; // IPv6 is there; its accept_ra is not 0
 	bool takes_ra_forwarding; // it is 2: also where the machine forwards
 	bool asks_for_addresses;  // IF_READY: it had a carrier since it is up, so the kernel asks for a new IPv6 address and is done soon

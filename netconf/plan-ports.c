@@ -302,11 +302,29 @@ static bool is_port_of(const struct plan_link *link, const struct plan_link *mas
 	return link->have && master->have && link->have->master_index == master->have->index;
 }
 
+// A bond takes its MAC from its first port, and gives each back the one it came with.
+static int set_own_mac(struct planning *planning, const struct plan_link *link)
+{
+	const struct kernel_link *have = link->have;
+	const struct declaration *declaration = link->declaration;
+	bool is_of_bond = have && str_equal(have->port_kind, "bond"); // until it has joined another one
+	if (!have || is_of_bond || !declaration->has_mac || !have->has_mac || memcmp(have->mac, declaration->mac, 6) == 0)
+		return 0;
+	struct change *change = plan_add_to(planning, CHANGE_LINK_SET, link);
+	if (!change)
+		return -ENOMEM;
+	change->set.has_mac = change->set.joins_bond = true;
+	memcpy(change->set.mac, declaration->mac, sizeof(change->set.mac));
+	return 0;
+}
+
 static int plan_join(struct planning *planning, struct plan_link *link)
 {
 	const struct plan_link *master = link->master;
 	bool joins = master && (!is_port_of(link, master) || must_return(planning, link->have));
-	int error = joins ? put_master(planning, link->have, link, master, link->is_up) : 0;
+	int error = joins && master->declaration->kind == DECLARATION_BOND ? set_own_mac(planning, link) : 0;
+	if (error == 0 && joins)
+		error = put_master(planning, link->have, link, master, link->is_up);
 	if (error == 0)
 		error = plan_port_options(planning, link, joins);
 	if (error < 0 || !joins)

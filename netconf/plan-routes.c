@@ -36,14 +36,18 @@ static uint8_t prefix_to(const struct declaration *declaration, const struct ip 
 	return longest;
 }
 
-// The port of @vrf with an address in the gateway's subnet. NULL: none has one that is declared, or two have.
+// The port of @vrf with an address in the gateway's subnet. NULL: none has one that is declared, two have, or a lease may bring one.
 static const struct plan_link *port_to(const struct planning *planning, const struct plan_link *vrf, const struct ip *gateway)
 {
 	const struct plan_link *port = NULL;
 	uint8_t longest = 0;
 	for (size_t i = 0; i < planning->claims.n; i++) {
 		const struct plan_link *link = &planning->links[i];
-		uint8_t prefix = link->master == vrf ? prefix_to(link->declaration, gateway) : 0;
+		if (link->master != vrf)
+			continue;
+		if (gateway->family == AF_INET ? link->declaration->dhcp4 : link->declaration->dhcp6)
+			return NULL;
+		uint8_t prefix = prefix_to(link->declaration, gateway);
 		if (prefix && prefix >= longest)
 			port = prefix > longest ? link : NULL;
 		longest = prefix > longest ? prefix : longest;

@@ -30,13 +30,13 @@ static uint32_t mtu_before(const struct plan_link *link)
 	return link->parent ? mtu_before(link->parent) : 0;
 }
 
-// What the link has when all is done; 0: what the kernel gives a new one.
+// What the link has when all is done; 0: what the kernel gives a new one, or what a port had before its bond.
 static uint32_t mtu_at_end(const struct plan_link *link)
 {
 	if (link->declaration->mtu)
 		return link->declaration->mtu;
 	if (link->have)
-		return link->have->mtu;
+		return link->is_lost_mtu ? 0 : link->have->mtu;
 	return link->parent ? mtu_at_end(link->parent) : 0;
 }
 
@@ -76,25 +76,39 @@ static bool dips(const struct planning *planning, const struct plan_link *link)
 	return bridge->declaration->mtu ? least != bridge->declaration->mtu : link != bridge && link->have && link->have->mtu <= least;
 }
 
+// Does a VLAN stand on a port that leaves its bond? Its MTU sinks with that one's.
+static bool sinks_with_port(const struct plan_link *link)
+{
+	for (const struct plan_link *below = link; below->declaration->kind == DECLARATION_VLAN && below->parent;) {
+		below = below->parent;
+		if (below->is_lost_mtu)
+			return true;
+	}
+	return false;
+}
+
 // 0: nothing to do
 static uint32_t wanted_mtu(const struct planning *planning, const struct plan_link *link)
 {
-	bool may_sink = dips(planning, link), is_lost = link->is_lost_mtu || may_sink;
+	bool may_sink = dips(planning, link) || sinks_with_port(link), is_lost = link->is_lost_mtu || may_sink;
 	if (link->declaration->mtu) {
 		uint32_t now = gets_bond_mtu(link) ? mtu_at_end(link->master) : is_lost ? 0 : mtu_before(link);
 		return now != link->declaration->mtu ? link->declaration->mtu : 0;
 	}
-	if (link->declaration->kind == DECLARATION_VLAN && link->have && may_sink)
-		return link->have->mtu; // the kernel lowers it with the bridge, and does not raise it again
-	// a VLAN is made with the MTU that its parent has then, and does not grow with it
-	if (link->have || !link->parent)
+	if (!link->parent)
 		return 0;
-	return mtu_at_end(link->parent) != mtu_before(link->parent) ? mtu_at_end(link->parent) : 0;
+	uint32_t below = mtu_at_end(link->parent);
+	if (link->have) // the kernel lowers it with what is below, and does not raise it again
+		return may_sink && link->have->mtu <= below ? link->have->mtu : 0;
+	// a VLAN is made with the MTU that its parent has then, and does not grow with it
+	return may_sink || below != mtu_before(link->parent) ? below : 0;
 }
 
+// One that has sunk with what is below is raised, behind that.
 static bool shrinks(const struct plan_link *link, uint32_t mtu)
 {
-	return mtu && link->have && mtu < link->have->mtu && !is_bond_port(link);
+	bool may_have_sunk = sinks_with_port(link) || (link->dips && link->declaration->kind == DECLARATION_VLAN);
+	return mtu && link->have && mtu < link->have->mtu && !is_bond_port(link) && !may_have_sunk;
 }
 
 static bool needs_mac(const struct plan_link *link)

@@ -106,7 +106,8 @@ struct ordered {
 	unsigned rank;
 };
 
-// By type; but what leaves its master does so before options are set, and a port is set when it is one.
+// By type; but what leaves its master does so before options are set, and a port is set when it is one; the MAC of a
+// bond's before that.
 static unsigned rank_of(const struct change *change)
 {
 	if (change->type == CHANGE_LINK_REMOVE && change->is_in_the_way)
@@ -117,6 +118,8 @@ static unsigned rank_of(const struct change *change)
 		return CHANGE_ROUTE_ADD * 2 - 1;
 	if (change->type == CHANGE_LINK_MASTER && !change->master.name[0])
 		return CHANGE_LINK_OPTIONS * 2 - 1;
+	if (change->type == CHANGE_LINK_SET && change->set.joins_bond)
+		return CHANGE_LINK_MASTER * 2 - 1;
 	if (change->type == CHANGE_LINK_OPTIONS && change->options.kind == LINK_OPTION_BRIDGE_PORT)
 		return CHANGE_LINK_MASTER * 2 + 1;
 	return (unsigned)change->type * 2;

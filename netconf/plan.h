@@ -56,6 +56,7 @@ struct change {
 			bool up, down, has_mac;
 			bool no_kernel_ra; // of a link that comes up: router advertisements are networkd's, or unwanted
 			bool sets_ra, takes_ra; // accept-ra as it is said, where the kernel does otherwise
+			bool joins_bond;        // a MAC that a port has before it joins
 			uint8_t mac[6];
 		} set;
 		struct {

@@ -89,6 +89,8 @@ static uint32_t usual_mtu(const struct kernel *kernel, const struct kernel_link 
 
 bool show_brings_mac(const struct kernel_link *port, const uint8_t mac[static 6])
 {
+	if (port->has_own_mac)
+		return memcmp(mac, port->own_mac, 6) == 0;
 	if (str_equal(port->port_kind, "bond") && port->has_permanent_mac)
 		return memcmp(mac, port->permanent_mac, 6) == 0;
 	return port->has_mac && memcmp(mac, port->mac, 6) == 0;

@@ -107,6 +107,41 @@ static void a_bond_without_a_monitor_has_none_afterwards(void **state)
 	assert_int_equal(found->options.value[mode], 1);
 }
 
+// Said, it would follow the ports no more.
+static void mtu_of_a_bridge_is_said_when_it_is_its_own(void **state)
+{
+	static const struct {
+		const char *tried;
+		uint32_t bridge_mtu, said;
+	} rows[] = {{"bridges: {br0: {}}", 1400, 0}, {"bridges: {br0: {mtu: 9000}}", 1400, 1400}, {"bridges: {}", 1300, 1300}, {"bridges: {}", 1400, 0}};
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		CLEANUP(kernel_freep) struct kernel *kernel = empty();
+		struct kernel_link *port = add_link(kernel, "eth0", "", IFF_UP), *bridge = add_link(kernel, "br0", "bridge", IFF_UP);
+		(void)snprintf(bridge->alias, sizeof(bridge->alias), HEARTH_ALIAS);
+		port->master_index = bridge->index;
+		(void)snprintf(port->port_kind, sizeof(port->port_kind), "bridge");
+		port->mtu = 1400;
+		bridge->mtu = rows[i].bridge_mtu;
+		CLEANUP(network_freep) struct network *before = before_of(kernel, rows[i].tried);
+		assert_int_equal(network_find(before, "br0")->mtu, rows[i].said);
+	}
+}
+
+static void mac_that_a_bond_without_ports_has_is_not_said(void **state)
+{
+	static const char mac[] = "bonds: {bond0: {macaddress: '52:54:00:00:00:01'}}", none[] = "bonds: {bond0: {}}";
+	static const struct {
+		const char *tried, *confirmed;
+		bool is_said;
+	} rows[] = {{none, none, false}, {"bonds: {}", NULL, false}, {none, mac, true}, {mac, none, true}};
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		CLEANUP(kernel_freep) struct kernel *kernel = empty();
+		(void)snprintf(add_link(kernel, "bond0", "bond", IFF_UP)->alias, 32, HEARTH_ALIAS);
+		CLEANUP(network_freep) struct network *before = before_of_confirmed(kernel, rows[i].tried, rows[i].confirmed);
+		assert_int_equal(network_find(before, "bond0")->has_mac, rows[i].is_said);
+	}
+}
+
 static void usual_mtu_and_state_are_said(void **state)
 {
 	CLEANUP(kernel_freep) struct kernel *kernel = empty();
@@ -192,6 +227,27 @@ static void mac_is_said_when_the_tried_one_says_it(void **state)
 	assert_memory_equal(network_find(before, "eth0")->mac, mac, sizeof(mac));
 }
 
+// What is a port has the MAC that it has by itself; a bond's gets that before it joins again.
+static void mac_of_a_port_is_its_own(void **state)
+{
+	static const char *const kinds[] = {"vrf", "bridge", "bond"};
+	static const uint8_t own[6] = {0x52, 0x54, 0, 0, 0, 0x77};
+	for (size_t i = 0; i < N_ELEMENTS(kinds); i++) {
+		CLEANUP(kernel_freep) struct kernel *kernel = empty();
+		struct kernel_link *port = add_link(kernel, "eth0", "", IFF_UP), *master = add_link(kernel, "m", kinds[i], IFF_UP);
+		(void)snprintf(master->alias, sizeof(master->alias), HEARTH_ALIAS);
+		master->vrf_table = 9;
+		port->master_index = master->index;
+		(void)snprintf(port->port_kind, sizeof(port->port_kind), "%s", kinds[i]);
+		bool is_of_bond = str_equal(kinds[i], "bond");
+		memcpy(is_of_bond ? port->own_mac : port->mac, own, sizeof(own));
+		port->has_own_mac = is_of_bond;
+		CLEANUP(network_freep) struct network *before = before_of(kernel, "ethernets: {eth0: {macaddress: \"02:00:00:00:00:99\"}}");
+		assert_true(network_find(before, "eth0")->has_mac);
+		assert_memory_equal(network_find(before, "eth0")->mac, own, sizeof(own));
+	}
+}
+
 static void what_the_kernel_does_of_advertisements_is_said(void **state)
 {
 	for (int i = 0; i < 3; i++) {
@@ -256,6 +312,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(usual_mtu_and_state_are_said),
+		cmocka_unit_test(mtu_of_a_bridge_is_said_when_it_is_its_own),
+		cmocka_unit_test(mac_that_a_bond_without_ports_has_is_not_said),
 		cmocka_unit_test(a_bond_without_a_monitor_has_none_afterwards),
 		cmocka_unit_test(a_usual_cost_is_said_where_a_document_says_one),
 		cmocka_unit_test(link_of_a_container_counts_once_it_is_named),
@@ -263,6 +321,7 @@ int main(void)
 		cmocka_unit_test(renamed_link_without_such_a_mac_is_found_by_its_new_name),
 		cmocka_unit_test(vlan_with_another_name_is_found_by_what_it_is),
 		cmocka_unit_test(mac_is_said_when_the_tried_one_says_it),
+		cmocka_unit_test(mac_of_a_port_is_its_own),
 		cmocka_unit_test(what_the_kernel_does_of_advertisements_is_said),
 		cmocka_unit_test(a_link_that_is_removed_comes_back_with_its_mac),
 		cmocka_unit_test(keys_are_copied_for_nobody_else),

@@ -16,6 +16,7 @@ enum { ROOM = 256 };
 
 static int last_index;                 // the kernel gives no number twice
 static uint32_t mtu_before_bond[ROOM]; // of ports of bonds, by number
+static uint8_t mac_before_bond[ROOM][6];
 static uint32_t delay_counts[ROOM][2];  // of bonds, by number: up and down
 static bool is_way_back;               // what is planned for undoes something
 static bool has_own_mtu[ROOM];         // of bridges, by number: somebody changed it
@@ -140,6 +141,15 @@ static inline void bridge_follows(struct kernel *kernel, int index)
 			kernel->links[i].mtu = bridge->mtu;
 }
 
+// With the VLANs on it.
+static inline void sinks(struct kernel *kernel, struct kernel_link *one, uint32_t mtu)
+{
+	one->mtu = mtu;
+	for (size_t i = 0; i < kernel->n_links; i++)
+		if (kernel->links[i].parent_index == one->index && kernel->links[i].mtu > mtu)
+			sinks(kernel, &kernel->links[i], mtu);
+}
+
 static inline void leaves(struct kernel *kernel, struct kernel_link *port)
 {
 	bool was_up = port->flags & IFF_UP;
@@ -151,8 +161,8 @@ static inline void leaves(struct kernel *kernel, struct kernel_link *port)
 	if (str_equal(port->port_kind, "vrf") && was_up)
 		goes_up(kernel, port);
 	if (str_equal(port->port_kind, "bond")) {
-		memcpy(port->mac, port->permanent_mac, 6);
-		port->mtu = mtu_before_bond[port->index];
+		memcpy(port->mac, mac_before_bond[port->index], 6);
+		sinks(kernel, port, mtu_before_bond[port->index]);
 	}
 	port->master_index = 0;
 	port->port_kind[0] = '\0';
@@ -167,8 +177,9 @@ static inline void joins(struct kernel *kernel, struct kernel_link *port, struct
 	if (str_equal(master->kind, "bond")) {
 		if (was_up)
 			fail_msg("%s: Device can not be enslaved while up", port->name);
-		port->flags |= IFF_UP;
+		goes_up(kernel, port);
 		mtu_before_bond[port->index] = port->mtu;
+		memcpy(mac_before_bond[port->index], port->mac, 6);
 		port->mtu = master->mtu;
 		memcpy(port->mac, master->mac, 6);
 	} else if (str_equal(master->kind, "vrf") && was_up) {

@@ -305,6 +305,44 @@ static void what_a_port_has_of_its_bond_goes_when_it_leaves(void **state)
 	assert_int_equal(link_named(kernel, "eth0")->mtu, 9000);
 }
 
+static void a_vlan_has_the_mtu_that_is_said_when_the_port_below_leaves_a_bond(void **state)
+{
+	static const char bond[] = "ethernets: {eth0: {mtu: 9000}, eth1: {}}\nbonds: {bond0: {interfaces: [eth0], mtu: 9000}}\n";
+	static const char vlan[] = "ethernets: {eth0: {%s}, eth1: {}}\nvlans: {v1: {id: 1, link: eth0%s}, v2: {id: 2, link: v1%s}}\n";
+	static const struct {
+		const char *eth0, *v1, *v2;
+		uint32_t mtu1, mtu2;
+	} rows[] = {{"mtu: 9000", ", mtu: 9000", ", mtu: 4000", 9000, 4000}, {"mtu: 9000", "", "", 9000, 9000}, {"", "", "", 1500, 1500},
+		{"mtu: 4000", ", mtu: 4000", ", mtu: 1400", 4000, 1400}};
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		CLEANUP(kernel_freep) struct kernel *kernel = ports(2);
+		AUTO_FREE char *free_port = str_format(vlan, rows[i].eth0, rows[i].v1, rows[i].v2);
+		AUTO_FREE char *on_port = str_format("%s%s", bond, strstr(free_port, "vlans:"));
+		becomes(kernel, bond);
+		becomes(kernel, free_port);
+		assert_int_equal(link_named(kernel, "v1")->mtu, rows[i].mtu1);
+		assert_int_equal(link_named(kernel, "v2")->mtu, rows[i].mtu2);
+		becomes(kernel, on_port); // the kernel takes a VLAN on a bond's port
+		becomes(kernel, free_port);
+		assert_int_equal(link_named(kernel, "v1")->mtu, rows[i].mtu1);
+		assert_int_equal(link_named(kernel, "v2")->mtu, rows[i].mtu2);
+	}
+}
+
+static void a_port_has_its_own_mac_before_it_joins_a_bond(void **state)
+{
+	static const char port[] = "ethernets: {eth0: {macaddress: '02:00:00:00:00:99'}}\n", plain[] = "ethernets: {eth0: {}}\n";
+	CLEANUP(kernel_freep) struct kernel *kernel = ports(1);
+	AUTO_FREE char *bond = str_format("%sbonds: {bond0: {interfaces: [eth0]}}\n", port);
+	plan_is(kernel, bond, "bond0: make a bond link\neth0: set macaddress 02:00:00:00:00:99 (stops traffic)\n"
+			      "eth0: becomes a port of bond0 (stops traffic)\nbond0: set up\n");
+	plan_is(kernel, port, "eth0: is a port no longer (stops traffic)\neth0: set macaddress 02:00:00:00:00:99 up (stops traffic)\n"
+			      "bond0: remove the link (stops traffic)\n");
+	becomes(kernel, bond);
+	becomes(kernel, plain);
+	assert_int_equal(link_named(kernel, "eth0")->mac[5], 0x99);
+}
+
 static void what_we_made_of_another_kind_is_made_anew(void **state)
 {
 	CLEANUP(kernel_freep) struct kernel *kernel = ports(2);
@@ -502,13 +540,14 @@ static void routes_come_after_the_last_ipv4_address_is_gone(void **state)
 // The kernel would keep it where the gateway was before.
 static void a_route_of_a_vrf_goes_with_the_subnet_of_its_gateway(void **state)
 {
-	static const char rack[] = "ethernets: {eth0: {addresses: [%s]}, eth1: {addresses: [%s]}}\nvrfs: {blue: {table: 9, interfaces: [eth0, eth1], "
+	static const char rack[] = "ethernets: {eth0: {addresses: [%s]}, eth1: {addresses: [%s]%s}}\nvrfs: {blue: {table: 9, interfaces: [eth0, eth1], "
 				   "routes: [{to: default, via: 10.1.0.1}, {to: 'fd09::/64', via: 'fd01::1'}]}}\n";
 	CLEANUP(kernel_freep) struct kernel *kernel = ports(2);
-	AUTO_FREE char *on_eth0 = str_format(rack, "10.1.0.2/24, 'fd01::2/64'", "10.2.0.2/24");
-	AUTO_FREE char *on_eth1 = str_format(rack, "10.2.0.2/24", "10.1.0.2/24, 'fd01::2/64'");
-	AUTO_FREE char *on_both = str_format(rack, "10.1.0.2/24, 'fd01::2/64'", "10.1.0.3/24, 'fd01::3/64'");
-	AUTO_FREE char *longest = str_format(rack, "10.0.0.2/8, 'fd01::2/64'", "10.1.0.2/24");
+	AUTO_FREE char *on_eth0 = str_format(rack, "10.1.0.2/24, 'fd01::2/64'", "10.2.0.2/24", "");
+	AUTO_FREE char *on_eth1 = str_format(rack, "10.2.0.2/24", "10.1.0.2/24, 'fd01::2/64'", "");
+	AUTO_FREE char *on_both = str_format(rack, "10.1.0.2/24, 'fd01::2/64'", "10.1.0.3/24, 'fd01::3/64'", "");
+	AUTO_FREE char *longest = str_format(rack, "10.0.0.2/8, 'fd01::2/64'", "10.1.0.2/24", "");
+	AUTO_FREE char *leased = str_format(rack, "10.0.0.2/8, 'fd01::2/64'", "10.2.0.2/24", ", dhcp4: true"); // maybe in a subnet of that
 	becomes(kernel, on_eth0);
 	plan_is(kernel, on_eth1, "eth0: take off address fd01::2/64, it moves to another link (stops traffic)\neth0: add address 10.2.0.2/24\n"
 				 "eth1: add address 10.1.0.2/24\neth1: add address fd01::2/64\n"
@@ -516,6 +555,8 @@ static void a_route_of_a_vrf_goes_with_the_subnet_of_its_gateway(void **state)
 				 "eth1: remove address 10.2.0.2/24 (stops traffic)\neth0: remove address 10.1.0.2/24 (stops traffic)\n");
 	becomes(kernel, on_both);
 	becomes(kernel, longest);
+	assert_int_equal(kernel->routes[0].link_index, link_named(kernel, "eth1")->index);
+	becomes(kernel, leased);
 	assert_int_equal(kernel->routes[0].link_index, link_named(kernel, "eth1")->index);
 }
 
@@ -574,6 +615,8 @@ int main(void)
 		cmocka_unit_test(what_we_made_is_no_card_that_was_renamed),
 		cmocka_unit_test(a_new_vlan_has_the_mtu_that_its_parent_gets),
 		cmocka_unit_test(what_a_port_has_of_its_bond_goes_when_it_leaves),
+		cmocka_unit_test(a_vlan_has_the_mtu_that_is_said_when_the_port_below_leaves_a_bond),
+		cmocka_unit_test(a_port_has_its_own_mac_before_it_joins_a_bond),
 		cmocka_unit_test(what_we_made_of_another_kind_is_made_anew),
 		cmocka_unit_test(delays_stay_when_the_monitors_interval_changes),
 		cmocka_unit_test(what_arp_has_to_prove_stays_when_the_mode_changes),

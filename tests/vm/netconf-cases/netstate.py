@@ -74,6 +74,8 @@ def read(text, passing=frozenset(), link_local=True):
         data = link.get("linkinfo", {}).get("info_data", {})
         if not data.get("arp_interval"):
             data.pop("arp_ip_target", None)
+        if data.get("stp_state"):  # while the tree changes a bridge forgets sooner
+            data.pop("ageing_time", None)
         for option in [option for option, modes in MODES_OF.items() if data.get("mode") not in modes]:
             data.pop(option, None)
     for link in links.values():  # these modes move MACs between the ports, as one or the other is active
