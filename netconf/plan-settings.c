@@ -162,9 +162,31 @@ static bool comes_up_with_parent(const struct planning *planning, const struct p
 	return plan_is_up_at_end(parent) && !was_up;
 }
 
+static bool loses_port_at_end(const struct planning *planning, const struct plan_link *bridge)
+{
+	for (size_t i = 0; bridge->have && i < planning->kernel->n_links; i++)
+		if (planning->kernel->links[i].master_index == bridge->have->index && planning->fates[i] == LINK_GOES)
+			return true;
+	return false;
+}
+
+// Is a VLAN to have more than the bridge below it, which grows when a port of it is removed behind everything?
+static bool waits_for_bridge(const struct planning *planning, const struct plan_link *link, uint32_t mtu)
+{
+	const struct plan_link *below = link;
+	while (below->declaration->kind == DECLARATION_VLAN && below->parent)
+		below = below->parent;
+	return mtu && below != link && below->declaration->kind == DECLARATION_BRIDGE && !below->declaration->mtu && below->have &&
+	       mtu > below->have->mtu && loses_port_at_end(planning, below);
+}
+
 static int plan_set(struct planning *planning, const struct plan_link *link)
 {
 	uint32_t mtu = wanted_mtu(planning, link);
+	if (waits_for_bridge(planning, link, mtu)) {
+		planning->plan->comes_in_two = true;
+		mtu = 0;
+	}
 	uint8_t lasting[6];
 	bool lasts = link->have && plan_bridge_mac(planning, link, lasting);
 	bool set_mtu = mtu && !shrinks(link, mtu), set_mac = lasts || needs_mac(link), will_be_up = plan_is_up_at_end(link);
@@ -197,9 +219,7 @@ static bool follows_later(const struct planning *planning, const struct plan_lin
 	bool follows = false;
 	for (size_t i = 0; i < planning->claims.n; i++)
 		follows |= planning->links[i].master == bridge && wanted_mtu(planning, &planning->links[i]);
-	*ret_is_last = false;
-	for (size_t i = 0; bridge->have && i < planning->kernel->n_links; i++)
-		*ret_is_last |= planning->kernel->links[i].master_index == bridge->have->index && planning->fates[i] == LINK_GOES;
+	*ret_is_last = loses_port_at_end(planning, bridge);
 	return follows || *ret_is_last;
 }
 

@@ -106,7 +106,7 @@ struct plan {
 	struct marks marks;          // done behind all changes
 	char *waits_for;     // a sentence: a route is left out until its source address is known to be nobody else's; NULL: none
 	bool waits_in_vain;  // ... and it is somebody else's, or its place is
-	bool comes_in_two;   // a bridge gets the MAC of a port that has none yet: what is left is known behind this plan
+	bool comes_in_two;   // a bridge gets the MAC of a port that has none yet, or its MTU changes behind all: what is left is known then
 	bool is_half;        // it was applied but for that, and for all that is taken away
 	char **notes;          // sentences: what the document declares and the machine does not have; PLAN_MAX_NOTES at most
 	size_t n_notes;

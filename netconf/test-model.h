@@ -202,6 +202,8 @@ static inline bool has_ports(const struct kernel *kernel, const struct kernel_li
 static inline void disappears(struct kernel *kernel, int index)
 {
 	size_t n = 0;
+	const struct kernel_link *one = kernel_link_by_index(kernel, index);
+	int master = one ? one->master_index : 0; // gone already, with what it stood on
 	drop_routes(kernel, index);
 	drop_addresses(kernel, index, false);
 	for (size_t i = 0; i < kernel->n_links; i++)
@@ -211,6 +213,7 @@ static inline void disappears(struct kernel *kernel, int index)
 		if (kernel->links[i].index != index)
 			kernel->links[n++] = kernel->links[i];
 	kernel->n_links = n;
+	bridge_follows(kernel, master);
 	for (size_t i = 0; i < kernel->n_links; i++)
 		if (kernel->links[i].parent_index == index) {
 			disappears(kernel, kernel->links[i].index);
@@ -506,14 +509,9 @@ static inline int make(const struct network *network, struct kernel *kernel, str
 }
 
 // Do the plan of @yaml on @kernel; its sentences. The next plan is empty.
-static inline char *done(struct kernel *kernel, const char *yaml)
+static inline void plan_is_done(struct kernel *kernel, const struct plan *plan)
 {
-	CLEANUP(network_freep) struct network *network = wants(yaml);
-	CLEANUP(plan_freep) struct plan *plan = NULL, *second = NULL;
-	struct diag diag = {0};
 	bool are_replaced_gone = false;
-	if (make(network, kernel, &plan, &diag) < 0)
-		fail_msg("%s", diag_text(&diag));
 	for (size_t i = 0; i < plan->n; i++) {
 		bool makes = plan->changes[i].type == CHANGE_LINK_REPLACE || plan->changes[i].type == CHANGE_LINK_CREATE;
 		for (size_t j = 0; makes && !are_replaced_gone && j < plan->n; j++)
@@ -522,10 +520,26 @@ static inline char *done(struct kernel *kernel, const char *yaml)
 		are_replaced_gone |= makes;
 		is_done(kernel, &plan->changes[i]);
 	}
+}
+
+// The sentences of the plan, done; one that comes in two, with the second. Free it.
+static inline char *done(struct kernel *kernel, const char *yaml)
+{
+	CLEANUP(network_freep) struct network *network = wants(yaml);
+	CLEANUP(plan_freep) struct plan *plan = NULL, *rest_of_two = NULL, *left = NULL;
+	struct diag diag = {0};
+	if (make(network, kernel, &plan, &diag) < 0)
+		fail_msg("%s", diag_text(&diag));
+	plan_is_done(kernel, plan);
 	char *text = plan_text(plan);
-	if (make(network, kernel, &second, &diag) < 0)
+	if (plan->comes_in_two) {
+		if (make(network, kernel, &rest_of_two, &diag) < 0)
+			fail_msg("second half: %s", diag_text(&diag));
+		plan_is_done(kernel, rest_of_two);
+	}
+	if (make(network, kernel, &left, &diag) < 0)
 		fail_msg("second plan: %s", diag_text(&diag));
-	AUTO_FREE char *rest = plan_text(second);
+	AUTO_FREE char *rest = plan_text(left);
 	if (!text || !rest || rest[0])
 		fail_msg("the second plan is not empty:\n%safter:\n%s", rest, text);
 	return text;

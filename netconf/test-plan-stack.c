@@ -329,6 +329,17 @@ static void a_vlan_has_the_mtu_that_is_said_when_the_port_below_leaves_a_bond(vo
 	}
 }
 
+static void a_vlan_grows_with_a_bridge_that_loses_its_least_port(void **state)
+{
+	static const char small[] = "ethernets: {eth0: {}}\ndummy-devices: {d7: {mtu: 1400}}\nbridges: {br0: {interfaces: [eth0, d7]}}\nvlans: {v5: {id: 5, link: br0}}\n";
+	static const char big[] = "ethernets: {eth0: {}}\nbridges: {br0: {interfaces: [eth0]}}\nvlans: {v5: {id: 5, link: br0, mtu: 1500}}\n";
+	CLEANUP(kernel_freep) struct kernel *kernel = ports(1);
+	becomes(kernel, small);
+	assert_int_equal(link_named(kernel, "v5")->mtu, 1400);
+	becomes(kernel, big);
+	assert_int_equal(link_named(kernel, "v5")->mtu, 1500);
+}
+
 static void a_port_has_its_own_mac_before_it_joins_a_bond(void **state)
 {
 	static const char port[] = "ethernets: {eth0: {macaddress: '02:00:00:00:00:99'}}\n", plain[] = "ethernets: {eth0: {}}\n";
@@ -616,6 +627,7 @@ int main(void)
 		cmocka_unit_test(a_new_vlan_has_the_mtu_that_its_parent_gets),
 		cmocka_unit_test(what_a_port_has_of_its_bond_goes_when_it_leaves),
 		cmocka_unit_test(a_vlan_has_the_mtu_that_is_said_when_the_port_below_leaves_a_bond),
+		cmocka_unit_test(a_vlan_grows_with_a_bridge_that_loses_its_least_port),
 		cmocka_unit_test(a_port_has_its_own_mac_before_it_joins_a_bond),
 		cmocka_unit_test(what_we_made_of_another_kind_is_made_anew),
 		cmocka_unit_test(delays_stay_when_the_monitors_interval_changes),
