@@ -169,7 +169,7 @@ static struct link_options options_at_stake(const struct declaration *tried)
 	return said;
 }
 
-static int complete_claimed(const struct kernel *kernel, const struct claim *claim, struct network *before)
+static int complete_claimed(const struct kernel *kernel, const struct network *confirmed, const struct claim *claim, struct network *before)
 {
 	const struct kernel_link *one = claim->link;
 	if (!one || (one->flags & IFF_LOOPBACK))
@@ -187,7 +187,8 @@ static int complete_claimed(const struct kernel *kernel, const struct claim *cla
 	found->has_accept_ra = one->has_ra; // of the kernel: networkd has its files
 	found->accept_ra = one->takes_ra;
 	bool is_of_bond = str_equal(one->port_kind, "bond"); // one that has its bond's
-	if (claim->declaration->has_mac && (is_of_bond ? one->has_own_mac : one->has_mac)) {
+	bool comes_again = claim->declaration->n_ports && has_made_up_mac(kernel, confirmed, one); // when the ports that are tried leave
+	if (claim->declaration->has_mac && !comes_again && (is_of_bond ? one->has_own_mac : one->has_mac)) {
 		found->has_mac = true;
 		memcpy(found->mac, is_of_bond ? one->own_mac : one->mac, sizeof(found->mac));
 	}
@@ -209,7 +210,7 @@ static int complete(const struct kernel *kernel, const struct network *tried, co
 	}
 	int error = claims_make(tried, kernel, &claims, reterr);
 	for (size_t i = 0; error == 0 && i < claims.n; i++)
-		error = complete_claimed(kernel, &claims.claims[i], before);
+		error = complete_claimed(kernel, confirmed, &claims.claims[i], before);
 	return error;
 }
 

@@ -133,7 +133,8 @@ static void mac_that_a_bond_without_ports_has_is_not_said(void **state)
 	static const struct {
 		const char *tried, *confirmed;
 		bool is_said;
-	} rows[] = {{none, none, false}, {"bonds: {}", NULL, false}, {none, mac, true}, {mac, none, true}};
+	} rows[] = {{none, none, false}, {"bonds: {}", NULL, false}, {none, mac, true}, {mac, none, true},
+		{"ethernets: {eth0: {}}\nbonds: {bond0: {interfaces: [eth0], macaddress: '52:54:00:00:00:01'}}", none, false}};
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
 		CLEANUP(kernel_freep) struct kernel *kernel = empty();
 		(void)snprintf(add_link(kernel, "bond0", "bond", IFF_UP)->alias, 32, HEARTH_ALIAS);
