@@ -64,14 +64,20 @@ static uint32_t least_mtu_of_ports(const struct planning *planning, const struct
 	return least;
 }
 
+// What a VLAN, or a VLAN on it, stands on in the end; else the link itself.
+static const struct plan_link *below_vlans(const struct plan_link *link)
+{
+	while (link->declaration->kind == DECLARATION_VLAN && link->parent)
+		link = link->parent;
+	return link;
+}
+
 // May the MTU it has not last, because it is a bridge whose ports come and go or stands on one?
 static bool dips(const struct planning *planning, const struct plan_link *link)
 {
-	const struct plan_link *bridge = link;
+	const struct plan_link *bridge = below_vlans(link);
 	if (!link->dips)
 		return false;
-	while (bridge->declaration->kind == DECLARATION_VLAN && bridge->parent)
-		bridge = bridge->parent;
 	uint32_t least = least_mtu_of_ports(planning, bridge);
 	return bridge->declaration->mtu ? least != bridge->declaration->mtu : link != bridge && link->have && link->have->mtu <= least;
 }
@@ -173,9 +179,7 @@ static bool loses_port_at_end(const struct planning *planning, const struct plan
 // Is a VLAN to have more than the bridge below it, which grows when a port of it is removed behind everything?
 static bool waits_for_bridge(const struct planning *planning, const struct plan_link *link, uint32_t mtu)
 {
-	const struct plan_link *below = link;
-	while (below->declaration->kind == DECLARATION_VLAN && below->parent)
-		below = below->parent;
+	const struct plan_link *below = below_vlans(link);
 	return mtu && below != link && below->declaration->kind == DECLARATION_BRIDGE && !below->declaration->mtu && below->have &&
 	       mtu > below->have->mtu && loses_port_at_end(planning, below);
 }

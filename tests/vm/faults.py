@@ -21,6 +21,10 @@ SETTLE_SEC = 60  # of a slow machine; how long it takes is no claim here
 TRIES = 10  # for each moment that is to land inside a change
 RANDOM = 0.4  # of the configurations; the others are those of tests/netplan
 EARLY = 0.6  # the second time a change is quicker than the first time, which is measured
+MODES_OF = {  # a bond keeps what it had of these in another mode, where it means nothing and cannot be set
+    "ad_lacp_rate": ("802.3ad",), "ad_select": ("802.3ad",), "xmit_hash_policy": ("802.3ad", "balance-xor", "balance-tlb"),
+    "packets_per_slave": ("balance-rr",), "primary_reselect": ("active-backup", "balance-tlb", "balance-alb"),
+    "fail_over_mac": ("active-backup",)}
 TRY_SEC, LONG_SEC = 4, 60  # of a trial that nobody confirms, of one that is confirmed
 
 
@@ -123,6 +127,12 @@ def read(text):
         found = netstate.read(shown, link_local=False)
     except ValueError:
         raise Problem("this is no state: " + text[:2000]) from None
+    for link in found["links"].values():
+        data = link.get("linkinfo", {}).get("info_data", {})
+        if data.get("stp_state"):  # while the tree changes a bridge forgets sooner
+            data.pop("ageing_time", None)
+        for option in [option for option, modes in MODES_OF.items() if data.get("mode") not in modes]:
+            data.pop(option, None)
     up = {name for name, link in found["links"].items() if "UP" in link["flags"]}  # others begin anew when they are up again
     return dict(found, settings=[line for line in settings.splitlines() if line.partition("/")[0] in up],
                 files=files.splitlines())

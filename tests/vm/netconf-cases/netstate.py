@@ -18,10 +18,6 @@ OF_THE_PORT = {"no", "id"}  # a bridge numbers its ports in the order in which t
 # A card that is promiscuous for what stands on it (a VLAN that is a bridge's port) and goes into a VRF or out of it then has that
 # for its own flag afterwards, whoever moves it: the kernel's vrf takes it down and up again with all its flags.
 FLAGS_OF_THE_MOMENT = {"LOWER_UP", "NO-CARRIER", "M-DOWN", "linkdown", "dead", "PROMISC", "ALLMULTI"}
-MODES_OF = {  # a bond keeps what it had of these in another mode, where it means nothing and cannot be set
-    "ad_lacp_rate": ("802.3ad",), "ad_select": ("802.3ad",), "xmit_hash_policy": ("802.3ad", "balance-xor", "balance-tlb"),
-    "packets_per_slave": ("balance-rr",), "primary_reselect": ("active-backup", "balance-tlb", "balance-alb"),
-    "fail_over_mac": ("active-backup",)}
 DECLARED_MACS = ("52:54:00:", "02:00:00:")  # of network cards and documents; all others the kernel made up
 
 
@@ -74,10 +70,6 @@ def read(text, passing=frozenset(), link_local=True):
         data = link.get("linkinfo", {}).get("info_data", {})
         if not data.get("arp_interval"):
             data.pop("arp_ip_target", None)
-        if data.get("stp_state"):  # while the tree changes a bridge forgets sooner
-            data.pop("ageing_time", None)
-        for option in [option for option, modes in MODES_OF.items() if data.get("mode") not in modes]:
-            data.pop(option, None)
     for link in links.values():  # these modes move MACs between the ports, as one or the other is active
         mode = links.get(link.get("master"), {}).get("linkinfo", {}).get("info_data", {}).get("mode")
         if mode in ("balance-tlb", "balance-alb"):
