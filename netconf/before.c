@@ -52,12 +52,8 @@ static void complete_link(const struct kernel_link *one, struct declaration *dec
 static bool has_made_up_mac(const struct kernel *kernel, const struct network *confirmed, const struct kernel_link *one)
 {
 	const struct declaration *said = confirmed ? network_find(confirmed, one->name) : NULL;
-	if (!str_equal(one->kind, "bond") || !str_equal(one->alias, HEARTH_ALIAS) || (said && said->has_mac))
-		return false;
-	for (size_t i = 0; i < kernel->n_links; i++)
-		if (kernel->links[i].master_index == one->index)
-			return false;
-	return true;
+	bool is_ours = str_equal(one->kind, "bond") && str_equal(one->alias, HEARTH_ALIAS);
+	return is_ours && !(said && said->has_mac) && !kernel_has_ports(kernel, one);
 }
 
 static struct bridge_port *port_of(struct declaration *bridge, const char *port)

@@ -94,6 +94,14 @@ bool kernel_link_has_other_name(const struct kernel_link *link, const char *name
 	return false;
 }
 
+bool kernel_has_ports(const struct kernel *kernel, const struct kernel_link *master)
+{
+	for (size_t i = 0; i < kernel->n_links; i++)
+		if (kernel->links[i].master_index == master->index)
+			return true;
+	return false;
+}
+
 struct kernel_link *kernel_link_by_index(const struct kernel *kernel, int index)
 {
 	struct kernel_link key = {.index = index};

@@ -89,6 +89,7 @@ void kernel_drop_links(struct kernel *kernel); // forget all of them
 struct kernel_link *kernel_link_by_name(const struct kernel *kernel, const char *name);
 bool kernel_link_has_other_name(const struct kernel_link *link, const char *name);
 struct kernel_link *kernel_link_by_index(const struct kernel *kernel, int index);
+bool kernel_has_ports(const struct kernel *kernel, const struct kernel_link *master); // of a bond, a bridge, a VRF
 // Addresses of one link in @kernel->addresses: index of the first, and how many.
 size_t kernel_addresses_of(const struct kernel *kernel, int link_index, size_t *ret_n);
 /* A real Ethernet port: hardware, not wireless, and not one of the USB functions by which BMCs and gadgets talk to the

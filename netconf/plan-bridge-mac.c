@@ -71,14 +71,6 @@ static bool has_anothers(const struct planning *planning, const struct plan_link
 	return false;
 }
 
-static bool has_ports(const struct kernel *kernel, const struct kernel_link *bridge)
-{
-	for (size_t i = 0; i < kernel->n_links; i++)
-		if (kernel->links[i].master_index == bridge->index)
-			return true;
-	return false;
-}
-
 bool plan_bridge_mac(const struct planning *planning, const struct plan_link *link, uint8_t ret[static 6])
 {
 	const struct kernel_link *have = link->have;
@@ -89,7 +81,7 @@ bool plan_bridge_mac(const struct planning *planning, const struct plan_link *li
 		return true;
 	if (!plan_is_ours(have) || !have->has_mac || memcmp(have->mac, ret, 6) == 0)
 		return false;
-	return !has_ports(planning->kernel, have) || has_anothers(planning, link);
+	return !kernel_has_ports(planning->kernel, have) || has_anothers(planning, link);
 }
 
 static bool takes_given_mac(const struct planning *planning, const struct plan_link *upper);
@@ -136,5 +128,5 @@ bool plan_bridge_keeps_mac(const struct planning *planning, const struct plan_li
 		return false;
 	if (declaration->has_mac)
 		return memcmp(declaration->mac, have->mac, 6) == 0;
-	return has_ports(planning->kernel, have) && !has_anothers(planning, link);
+	return kernel_has_ports(planning->kernel, have) && !has_anothers(planning, link);
 }

@@ -97,14 +97,6 @@ static const struct plan_link *primary_of(const struct planning *planning, const
 	return NULL; // none, or one that is awaited
 }
 
-static bool has_ports(const struct planning *planning, const struct kernel_link *master)
-{
-	for (size_t i = 0; i < planning->kernel->n_links; i++)
-		if (planning->kernel->links[i].master_index == master->index)
-			return true;
-	return false;
-}
-
 static void find_needs(struct planning *planning, struct plan_link *link, struct change *change, uint32_t differ)
 {
 	size_t n;
@@ -113,7 +105,7 @@ static void find_needs(struct planning *planning, struct plan_link *link, struct
 		if (!(differ & (UINT32_C(1) << i)))
 			continue;
 		change->options.needs_down |= table[i].only_when_down && link->is_up;
-		change->options.needs_no_ports |= table[i].only_without_ports && has_ports(planning, link->have);
+		change->options.needs_no_ports |= table[i].only_without_ports && kernel_has_ports(planning->kernel, link->have);
 	}
 	link->lets_ports_go = link->is_lost_mac = change->options.needs_no_ports;
 	if (change->options.needs_down)

@@ -191,14 +191,6 @@ static inline void joins(struct kernel *kernel, struct kernel_link *port, struct
 	bridge_follows(kernel, master->index);
 }
 
-static inline bool has_ports(const struct kernel *kernel, const struct kernel_link *master)
-{
-	for (size_t i = 0; i < kernel->n_links; i++)
-		if (kernel->links[i].master_index == master->index)
-			return true;
-	return false;
-}
-
 static inline void disappears(struct kernel *kernel, int index)
 {
 	size_t n = 0;
@@ -304,7 +296,7 @@ static inline void options_are_set(struct kernel *kernel, const struct change *c
 			continue;
 		if (table[i].only_when_down && (one->flags & IFF_UP))
 			fail_msg("%s: unable to set option %s because the bond is up", one->name, table[i].key);
-		if (table[i].only_without_ports && has_ports(kernel, one))
+		if (table[i].only_without_ports && kernel_has_ports(kernel, one))
 			fail_msg("%s: unable to set option %s because the bond has slaves", one->name, table[i].key);
 		link_options_set(is_port ? &one->port_options : &one->options, i, change->options.values.value[i]);
 	}
